@@ -1,0 +1,169 @@
+//! What can go wrong: one enum an operation, each variant with its evidence.
+
+use core::alloc::Layout;
+use core::fmt;
+use core::ptr::NonNull;
+
+use crate::types::{CpuIndex, FrameRange, Pfn};
+
+/// Why frames were not allocated. Nothing changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// No free run is large enough, or none of it is aligned as asked.
+    NoMemory {
+        /// Frames asked for.
+        requested: usize,
+        /// Frames of the largest run that one request could have got.
+        largest_free: usize,
+    },
+    /// A count of 0, or an alignment that is not a power of two.
+    BadRequest {
+        /// Frames asked for.
+        count: usize,
+        /// Alignment asked for, in frames.
+        align: usize,
+    },
+    /// The exact frames asked for are not all managed by this allocator.
+    NotManaged(FrameRange),
+    /// Some of the exact frames asked for are in use.
+    InUse(FrameRange),
+    /// The allocator was not initialised yet.
+    NotReady,
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoMemory { requested, largest_free } => {
+                write!(f, "no memory: {requested} frames asked, largest free run is {largest_free}")
+            }
+            Self::BadRequest { count, align } => write!(f, "bad request: {count} frames aligned to {align}"),
+            Self::NotManaged(range) => write!(f, "frames {range} are not managed here"),
+            Self::InUse(range) => write!(f, "frames {range} are in use"),
+            Self::NotReady => f.write_str("the frame allocator is not initialised"),
+        }
+    }
+}
+
+impl core::error::Error for FrameError {}
+
+/// Why a block was not allocated. Nothing changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AllocError {
+    /// There is not enough memory.
+    NoMemory {
+        /// Bytes asked for.
+        requested: usize,
+        /// Bytes of the largest block that the frame source could have given.
+        largest_free: usize,
+    },
+    /// No heap could ever serve this layout: size or alignment beyond what frames can be counted in.
+    BadRequest(Layout),
+    /// The heap was not initialised yet.
+    NotReady,
+}
+
+impl fmt::Display for AllocError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoMemory { requested, largest_free } => {
+                write!(f, "no memory: {requested} bytes asked, largest free block has {largest_free}")
+            }
+            Self::BadRequest(layout) => {
+                write!(f, "impossible request: {} bytes aligned to {}", layout.size(), layout.align())
+            }
+            Self::NotReady => f.write_str("the heap is not initialised"),
+        }
+    }
+}
+
+impl core::error::Error for AllocError {}
+
+/// Why something was not freed; it holds what was handed in. Nothing changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FreeError<H> {
+    /// It is free already.
+    DoubleFree(H),
+    /// It was never handed out by this allocator.
+    NotManaged(H),
+    /// It points into a block, not at its start.
+    Interior {
+        /// What was handed in.
+        at: H,
+        /// The block in which it lies.
+        block: H,
+    },
+    /// The block has another size or alignment than the layout says.
+    WrongSize {
+        /// What was handed in.
+        at: H,
+        /// Bytes that the caller's layout needs.
+        given: usize,
+        /// Bytes that the block has.
+        actual: usize,
+    },
+    /// The allocator's own metadata of this block is damaged.
+    Corrupt(H),
+    /// The allocator was not initialised yet.
+    NotReady(H),
+}
+
+impl<H: fmt::Debug> fmt::Display for FreeError<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DoubleFree(h) => write!(f, "double free of {h:?}"),
+            Self::NotManaged(h) => write!(f, "{h:?} was not allocated here"),
+            Self::Interior { at, block } => write!(f, "{at:?} points into the block at {block:?}"),
+            Self::WrongSize { at, given, actual } => {
+                write!(f, "{at:?} freed with a layout of {given} bytes, it has {actual}")
+            }
+            Self::Corrupt(h) => write!(f, "the metadata of {h:?} is damaged"),
+            Self::NotReady(h) => write!(f, "free of {h:?} before initialisation"),
+        }
+    }
+}
+
+impl<H: fmt::Debug> core::error::Error for FreeError<H> {}
+
+/// A wrong free that came through an interface that cannot return an error, as told to
+/// [`Env::violation`](crate::Env::violation).
+#[derive(Clone, Copy, Debug)]
+pub struct Violation {
+    /// What was wrong.
+    pub error: FreeError<NonNull<u8>>,
+    /// The layout that the caller gave.
+    pub layout: Layout,
+    /// The CPU on which it happened, if it has a number.
+    pub cpu: Option<CpuIndex>,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.error)?;
+        match self.cpu {
+            Some(cpu) => write!(f, " on cpu {}", cpu.0),
+            None => Ok(()),
+        }
+    }
+}
+
+/// An invariant that `check()` found broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Corruption {
+    /// The invariant, as a sentence.
+    pub what: &'static str,
+    /// The frame at which it was seen.
+    pub frame: Pfn,
+}
+
+impl fmt::Display for Corruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "corrupt at frame {}: {}", self.frame, self.what)
+    }
+}
+
+impl core::error::Error for Corruption {}

@@ -1,0 +1,297 @@
+//! What one machine gives the whole kernel: memory, clock, traps, a console, an end.
+//!
+//! Two machines implement [`Platform`]: `examples/x86_64` (bare metal) and `examples/hosted` (a Linux process). The ports of the
+//! libraries appear as associated types, so that the kernel stays generic and nothing is registered globally. Addresses are
+//! plain `u64` here, as firmware and linker give them; [`crate::glue`] makes the libraries' typed ones.
+//!
+//! The kernel calls the methods in boot order: the descriptions (`memory_map` … `features`) from the first line on, `activate`
+//! once the tables stand, then `start_traps`, then `start_timer`. `write_log`, `write_record`, `now` and `read_input` work from
+//! the first line on (input may be silent until the timer runs).
+
+use core::error::Error;
+use core::fmt;
+
+use crate::selftest::Test;
+use crate::time::Instant;
+
+/// One machine. Immutable to its user: what changes (console, counters) stands behind the machine's own locks or atomics.
+///
+/// None of the methods may use the global allocator: it is the kernel's heap, and the kernel is not there yet during boot.
+pub trait Platform: Sized + Sync + 'static {
+    /// Lock, interrupt mask, CPU number and direct map, for the allocators. [`Platform::env`] is called more than once; all
+    /// values describe the same machine. Its direct map names every frame of the memory map; before [`Platform::activate`]
+    /// the kernel touches only those below 4 GiB.
+    type Env: kos_alloc::Env;
+    /// Finds the memory of a page table, before and after [`Platform::activate`].
+    type Phys;
+    /// Makes the MMU forget translations.
+    type Tlb;
+    /// The page-table format; its value carries what this CPU can express.
+    type Format;
+
+    /// The machine in a word or two, for the first line of the log: `x86_64 PVH`, `hosted`.
+    fn name(&self) -> &str;
+
+    /// The allocators' view of this machine.
+    fn env(&self) -> Self::Env;
+    /// The page tables' view of physical memory.
+    fn phys(&self) -> Self::Phys;
+    /// The invalidation of translations.
+    fn tlb(&self) -> Self::Tlb;
+    /// The page-table format with the capabilities of the running CPU.
+    fn format(&self) -> Self::Format;
+
+    /// The firmware's memory map, entry by entry, unchanged: the kernel normalises and judges it.
+    fn memory_map(&self) -> impl Iterator<Item = FirmwareRegion>;
+    /// Memory that is taken before the kernel runs, each piece by name: image, boot information, modules, page 0.
+    /// Pieces may be unaligned and may overlap; overlapping bytes count for the piece named first.
+    fn reserved(&self) -> impl Iterator<Item = Reserved>;
+    /// The kernel command line, without a trailing zero. Any bytes: the kernel validates them.
+    fn command_line(&self) -> &[u8];
+    /// Files that the boot loader put into memory (they also appear in [`Platform::reserved`]).
+    fn modules(&self) -> impl Iterator<Item = &[u8]>;
+
+    /// What the final page tables must map besides the direct map: image sections, stacks, devices, and the guard holes
+    /// between them. Page-aligned and disjoint.
+    fn mappings(&self) -> impl Iterator<Item = Mapping>;
+    /// The virtual address at which all physical memory appears, readable and writable, never executable.
+    fn direct_map_base(&self) -> u64;
+    /// Protections and capabilities of the CPU, for the boot log: name, and whether it is present and in use once
+    /// [`Platform::activate`] has run.
+    fn features(&self) -> impl Iterator<Item = (&'static str, bool)>;
+
+    /// Loads `root` (a physical address) as the page table of this CPU and turns the protections of the CPU on.
+    ///
+    /// # Safety
+    /// The tables below `root` map everything that is running: code, stack, data, the direct map and the devices of
+    /// [`Platform::mappings`].
+    unsafe fn activate(&self, root: u64);
+
+    /// Installs the trap handlers, raises a breakpoint and a page fault on purpose and survives both.
+    ///
+    /// # Errors
+    /// The trap that was not taken or not survived.
+    fn start_traps(&self) -> Result<TrapReport, DeviceError>;
+    /// Calibrates and starts the periodic timer; interrupts are on when it returns.
+    ///
+    /// # Errors
+    /// The device that is absent, silent or out of range. The kernel then runs on without ticks, and says so.
+    fn start_timer(&self) -> Result<TimerReport, DeviceError>;
+
+    /// Time since entry. Monotonic; rough until [`Platform::start_timer`] has calibrated it.
+    fn now(&self) -> Instant;
+    /// Traps and interrupts taken since entry. Sources that never fired may be left out.
+    fn interrupts(&self) -> impl Iterator<Item = InterruptCount>;
+    /// Does one access at a virtual address, as any load or store of the kernel would, and survives the fault. A write puts
+    /// back the byte that it finds.
+    ///
+    /// # Errors
+    /// The MMU refused the access.
+    fn probe(&self, address: u64, access: Access) -> Result<(), Refused>;
+
+    /// The next byte that somebody typed, if there is one. Never waits.
+    fn read_input(&self) -> Input;
+    /// Sleeps until input or any interrupt arrives. May return early; must not return late.
+    fn wait_for_input(&self);
+    /// Writes to the log console (COM1). Waits for the device; loses nothing.
+    fn write_log(&self, bytes: &[u8]);
+    /// Writes to the record channel (COM2, see [`crate::record`]). Waits for the device; loses nothing.
+    fn write_record(&self, bytes: &[u8]);
+
+    /// In-kernel tests of this machine itself; `selftest` runs them after the kernel's own.
+    fn tests(&self) -> &'static [Test<Self>] {
+        &[]
+    }
+    /// Crashes the machine beyond repair, to prove that the runner notices (`sabotage=triple`). Returns only where a machine
+    /// cannot do that.
+    fn triple_fault(&self) {}
+}
+
+/// One entry of the firmware's memory map, exactly as the firmware gave it: unsorted, perhaps overlapping, unaligned, empty or
+/// wrapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FirmwareRegion {
+    /// First byte, a physical address.
+    pub start: u64,
+    /// Length in bytes.
+    pub length: u64,
+    /// What the firmware says it is.
+    pub kind: FirmwareKind,
+}
+
+/// The kinds that a firmware memory map distinguishes (E820 types, as PVH passes them on); a later one is stricter and wins
+/// where entries overlap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FirmwareKind {
+    /// Ordinary memory (E820 type 1).
+    Usable,
+    /// ACPI tables, reusable once read (type 3).
+    AcpiReclaimable,
+    /// ACPI non-volatile storage (type 4).
+    AcpiNvs,
+    /// Reserved by the firmware (type 2 and every unknown type).
+    Reserved,
+    /// Memory that failed its test (type 5).
+    Bad,
+}
+
+impl FirmwareKind {
+    /// Every kind, the mildest first.
+    pub const ALL: [Self; 5] =
+        [Self::Usable, Self::AcpiReclaimable, Self::AcpiNvs, Self::Reserved, Self::Bad];
+}
+
+impl fmt::Display for FirmwareKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Usable => "usable",
+            Self::AcpiReclaimable => "acpi",
+            Self::AcpiNvs => "nvs",
+            Self::Reserved => "reserved",
+            Self::Bad => "bad",
+        })
+    }
+}
+
+/// Memory that is taken before the kernel runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reserved {
+    /// What lies there, in a word or two: `image`, `page 0`, `module`.
+    pub name: &'static str,
+    /// First byte, a physical address.
+    pub start: u64,
+    /// Length in bytes.
+    pub length: u64,
+}
+
+/// One piece of the kernel's virtual address space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// What it is, in a word or two: `text`, `boot stack`, `apic`.
+    pub name: &'static str,
+    /// First virtual address; a multiple of the page size.
+    pub virt: u64,
+    /// First physical address; a multiple of the page size. Ignored for [`Rights::Guard`].
+    pub phys: u64,
+    /// Length in bytes; a multiple of the page size.
+    pub length: u64,
+    /// Who may do what there.
+    pub rights: Rights,
+}
+
+/// Rights of a [`Mapping`]. Write and execute together cannot be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rights {
+    /// Code.
+    ReadExecute,
+    /// Constants.
+    Read,
+    /// Data and stacks.
+    ReadWrite,
+    /// Registers of a device: read, write, uncached.
+    Device,
+    /// Nothing: the pages must stay unmapped, so that an overrun of their neighbour faults.
+    Guard,
+}
+
+/// A kind of access, for [`Platform::probe`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Loads one byte.
+    Read,
+    /// Loads one byte and stores it again.
+    Write,
+}
+
+/// The MMU refused an access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The address that was accessed.
+    pub address: u64,
+    /// Whether the page was present, that is, whether a right was missing rather than the page.
+    pub present: bool,
+}
+
+/// What [`Platform::start_traps`] proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrapReport {
+    /// Vectors with a handler.
+    pub vectors: u16,
+    /// Breakpoints taken and survived.
+    pub breakpoints: u32,
+    /// Page faults taken and survived.
+    pub page_faults: u32,
+}
+
+/// What [`Platform::start_timer`] started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimerReport {
+    /// The device: `local APIC`.
+    pub device: &'static str,
+    /// Input frequency of its counter, as calibrated.
+    pub counter_hz: u64,
+    /// Ticks per second; 0 for a timer that does not tick.
+    pub ticks_per_second: u32,
+}
+
+/// How often one vector was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InterruptCount {
+    /// The vector.
+    pub vector: u16,
+    /// What it is: `page fault`, `timer`.
+    pub name: &'static str,
+    /// Times taken since entry.
+    pub count: u64,
+}
+
+/// The vector number by which [`Platform::interrupts`] names the periodic timer's [`InterruptCount::name`].
+pub const TIMER: &str = "timer";
+
+/// What [`Platform::read_input`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// One byte.
+    Byte(u8),
+    /// Nothing yet.
+    Empty,
+    /// Nothing, and never again: the other end is gone.
+    Closed,
+}
+
+/// A device or trap that does not do its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceError {
+    /// Which one: `breakpoint`, `local APIC`, `PIT`.
+    pub device: &'static str,
+    /// What is wrong with it.
+    pub fault: DeviceFault,
+}
+
+/// What is wrong with a device.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceFault {
+    /// It is not there.
+    Absent,
+    /// It was there but did not answer.
+    Silent,
+    /// It answered, but not plausibly.
+    Implausible {
+        /// The value that it gave.
+        value: u64,
+    },
+}
+
+impl fmt::Display for DeviceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let device = self.device;
+        match self.fault {
+            DeviceFault::Absent => write!(f, "{device} is absent"),
+            DeviceFault::Silent => write!(f, "{device} does not answer"),
+            DeviceFault::Implausible { value } => write!(f, "{device} answers {value}, which cannot be"),
+        }
+    }
+}
+
+impl Error for DeviceError {}

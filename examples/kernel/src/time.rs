@@ -1,0 +1,7 @@
+//! The one notion of time: nanoseconds since entry, as `fugit` types.
+
+/// A point in time; zero is the kernel's entry.
+pub type Instant = fugit::MonotonicTimerInstantU64<1_000_000_000>;
+
+/// A length of time in nanoseconds.
+pub type Duration = fugit::NanosDurationU64;

@@ -1,0 +1,186 @@
+//! A host process as environment: [`HostEnv`].
+//!
+//! The faults that hang a kernel panic here: a lock taken with interrupts enabled, a lock taken twice by one thread,
+//! interrupt guards dropped out of order.
+
+use core::alloc::Layout;
+use core::cell::Cell;
+use core::marker::PhantomData;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use alloc::vec::Vec;
+
+use crate::error::Violation;
+use crate::ports::Env;
+use crate::types::{CpuIndex, DirectMap, FrameRange, Pfn};
+
+/// The arena's address and the physical address it stands for are congruent modulo this, so that alignment up to it
+/// can be tested.
+const CONGRUENCE: usize = 2 << 20;
+
+/// What fresh memory holds: never zero, so that nobody relies on it.
+const JUNK: u8 = 0xa5;
+
+std::thread_local! {
+    /// Guards alive on this thread; its address names the thread.
+    static MASK_DEPTH: Cell<usize> = const { Cell::new(0) };
+}
+
+fn this_thread() -> *mut Cell<usize> {
+    MASK_DEPTH.with(|depth| ptr::from_ref(depth).cast_mut())
+}
+
+/// The environment of a host test: an arena as physical memory, a spinning lock, a counted interrupt mask.
+#[derive(Debug)]
+pub struct HostEnv {
+    arena: NonNull<u8>,
+    layout: Layout,
+    map: DirectMap,
+    masked: AtomicUsize,
+    violations: Mutex<Vec<Violation>>,
+}
+
+// SAFETY: the arena is plain memory that is only reached through the direct map, whose users answer for themselves.
+unsafe impl Send for HostEnv {}
+// SAFETY: as above; everything else is atomic or locked.
+unsafe impl Sync for HostEnv {}
+
+impl HostEnv {
+    /// An environment with memory behind `frames`, filled with junk. Alignment up to 2 MiB carries over from frame
+    /// numbers to addresses.
+    ///
+    /// # Panics
+    ///
+    /// If the host has not so much memory.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "a test helper; the sizes come from who wrote the test")]
+    pub fn new(frames: FrameRange) -> Self {
+        let lead = (frames.start().0 << Self::PAGE_SHIFT) % CONGRUENCE;
+        let size = frames.count().checked_mul(1 << Self::PAGE_SHIFT).and_then(|bytes| bytes.checked_add(lead));
+        let layout = Layout::from_size_align(size.expect("arena size").max(1), CONGRUENCE).expect("arena layout");
+        // SAFETY: the size is at least 1.
+        let arena = NonNull::new(unsafe { alloc::alloc::alloc(layout) }).expect("memory for the arena");
+        // SAFETY: the arena has so many bytes.
+        unsafe { arena.write_bytes(JUNK, layout.size()) };
+        // SAFETY: `lead` is within the arena.
+        let base = unsafe { arena.add(lead) };
+        let map = DirectMap::new(base, frames);
+        Self { arena, layout, map, masked: AtomicUsize::new(0), violations: Mutex::new(Vec::new()) }
+    }
+
+    /// An environment without memory, which suffices for a frame allocator.
+    #[must_use]
+    pub fn without_memory() -> Self {
+        Self::new(FrameRange::EMPTY)
+    }
+
+    /// How often interrupts were masked.
+    pub fn masked(&self) -> usize {
+        self.masked.load(Ordering::Relaxed)
+    }
+
+    /// The violations told since the last call.
+    pub fn take_violations(&self) -> Vec<Violation> {
+        core::mem::take(&mut *self.violations.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The address of `frame` in the arena.
+    #[must_use]
+    pub fn address_of(&self, frame: Pfn) -> Option<NonNull<u8>> {
+        let offset = self.map.offset_of(frame, Self::PAGE_SHIFT)?;
+        // SAFETY: the offset is within the arena, because the frame is in the map.
+        Some(unsafe { self.map.base().add(offset) })
+    }
+}
+
+impl Drop for HostEnv {
+    fn drop(&mut self) {
+        // SAFETY: the arena was allocated with this layout.
+        unsafe { alloc::alloc::dealloc(self.arena.as_ptr(), self.layout) };
+    }
+}
+
+// SAFETY: the lock excludes, the arena lives as long as the environment, and host tests have no interrupts.
+unsafe impl Env for HostEnv {
+    type Lock = HostLock;
+    type Irq = HostIrq;
+
+    fn irq_save(&self) -> HostIrq {
+        self.masked.fetch_add(1, Ordering::Relaxed);
+        HostIrq::save()
+    }
+
+    fn cpu(&self) -> Option<CpuIndex> {
+        Some(CpuIndex(0))
+    }
+
+    fn direct_map(&self) -> DirectMap {
+        self.map
+    }
+
+    fn secret(&self) -> u64 {
+        0x5bd1_e995_9d1b_54a5
+    }
+
+    fn violation(&self, violation: &Violation) {
+        self.violations.lock().unwrap_or_else(PoisonError::into_inner).push(*violation);
+    }
+}
+
+/// The interrupt guard of [`HostEnv`]: panics when guards are not dropped in stack order.
+#[derive(Debug)]
+pub struct HostIrq {
+    depth: usize,
+    on_this_thread: PhantomData<*mut ()>,
+}
+
+impl HostIrq {
+    fn save() -> Self {
+        let depth = MASK_DEPTH.get();
+        MASK_DEPTH.set(depth + 1);
+        Self { depth, on_this_thread: PhantomData }
+    }
+}
+
+impl Drop for HostIrq {
+    fn drop(&mut self) {
+        let nested = MASK_DEPTH.replace(self.depth);
+        // A panic on the way out of another panic would hide the first.
+        if !std::thread::panicking() {
+            assert_eq!(nested, self.depth + 1, "interrupt guards dropped out of order");
+        }
+    }
+}
+
+/// The lock of [`HostEnv`]: panics when it is taken unmasked or twice by one thread.
+#[derive(Debug)]
+pub struct HostLock {
+    /// Names the thread that has the lock; null: free.
+    owner: AtomicPtr<Cell<usize>>,
+}
+
+// SAFETY: one thread at a time replaces null by its own name.
+unsafe impl lock_api::RawMutex for HostLock {
+    const INIT: Self = Self { owner: AtomicPtr::new(ptr::null_mut()) };
+
+    type GuardMarker = lock_api::GuardNoSend;
+
+    fn lock(&self) {
+        assert_ne!(self.owner.load(Ordering::Relaxed), this_thread(), "lock taken twice: a kernel would hang");
+        while !self.try_lock() {
+            std::thread::yield_now();
+        }
+    }
+
+    fn try_lock(&self) -> bool {
+        assert!(MASK_DEPTH.get() > 0, "lock taken with interrupts enabled");
+        let free = ptr::null_mut();
+        self.owner.compare_exchange(free, this_thread(), Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    unsafe fn unlock(&self) {
+        self.owner.store(ptr::null_mut(), Ordering::Release);
+    }
+}

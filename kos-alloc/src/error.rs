@@ -59,8 +59,14 @@ pub enum AllocError {
         /// Bytes of the largest block that the frame source could have given.
         largest_free: usize,
     },
-    /// No heap could ever serve this layout: size or alignment beyond what frames can be counted in.
-    BadRequest(Layout),
+    /// No heap could ever serve this: a size or an alignment beyond what frames can be counted in or the direct map
+    /// keeps.
+    BadRequest {
+        /// Bytes asked for.
+        size: usize,
+        /// Alignment asked for, in bytes.
+        align: usize,
+    },
     /// The heap was not initialised yet.
     NotReady,
 }
@@ -71,8 +77,8 @@ impl fmt::Display for AllocError {
             Self::NoMemory { requested, largest_free } => {
                 write!(f, "no memory: {requested} bytes asked, largest free block has {largest_free}")
             }
-            Self::BadRequest(layout) => {
-                write!(f, "impossible request: {} bytes aligned to {}", layout.size(), layout.align())
+            Self::BadRequest { size, align } => {
+                write!(f, "impossible request: {size} bytes aligned to {align}")
             }
             Self::NotReady => f.write_str("the heap is not initialised"),
         }
@@ -80,6 +86,79 @@ impl fmt::Display for AllocError {
 }
 
 impl core::error::Error for AllocError {}
+
+/// Why a heap was not initialised. It holds no frame and may be initialised again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InitError {
+    /// It is initialised already.
+    AlreadyInitialised,
+    /// The frame source has no frames at all.
+    NoFrames,
+    /// The direct map does not reach every frame that the source may hand out.
+    NotMapped {
+        /// The frames that the source may hand out.
+        span: FrameRange,
+        /// The frames that are mapped.
+        mapped: FrameRange,
+    },
+    /// The direct map moves frames by a distance that is not a multiple of the largest slab, so natural alignment would
+    /// be lost.
+    Skewed {
+        /// Alignment in bytes that the map keeps.
+        keeps: usize,
+        /// Alignment in bytes that is needed.
+        needed: usize,
+    },
+    /// The frames of the heap's page map could not be had.
+    Frames(FrameError),
+}
+
+impl fmt::Display for InitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlreadyInitialised => f.write_str("the heap is initialised already"),
+            Self::NoFrames => f.write_str("the frame source has no frames"),
+            Self::NotMapped { span, mapped } => {
+                write!(f, "the direct map has frames {mapped}, the frame source may hand out {span}")
+            }
+            Self::Skewed { keeps, needed } => {
+                write!(f, "the direct map keeps an alignment of {keeps} bytes, {needed} are needed")
+            }
+            Self::Frames(error) => write!(f, "no frames for the page map: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for InitError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Frames(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Why a block was not resized. The old block is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReallocError {
+    /// The new block could not be had.
+    Allocate(AllocError),
+    /// The old block is none, or not of the layout given.
+    Free(FreeError<NonNull<u8>>),
+}
+
+impl fmt::Display for ReallocError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Allocate(error) => error.fmt(f),
+            Self::Free(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for ReallocError {}
 
 /// Why something was not freed; it holds what was handed in. Nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,15 +7,22 @@ extern crate alloc;
 #[cfg(any(test, feature = "testing"))]
 extern crate std;
 
+pub mod boot;
 mod error;
+pub mod frame;
+mod heap;
 #[expect(unsafe_code, reason = "the ports carry the promises on which memory safety rests")]
 mod ports;
+mod slab;
 mod sync;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod types;
 
-pub use error::{AllocError, Corruption, FrameError, FreeError, Violation};
+pub use error::{AllocError, Corruption, FrameError, FreeError, InitError, ReallocError, Violation};
+pub use frame::{Bitmap, Buddy, Frames};
+pub use heap::{ClassStats, FailedStats, HeapStats, KernelHeap, LargeStats, RefusedStats};
 pub use ports::{Env, FrameAlloc};
+pub use slab::CLASSES;
 pub use sync::Locked;
 pub use types::{CpuIndex, DirectMap, FrameRange, FrameRequest, Pfn};

@@ -1,0 +1,107 @@
+//! Freeing, zeroing and resizing: the operations whose callers promise something about a block.
+
+use core::alloc::Layout;
+use core::ptr::{self, NonNull};
+
+use super::KernelHeap;
+use super::locate::Miss;
+use crate::error::{AllocError, FreeError, ReallocError};
+use crate::ports::{Env, FrameAlloc};
+
+impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
+    /// As [`allocate`](Self::allocate), with every byte of the layout 0. The zeroing is done without a lock and with
+    /// interrupts as they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`allocate`](Self::allocate).
+    pub fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        let block = self.allocate(layout)?;
+        // SAFETY: the block was just allocated with so many bytes; for none the pointer may dangle.
+        unsafe { block.write_bytes(0, layout.size()) };
+        Ok(block)
+    }
+
+    /// Gives a block back. Nothing is done for a layout of 0 bytes. Works in interrupt context and in constant time
+    /// but for the page map of a block of many frames.
+    ///
+    /// # Errors
+    ///
+    /// [`FreeError`] if `ptr` is not a live block of this heap that such a layout gets. Nothing changes then, and neither
+    /// `ptr` nor a block is read or written to find out:
+    /// - [`DoubleFree`](FreeError::DoubleFree): the block, or the memory in which it lay, is free;
+    /// - [`Interior`](FreeError::Interior): it points into a block (of a slab: live or not);
+    /// - [`NotManaged`](FreeError::NotManaged): the address never was a block of this heap;
+    /// - [`WrongSize`](FreeError::WrongSize): another size class, or number of frames, or alignment;
+    /// - [`Corrupt`](FreeError::Corrupt): something wrote over the slab's head;
+    /// - [`NotReady`](FreeError::NotReady): before [`init`](Self::init).
+    ///
+    /// # Safety
+    ///
+    /// If `ptr` is a live block of this heap, nobody uses it any more. (A pointer that is none is safe: it is refused. One
+    /// that was freed and since allocated again *is* live, and cannot be told from the new owner's.)
+    #[inline]
+    pub unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) -> Result<(), FreeError<NonNull<u8>>> {
+        if layout.size() == 0 {
+            return Ok(());
+        }
+        match self.state.with(|state| state.free(ptr, layout)) {
+            Ok(None) => Ok(()),
+            Ok(Some(surplus)) => {
+                self.dispose(surplus);
+                Ok(())
+            }
+            Err(miss) => Err(self.refuse(ptr, miss)),
+        }
+    }
+
+    /// Makes the block at `ptr`, of layout `old`, one of `new_size` bytes and the same alignment. In place if the size
+    /// class or the number of frames stays; else the content moves to a new block. A `new_size` of 0 frees it.
+    ///
+    /// # Errors
+    ///
+    /// [`ReallocError`]: `ptr` and `old` are refused as [`free`](Self::free) does, or there is no new block. The old one
+    /// is whole and live then.
+    ///
+    /// # Safety
+    ///
+    /// As for [`free`](Self::free), unless an error or the same pointer comes back.
+    pub unsafe fn reallocate(
+        &self,
+        ptr: NonNull<u8>,
+        old: Layout,
+        new_size: usize,
+    ) -> Result<NonNull<u8>, ReallocError> {
+        let Ok(new) = Layout::from_size_align(new_size, old.align()) else {
+            let error = AllocError::BadRequest { size: new_size, align: old.align() };
+            return Err(ReallocError::Allocate(self.fail(error)));
+        };
+        if old.size() != 0 && new_size != 0 {
+            let resized = self.state.with(|state| state.resize(ptr, old, new));
+            if resized.map_err(|miss| ReallocError::Free(self.refuse(ptr, miss)))? {
+                return Ok(ptr);
+            }
+        }
+        let block = self.allocate(new).map_err(ReallocError::Allocate)?;
+        // SAFETY: the old block has `old.size()` bytes, the new one `new_size`, and they are two.
+        unsafe { ptr::copy_nonoverlapping(ptr.as_ptr(), block.as_ptr(), old.size().min(new_size)) };
+        // SAFETY: passed on from the caller.
+        let freed = unsafe { self.free(ptr, old) };
+        freed.map(|()| block).map_err(ReallocError::Free)
+    }
+
+    /// Names and counts what was wrong with `ptr`.
+    #[cold]
+    fn refuse(&self, ptr: NonNull<u8>, miss: Miss) -> FreeError<NonNull<u8>> {
+        let error = match miss {
+            Miss::Refused(error) => error,
+            Miss::InTail { index } => {
+                let arena = self.state.with(|state| state.arena);
+                let head = arena.head_before(index).and_then(|head| arena.address(head));
+                head.map_or(FreeError::NotManaged(ptr), |block| FreeError::Interior { at: ptr, block })
+            }
+        };
+        self.state.with(|state| state.refused.count(&error));
+        error
+    }
+}

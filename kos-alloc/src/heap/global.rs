@@ -1,0 +1,55 @@
+//! The heap as Rust's global allocator.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::ptr::{self, NonNull};
+
+use super::KernelHeap;
+use crate::error::{FreeError, ReallocError, Violation};
+use crate::ports::{Env, FrameAlloc};
+
+/// Never panics: failure is null, and a wrong free goes to [`Env::violation`].
+// SAFETY: blocks are unique, aligned and as large as asked until freed; none is freed by anything but its free.
+unsafe impl<E: Env, F: FrameAlloc> GlobalAlloc for KernelHeap<E, F> {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        self.allocate(layout).map_or(ptr::null_mut(), NonNull::as_ptr)
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        self.allocate_zeroed(layout).map_or(ptr::null_mut(), NonNull::as_ptr)
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        let Some(ptr) = NonNull::new(ptr) else { return };
+        // SAFETY: the caller promises that nobody uses the block.
+        if let Err(error) = unsafe { self.free(ptr, layout) } {
+            self.tell(error, layout);
+        }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        let Some(old) = NonNull::new(ptr) else { return ptr::null_mut() };
+        // SAFETY: the caller promises that nobody uses the old block, unless null comes back.
+        match unsafe { self.reallocate(old, layout, new_size) } {
+            Ok(new) => new.as_ptr(),
+            Err(ReallocError::Allocate(_)) => ptr::null_mut(),
+            Err(ReallocError::Free(error)) => {
+                self.tell(error, layout);
+                ptr::null_mut()
+            }
+        }
+    }
+}
+
+impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
+    #[cold]
+    fn tell(&self, error: FreeError<NonNull<u8>>, layout: Layout) {
+        let cpu = {
+            let _masked = self.env().irq_save();
+            self.env().cpu()
+        };
+        self.env().violation(&Violation { error, layout, cpu });
+    }
+}

@@ -1,0 +1,221 @@
+//! Size classes: which block serves a layout, and how a slab of such blocks is laid out.
+//!
+//! There are 36 classes, four steps a doubling: 8, 16, … 64, then 80, 96, 112, 128, 160, … 8192 bytes. A block is
+//! aligned to the largest power of two that divides its size, so a power-of-two class is naturally aligned, and a layout
+//! whose alignment exceeds its size is served by the class of its size rounded up to the alignment: in each doubling
+//! the rounded size either is a multiple of the step or is a class itself.
+//!
+//! A slab is a power of two of frames, naturally aligned, at most [`SLAB_LIMIT`] bytes: the smallest that holds eight
+//! blocks and wastes at most 1/16. Only 8192 bytes needs the limit with seven blocks and 1/8. The header (see
+//! [`super::header`]) lies at the base, also of the large classes: where blocks are not powers of two it fills what
+//! would be a remainder, and where they are it costs one block.
+
+use core::alloc::Layout;
+
+use super::header;
+
+/// Number of size classes.
+pub const CLASSES: usize = 36;
+
+/// The largest block in bytes that comes from a slab.
+pub(crate) const LARGEST: usize = 8192;
+
+/// The largest slab in bytes.
+pub(crate) const SLAB_LIMIT: usize = 64 << 10;
+
+/// Most blocks of a slab: the header's bitmap has one word of summary.
+const BLOCK_LIMIT: usize = 64 * 64;
+
+/// The number of a size class, below [`CLASSES`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Class(u8);
+
+impl Class {
+    /// The class that serves `layout`; `None` if it is empty or needs more than [`LARGEST`] bytes.
+    pub(crate) const fn of(layout: Layout) -> Option<Self> {
+        let need = bytes_needed(layout);
+        if need.wrapping_sub(1) < LARGEST { Some(Self::fitting(need)) } else { None }
+    }
+
+    /// Class number `index`; `None` beyond the last.
+    pub(crate) const fn new(index: u8) -> Option<Self> {
+        if (index as usize) < CLASSES { Some(Self(index)) } else { None }
+    }
+
+    /// The smallest class of at least `need` bytes, 1 to [`LARGEST`]: the position of the highest bit gives the
+    /// doubling, the two bits below it the step.
+    #[expect(clippy::cast_possible_truncation, reason = "the last class is number 35")]
+    const fn fitting(need: usize) -> Self {
+        let last = need - 1;
+        let doubling = (last | 32).ilog2();
+        Self(((doubling as usize - 5) * 4 + (last >> (doubling - 2))) as u8)
+    }
+
+    /// Its number.
+    pub(crate) const fn index(self) -> u8 {
+        self.0
+    }
+
+    /// Bytes of a block.
+    pub(crate) const fn size(self) -> usize {
+        let index = self.0 as usize;
+        if index < 4 { (index + 1) * 8 } else { (index % 4 + 5) << (index / 4 + 2) }
+    }
+}
+
+/// Bytes that a block must have so that a multiple of its size can be aligned as `layout` asks.
+pub(crate) const fn bytes_needed(layout: Layout) -> usize {
+    // A `Layout` promises that this sum is at most `isize::MAX`.
+    (layout.size() + (layout.align() - 1)) & !(layout.align() - 1)
+}
+
+/// How the slabs of a class are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    /// Bytes of a block.
+    pub(crate) size: u32,
+    /// Bytes of a slab, a power of two.
+    pub(crate) slab: u32,
+    /// Offset of block 0 in the slab.
+    pub(crate) first: u32,
+    /// Blocks in the slab.
+    pub(crate) blocks: u32,
+    /// 64-bit words of the slab's bitmap.
+    pub(crate) words: u32,
+    /// 2^32 / `size`, rounded up.
+    reciprocal: u32,
+}
+
+impl Geometry {
+    /// The layout of `class` with frames of `frame` bytes.
+    pub(crate) const fn new(class: Class, frame: usize) -> Self {
+        let mut slab = frame;
+        loop {
+            let geometry = Self::with_slab(class, slab);
+            if slab >= SLAB_LIMIT || (geometry.blocks >= 8 && geometry.overhead() <= slab / 16) {
+                return geometry;
+            }
+            slab *= 2;
+        }
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "every number is at most the slab's 64 KiB or 2^32 / 8"
+    )]
+    const fn with_slab(class: Class, slab: usize) -> Self {
+        let size = class.size();
+        let words = at_most(slab / size, BLOCK_LIMIT).div_ceil(64);
+        let align = size & size.wrapping_neg();
+        let first = header::bytes(words).next_multiple_of(align);
+        Self {
+            size: size as u32,
+            slab: slab as u32,
+            first: first as u32,
+            blocks: at_most((slab - first) / size, BLOCK_LIMIT) as u32,
+            words: words as u32,
+            reciprocal: (1u64 << 32).div_ceil(size as u64) as u32,
+        }
+    }
+
+    /// Bytes of a slab that can never be a block.
+    pub(crate) const fn overhead(&self) -> usize {
+        (self.slab - self.blocks * self.size) as usize
+    }
+
+    /// The block at or before `offset` bytes from the slab's base, and the offset of that block.
+    ///
+    /// The reciprocal is exact here, because `offset * size < 2^32`.
+    pub(crate) fn block_at(&self, offset: usize) -> Option<(usize, usize)> {
+        let within = offset.checked_sub(self.first as usize)?;
+        let quotient = (within as u64 * u64::from(self.reciprocal)) >> 32;
+        let block = quotient as usize;
+        (block < self.blocks as usize).then(|| (block, self.offset_of(block)))
+    }
+
+    /// The offset of `block` in the slab.
+    pub(crate) const fn offset_of(&self, block: usize) -> usize {
+        self.first as usize + block * self.size as usize
+    }
+}
+
+const fn at_most(value: usize, limit: usize) -> usize {
+    if value < limit { value } else { limit }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn classes() -> impl Iterator<Item = Class> {
+        (0..u8::try_from(CLASSES).unwrap()).map(|index| Class::new(index).unwrap())
+    }
+
+    fn layout(size: usize, align: usize) -> Layout {
+        Layout::from_size_align(size, align).unwrap()
+    }
+
+    #[test]
+    fn sizes_are_four_steps_a_doubling() {
+        let sizes: std::vec::Vec<usize> = classes().map(Class::size).collect();
+        assert_eq!(sizes[..12], [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128]);
+        assert_eq!(sizes[32..], [5120, 6144, 7168, 8192]);
+        assert!(sizes.is_sorted());
+        assert_eq!(Class::new(36), None);
+    }
+
+    #[test]
+    fn every_size_gets_the_smallest_class_that_holds_it() {
+        for size in 1..=LARGEST {
+            let smallest = classes().find(|class| class.size() >= size);
+            assert_eq!(Class::of(layout(size, 1)), smallest, "{size} bytes");
+        }
+        assert_eq!(Class::of(layout(0, 1)), None);
+        assert_eq!(Class::of(layout(LARGEST + 1, 1)), None);
+        assert_eq!(Class::of(layout(isize::MAX.unsigned_abs(), 1)), None);
+    }
+
+    /// hermit-os/kernel#1968, #1982: a search for an aligned block among free ones is what this arithmetic replaces.
+    #[test]
+    fn over_aligned_blocks_stay_constant_time() {
+        for align in (0..14).map(|power| 1usize << power) {
+            for size in 1..=LARGEST {
+                let Some(class) = Class::of(layout(size, align)) else {
+                    assert!(size.next_multiple_of(align) > LARGEST);
+                    continue;
+                };
+                assert!(class.size() >= size && class.size() % align == 0, "{size} aligned {align}");
+            }
+        }
+        assert_eq!(Class::of(layout(64, 4096)).map(Class::size), Some(4096));
+        assert_eq!(Class::of(layout(1, 1 << 40)), None);
+    }
+
+    #[test]
+    fn slabs_are_small_full_and_waste_little() {
+        for frame in [4 << 10, 16 << 10] {
+            for class in classes() {
+                let Geometry { slab, first, blocks, size, words, .. } = Geometry::new(class, frame);
+                let (least, waste) = if class.size() == LARGEST { (7, slab / 8) } else { (8, slab / 16) };
+                assert!(slab.is_power_of_two() && slab as usize <= SLAB_LIMIT);
+                assert!(blocks >= least && words * 64 >= blocks, "{class:?}");
+                assert!(slab - blocks * size <= waste, "{class:?} wastes {}", slab - blocks * size);
+                assert!(first + blocks * size <= slab && first as usize >= header::bytes(words as usize));
+                assert_eq!(first % (1 << size.trailing_zeros()), 0, "block 0 of {class:?} is aligned");
+            }
+        }
+        assert_eq!(Geometry::new(Class(0), 64 << 10).blocks as usize, BLOCK_LIMIT);
+    }
+
+    #[test]
+    fn the_reciprocal_divides_exactly() {
+        for class in classes() {
+            let geometry = Geometry::new(class, 4096);
+            for offset in 0..geometry.slab as usize {
+                let block = offset.checked_sub(geometry.first as usize).map(|within| within / class.size());
+                let expected = block.filter(|&block| block < geometry.blocks as usize);
+                assert_eq!(geometry.block_at(offset).map(|(block, _)| block), expected);
+            }
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The head of a slab in the slab's own memory, and the only code that touches it: [`Slab`].
+//!
+//! ```text
+//! base                 bitmap           first (aligned)                          base + slab
+//! │ cookie summary links live │ word 0 … │        │ block 0 │ block 1 │ …            │
+//! ```
+//!
+//! A set bit of the bitmap is a free block, a set bit of the summary a bitmap word that is not 0; so the first free
+//! block is two bit scans away and no free block is ever read or written. The cookie is a secret mixed with the slab's
+//! address and class: who overruns the block before the slab tramples it first.
+//!
+//! Invariant, on which the unsafe code rests: a `Slab` is only made by [`Slab::format`] or [`Slab::at`], whose callers
+//! promise that its memory is a slab's for as long as the value is used, and it is used under the heap's lock alone. The
+//! fields are `Cell`s: many `Slab` values of one slab may stand side by side on the one thread that has the lock.
+
+use core::cell::Cell;
+use core::mem::size_of;
+use core::num::NonZeroU64;
+use core::ptr::NonNull;
+use core::slice;
+
+use super::class::{Class, Geometry};
+
+#[derive(Debug)]
+#[repr(C)]
+struct Header {
+    cookie: Cell<u64>,
+    summary: Cell<u64>,
+    next: Cell<Option<Slab>>,
+    previous: Cell<Option<Slab>>,
+    live: Cell<u32>,
+}
+
+/// Where the bitmap starts: its words are aligned.
+const BITMAP: usize = size_of::<Header>().next_multiple_of(size_of::<u64>());
+
+/// Bytes of a header with a bitmap of so many words.
+pub(super) const fn bytes(words: usize) -> usize {
+    BITMAP + words * size_of::<u64>()
+}
+
+/// A slab, named by its base.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slab(NonNull<u8>);
+
+// SAFETY: a slab is plain memory, the same for every CPU; the heap's lock, under which it is used, moves between CPUs.
+unsafe impl Send for Slab {}
+
+impl Slab {
+    /// Writes the head of a slab all of whose blocks are free.
+    ///
+    /// # Safety
+    ///
+    /// `base` is aligned to and owned by the caller for `geometry.slab` bytes, for as long as the value is used; it may
+    /// write all of them.
+    pub(crate) unsafe fn format(base: NonNull<u8>, geometry: &Geometry, cookie: u64) -> Self {
+        let words = geometry.words as usize;
+        // SAFETY: the head lies within the slab, which the caller owns.
+        unsafe { base.write_bytes(0, bytes(words)) };
+        // Zeroes are a valid header: numbers, and links that are none.
+        let slab = Self(base);
+        slab.header().cookie.set(cookie);
+        for (index, word) in slab.words(geometry).iter().enumerate() {
+            let free = (geometry.blocks as usize).saturating_sub(index * 64);
+            word.set(low_bits(free));
+            slab.mark_word(index, free > 0);
+        }
+        slab
+    }
+
+    /// The slab at `base`.
+    ///
+    /// # Safety
+    ///
+    /// `base` was given to [`format`](Self::format), whose promise still holds.
+    pub(crate) const unsafe fn at(base: NonNull<u8>) -> Self {
+        Self(base)
+    }
+
+    /// What the cookie of a slab of `class` at this address must be.
+    pub(crate) fn expected_cookie(base: NonNull<u8>, class: Class, secret: u64) -> u64 {
+        // The low bits of the address are 0 and make room for the class.
+        secret ^ (base.addr().get() as u64 | u64::from(class.index()))
+    }
+
+    /// Whether the head is as it was written for `class`.
+    pub(crate) fn is_sound(self, class: Class, secret: u64) -> bool {
+        self.header().cookie.get() == Self::expected_cookie(self.0, class, secret)
+    }
+
+    pub(crate) const fn base(self) -> NonNull<u8> {
+        self.0
+    }
+
+    /// Blocks handed out.
+    pub(crate) fn live(self) -> u32 {
+        self.header().live.get()
+    }
+
+    /// Whether no block is free.
+    pub(crate) fn is_full(self) -> bool {
+        self.header().summary.get() == 0
+    }
+
+    pub(crate) fn next(self) -> Option<Self> {
+        self.header().next.get()
+    }
+
+    pub(crate) fn previous(self) -> Option<Self> {
+        self.header().previous.get()
+    }
+
+    pub(super) fn set_next(self, next: Option<Self>) {
+        self.header().next.set(next);
+    }
+
+    pub(super) fn set_previous(self, previous: Option<Self>) {
+        self.header().previous.set(previous);
+    }
+
+    /// Takes the first free block out; `None` if there is none, or the bitmap names a block that does not exist.
+    #[inline]
+    pub(super) fn take(self, geometry: &Geometry) -> Option<usize> {
+        let header = self.header();
+        let summary = NonZeroU64::new(header.summary.get())?;
+        let index = summary.trailing_zeros() as usize;
+        let cell = self.words(geometry).get(index)?;
+        let word = NonZeroU64::new(cell.get())?;
+        let block = index * 64 + word.trailing_zeros() as usize;
+        if block >= geometry.blocks as usize {
+            return None;
+        }
+        let rest = word.get() & (word.get() - 1);
+        cell.set(rest);
+        if rest == 0 {
+            header.summary.set(summary.get() & (summary.get() - 1));
+        }
+        header.live.set(header.live.get() + 1);
+        Some(block)
+    }
+
+    /// Whether `block` is free.
+    #[inline]
+    pub(crate) fn is_free(self, geometry: &Geometry, block: usize) -> bool {
+        self.words(geometry).get(block / 64).is_some_and(|word| word.get() >> (block % 64) & 1 == 1)
+    }
+
+    /// Puts a live block back.
+    #[inline]
+    pub(super) fn put(self, geometry: &Geometry, block: usize) {
+        let Some(word) = self.words(geometry).get(block / 64) else { return };
+        word.set(word.get() | 1 << (block % 64));
+        self.mark_word(block / 64, true);
+        let live = &self.header().live;
+        live.set(live.get().wrapping_sub(1));
+    }
+
+    /// The address of `block`.
+    #[inline]
+    pub(crate) fn block(self, geometry: &Geometry, block: usize) -> NonNull<u8> {
+        debug_assert!(block < geometry.blocks as usize);
+        // SAFETY: callers pass a block of this slab, so the offset is below `geometry.slab`.
+        unsafe { self.0.add(geometry.offset_of(block)) }
+    }
+
+    /// Whether bitmap, summary and count agree.
+    pub(crate) fn is_consistent(self, geometry: &Geometry) -> bool {
+        let mut free = 0;
+        let mut summary = 0u64;
+        for (index, word) in self.words(geometry).iter().map(Cell::get).enumerate() {
+            let exist = low_bits((geometry.blocks as usize).saturating_sub(index * 64));
+            if word & !exist != 0 {
+                return false;
+            }
+            free += word.count_ones();
+            summary |= u64::from(word != 0) << index;
+        }
+        summary == self.header().summary.get() && free.checked_add(self.live()) == Some(geometry.blocks)
+    }
+
+    #[inline]
+    fn mark_word(self, index: usize, free: bool) {
+        let summary = &self.header().summary;
+        summary.set(summary.get() | u64::from(free) << index);
+    }
+
+    #[inline]
+    fn header(&self) -> &Header {
+        // SAFETY: the slab is live and formatted by the module's invariant, and only shared references are made.
+        unsafe { self.0.cast::<Header>().as_ref() }
+    }
+
+    #[inline]
+    fn words(&self, geometry: &Geometry) -> &[Cell<u64>] {
+        // SAFETY: the bitmap follows the header within the slab.
+        let first = unsafe { self.0.add(BITMAP) }.cast::<Cell<u64>>();
+        // SAFETY: `format` made so many words there, and only shared references are made.
+        unsafe { slice::from_raw_parts(first.as_ptr(), geometry.words as usize) }
+    }
+}
+
+/// The lowest `count` bits set.
+const fn low_bits(count: usize) -> u64 {
+    if count >= 64 { u64::MAX } else { (1 << count) - 1 }
+}

@@ -29,7 +29,7 @@ pub unsafe trait Env: Sync {
     const PAGE_SHIFT: u32 = 12;
 
     /// The kernel's spin lock (or a no-op lock where there is one CPU and the mask suffices).
-    type Lock: lock_api::RawMutex;
+    type Lock: lock_api::RawMutex + Send + Sync;
 
     /// Masks interrupts while it lives; dropping it restores the state found. Nests in stack order.
     type Irq;

@@ -57,9 +57,11 @@ impl HostEnv {
     #[must_use]
     #[expect(clippy::expect_used, reason = "a test helper; the sizes come from who wrote the test")]
     pub fn new(frames: FrameRange) -> Self {
-        let lead = (frames.start().0 << Self::PAGE_SHIFT) % CONGRUENCE;
-        let size = frames.count().checked_mul(1 << Self::PAGE_SHIFT).and_then(|bytes| bytes.checked_add(lead));
-        let layout = Layout::from_size_align(size.expect("arena size").max(1), CONGRUENCE).expect("arena layout");
+        let lead = (frames.start().0 % (CONGRUENCE >> Self::PAGE_SHIFT)) << Self::PAGE_SHIFT;
+        let size =
+            frames.count().checked_mul(1 << Self::PAGE_SHIFT).and_then(|bytes| bytes.checked_add(lead));
+        let layout =
+            Layout::from_size_align(size.expect("arena size").max(1), CONGRUENCE).expect("arena layout");
         // SAFETY: the size is at least 1.
         let arena = NonNull::new(unsafe { alloc::alloc::alloc(layout) }).expect("memory for the arena");
         // SAFETY: the arena has so many bytes.
@@ -168,7 +170,11 @@ unsafe impl lock_api::RawMutex for HostLock {
     type GuardMarker = lock_api::GuardNoSend;
 
     fn lock(&self) {
-        assert_ne!(self.owner.load(Ordering::Relaxed), this_thread(), "lock taken twice: a kernel would hang");
+        assert_ne!(
+            self.owner.load(Ordering::Relaxed),
+            this_thread(),
+            "lock taken twice: a kernel would hang"
+        );
         while !self.try_lock() {
             std::thread::yield_now();
         }

@@ -1,0 +1,198 @@
+//! The bitmap allocator: [`Bitmap`].
+
+use super::buddy::split;
+use super::region::{ENTRY, Managed, RegionTable};
+use super::tree::Tree;
+use super::{Backend, FrameStats, Histogram, InitError, validate};
+use crate::error::{Corruption, FrameError, FreeError};
+use crate::types::{FrameRange, FrameRequest, Pfn};
+
+/// One bit a managed frame, set while it is free; first fit from a hint below which nothing is free.
+///
+/// Every run of free frames is used exactly, at any alignment, so nothing is lost to rounding. A single frame is found
+/// through the summaries in constant time; a run is found by looking at each free run in order, in the worst case all
+/// words: 1 KiB of bits for 32 MiB of memory.
+///
+/// Invariant: bits exist for managed frames only, region behind region.
+#[derive(Debug)]
+pub struct Bitmap<'m> {
+    regions: RegionTable<'m>,
+    words: &'m mut [u64],
+    map: Tree,
+    /// No index below is free.
+    hint: usize,
+    stats: FrameStats,
+}
+
+/// A cell of one frame: the bits of all regions lie without a gap.
+const CELL_ORDER: u32 = 0;
+
+impl<'m> Bitmap<'m> {
+    /// Words of storage for [`new`](Self::new) with the same arguments. They also suffice after one more range was cut
+    /// out of `usable`, such as the storage itself. Quadratic in the number of ranges.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Self::new), except for the storage.
+    pub fn storage_words(usable: &[FrameRange], reserved: &[FrameRange]) -> Result<usize, InitError> {
+        let (table, map) = Self::layout(Managed::new(usable, reserved)?)?;
+        let spare = ENTRY;
+        table.checked_add(spare).and_then(|words| words.checked_add(map.end())).ok_or(InitError::TooLarge)
+    }
+
+    /// Manages the `usable` frames that are not `reserved`; all of them are free. As [`Buddy::new`](super::Buddy::new).
+    ///
+    /// # Errors
+    ///
+    /// [`InitError::Overlap`] if two usable ranges do, [`InitError::Storage`], [`InitError::NoFrames`],
+    /// [`InitError::TooLarge`].
+    pub fn new(
+        storage: &'m mut [u64],
+        usable: &[FrameRange],
+        reserved: &[FrameRange],
+    ) -> Result<Self, InitError> {
+        let managed = Managed::new(usable, reserved)?;
+        let (table, map) = Self::layout(managed)?;
+        let (table, words) = split(storage, table, map.end())?;
+        let regions = RegionTable::new(table, managed, CELL_ORDER)?;
+        words.fill(0);
+        map.fill(words, 0, regions.frames(), true);
+        let stats = FrameStats::new(regions.frames());
+        Ok(Self { regions, words, map, hint: 0, stats })
+    }
+
+    /// Words of the region table, and the shape of the bitmap.
+    fn layout(managed: Managed<'_>) -> Result<(usize, Tree), InitError> {
+        managed.largest()?;
+        let (table, bits) = managed.size(CELL_ORDER)?;
+        Ok((table, Tree::new(0, bits).ok_or(InitError::TooLarge)?))
+    }
+
+    fn take(&mut self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
+        validate(request)?;
+        let count = request.count;
+        let no_memory = |largest_free| FrameError::NoMemory { requested: count, largest_free };
+        let start = self.find(request).map_err(no_memory)?;
+        let range = self.regions.range(start, count).ok_or(no_memory(0))?;
+        self.mark_used(start, start + count);
+        Ok(range)
+    }
+
+    /// The lowest run that serves `request`, else the length of the longest free run.
+    fn find(&self, request: &FrameRequest) -> Result<usize, usize> {
+        let (mut longest, mut from) = (0, self.hint);
+        while let Some(first) = self.map.next(self.words, from) {
+            let Some(region) = self.regions.region_at(first) else { break };
+            let start = region.aligned(first, request.align).unwrap_or(region.end_index());
+            let end = start.saturating_add(request.count);
+            let run_end = self.map.next_clear(self.words, first, end.min(region.end_index()));
+            if run_end == end {
+                return Ok(start);
+            }
+            longest = longest.max(run_end - first);
+            from = run_end;
+        }
+        Err(longest)
+    }
+
+    fn mark_used(&mut self, start: usize, end: usize) {
+        self.map.fill(self.words, start, end, false);
+        if start == self.hint {
+            self.hint = end;
+        }
+        self.stats.free -= end - start;
+    }
+
+    fn claim(&mut self, range: FrameRange) -> Result<FrameRange, FrameError> {
+        let start = self.regions.index_of(range).ok_or(FrameError::NotManaged(range))?;
+        let end = start + range.count();
+        if self.map.next_clear(self.words, start, end) != end {
+            return Err(FrameError::InUse(range));
+        }
+        self.mark_used(start, end);
+        Ok(range)
+    }
+
+    fn give_back(&mut self, range: FrameRange) -> Result<(), FreeError<FrameRange>> {
+        let start = self.regions.index_of(range).ok_or(FreeError::NotManaged(range))?;
+        let end = start + range.count();
+        if self.map.any(self.words, start, end - 1) {
+            return Err(FreeError::DoubleFree(range));
+        }
+        self.map.fill(self.words, start, end, true);
+        self.hint = self.hint.min(start);
+        self.stats.free += range.count();
+        Ok(())
+    }
+}
+
+impl Backend for Bitmap<'_> {
+    fn span(&self) -> FrameRange {
+        self.regions.span()
+    }
+
+    /// One frame without alignment: O(1). A run: linear in the words of the map in the worst case.
+    fn allocate(&mut self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
+        let result = self.take(request);
+        self.stats.count_allocation(self.stats.free, &result);
+        result
+    }
+
+    /// Linear in the words of the range.
+    fn allocate_at(&mut self, range: FrameRange) -> Result<FrameRange, FrameError> {
+        let result = self.claim(range);
+        self.stats.count_allocation(self.stats.free, &result);
+        result
+    }
+
+    /// Linear in the words of the range.
+    fn free(&mut self, range: FrameRange) -> Result<(), FreeError<FrameRange>> {
+        let result = self.give_back(range);
+        self.stats.count_free(self.stats.free, &result);
+        result
+    }
+
+    /// Linear in the words of the map.
+    fn largest_free(&self) -> usize {
+        self.find(&FrameRequest::new(usize::MAX)).err().unwrap_or(0)
+    }
+
+    /// The whole free run. Linear in its words.
+    fn next_free(&self, from: Pfn) -> Option<FrameRange> {
+        let start = self.map.next(self.words, self.regions.index_from(from)?)?;
+        let region = self.regions.region_at(start)?;
+        let end = self.map.next_clear(self.words, start, region.end_index());
+        self.regions.range(start, end - start)
+    }
+
+    /// As if the free runs were the blocks of a buddy. Linear in the words of the map.
+    fn histogram(&self) -> Histogram {
+        let mut histogram = Histogram::EMPTY;
+        let mut from = Pfn(0);
+        while let Some(run) = self.next_free(from) {
+            histogram.add(run);
+            from = run.end();
+        }
+        histogram
+    }
+
+    fn stats(&self) -> FrameStats {
+        self.stats
+    }
+
+    fn check(&self) -> Result<(), Corruption> {
+        self.regions.check()?;
+        let corrupt = |what, index| {
+            let frame = self.regions.region_at(index).map_or(Pfn(0), |region| region.frame(index));
+            Corruption { what, frame }
+        };
+        self.map.check(self.words).map_err(|index| corrupt("a summary must tell its words", index))?;
+        if self.map.first(self.words).is_some_and(|first| first < self.hint) {
+            return Err(corrupt("nothing may be free below the hint", self.hint));
+        }
+        if self.histogram().frames() != self.stats.free {
+            return Err(corrupt("statistics must equal the bits", 0));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,265 @@
+//! The buddy allocator: [`Buddy`].
+
+use super::blocks::{Blocks, Shape};
+use super::region::{ENTRY, Managed, RegionTable};
+use super::{Backend, FrameStats, Histogram, InitError, MAX_ORDER, validate};
+use crate::error::{Corruption, FrameError, FreeError};
+use crate::types::{FrameRange, FrameRequest, Pfn};
+
+/// What an integrator may choose of a [`Buddy`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The order of the largest block, at most [`MAX_ORDER`]. It is lowered to that of the largest region by itself.
+    ///
+    /// A lower one makes the tables for many small regions that lie far apart smaller: each takes the bits of at least
+    /// one whole block of this order.
+    pub max_order: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { max_order: MAX_ORDER }
+    }
+}
+
+impl Config {
+    fn top(self, managed: Managed<'_>) -> Result<u32, InitError> {
+        Ok(self.max_order.min(MAX_ORDER).min(managed.largest()?.ilog2()))
+    }
+}
+
+/// Blocks of `2^order` frames, split and joined with their buddies; free ones stand in bitmaps outside the frames.
+///
+/// - A block's first frame number is a multiple of its size, absolutely, whatever the start of its region.
+/// - Any count is given exactly: the request is rounded up to a block and the tail goes back at once. A request fails,
+///   therefore, if enough adjacent frames are free but not as one aligned block.
+/// - A count or alignment above the top order is served from adjacent free blocks of the top order; the search looks at
+///   all of those.
+/// - Of all blocks that are large enough the one with the lowest address is taken. So what is in use gathers at low
+///   addresses, and large blocks survive at high ones.
+/// - Adjacent regions are one region: blocks coalesce across the border.
+/// - Metadata: about 2 bits a frame in whole top-order blocks that hold a managed frame.
+///
+/// ```
+/// use kos_alloc::frame::{Backend, Buddy, Config};
+/// use kos_alloc::{FrameRange, FrameRequest, Pfn};
+///
+/// let ram = [FrameRange::new(Pfn(0x100), 0x7f00).unwrap()];
+/// let mut storage = vec![0; Buddy::storage_words(Config::default(), &ram, &[])?];
+/// let mut buddy = Buddy::new(&mut storage, Config::default(), &ram, &[])?;
+/// let three = buddy.allocate(&FrameRequest::new(3))?;
+/// assert_eq!(three.count(), 3);
+/// buddy.free(three)?;
+/// assert_eq!(buddy.stats().free, 0x7f00);
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Buddy<'m> {
+    regions: RegionTable<'m>,
+    blocks: Blocks<'m>,
+    stats: FrameStats,
+}
+
+impl<'m> Buddy<'m> {
+    /// Words of storage for [`new`](Self::new) with the same arguments. They also suffice after one more range was cut
+    /// out of `usable`, such as the storage itself. Quadratic in the number of ranges.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Self::new), except for the storage.
+    pub fn storage_words(
+        config: Config,
+        usable: &[FrameRange],
+        reserved: &[FrameRange],
+    ) -> Result<usize, InitError> {
+        let managed = Managed::new(usable, reserved)?;
+        let (table, shape) = Self::layout(config, managed)?;
+        let spare = ENTRY;
+        table.checked_add(spare).and_then(|words| words.checked_add(shape.words())).ok_or(InitError::TooLarge)
+    }
+
+    /// Manages the `usable` frames that are not `reserved`; all of them are free. The lists may be in any order and are
+    /// not needed afterwards. Reserved ranges may overlap and lie anywhere; empty ranges count for nothing. What the
+    /// storage holds does not matter. Quadratic in the number of ranges, linear in the storage.
+    ///
+    /// # Errors
+    ///
+    /// [`InitError::Overlap`] if two usable ranges do, [`InitError::Storage`], [`InitError::NoFrames`],
+    /// [`InitError::TooLarge`].
+    pub fn new(
+        storage: &'m mut [u64],
+        config: Config,
+        usable: &[FrameRange],
+        reserved: &[FrameRange],
+    ) -> Result<Self, InitError> {
+        let managed = Managed::new(usable, reserved)?;
+        let (table, shape) = Self::layout(config, managed)?;
+        let (table, words) = split(storage, table, shape.words())?;
+        let regions = RegionTable::new(table, managed, shape.top())?;
+        let mut blocks = Blocks::new(words, shape);
+        for region in regions.iter() {
+            blocks.release(region.index, region.end_index());
+        }
+        let stats = FrameStats::new(regions.frames());
+        Ok(Self { regions, blocks, stats })
+    }
+
+    /// Words of the region table, and the shape of the bitmaps.
+    fn layout(config: Config, managed: Managed<'_>) -> Result<(usize, Shape), InitError> {
+        let top = config.top(managed)?;
+        let (table, bits) = managed.size(top)?;
+        Ok((table, Shape::new(bits, top)?))
+    }
+
+    /// The order of the largest block.
+    #[must_use]
+    pub const fn max_order(&self) -> u32 {
+        self.blocks.top()
+    }
+
+    fn take(&mut self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
+        validate(request)?;
+        let count = request.count;
+        let found = self.find(request).and_then(|index| Some((index, self.regions.range(index, count)?)));
+        let Some((index, range)) = found else {
+            return Err(FrameError::NoMemory { requested: count, largest_free: self.largest_free() });
+        };
+        self.blocks.carve(index, index + count);
+        Ok(range)
+    }
+
+    fn find(&self, request: &FrameRequest) -> Option<usize> {
+        let order = request.count.max(request.align).checked_next_power_of_two()?.ilog2();
+        if order <= self.max_order() {
+            self.blocks.lowest(order).map(|block| block.start)
+        } else {
+            self.find_run(request)
+        }
+    }
+
+    /// The lowest run of adjacent top-order blocks that serves `request`.
+    fn find_run(&self, request: &FrameRequest) -> Option<usize> {
+        let top = self.max_order();
+        let blocks = request.count.div_ceil(1 << top);
+        let mut from = 0;
+        while let Some(first) = self.blocks.next_top(from) {
+            let region = self.regions.region_at(first << top)?;
+            let limit = region.end_index() >> top;
+            let start = region.aligned(first << top, request.align).map_or(limit, |index| index >> top);
+            let end = start.checked_add(blocks)?;
+            let run_end = self.blocks.top_run_end(start, limit.min(end));
+            if run_end == end {
+                return Some(start << top);
+            }
+            from = run_end.max(first + 1);
+        }
+        None
+    }
+
+    /// Frames of the longest run of adjacent top-order blocks.
+    fn longest_run(&self) -> usize {
+        let top = self.max_order();
+        let (mut longest, mut from) = (0, 0);
+        while let Some(first) = self.blocks.next_top(from) {
+            let limit = self.regions.region_at(first << top).map_or(0, |region| region.end_index() >> top);
+            from = self.blocks.top_run_end(first, limit).max(first + 1);
+            longest = longest.max(from - first);
+        }
+        longest << top
+    }
+
+    fn claim(&mut self, range: FrameRange) -> Result<FrameRange, FrameError> {
+        let start = self.regions.index_of(range).ok_or(FrameError::NotManaged(range))?;
+        let end = start + range.count();
+        let mut at = start;
+        while at < end {
+            at = self.blocks.containing(at).ok_or(FrameError::InUse(range))?.end();
+        }
+        self.blocks.carve(start, end);
+        Ok(range)
+    }
+
+    fn give_back(&mut self, range: FrameRange) -> Result<(), FreeError<FrameRange>> {
+        let start = self.regions.index_of(range).ok_or(FreeError::NotManaged(range))?;
+        let end = start + range.count();
+        if self.blocks.any_free(start, end) {
+            return Err(FreeError::DoubleFree(range));
+        }
+        self.blocks.release(start, end);
+        Ok(())
+    }
+
+    fn frame(&self, index: usize) -> Pfn {
+        self.regions.region_at(index).map_or(Pfn(0), |region| region.frame(index))
+    }
+}
+
+/// Cuts the first two parts off `storage`.
+pub(super) fn split(
+    storage: &mut [u64],
+    first: usize,
+    second: usize,
+) -> Result<(&mut [u64], &mut [u64]), InitError> {
+    let given = storage.len();
+    let needed = first.checked_add(second).ok_or(InitError::TooLarge)?;
+    let used = storage.get_mut(..needed).ok_or(InitError::Storage { needed, given })?;
+    Ok(used.split_at_mut(first))
+}
+
+impl Backend for Buddy<'_> {
+    fn span(&self) -> FrameRange {
+        self.regions.span()
+    }
+
+    fn allocate(&mut self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
+        let result = self.take(request);
+        self.stats.count_allocation(self.blocks.free(), &result);
+        result
+    }
+
+    fn allocate_at(&mut self, range: FrameRange) -> Result<FrameRange, FrameError> {
+        let result = self.claim(range);
+        self.stats.count_allocation(self.blocks.free(), &result);
+        result
+    }
+
+    fn free(&mut self, range: FrameRange) -> Result<(), FreeError<FrameRange>> {
+        let result = self.give_back(range);
+        self.stats.count_free(self.blocks.free(), &result);
+        result
+    }
+
+    fn largest_free(&self) -> usize {
+        let below = (0..self.max_order()).rev().find(|&order| self.blocks.counts().of(order) > 0);
+        self.longest_run().max(below.map_or(0, |order| 1 << order))
+    }
+
+    fn next_free(&self, from: Pfn) -> Option<FrameRange> {
+        let block = self.blocks.next(self.regions.index_from(from)?)?;
+        self.regions.range(block.start, block.frames())
+    }
+
+    fn histogram(&self) -> Histogram {
+        self.blocks.counts()
+    }
+
+    fn stats(&self) -> FrameStats {
+        self.stats
+    }
+
+    fn check(&self) -> Result<(), Corruption> {
+        self.regions.check()?;
+        self.blocks.check().map_err(|(index, what)| Corruption { what, frame: self.frame(index) })?;
+        if self.stats.free != self.blocks.free() {
+            return Err(Corruption { what: "statistics must equal the bits", frame: self.span().start() });
+        }
+        let mut from = Pfn(0);
+        while let Some(index) = self.regions.index_from(from) {
+            let Some(block) = self.blocks.next(index) else { break };
+            let managed = self.regions.range(block.start, block.frames());
+            let frame = self.frame(block.start);
+            from = managed.ok_or(Corruption { what: "a free block must be managed", frame })?.end();
+        }
+        Ok(())
+    }
+}

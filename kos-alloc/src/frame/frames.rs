@@ -1,0 +1,115 @@
+//! A frame allocator for all CPUs: [`Frames`].
+
+use core::iter;
+
+use super::{AlreadyInitialised, Backend, Buddy, FrameStats, Histogram};
+use crate::error::{Corruption, FrameError, FreeError};
+use crate::ports::{Env, FrameAlloc};
+use crate::sync::Locked;
+use crate::types::{FrameRange, FrameRequest, Pfn};
+
+/// A [`Backend`] behind the kernel's lock, taken with interrupts masked; implements [`FrameAlloc`].
+///
+/// It can be a `static`: [`new`](Self::new) is `const`, and until [`init`](Self::init) every call fails with
+/// `NotReady`. Every method may be called in interrupt context and, unless it says otherwise, holds the lock only as
+/// long as one operation of the backend takes.
+#[derive(Debug)]
+pub struct Frames<E: Env, T = Buddy<'static>> {
+    backend: Locked<E, Option<T>>,
+}
+
+impl<E: Env, T: Backend> Frames<E, T> {
+    /// Without a frame yet.
+    pub const fn new(env: E) -> Self {
+        Self { backend: Locked::new(env, None) }
+    }
+
+    /// Hands out the frames of `backend` from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`AlreadyInitialised`] with the backend, the second time.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else uses the frames that the backend manages and has not handed out, and the backend keeps its contract:
+    /// it hands out no frame twice. [`Buddy`] and [`Bitmap`](super::Bitmap) do.
+    pub unsafe fn init(&self, backend: T) -> Result<(), AlreadyInitialised<T>> {
+        self.backend.with(|slot| {
+            if slot.is_some() {
+                return Err(AlreadyInitialised(backend));
+            }
+            *slot = Some(backend);
+            Ok(())
+        })
+    }
+
+    /// The environment.
+    pub const fn env(&self) -> &E {
+        self.backend.env()
+    }
+
+    /// Hands out exactly `range`, as [`Backend::allocate_at`].
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError`]; nothing is allocated then.
+    pub fn allocate_at(&self, range: FrameRange) -> Result<FrameRange, FrameError> {
+        self.backend.with(|slot| slot.as_mut().ok_or(FrameError::NotReady)?.allocate_at(range))
+    }
+
+    /// The largest count that an allocation would get now; 0 before initialisation.
+    pub fn largest_free(&self) -> usize {
+        self.look(0, T::largest_free)
+    }
+
+    /// The free blocks in ascending order. The lock is taken anew for each, so that interrupts are not masked long:
+    /// what changes meanwhile may be missed.
+    pub fn free_blocks(&self) -> impl Iterator<Item = FrameRange> {
+        let mut from = Pfn(0);
+        iter::from_fn(move || {
+            let block = self.look(None, |backend| backend.next_free(from))?;
+            from = block.end();
+            Some(block)
+        })
+    }
+
+    /// Free blocks by order; none before initialisation.
+    pub fn histogram(&self) -> Histogram {
+        self.look(Histogram::EMPTY, T::histogram)
+    }
+
+    /// Counters; zero before initialisation.
+    pub fn stats(&self) -> FrameStats {
+        self.look(FrameStats::default(), T::stats)
+    }
+
+    /// Walks every invariant with the lock held: for tests and self-tests.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Corruption`] found.
+    pub fn check(&self) -> Result<(), Corruption> {
+        self.look(Ok(()), T::check)
+    }
+
+    fn look<R>(&self, before_init: R, work: impl FnOnce(&T) -> R) -> R {
+        self.backend.with(|slot| slot.as_ref().map_or(before_init, work))
+    }
+}
+
+// SAFETY: `init`'s caller gave frames that nobody else uses and a backend that hands out no frame twice; the lock
+// lets one CPU at a time use it; and a frame comes back only from its owner, by the contract of `free`.
+unsafe impl<E: Env, T: Backend + Send> FrameAlloc for Frames<E, T> {
+    fn span(&self) -> FrameRange {
+        self.look(FrameRange::EMPTY, T::span)
+    }
+
+    fn allocate(&self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
+        self.backend.with(|slot| slot.as_mut().ok_or(FrameError::NotReady)?.allocate(request))
+    }
+
+    unsafe fn free(&self, range: FrameRange) -> Result<(), FreeError<FrameRange>> {
+        self.backend.with(|slot| slot.as_mut().ok_or(FreeError::NotReady(range))?.free(range))
+    }
+}

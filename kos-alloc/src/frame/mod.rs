@@ -1,0 +1,96 @@
+//! Physical frames: who owns which.
+//!
+//! | type | bits a frame | allocate and free | for |
+//! |---|---|---|---|
+//! | [`Buddy`] | 2 | O(orders) | the frames of a whole machine; large aligned blocks |
+//! | [`Bitmap`] | 1 | one frame: O(1); runs: linear | few frames: a small board, a device's window, a guest |
+//! | [`Frames`] | | one lock | either of them, shared by all CPUs |
+//!
+//! Neither ever touches a frame: all bookkeeping lies in words that the integrator lends, so frames may be unmapped,
+//! belong to a guest, or be only numbers in a test. Frame numbers may be anything up to `usize::MAX`; huge holes between
+//! regions cost nothing. Both give the lowest frames that fit, and blocks are aligned by absolute frame number.
+//!
+//! Frame 0 is managed if it is among the usable ranges. Who turns frame numbers into pointers lists it as reserved.
+//!
+//! Source: D. Knuth, The Art of Computer Programming 1, 2.5 (buddy system, boundary of first fit); bitmaps in place of
+//! free lists as in LLFree (Wrenger et al., USENIX ATC 2023).
+
+mod bitmap;
+mod blocks;
+mod buddy;
+mod error;
+#[expect(unsafe_code, reason = "implements the port that promises unique frames")]
+mod frames;
+mod region;
+mod stats;
+mod tree;
+
+use crate::error::{Corruption, FrameError, FreeError};
+use crate::types::{FrameRange, FrameRequest, Pfn};
+
+pub use bitmap::Bitmap;
+pub use buddy::{Buddy, Config};
+pub use error::{AlreadyInitialised, InitError};
+pub use frames::Frames;
+pub use stats::{FrameFailures, FrameStats, Histogram};
+
+/// The order of the largest block that a buddy can have: `2^18` frames, 1 GiB of 4 KiB frames.
+pub const MAX_ORDER: u32 = 18;
+
+/// A frame allocator without a lock; [`Frames`] adds one.
+///
+/// Costs are those of [`Buddy`]; k is the number of orders, at most 19. [`Bitmap`] tells where it differs.
+pub trait Backend {
+    /// The smallest range that holds every managed frame; never changes.
+    fn span(&self) -> FrameRange;
+
+    /// Hands out the lowest `request.count` frames that fit. O(k), see [`Buddy`] for requests above its top order.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError::BadRequest`], [`FrameError::NoMemory`]; nothing is allocated then.
+    fn allocate(&mut self, request: &FrameRequest) -> Result<FrameRange, FrameError>;
+
+    /// Hands out exactly `range`. O(k) for each free block that it touches.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError::NotManaged`] for an empty range or one with an unmanaged frame, [`FrameError::InUse`]; nothing is
+    /// allocated then.
+    fn allocate_at(&mut self, range: FrameRange) -> Result<FrameRange, FrameError>;
+
+    /// Takes back frames: all that one allocation gave, or any part. O(k) for a block, O(k²) for any range up to the
+    /// top order.
+    ///
+    /// # Errors
+    ///
+    /// [`FreeError::NotManaged`] for an empty range or one with an unmanaged frame (reserved, in a hole, outside),
+    /// [`FreeError::DoubleFree`] if any frame of it is free already; nothing changes then.
+    fn free(&mut self, range: FrameRange) -> Result<(), FreeError<FrameRange>>;
+
+    /// The largest count that [`allocate`](Self::allocate) would give now, without alignment. O(k + top-order blocks).
+    fn largest_free(&self) -> usize;
+
+    /// The lowest free block that starts at `from` or above: walk all by passing the end of the last. Neighbouring
+    /// blocks may be reported apart. O(k).
+    fn next_free(&self, from: Pfn) -> Option<FrameRange>;
+
+    /// Free blocks by order. O(k).
+    fn histogram(&self) -> Histogram;
+
+    /// Counters. O(1).
+    fn stats(&self) -> FrameStats;
+
+    /// Walks every invariant. Linear in the words of storage, so for tests and self-tests.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Corruption`] found.
+    fn check(&self) -> Result<(), Corruption>;
+}
+
+/// Refuses what no allocator can mean.
+fn validate(request: &FrameRequest) -> Result<(), FrameError> {
+    let FrameRequest { count, align } = *request;
+    if count == 0 || !align.is_power_of_two() { Err(FrameError::BadRequest { count, align }) } else { Ok(()) }
+}

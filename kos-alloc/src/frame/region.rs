@@ -1,0 +1,265 @@
+//! Which frames are managed, and where their bits are: [`Managed`], [`RegionTable`].
+//!
+//! The bitmaps do not number frames from 0, because physical memory has huge holes. They cover only *cells*, aligned
+//! groups of `2^cell_order` frames, in which at least one frame is managed, one cell directly behind the other. A frame's
+//! *index* is its place in these cells. As cells are whole, an index is aligned like its frame number up to the size of
+//! a cell, and neighbours in a cell are neighbours in memory. Neighbours in different cells need not be: who looks past
+//! a cell asks for the region.
+//!
+//! Invariant of the table: regions are sorted, disjoint and not adjacent, so that managed frames that follow each other
+//! lie in one region.
+
+use super::error::InitError;
+use crate::error::Corruption;
+use crate::types::{FrameRange, Pfn};
+
+/// Words of one entry of the table: first frame, number of frames, index of the first frame.
+pub(super) const ENTRY: usize = 3;
+
+/// The usable ranges without the reserved ones, as sorted, disjoint ranges that are not adjacent. The slices may be in
+/// any order; each step looks at all of them, so that a walk is quadratic in their number.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Managed<'a> {
+    usable: &'a [FrameRange],
+    reserved: &'a [FrameRange],
+    at: usize,
+}
+
+impl<'a> Managed<'a> {
+    /// Fails if two usable ranges overlap. Reserved ranges may overlap and may lie anywhere.
+    pub(super) fn new(usable: &'a [FrameRange], reserved: &'a [FrameRange]) -> Result<Self, InitError> {
+        for (index, added) in usable.iter().enumerate() {
+            let earlier = usable.iter().take(index);
+            if let Some(existing) = earlier.copied().find(|range| !range.intersection(added).is_empty()) {
+                return Err(InitError::Overlap { existing, added: *added });
+            }
+        }
+        Ok(Self { usable, reserved, at: 0 })
+    }
+
+    /// Frames of the largest range; fails if there is no frame at all.
+    pub(super) fn largest(self) -> Result<usize, InitError> {
+        self.map(|range| range.count()).max().ok_or(InitError::NoFrames)
+    }
+
+    /// Words of a table of all ranges, and the bits that its cells take.
+    pub(super) fn size(self, cell_order: u32) -> Result<(usize, usize), InitError> {
+        let mut words = 0;
+        let mut packer = Packer::new(cell_order);
+        for range in self {
+            words += ENTRY;
+            packer.index_of(range).ok_or(InitError::TooLarge)?;
+        }
+        Ok((words, packer.bits().ok_or(InitError::TooLarge)?))
+    }
+
+    fn first_from(&self, from: usize) -> Option<usize> {
+        let mut at = from;
+        loop {
+            let ahead = self.usable.iter().filter(|range| !range.is_empty() && range.end().0 > at);
+            at = ahead.map(|range| range.start().0.max(at)).min()?;
+            match self.reserved.iter().find(|range| range.contains(Pfn(at))) {
+                Some(range) => at = range.end().0,
+                None => return Some(at),
+            }
+        }
+    }
+
+    /// The end of the managed frames that one usable range gives from `from`; `from` itself if it is not managed.
+    fn stretch(&self, from: usize) -> usize {
+        let Some(range) = self.usable.iter().find(|range| range.contains(Pfn(from))) else { return from };
+        if self.reserved.iter().any(|range| range.contains(Pfn(from))) {
+            return from;
+        }
+        let ahead = self.reserved.iter().filter(|range| !range.is_empty() && range.start().0 > from);
+        ahead.map(|range| range.start().0).fold(range.end().0, usize::min)
+    }
+}
+
+impl Iterator for Managed<'_> {
+    type Item = FrameRange;
+
+    fn next(&mut self) -> Option<FrameRange> {
+        let start = self.first_from(self.at)?;
+        let mut end = self.stretch(start);
+        loop {
+            let further = self.stretch(end);
+            if further == end {
+                break;
+            }
+            end = further;
+        }
+        self.at = end;
+        Some(FrameRange::between(Pfn(start), Pfn(end)))
+    }
+}
+
+/// Gives ascending ranges their indices: cell behind cell.
+struct Packer {
+    cell_order: u32,
+    /// Cells in use.
+    cells: usize,
+    /// The number of the last cell in use, counted from frame 0.
+    last: Option<usize>,
+}
+
+impl Packer {
+    const fn new(cell_order: u32) -> Self {
+        Self { cell_order, cells: 0, last: None }
+    }
+
+    /// The index of the first frame of `range`, which lies above all ranges before it. `None` if it cannot be counted.
+    fn index_of(&mut self, range: FrameRange) -> Option<usize> {
+        let first = range.start().0 >> self.cell_order;
+        let last = range.end().0.checked_sub(1)? >> self.cell_order;
+        let shared = usize::from(self.last == Some(first));
+        let cell = self.cells - shared;
+        self.cells = cell.checked_add(last - first)?.checked_add(1)?;
+        self.last = Some(last);
+        self.bits()?;
+        Some((cell << self.cell_order) + (range.start().0 - (first << self.cell_order)))
+    }
+
+    /// Bits of all cells in use.
+    fn bits(&self) -> Option<usize> {
+        self.cells.checked_mul(1_usize.checked_shl(self.cell_order)?)
+    }
+}
+
+/// Adjacent managed frames and the index of the first of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Region {
+    pub(super) range: FrameRange,
+    pub(super) index: usize,
+}
+
+impl Region {
+    /// The index behind the last frame.
+    pub(super) const fn end_index(&self) -> usize {
+        self.index + self.range.count()
+    }
+
+    /// The first index at `index` or above whose frame number is a multiple of `align`, if it is in the region.
+    pub(super) fn aligned(&self, index: usize, align: usize) -> Option<usize> {
+        let frame = Pfn(self.frame(index).0.checked_next_multiple_of(align)?);
+        self.range.contains(frame).then(|| self.index + (frame.0 - self.range.start().0))
+    }
+
+    /// The frame with `index`, which is in the region.
+    pub(super) const fn frame(&self, index: usize) -> Pfn {
+        Pfn(self.range.start().0 + (index - self.index))
+    }
+}
+
+/// The managed regions in ascending order, in lent words.
+#[derive(Debug)]
+pub(super) struct RegionTable<'m> {
+    words: &'m [u64],
+    frames: usize,
+}
+
+impl<'m> RegionTable<'m> {
+    /// Writes `managed` into `words`, which has exactly the size that [`Managed::size`] told.
+    pub(super) fn new(
+        words: &'m mut [u64],
+        managed: Managed<'_>,
+        cell_order: u32,
+    ) -> Result<Self, InitError> {
+        let mut frames = 0;
+        let mut packer = Packer::new(cell_order);
+        for (entry, range) in words.chunks_exact_mut(ENTRY).zip(managed) {
+            let index = packer.index_of(range).ok_or(InitError::TooLarge)?;
+            entry.copy_from_slice(&[range.start().0, range.count(), index].map(|value| value as u64));
+            frames += range.count();
+        }
+        Ok(Self { words, frames })
+    }
+
+    /// Number of managed frames.
+    pub(super) const fn frames(&self) -> usize {
+        self.frames
+    }
+
+    /// All regions, in ascending order.
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = Region> {
+        self.words.chunks_exact(ENTRY).map(decode)
+    }
+
+    /// The smallest range with all regions in it.
+    pub(super) fn span(&self) -> FrameRange {
+        let first = self.iter().next().map_or(FrameRange::EMPTY, |region| region.range);
+        let last = self.iter().next_back().map_or(FrameRange::EMPTY, |region| region.range);
+        FrameRange::between(first.start(), last.end())
+    }
+
+    /// The region in which the whole of `range` lies, if it has a frame. Logarithmic.
+    pub(super) fn region_of(&self, range: FrameRange) -> Option<Region> {
+        let region = self.after(|region| region.range.end().0 <= range.start().0)?;
+        (!range.is_empty() && region.range.contains_range(&range)).then_some(region)
+    }
+
+    /// The index of the first frame of `range`, if all of it is managed. Logarithmic.
+    pub(super) fn index_of(&self, range: FrameRange) -> Option<usize> {
+        let region = self.region_of(range)?;
+        Some(region.index + (range.start().0 - region.range.start().0))
+    }
+
+    /// The index of the first managed frame at `from` or above. Logarithmic.
+    pub(super) fn index_from(&self, from: Pfn) -> Option<usize> {
+        let region = self.after(|region| region.range.end().0 <= from.0)?;
+        Some(region.index + from.0.saturating_sub(region.range.start().0))
+    }
+
+    /// The region of the managed frame with `index`. Logarithmic.
+    pub(super) fn region_at(&self, index: usize) -> Option<Region> {
+        let region = self.after(|region| region.end_index() <= index)?;
+        (region.index <= index).then_some(region)
+    }
+
+    /// The `count` frames from `index`, if all of them are managed. Logarithmic.
+    pub(super) fn range(&self, index: usize, count: usize) -> Option<FrameRange> {
+        let region = self.region_at(index)?;
+        let fits = count <= region.end_index() - index;
+        if fits { FrameRange::new(region.frame(index), count) } else { None }
+    }
+
+    /// The first region for which `before` no longer holds; it must hold for a prefix of the table.
+    fn after(&self, before: impl Fn(&Region) -> bool) -> Option<Region> {
+        let (mut low, mut high) = (0, self.words.len() / ENTRY);
+        while low < high {
+            let middle = low.midpoint(high);
+            if before(&self.get(middle)?) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        self.get(low)
+    }
+
+    fn get(&self, position: usize) -> Option<Region> {
+        let start = position * ENTRY;
+        self.words.get(start..start + ENTRY).map(decode)
+    }
+
+    /// Whether the regions are as the invariant says.
+    pub(super) fn check(&self) -> Result<(), Corruption> {
+        let mut below: Option<Region> = None;
+        for region in self.iter() {
+            let frame = region.range.start();
+            if below.is_some_and(|below| below.range.end() >= frame || below.end_index() > region.index) {
+                return Err(Corruption { what: "regions must be sorted and apart", frame });
+            }
+            below = Some(region);
+        }
+        Ok(())
+    }
+}
+
+/// Reads an entry that [`RegionTable::new`] wrote.
+#[expect(clippy::cast_possible_truncation, reason = "each word was a usize when it was written")]
+fn decode(entry: &[u64]) -> Region {
+    let word = |at| entry.get(at).copied().unwrap_or(0) as usize;
+    let range = FrameRange::new(Pfn(word(0)), word(1)).unwrap_or(FrameRange::EMPTY);
+    Region { range, index: word(2) }
+}

@@ -1,0 +1,86 @@
+//! `check()`: every invariant of a table, walked.
+//!
+//! Every entry is one that this crate writes; tables narrow no rights; a table below the root has a present entry, or
+//! is parked; no leaf is against the policies; the counters equal a recount. A table that is linked twice shows as a
+//! wrong count.
+
+use crate::addr::PhysAddr;
+use crate::cursor;
+use crate::entry::Entries;
+use crate::error::{Corruption, WalkError};
+use crate::format::{Entry, Format, Level};
+use crate::ports::PhysMapper;
+use crate::span::{self, Span};
+use crate::table::Table;
+use crate::walk;
+
+impl<F: Format, P: PhysMapper> Table<F, P> {
+    /// Walks every invariant of the table; reads all of it.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Corruption`] found.
+    pub fn check(&self) -> Result<(), Corruption> {
+        let mut check = Check { table: self, tables: 0, mapped: 0, quarantined: 0 };
+        check.table(self.root, span::top::<F>(), Span::whole::<F>(), false)?;
+        let stats = self.stats;
+        agree("tables", stats.tables, check.tables)?;
+        agree("mapped_bytes", stats.mapped_bytes, check.mapped)?;
+        agree("quarantined_bytes", stats.quarantined_bytes, check.quarantined)
+    }
+}
+
+fn agree(counter: &'static str, counted: u64, found: u64) -> Result<(), Corruption> {
+    if counted == found { Ok(()) } else { Err(Corruption::Miscounted { counter, counted, found }) }
+}
+
+struct Check<'t, F, P> {
+    table: &'t Table<F, P>,
+    tables: u64,
+    mapped: u64,
+    quarantined: u64,
+}
+
+impl<F: Format, P: PhysMapper> Check<'_, F, P> {
+    fn table(&mut self, frame: PhysAddr, level: Level, span: Span, parked: bool) -> Result<(), Corruption> {
+        let at = span.address::<F>();
+        let unknown = WalkError::UnknownFrame { at, level: level.up(), frame };
+        let entries = Entries::<F::Raw>::open(&self.table.ports, frame).ok_or(unknown)?;
+        self.tables += 1;
+        let mut used = false;
+        for piece in span.pieces::<F>(level) {
+            used |= self.entry(entries.load(piece.index::<F>(level)), level, piece, parked)?;
+        }
+        if used || parked || level == span::top::<F>() {
+            Ok(())
+        } else {
+            Err(Corruption::EmptyTable { at, frame })
+        }
+    }
+
+    /// Whether the entry is present.
+    fn entry(&mut self, raw: F::Raw, level: Level, piece: Span, parked: bool) -> Result<bool, Corruption> {
+        let at = piece.address::<F>();
+        let original = F::unpark(raw);
+        let gone = parked || original.is_some();
+        let format = self.table.format;
+        let present = original.unwrap_or(raw);
+        match walk::decode(format, present, level, piece)? {
+            Entry::Table { phys, .. } => {
+                let below = level.down().ok_or(WalkError::UnknownFrame { at, level, frame: phys })?;
+                if present & !F::KEPT != format.table(phys) {
+                    return Err(Corruption::ForeignTable { at, raw: raw.into() });
+                }
+                self.table(phys, below, piece, gone)?;
+            }
+            Entry::Leaf { attrs, .. } => {
+                cursor::allowed::<F>(self.table.wx, piece, attrs)
+                    .map_err(|cause| Corruption::Forbidden { at, cause })?;
+                *(if gone { &mut self.quarantined } else { &mut self.mapped }) += piece.bytes();
+            }
+            Entry::Absent | Entry::Parked if raw == F::Raw::default() => return Ok(false),
+            Entry::Absent | Entry::Parked => return Err(Corruption::StrayBits { at, raw: raw.into() }),
+        }
+        Ok(original.is_none())
+    }
+}

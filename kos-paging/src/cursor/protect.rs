@@ -1,0 +1,86 @@
+//! Changing attributes: the whole range or nothing, holes refused.
+
+use super::split::{self, Splitter};
+use super::{LeafBits, leaves};
+use crate::attrs::Attrs;
+use crate::entry::Entries;
+use crate::error::ProtectError;
+use crate::flush::{FlushSet, Protected};
+use crate::format::{Entry, Format, Level, Transition};
+use crate::policy::SplitPolicy;
+use crate::ports::{FrameSource, PhysMapper};
+use crate::reserve::Reserve;
+use crate::span::{self, Span};
+use crate::table::Table;
+
+pub(super) fn protect<F: Format, P: FrameSource + PhysMapper>(
+    table: &mut Table<F, P>,
+    span: Span,
+    attrs: Attrs,
+    policy: SplitPolicy,
+) -> Result<Protected, ProtectError> {
+    let bits = LeafBits::new(table.format, table.wx, span, attrs)?;
+    let (needed, flush) = survey(table, span, policy)?;
+    let reserve = Reserve::take(table.format, &table.ports, needed)?;
+
+    let Table { format, ports, root, stats, .. } = table;
+    let splitter = Splitter { format: *format, ports: &*ports, reserve, stats };
+    let mut change = Change { splitter, bits, transition: Transition::None };
+    change.table(Entries::ours(&*ports, *root), span::top::<F>(), span);
+    Ok(Protected::new(flush, change.transition))
+}
+
+/// The first phase: tables for splits, and what TLBs may hold.
+fn survey<F: Format, P: PhysMapper>(
+    table: &Table<F, P>,
+    span: Span,
+    policy: SplitPolicy,
+) -> Result<(u64, Option<FlushSet>), ProtectError> {
+    let mut needed = 0;
+    let mut flush = None;
+    let mut next = span.first;
+    for node in leaves(table, span) {
+        let node = node?;
+        if node.parked || node.span.first > next {
+            break;
+        }
+        needed +=
+            split::tables::<F>(&node, span, policy).map_err(|leaf| ProtectError::PartOfHuge { leaf })?;
+        flush = FlushSet::join(flush, &node.mapping::<F>());
+        next = node.span.last + 1;
+    }
+    if next <= span.last {
+        return Err(ProtectError::Hole { at: F::VA.address(next) });
+    }
+    Ok((needed, flush))
+}
+
+/// The second phase: cannot fail.
+struct Change<'p, F: Format, P> {
+    splitter: Splitter<'p, F, P>,
+    bits: LeafBits<F::Raw>,
+    transition: Transition,
+}
+
+impl<'p, F: Format, P: PhysMapper> Change<'p, F, P> {
+    fn table(&mut self, entries: Entries<'p, F::Raw>, level: Level, span: Span) {
+        for piece in span.pieces::<F>(level) {
+            let index = piece.index::<F>(level);
+            let raw = entries.load(index);
+            match self.splitter.format.decode(raw, level) {
+                Ok(Entry::Leaf { phys, .. }) if piece.covers::<F>(level) => {
+                    let new = F::with_address(self.bits.at(level), phys) | raw & F::KEPT;
+                    self.transition = self.transition.max(self.splitter.format.transition(raw, new, level));
+                    entries.store(index, new);
+                }
+                _ => self.below(entries, index, level, piece),
+            }
+        }
+    }
+
+    fn below(&mut self, entries: Entries<'p, F::Raw>, index: usize, level: Level, piece: Span) {
+        if let Some((child, below)) = self.splitter.below(entries, index, level) {
+            self.table(child, below, piece);
+        }
+    }
+}

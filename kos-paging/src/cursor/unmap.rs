@@ -1,0 +1,179 @@
+//! Unmapping: park what goes, and sweep it up after the flush.
+//!
+//! An entry that the range covers is parked as it is, a table with all that is below it: so an unmapping writes little.
+//! A table that holds nothing present any more is parked in its parent at once: the one flush that follows covers it.
+//! The sweep then hands out the leaves and frees the tables that are empty.
+
+use super::leaves;
+use super::split::{self, Splitter};
+use crate::entry::Entries;
+use crate::error::UnmapError;
+use crate::flush::{FlushSet, Unmapped};
+use crate::format::{Entry, Format, Level};
+use crate::policy::SplitPolicy;
+use crate::ports::{FrameSource, PhysMapper};
+use crate::reserve::{self, Reserve};
+use crate::span::{self, Span};
+use crate::stats::Stats;
+use crate::table::Table;
+use crate::walk::{Leaf, Mapping, Node};
+
+pub(super) fn unmap<F: Format, P: FrameSource + PhysMapper>(
+    table: &mut Table<F, P>,
+    span: Span,
+    policy: SplitPolicy,
+) -> Result<Unmapped<'_, F, P>, UnmapError> {
+    let survey = survey(table, span, policy)?;
+    let reserve = Reserve::take(table.format, &table.ports, survey.needed)?;
+
+    let Table { format, ports, root, stats, .. } = table;
+    stats.mapped_bytes -= survey.bytes;
+    stats.quarantined_bytes += survey.bytes;
+    let mut park =
+        Park { splitter: Splitter { format: *format, ports: &*ports, reserve, stats }, tables: false };
+    park.table(Entries::ours(&*ports, *root), span::top::<F>(), span);
+    let tables = park.tables || survey.quarantined;
+    let flush = survey.flush.map(|set| if tables { set.with_tables() } else { set });
+    Ok(Unmapped::new(table, span, flush))
+}
+
+/// What the first phase found.
+struct Survey {
+    /// Tables for splits.
+    needed: u64,
+    /// Bytes that are mapped now.
+    bytes: u64,
+    /// Something is already parked: its tables may be too.
+    quarantined: bool,
+    flush: Option<FlushSet>,
+}
+
+fn survey<F: Format, P: PhysMapper>(
+    table: &Table<F, P>,
+    span: Span,
+    policy: SplitPolicy,
+) -> Result<Survey, UnmapError> {
+    let mut survey = Survey { needed: 0, bytes: 0, quarantined: false, flush: None };
+    for node in leaves(table, span) {
+        let node = node?;
+        // What is parked has left the table: there is nothing to split.
+        let policy = if node.parked { SplitPolicy::Refuse } else { policy };
+        survey.needed +=
+            split::tables::<F>(&node, span, policy).map_err(|leaf| UnmapError::PartOfHuge { leaf })?;
+        survey.bytes += if node.parked { 0 } else { node.span.clip(span).bytes() };
+        survey.quarantined |= node.parked;
+        survey.flush = FlushSet::join(survey.flush, &node.mapping::<F>());
+    }
+    Ok(survey)
+}
+
+/// The second phase: cannot fail.
+struct Park<'p, F: Format, P> {
+    splitter: Splitter<'p, F, P>,
+    /// A table was parked.
+    tables: bool,
+}
+
+impl<'p, F: Format, P: PhysMapper> Park<'p, F, P> {
+    fn table(&mut self, entries: Entries<'p, F::Raw>, level: Level, span: Span) {
+        for piece in span.pieces::<F>(level) {
+            self.entry(entries, level, piece);
+        }
+    }
+
+    fn entry(&mut self, entries: Entries<'p, F::Raw>, level: Level, piece: Span) {
+        let index = piece.index::<F>(level);
+        let gone = piece.covers::<F>(level) || self.part(entries, index, level, piece);
+        let raw = entries.load(index);
+        let table = match self.splitter.format.decode(raw, level) {
+            Ok(Entry::Leaf { .. }) => false,
+            Ok(Entry::Table { .. }) => true,
+            _ => return,
+        };
+        if gone {
+            entries.store(index, F::park(raw));
+            self.tables |= table;
+        }
+    }
+
+    /// Goes below an entry that is used in part; whether nothing present is left there.
+    fn part(&mut self, entries: Entries<'p, F::Raw>, index: usize, level: Level, piece: Span) -> bool {
+        let Some((child, below)) = self.splitter.below(entries, index, level) else { return false };
+        self.table(child, below, piece);
+        let format = self.splitter.format;
+        all(child, |raw| matches!(format.decode(raw, below), Ok(Entry::Absent | Entry::Parked)))
+    }
+}
+
+fn all<R: crate::entry::RawEntry>(entries: Entries<'_, R>, test: impl Fn(R) -> bool) -> bool {
+    (0..Entries::<R>::COUNT).all(|index| test(entries.load(index)))
+}
+
+/// Hands out what is parked in `span`, and frees its tables. No TLB may hold any of it.
+pub(crate) fn sweep<F: Format, P: FrameSource + PhysMapper>(
+    table: &mut Table<F, P>,
+    span: Span,
+    release: impl FnMut(Mapping),
+) {
+    let Table { format, ports, root, stats, .. } = table;
+    let mut sweep = Sweep { format: *format, ports: &*ports, stats, run: None, release };
+    sweep.table(Entries::ours(&*ports, *root), span::top::<F>(), span, false);
+    sweep.end_run();
+}
+
+struct Sweep<'p, F, P, R> {
+    format: F,
+    ports: &'p P,
+    stats: &'p mut Stats,
+    run: Option<Mapping>,
+    release: R,
+}
+
+impl<'p, F: Format, P: FrameSource + PhysMapper, R: FnMut(Mapping)> Sweep<'p, F, P, R> {
+    fn table(&mut self, entries: Entries<'p, F::Raw>, level: Level, span: Span, parked: bool) {
+        for piece in span.pieces::<F>(level) {
+            self.entry(entries, level, piece, parked);
+        }
+    }
+
+    fn entry(&mut self, entries: Entries<'p, F::Raw>, level: Level, piece: Span, parked: bool) {
+        let index = piece.index::<F>(level);
+        let raw = entries.load(index);
+        let original = F::unpark(raw);
+        let parked = parked || original.is_some();
+        match self.format.decode(original.unwrap_or(raw), level) {
+            Ok(Entry::Leaf { phys, attrs, accessed, dirty }) if parked => {
+                entries.store(index, F::Raw::default());
+                let span = Span::of_entry::<F>(piece.first, level);
+                let leaf = Leaf { phys, attrs, accessed, dirty };
+                self.leaf(Node { span, level, parked, leaf }.mapping::<F>());
+            }
+            Ok(Entry::Table { phys, .. }) => {
+                let Some(below) = level.down() else { return };
+                let child = Entries::ours(self.ports, phys);
+                self.table(child, below, piece, parked);
+                if parked && all(child, |raw| raw == F::Raw::default()) {
+                    entries.store(index, F::Raw::default());
+                    self.stats.tables -= 1;
+                    reserve::free(self.ports, phys);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn leaf(&mut self, leaf: Mapping) {
+        self.stats.quarantined_bytes -= leaf.leaf_bytes;
+        if self.run.as_mut().is_some_and(|run| run.join(&leaf)) {
+            return;
+        }
+        self.end_run();
+        self.run = Some(leaf);
+    }
+
+    fn end_run(&mut self) {
+        if let Some(run) = self.run.take() {
+            (self.release)(run);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The only raw loads and stores of entries.
+//!
+//! An MMU reads tables at any moment and sets accessed and dirty bits: no Rust reference to an entry ever exists that
+//! is not an atomic one. Loads are relaxed; stores release, so that a new table's content is visible before the entry
+//! that links it.
+//!
+//! Invariant: [`Entries::store`] is called only for frames that the table took from its `FrameSource`.
+#![expect(unsafe_code, reason = "turns the mapper's pointer into atomics; the proof boundary of the crate")]
+
+use core::fmt::Debug;
+use core::marker::PhantomData;
+use core::ops::{BitAnd, BitOr, Not};
+use core::ptr::NonNull;
+
+use crate::addr::PhysAddr;
+use crate::ports::PhysMapper;
+
+/// Bytes of a table.
+const TABLE_BYTES: usize = 4096;
+
+/// An entry in memory: `u32` or `u64`.
+pub trait RawEntry:
+    Copy
+    + Eq
+    + Debug
+    + Default
+    + BitAnd<Output = Self>
+    + BitOr<Output = Self>
+    + Not<Output = Self>
+    + Into<u64>
+    + sealed::Cell
+{
+}
+
+impl RawEntry for u32 {}
+impl RawEntry for u64 {}
+
+mod sealed {
+    use core::ptr::NonNull;
+
+    /// How an entry is read and written beside an MMU.
+    pub trait Cell: Sized {
+        /// # Safety
+        ///
+        /// `at` is aligned to the entry and valid for atomic loads.
+        unsafe fn load(at: NonNull<Self>) -> Self;
+
+        /// # Safety
+        ///
+        /// `at` is aligned to the entry and valid for atomic stores.
+        unsafe fn store(at: NonNull<Self>, entry: Self);
+    }
+}
+
+macro_rules! cell {
+    ($raw:ty, $atomic:ident) => {
+        impl sealed::Cell for $raw {
+            unsafe fn load(at: NonNull<Self>) -> Self {
+                use core::sync::atomic::{Ordering, $atomic};
+                // SAFETY: the caller ensures alignment and validity; the reference ends with this expression.
+                let cell = unsafe { $atomic::from_ptr(at.as_ptr()) };
+                cell.load(Ordering::Relaxed)
+            }
+
+            unsafe fn store(at: NonNull<Self>, entry: Self) {
+                use core::sync::atomic::{Ordering, $atomic};
+                // SAFETY: the caller ensures alignment and validity; the reference ends with this expression.
+                let cell = unsafe { $atomic::from_ptr(at.as_ptr()) };
+                cell.store(entry, Ordering::Release);
+            }
+        }
+    };
+}
+
+cell!(u32, AtomicU32);
+#[cfg(target_has_atomic = "64")]
+cell!(u64, AtomicU64);
+
+/// A CPU without 64-bit atomics writes an entry by halves: the low one holds the present bit and goes down first and up
+/// last, so that no walker sees a present entry with a foreign half.
+#[cfg(not(target_has_atomic = "64"))]
+impl sealed::Cell for u64 {
+    unsafe fn load(at: NonNull<Self>) -> Self {
+        let (low, high) = halves(at);
+        // SAFETY: the caller's entry holds both halves.
+        let low = unsafe { <u32 as sealed::Cell>::load(low) };
+        // SAFETY: as above.
+        let high = unsafe { <u32 as sealed::Cell>::load(high) };
+        Self::from(high) << 32 | Self::from(low)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves of the entry")]
+    unsafe fn store(at: NonNull<Self>, entry: Self) {
+        let (low, high) = halves(at);
+        // SAFETY: the caller's entry holds both halves.
+        unsafe { <u32 as sealed::Cell>::store(low, 0) };
+        // SAFETY: as above.
+        unsafe { <u32 as sealed::Cell>::store(high, (entry >> 32) as u32) };
+        // SAFETY: as above.
+        unsafe { <u32 as sealed::Cell>::store(low, entry as u32) };
+    }
+}
+
+/// The low and the high half of an entry.
+#[cfg(not(target_has_atomic = "64"))]
+fn halves(at: NonNull<u64>) -> (NonNull<u32>, NonNull<u32>) {
+    let first = at.cast::<u32>();
+    let second = first.map_addr(|address| address | 4);
+    if cfg!(target_endian = "little") { (first, second) } else { (second, first) }
+}
+
+/// The entries of one table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entries<'m, R> {
+    base: NonNull<R>,
+    mapper: PhantomData<&'m ()>,
+}
+
+impl<'m, R: RawEntry> Entries<'m, R> {
+    /// Entries of a table; a power of two.
+    pub(crate) const COUNT: usize = TABLE_BYTES / size_of::<R>();
+
+    /// The entries of the table at `frame`; `None` if the mapper does not know it.
+    pub(crate) fn open<M: PhysMapper>(mapper: &'m M, frame: PhysAddr) -> Option<Self> {
+        let base = mapper.table(frame)?.cast();
+        Some(Self { base, mapper: PhantomData })
+    }
+
+    /// The entries of a table of ours, which the mapper has shown before.
+    ///
+    /// # Panics
+    ///
+    /// If it does not show it again, against its contract.
+    pub(crate) fn ours<M: PhysMapper>(mapper: &'m M, frame: PhysAddr) -> Self {
+        Self::open(mapper, frame).unwrap_or_else(|| unreachable!("the mapper forgot the table at {frame}"))
+    }
+
+    /// Reads an entry. The index wraps at the end of the table.
+    pub(crate) fn load(self, index: usize) -> R {
+        let at = self.slot(index);
+        // SAFETY: `PhysMapper` ensures that the whole table is aligned and valid for atomic loads.
+        unsafe { R::load(at) }
+    }
+
+    /// Writes an entry of a table of ours. The index wraps at the end of the table.
+    pub(crate) fn store(self, index: usize, entry: R) {
+        let at = self.slot(index);
+        // SAFETY: `PhysMapper` ensures that a frame from the `FrameSource` is aligned and valid for atomic stores.
+        unsafe { R::store(at, entry) }
+    }
+
+    /// Makes every entry absent.
+    pub(crate) fn clear(self) {
+        (0..Self::COUNT).for_each(|index| self.store(index, R::default()));
+    }
+
+    fn slot(self, index: usize) -> NonNull<R> {
+        // SAFETY: the offset is below the 4096 bytes that `PhysMapper` answers for.
+        unsafe { self.base.add(index % Self::COUNT) }
+    }
+}

@@ -1,0 +1,206 @@
+//! Formats: how one MMU writes attributes and addresses into entries, as pure bit logic.
+//!
+//! A [`Format`] is a value: it carries what the CPU can do. It touches no memory, so that every format runs on every
+//! host. Everything else in the crate is written once, over this trait.
+
+mod x86;
+mod x86_long;
+mod x86_two_level;
+
+use core::fmt;
+
+pub use x86_long::{LongCaps, X86Long};
+pub use x86_two_level::{TwoLevelCaps, X86TwoLevel};
+
+use crate::addr::{PhysAddr, VirtAddr};
+use crate::attrs::{Attrs, Flags};
+use crate::entry::RawEntry;
+use crate::error::AttrError;
+
+/// The most levels that a format may have.
+pub const MAX_LEVELS: usize = 5;
+
+/// A level of a table: 0 holds the smallest pages, the root has the highest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Level(u8);
+
+impl Level {
+    /// The level of the smallest pages.
+    pub const PAGE: Self = Self(0);
+
+    /// The level with this number.
+    #[must_use]
+    pub const fn new(level: u8) -> Self {
+        Self(level)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+
+    /// The next higher level.
+    #[must_use]
+    pub const fn up(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// The next lower level; `None` below the pages.
+    #[must_use]
+    pub const fn down(self) -> Option<Self> {
+        match self.0.checked_sub(1) {
+            Some(level) => Some(Self(level)),
+            None => None,
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Which 64-bit numbers are virtual addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum VaRule {
+    /// `0 ..= 2^bits - 1`.
+    Flat(u32),
+    /// The top bit of `bits` repeats up to bit 63: two halves with a hole between them. The upper is the kernel's.
+    SignExtended(u32),
+}
+
+impl VaRule {
+    /// The address without its repeated bits, the number that indexes the tables; `None` if it is not an address.
+    #[must_use]
+    pub const fn offset(self, address: VirtAddr) -> Option<u64> {
+        let offset = address.get() & self.last_offset();
+        if self.address(offset).get() == address.get() { Some(offset) } else { None }
+    }
+
+    /// The address with this offset.
+    #[must_use]
+    pub const fn address(self, offset: u64) -> VirtAddr {
+        let high = if self.is_upper(offset) { !self.last_offset() } else { 0 };
+        VirtAddr::new(offset | high)
+    }
+
+    /// Whether the offset lies in the kernel's half.
+    #[must_use]
+    pub const fn is_upper(self, offset: u64) -> bool {
+        match self {
+            Self::Flat(_) => false,
+            Self::SignExtended(bits) => offset >> (bits - 1) & 1 == 1,
+        }
+    }
+
+    /// The highest offset.
+    #[must_use]
+    pub const fn last_offset(self) -> u64 {
+        let (Self::Flat(bits) | Self::SignExtended(bits)) = self;
+        (1 << bits) - 1
+    }
+}
+
+/// What an entry says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Entry {
+    /// Nothing, for the MMU; all other bits are ignored.
+    Absent,
+    /// Absent for the MMU; unmapped by us and not flushed yet ([`Format::park`]).
+    Parked,
+    /// A table one level below.
+    Table {
+        /// Where it is.
+        phys: PhysAddr,
+        /// The rights that leaves below can have at most: of `WRITE`, `EXECUTE` and `USER`.
+        limit: Flags,
+    },
+    /// A page.
+    Leaf {
+        /// Where it is.
+        phys: PhysAddr,
+        /// Its attributes.
+        attrs: Attrs,
+        /// The MMU has used it.
+        accessed: bool,
+        /// The MMU has written through it.
+        dirty: bool,
+    },
+}
+
+/// The bits of a present entry that the MMU reserves and that are set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReservedBits(pub u64);
+
+/// What the replacement of one entry by another asks of the TLBs, from least to most.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[non_exhaustive]
+pub enum Transition {
+    /// Nothing: no TLB can hold what changed.
+    None,
+    /// A TLB may refuse for a while what is allowed now: a spurious fault, healed by the next walk.
+    Lazy,
+    /// A TLB may allow for a while what is no longer allowed.
+    Flush,
+}
+
+/// One MMU's entries and geometry. Pure: no method reads or writes memory.
+///
+/// Level 0 holds the smallest pages; an entry at level *n* translates `1 << shift(n)` bytes; the root is a table of
+/// entries at level `LEVELS - 1`.
+pub trait Format: Copy + fmt::Debug + 'static {
+    /// An entry in memory.
+    type Raw: RawEntry;
+
+    /// Number of levels, at most [`MAX_LEVELS`].
+    const LEVELS: u8;
+    /// Which numbers are virtual addresses.
+    const VA: VaRule;
+    /// Bits of a leaf that belong to the MMU's bookkeeping and outlive [`protect`](crate::Table::protect): accessed, dirty.
+    const KEPT: Self::Raw;
+
+    /// log2 of the bytes that an entry at `level` translates; for `LEVELS`, of the whole space.
+    fn shift(level: Level) -> u32;
+
+    /// The last byte of the physical address space.
+    fn max_phys(&self) -> PhysAddr;
+
+    /// The highest level at which this CPU has leaves; it has them at all levels below too.
+    fn max_leaf(&self) -> Level;
+
+    /// A leaf with these attributes, without an address: all that can be refused is refused here, once per range.
+    ///
+    /// # Errors
+    ///
+    /// [`AttrError`] for what the CPU cannot express.
+    fn leaf_bits(&self, attrs: Attrs, level: Level) -> Result<Self::Raw, AttrError>;
+
+    /// A leaf from [`leaf_bits`](Self::leaf_bits), at an address that is aligned and in reach.
+    fn with_address(bits: Self::Raw, phys: PhysAddr) -> Self::Raw;
+
+    /// An entry for the table at `phys`, which narrows no rights: the leaf decides.
+    fn table(&self, phys: PhysAddr) -> Self::Raw;
+
+    /// What the MMU makes of an entry.
+    ///
+    /// # Errors
+    ///
+    /// [`ReservedBits`]: the MMU would fault.
+    fn decode(&self, raw: Self::Raw, level: Level) -> Result<Entry, ReservedBits>;
+
+    /// The leaf one level below with the attributes of the huge leaf `raw` at `level`, for its first part, without an
+    /// address.
+    fn split(&self, raw: Self::Raw, level: Level) -> Self::Raw;
+
+    /// A present entry, made absent for the MMU with nothing lost; never an address that a CPU may speculate on.
+    fn park(raw: Self::Raw) -> Self::Raw;
+
+    /// The present entry that was parked; `None` if this one was not.
+    fn unpark(raw: Self::Raw) -> Option<Self::Raw>;
+
+    /// What storing `new` over `old` asks of the TLBs.
+    fn transition(&self, old: Self::Raw, new: Self::Raw, level: Level) -> Transition;
+}

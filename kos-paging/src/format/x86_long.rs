@@ -1,0 +1,165 @@
+//! x86_64 paging with four levels: 4 KiB, 2 MiB and 1 GiB leaves, 48-bit addresses, execute-disable.
+//!
+//! Source: SDM vol. 3, "4-Level Paging and 5-Level Paging"; bits that both Intel and AMD reserve are refused.
+
+use super::x86;
+use super::{Entry, Format, Level, ReservedBits, Transition, VaRule};
+use crate::addr::PhysAddr;
+use crate::attrs::{Attrs, Flags, MemorySlots};
+use crate::error::{AttrError, PhysBitsError};
+
+/// Execute-disable.
+const XD: u64 = 1 << 63;
+/// Bits 12 to 51: the address, and what the MMU reserves in its place.
+const ADDRESS: u64 = (1 << 52) - (1 << 12);
+/// Entries that the MMU keeps about use.
+const AD: u64 = (x86::A | x86::D) as u64;
+
+/// What an x86_64 CPU can do, as the kernel found it with CPUID and set it up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LongCaps {
+    /// MAXPHYADDR: CPUID 8000_0008, EAX bits 0 to 7; 32 to 52.
+    pub phys_bits: u8,
+    /// Execute-disable exists (CPUID 8000_0001, EDX bit 20) and EFER.NXE is set.
+    pub nx: bool,
+    /// Leaves of 1 GiB exist (CPUID 8000_0001, EDX bit 26).
+    pub huge_1g: bool,
+    /// The PAT (MSR 277).
+    pub memory: MemorySlots,
+}
+
+impl LongCaps {
+    /// A current CPU: 48 bits, NX, 1 GiB leaves, the PAT as after reset. For tests and tools; a kernel asks its CPU.
+    pub const FULL: Self = Self { phys_bits: 48, nx: true, huge_1g: true, memory: MemorySlots::X86_RESET };
+}
+
+/// The format of x86_64 with `LEVELS` levels. Four so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct X86Long<const LEVELS: usize> {
+    caps: LongCaps,
+}
+
+impl X86Long<4> {
+    /// The format for a CPU with these abilities.
+    ///
+    /// # Errors
+    ///
+    /// [`PhysBitsError`] if `phys_bits` is none that an x86_64 CPU can have.
+    pub const fn new(caps: LongCaps) -> Result<Self, PhysBitsError> {
+        match caps.phys_bits {
+            32..=52 => Ok(Self { caps }),
+            bits => Err(PhysBitsError(bits)),
+        }
+    }
+
+    /// The abilities that it was made for.
+    #[must_use]
+    pub const fn caps(&self) -> &LongCaps {
+        &self.caps
+    }
+
+    fn is_leaf(raw: u64, level: Level) -> bool {
+        level == Level::PAGE || raw & u64::from(x86::PS) != 0
+    }
+
+    fn reserved(&self, raw: u64, level: Level) -> u64 {
+        let beyond = ADDRESS & !self.max_phys().get();
+        let xd = if self.caps.nx { 0 } else { XD };
+        let size = if level > self.max_leaf() { u64::from(x86::PS) } else { 0 };
+        let low = if level != Level::PAGE && Self::is_leaf(raw, level) { below_huge(level) } else { 0 };
+        raw & (beyond | xd | size | low)
+    }
+}
+
+/// Address bits of a huge leaf that must be zero; bit 12 among them is the PAT's.
+fn below_huge(level: Level) -> u64 {
+    (1 << X86Long::<4>::shift(level)) - (1 << 13)
+}
+
+fn low(raw: u64) -> u32 {
+    // Bits 0 to 12 are all that the shared code looks at.
+    (raw & 0x1fff) as u32
+}
+
+impl Format for X86Long<4> {
+    type Raw = u64;
+
+    const LEVELS: u8 = 4;
+    const VA: VaRule = VaRule::SignExtended(48);
+    const KEPT: u64 = AD;
+
+    fn shift(level: Level) -> u32 {
+        12 + 9 * u32::from(level.get())
+    }
+
+    fn max_phys(&self) -> PhysAddr {
+        PhysAddr::new((1 << self.caps.phys_bits) - 1)
+    }
+
+    fn max_leaf(&self) -> Level {
+        Level::new(if self.caps.huge_1g { 2 } else { 1 })
+    }
+
+    fn leaf_bits(&self, attrs: Attrs, level: Level) -> Result<u64, AttrError> {
+        let bits = u64::from(x86::leaf_bits(attrs, level, &self.caps.memory)?);
+        match (attrs.flags.contains(Flags::EXECUTE), self.caps.nx) {
+            (true, _) => Ok(bits),
+            (false, true) => Ok(bits | XD),
+            (false, false) => Err(AttrError::NoExecuteDisable),
+        }
+    }
+
+    fn with_address(bits: u64, phys: PhysAddr) -> u64 {
+        bits | phys.get()
+    }
+
+    fn table(&self, phys: PhysAddr) -> u64 {
+        u64::from(x86::TABLE) | phys.get()
+    }
+
+    fn decode(&self, raw: u64, level: Level) -> Result<Entry, ReservedBits> {
+        if raw & u64::from(x86::P) == 0 {
+            return Ok(if Self::unpark(raw).is_some() { Entry::Parked } else { Entry::Absent });
+        }
+        let reserved = self.reserved(raw, level);
+        if reserved != 0 {
+            return Err(ReservedBits(reserved));
+        }
+        let execute = if raw & XD == 0 { Flags::EXECUTE } else { Flags::empty() };
+        if !Self::is_leaf(raw, level) {
+            return Ok(Entry::Table {
+                phys: PhysAddr::new(raw & ADDRESS),
+                limit: x86::limit(low(raw)) | execute,
+            });
+        }
+        let mut attrs =
+            x86::attrs(low(raw), level, &self.caps.memory).map_err(|bit| ReservedBits(bit.into()))?;
+        attrs.flags |= execute;
+        let phys = PhysAddr::new(raw & ADDRESS & !((1 << Self::shift(level)) - 1));
+        let bit = |bit: u32| raw & u64::from(bit) != 0;
+        Ok(Entry::Leaf { phys, attrs, accessed: bit(x86::A), dirty: bit(x86::D) })
+    }
+
+    fn split(&self, raw: u64, level: Level) -> u64 {
+        u64::from(x86::split(low(raw), level)) | raw & XD
+    }
+
+    /// Inverts the address, so that a CPU with the L1TF fault speculates on no memory that exists.
+    fn park(raw: u64) -> u64 {
+        (raw ^ ADDRESS) & !u64::from(x86::P) | u64::from(x86::PARKED)
+    }
+
+    fn unpark(raw: u64) -> Option<u64> {
+        let state = raw & u64::from(x86::P | x86::PARKED);
+        (state == u64::from(x86::PARKED))
+            .then_some((raw ^ ADDRESS ^ u64::from(x86::PARKED)) | u64::from(x86::P))
+    }
+
+    fn transition(&self, old: u64, new: u64, _level: Level) -> Transition {
+        if old & u64::from(x86::P) == 0 {
+            return Transition::None;
+        }
+        // Turned so that every one of these bits allows something.
+        x86::transition(old ^ XD, new ^ XD, u64::from(x86::RW | x86::US) | XD)
+    }
+}

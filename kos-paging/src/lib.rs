@@ -1,0 +1,43 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![deny(unsafe_code)]
+
+#[cfg(any(test, feature = "testing"))]
+extern crate std;
+
+mod addr;
+mod attrs;
+mod check;
+mod cursor;
+mod entry;
+mod error;
+mod flush;
+mod format;
+mod policy;
+mod ports;
+mod reserve;
+mod span;
+mod stats;
+mod table;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod walk;
+
+pub use addr::{PhysAddr, VirtAddr, VirtRange};
+pub use attrs::{Attrs, Flags, MemorySlots, MemoryType};
+pub use cursor::Cursor;
+pub use entry::RawEntry;
+pub use error::{
+    AttrError, Corruption, CreateError, FlushError, MapError, PhysBitsError, ProtectError, RangeError,
+    TranslateError, UnmapError, WalkError,
+};
+pub use flush::{Addresses, FlushSet, Flushed, Protected, Scope, Unmapped};
+pub use format::{
+    Entry, Format, Level, LongCaps, MAX_LEVELS, ReservedBits, Transition, TwoLevelCaps, VaRule, X86Long,
+    X86TwoLevel,
+};
+pub use policy::{HugePolicy, SplitPolicy, WxPolicy};
+pub use ports::{Frame, FrameRequest, FrameSource, OutOfFrames, PhysMapper, TlbControl};
+pub use stats::Stats;
+pub use table::Table;
+pub use walk::{Mapping, Runs, Translation};

@@ -1,0 +1,143 @@
+//! What an integrator implements: frames for tables, a way to see them, and TLB invalidation.
+//!
+//! One type usually implements [`FrameSource`] and [`PhysMapper`] (the kernel's frame allocator with its direct map);
+//! [`TlbControl`] is passed where a flush is due. All three also work through `&T`. None may call back into the table
+//! that calls it.
+#![expect(
+    unsafe_code,
+    reason = "two ports can break memory safety: their traits say so; no code here acts on it"
+)]
+
+use core::fmt;
+use core::ptr::NonNull;
+
+use crate::addr::PhysAddr;
+use crate::flush::FlushSet;
+
+/// One physical frame of 4 KiB, owned by who holds this value. Losing it loses the frame.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a frame that is dropped is lost"]
+pub struct Frame(PhysAddr);
+
+impl Frame {
+    /// Claims the frame at `address`.
+    ///
+    /// # Safety
+    ///
+    /// The 4 KiB at `address`, a multiple of 4096, are memory that nobody else uses until this value is given up.
+    pub const unsafe fn new(address: PhysAddr) -> Self {
+        Self(address)
+    }
+
+    /// Where the frame is.
+    #[must_use]
+    pub const fn address(&self) -> PhysAddr {
+        self.0
+    }
+}
+
+/// What a table asks of a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct FrameRequest {
+    /// The highest address that the frame's last byte may have: an MMU reaches tables below its own limit only.
+    pub highest: PhysAddr,
+}
+
+impl FrameRequest {
+    /// A frame that ends at or below `highest`.
+    #[must_use]
+    pub const fn below(highest: PhysAddr) -> Self {
+        Self { highest }
+    }
+}
+
+/// No frame answers the request now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OutOfFrames;
+
+impl fmt::Display for OutOfFrames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no free frame answers the request")
+    }
+}
+
+impl core::error::Error for OutOfFrames {}
+
+/// Gives frames for tables and takes them back.
+///
+/// Called under whatever lock guards the table, once a table frame; must not block. The content of a frame does not
+/// matter. A source that ignores `highest` is noticed: the frame goes back and the operation fails.
+/// A safe trait: who makes a [`Frame`] has made the claim that counts.
+pub trait FrameSource {
+    /// Hands out one frame.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfFrames`]; the operation that asked then changes nothing.
+    fn allocate(&self, request: FrameRequest) -> Result<Frame, OutOfFrames>;
+
+    /// Takes back a frame that [`allocate`](Self::allocate) gave.
+    fn free(&self, frame: Frame);
+}
+
+/// Shows the frames that hold tables to this CPU: a direct map, an identity map, an arena.
+///
+/// May be called in interrupt context ([`walk::translate`](crate::walk::translate)); O(1), no lock.
+///
+/// # Safety
+///
+/// For every answer `Some(pointer)` the 4 KiB from `pointer`, aligned to 4096, stay valid for atomic loads as long as
+/// the mapper lives and, for a frame that the paired [`FrameSource`] gave, for atomic stores; nobody reads or writes
+/// them but by atomics or an MMU while they hold tables. Different frames have disjoint bytes. The answer for a frame
+/// never changes while a table uses it. `None` for whatever is not memory: a walk over hostile tables asks for any
+/// number.
+pub unsafe trait PhysMapper {
+    /// Where the frame at `frame`, a multiple of 4096, can be read; `None` if it is no memory.
+    fn table(&self, frame: PhysAddr) -> Option<NonNull<u8>>;
+}
+
+/// Makes translations vanish from the TLBs of every CPU that may hold them.
+///
+/// # Safety
+///
+/// When [`flush`](Self::flush) returns `Ok`, no CPU that has loaded the table uses a translation of `set` that it read
+/// before the call, nor, if [`FlushSet::tables`] says so, a cached entry above a leaf. A wrong implementation lets
+/// programs use freed frames.
+pub unsafe trait TlbControl {
+    /// Why a flush failed: a CPU that does not answer.
+    type Error: core::error::Error;
+
+    /// Invalidates `set` and waits until that is done. Not called for an empty set.
+    ///
+    /// # Errors
+    ///
+    /// Some CPU may still hold a translation of the set; what was unmapped stays out of reach and can be flushed again.
+    fn flush(&self, set: &FlushSet) -> Result<(), Self::Error>;
+}
+
+impl<T: FrameSource + ?Sized> FrameSource for &T {
+    fn allocate(&self, request: FrameRequest) -> Result<Frame, OutOfFrames> {
+        (**self).allocate(request)
+    }
+
+    fn free(&self, frame: Frame) {
+        (**self).free(frame);
+    }
+}
+
+// SAFETY: the answers are those of `T`, whose implementor ensures them.
+unsafe impl<T: PhysMapper + ?Sized> PhysMapper for &T {
+    fn table(&self, frame: PhysAddr) -> Option<NonNull<u8>> {
+        (**self).table(frame)
+    }
+}
+
+// SAFETY: the flush is that of `T`, whose implementor ensures it.
+unsafe impl<T: TlbControl + ?Sized> TlbControl for &T {
+    type Error = T::Error;
+
+    fn flush(&self, set: &FlushSet) -> Result<(), Self::Error> {
+        (**self).flush(set)
+    }
+}

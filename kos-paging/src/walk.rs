@@ -1,0 +1,305 @@
+//! Reading tables: translate one address, list what is mapped.
+//!
+//! Works on tables of any origin: a reserved bit or a pointer to a frame that the mapper does not know is an error.
+//! [`translate`] reads at most one entry a level. A listing of hostile tables, whose entries may point in circles, is
+//! finite but as long as the address space: bound what you take from it.
+
+use crate::addr::{PhysAddr, VirtAddr, VirtRange};
+use crate::attrs::{Attrs, Flags};
+use crate::entry::Entries;
+use crate::error::{TranslateError, WalkError};
+use crate::format::{Entry, Format, Level, MAX_LEVELS, ReservedBits};
+use crate::ports::PhysMapper;
+use crate::span::{self, Span};
+
+/// A leaf, or a run of leaves that follow one another in virtual and physical memory with like size and attributes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Mapping {
+    /// The addresses.
+    pub range: VirtRange,
+    /// The physical address of the first byte.
+    pub phys: PhysAddr,
+    /// The level of each leaf.
+    pub level: Level,
+    /// Bytes of each leaf.
+    pub leaf_bytes: u64,
+    /// Attributes, narrowed by the tables above.
+    pub attrs: Attrs,
+    /// The MMU has used one of the leaves.
+    pub accessed: bool,
+    /// The MMU has written through one of the leaves.
+    pub dirty: bool,
+}
+
+impl Mapping {
+    /// Appends `next` if it continues this run.
+    pub(crate) fn join(&mut self, next: &Self) -> bool {
+        let bytes = self.range.bytes();
+        let follows = self.range.first().checked_add(bytes) == Some(next.range.first())
+            && self.phys.checked_add(bytes) == Some(next.phys)
+            && self.level == next.level
+            && self.attrs == next.attrs;
+        if follows {
+            self.range = VirtRange::ordered(self.range.first(), next.range.last());
+            self.accessed |= next.accessed;
+            self.dirty |= next.dirty;
+        }
+        follows
+    }
+}
+
+/// Where a byte is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Translation {
+    /// The physical address of the byte.
+    pub phys: PhysAddr,
+    /// The leaf that holds it.
+    pub leaf: Mapping,
+}
+
+/// Where the byte at `at` is, by the tables from `root`, of any origin: at most one entry a level is read.
+///
+/// # Errors
+///
+/// [`TranslateError`], with the level reached.
+pub fn translate<F: Format, M: PhysMapper>(
+    format: F,
+    mapper: &M,
+    root: PhysAddr,
+    at: VirtAddr,
+) -> Result<Translation, TranslateError> {
+    let offset = F::VA.offset(at).ok_or(TranslateError::NonCanonical { at })?;
+    let mut walk = Walk::new(format, mapper, root, Span { first: offset, last: offset }, Parked::Skip);
+    match walk.next() {
+        Some(Ok(node)) => {
+            let leaf = node.mapping::<F>();
+            let inside = offset - node.span.first;
+            Ok(Translation { phys: PhysAddr::new(leaf.phys.get() + inside), leaf })
+        }
+        Some(Err(cause)) => Err(TranslateError::Walk(cause)),
+        None => Err(TranslateError::NotMapped { at, level: walk.level }),
+    }
+}
+
+/// All that is mapped by the tables from `root`, of any origin, as runs of like leaves.
+#[must_use]
+pub fn runs<F: Format, M: PhysMapper>(format: F, mapper: &M, root: PhysAddr) -> Runs<'_, F, M> {
+    Runs::new(format, mapper, root, Span::whole::<F>())
+}
+
+/// Runs of like leaves in order of their offsets: the lower half, then the upper. Ends after an error.
+#[derive(Debug)]
+pub struct Runs<'m, F: Format, M> {
+    leaves: Walk<'m, F, M>,
+    ahead: Option<Result<Mapping, WalkError>>,
+}
+
+impl<'m, F: Format, M: PhysMapper> Runs<'m, F, M> {
+    pub(crate) fn new(format: F, mapper: &'m M, root: PhysAddr, span: Span) -> Self {
+        Self { leaves: Walk::new(format, mapper, root, span, Parked::Skip), ahead: None }
+    }
+
+    fn leaf(&mut self) -> Option<Result<Mapping, WalkError>> {
+        self.leaves.next().map(|node| node.map(|node| node.mapping::<F>()))
+    }
+}
+
+impl<F: Format, M: PhysMapper> Iterator for Runs<'_, F, M> {
+    type Item = Result<Mapping, WalkError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut run = match self.ahead.take().or_else(|| self.leaf())? {
+            Ok(run) => run,
+            error => return Some(error),
+        };
+        loop {
+            match self.leaf() {
+                Some(Ok(leaf)) if run.join(&leaf) => {}
+                ahead => {
+                    self.ahead = ahead;
+                    return Some(Ok(run));
+                }
+            }
+        }
+    }
+}
+
+/// Whether a walk sees what is unmapped but not flushed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Parked {
+    Skip,
+    Include,
+}
+
+/// A leaf as the walk found it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Node {
+    /// All that the leaf translates.
+    pub(crate) span: Span,
+    pub(crate) level: Level,
+    /// The leaf or a table above it is parked.
+    pub(crate) parked: bool,
+    pub(crate) leaf: Leaf,
+}
+
+/// What a leaf entry holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leaf {
+    pub(crate) phys: PhysAddr,
+    pub(crate) attrs: Attrs,
+    pub(crate) accessed: bool,
+    pub(crate) dirty: bool,
+}
+
+impl Node {
+    pub(crate) fn mapping<F: Format>(&self) -> Mapping {
+        let Leaf { phys, attrs, accessed, dirty } = self.leaf;
+        Mapping {
+            range: self.span.range::<F>(),
+            phys,
+            level: self.level,
+            leaf_bytes: span::size::<F>(self.level),
+            attrs,
+            accessed,
+            dirty,
+        }
+    }
+}
+
+/// A table on the way from the root.
+#[derive(Clone, Copy, Debug)]
+struct Step<'m, R> {
+    entries: Entries<'m, R>,
+    limit: Flags,
+    parked: bool,
+}
+
+/// The leaves of a span in order, without a walk from the root for each.
+#[derive(Debug)]
+pub(crate) struct Walk<'m, F: Format, M> {
+    format: F,
+    mapper: &'m M,
+    root: PhysAddr,
+    parked: Parked,
+    rest: Option<Span>,
+    /// The level of the entry that is read next.
+    level: Level,
+    /// By level: the tables from the root down to that entry.
+    path: [Option<Step<'m, F::Raw>>; MAX_LEVELS],
+}
+
+impl<'m, F: Format, M: PhysMapper> Walk<'m, F, M> {
+    pub(crate) fn new(format: F, mapper: &'m M, root: PhysAddr, span: Span, parked: Parked) -> Self {
+        Self {
+            format,
+            mapper,
+            root,
+            parked,
+            rest: Some(span),
+            level: span::top::<F>(),
+            path: [None; MAX_LEVELS],
+        }
+    }
+
+    /// Reads the entry of the first byte of `rest`: a leaf, or goes down, or past it.
+    fn look(&mut self, rest: Span) -> Result<Option<Node>, WalkError> {
+        let step = self.step()?;
+        let level = self.level;
+        let raw = step.entries.load(rest.index::<F>(level));
+        let original = if self.parked == Parked::Include { F::unpark(raw) } else { None };
+        let parked = step.parked || original.is_some();
+        let entry = decode(self.format, original.unwrap_or(raw), level, rest)?;
+        match entry {
+            Entry::Absent | Entry::Parked => {
+                self.advance(rest);
+                Ok(None)
+            }
+            Entry::Table { phys, limit } => {
+                self.enter(rest.first, level, phys, step.limit & limit, parked)?;
+                Ok(None)
+            }
+            Entry::Leaf { phys, mut attrs, accessed, dirty } => {
+                self.advance(rest);
+                attrs.flags &= step.limit | Flags::READ | Flags::GLOBAL;
+                let leaf = Leaf { phys, attrs, accessed, dirty };
+                Ok(Some(Node { span: Span::of_entry::<F>(rest.first, level), level, parked, leaf }))
+            }
+        }
+    }
+
+    /// Goes on behind the entry just read, up to the level at which the next one stands.
+    fn advance(&mut self, rest: Span) {
+        let last = Span::of_entry::<F>(rest.first, self.level).last;
+        if last >= rest.last {
+            self.rest = None;
+            return;
+        }
+        let first = last + 1;
+        self.rest = Some(Span { first, last: rest.last });
+        while self.level < span::top::<F>() && first.is_multiple_of(span::size::<F>(self.level.up())) {
+            self.level = self.level.up();
+        }
+    }
+
+    /// The table that holds the entry read next; the root at first.
+    fn step(&mut self) -> Result<Step<'m, F::Raw>, WalkError> {
+        if let Some(step) = self.path.get(usize::from(self.level.get())).copied().flatten() {
+            return Ok(step);
+        }
+        let rights = Flags::WRITE | Flags::EXECUTE | Flags::USER;
+        self.enter(0, Level::new(F::LEVELS), self.root, rights, false)
+    }
+
+    /// Goes into the table that the entry of `offset` at level `from` points to.
+    fn enter(
+        &mut self,
+        offset: u64,
+        from: Level,
+        frame: PhysAddr,
+        limit: Flags,
+        parked: bool,
+    ) -> Result<Step<'m, F::Raw>, WalkError> {
+        let at = Span::of_entry::<F>(offset, from).address::<F>();
+        let unknown = WalkError::UnknownFrame { at, level: from, frame };
+        let level = from.down().ok_or(unknown)?;
+        let entries = Entries::open(self.mapper, frame).ok_or(unknown)?;
+        let step = Step { entries, limit, parked };
+        self.level = level;
+        if let Some(place) = self.path.get_mut(usize::from(level.get())) {
+            *place = Some(step);
+        }
+        Ok(step)
+    }
+}
+
+impl<F: Format, M: PhysMapper> Iterator for Walk<'_, F, M> {
+    type Item = Result<Node, WalkError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while let Some(rest) = self.rest {
+            match self.look(rest) {
+                Ok(Some(node)) => return Some(Ok(node)),
+                Ok(None) => {}
+                Err(cause) => {
+                    self.rest = None;
+                    return Some(Err(cause));
+                }
+            }
+        }
+        None
+    }
+}
+
+/// What an entry says, or where it is damaged.
+pub(crate) fn decode<F: Format>(
+    format: F,
+    raw: F::Raw,
+    level: Level,
+    span: Span,
+) -> Result<Entry, WalkError> {
+    format.decode(raw, level).map_err(|ReservedBits(bits)| WalkError::Reserved {
+        at: Span::of_entry::<F>(span.first, level).address::<F>(),
+        level,
+        bits,
+    })
+}

@@ -1,0 +1,108 @@
+//! The local APIC in xAPIC mode: its timer, the end of an interrupt, the spurious vector.
+//!
+//! Registers are memory, at [`layout::DEVICES`] plus the base that the CPU gives. Source: Intel SDM volume 3, chapter 12.
+
+use kos_x86_64::layout;
+use raw_cpuid::CpuId;
+use x86_64::registers::model_specific::Msr;
+
+use crate::address::pointer;
+
+/// Vector of the periodic timer.
+pub(crate) const TIMER_VECTOR: u8 = 0x30;
+/// Vector of an interrupt that vanished before it was taken; it needs no end.
+pub(crate) const SPURIOUS_VECTOR: u8 = 0xff;
+
+const BASE_MSR: u32 = 0x1b;
+const ENABLED: u64 = 1 << 11;
+const X2APIC: u64 = 1 << 10;
+const ADDRESS: u64 = 0xf_ffff_f000;
+
+/// The registers in use, as offsets.
+#[derive(Clone, Copy)]
+enum Register {
+    TaskPriority = 0x80,
+    EndOfInterrupt = 0xb0,
+    Spurious = 0xf0,
+    LvtTimer = 0x320,
+    LvtLint0 = 0x350,
+    LvtLint1 = 0x360,
+    LvtError = 0x370,
+    InitialCount = 0x380,
+    CurrentCount = 0x390,
+    DivideBy = 0x3e0,
+}
+
+const SOFTWARE_ENABLE: u32 = 1 << 8;
+const MASKED: u32 = 1 << 16;
+const PERIODIC: u32 = 1 << 17;
+const DIVIDE_BY_16: u32 = 0x3;
+
+/// The local APIC of this CPU.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LocalApic {
+    physical: u64,
+}
+
+impl LocalApic {
+    /// Finds it and turns it on with every source masked. `None` if the CPU has none, if firmware left it in x2APIC mode or
+    /// put it above the device window.
+    pub(crate) fn start() -> Option<Self> {
+        CpuId::new().get_feature_info().filter(|features| features.has_apic())?;
+        // SAFETY: a CPU with an APIC has this register.
+        let base = unsafe { Msr::new(BASE_MSR).read() };
+        let physical = base & ADDRESS;
+        if base & (ENABLED | X2APIC) != ENABLED || physical >= layout::BOOT_MAPPED {
+            return None;
+        }
+        let apic = Self { physical };
+        apic.write(Register::TaskPriority, 0);
+        for source in [Register::LvtTimer, Register::LvtLint0, Register::LvtLint1, Register::LvtError] {
+            apic.write(source, MASKED);
+        }
+        apic.write(Register::DivideBy, DIVIDE_BY_16);
+        apic.write(Register::Spurious, SOFTWARE_ENABLE | u32::from(SPURIOUS_VECTOR));
+        Some(apic)
+    }
+
+    /// Physical address of its page of registers.
+    pub(crate) fn physical(self) -> u64 {
+        self.physical
+    }
+
+    /// Lets the timer count down from the top, without an interrupt.
+    pub(crate) fn start_counting(self) {
+        self.write(Register::InitialCount, u32::MAX);
+    }
+
+    /// How far it has counted since [`start_counting`](Self::start_counting).
+    pub(crate) fn counted(self) -> u32 {
+        u32::MAX - self.read(Register::CurrentCount)
+    }
+
+    /// Raises [`TIMER_VECTOR`] each time that it has counted `period`, from now on.
+    pub(crate) fn tick_every(self, period: u32) {
+        self.write(Register::LvtTimer, PERIODIC | u32::from(TIMER_VECTOR));
+        self.write(Register::InitialCount, period);
+    }
+
+    /// Ends the interrupt that is being handled, so that others can come.
+    pub(crate) fn end_of_interrupt(self) {
+        self.write(Register::EndOfInterrupt, 0);
+    }
+
+    fn register(self, register: Register) -> *mut u32 {
+        pointer(layout::DEVICES + self.physical + register as u64)
+    }
+
+    fn read(self, register: Register) -> u32 {
+        // SAFETY: the page of registers is mapped in the device window by the boot tables and by the final ones.
+        unsafe { self.register(register).read_volatile() }
+    }
+
+    fn write(self, register: Register, value: u32) {
+        // SAFETY: mapped as for `read`. The registers in use deliver interrupts to this CPU, all of which have handlers, and
+        // touch no memory.
+        unsafe { self.register(register).write_volatile(value) }
+    }
+}

@@ -1,0 +1,99 @@
+//! What the boot loader told, copied out of its memory, so that nothing depends on that memory later.
+
+use core::ops::Range;
+use core::slice;
+
+use heapless::Vec;
+use kos_demo_kernel::platform::{FirmwareKind, FirmwareRegion};
+use kos_x86_64::layout::{BOOT_MAPPED, DIRECT_MAP};
+use kos_x86_64::pvh::{self, MemoryMapEntry, PhysicalMemory, StartInfo, StartInfoError};
+
+use crate::address::pointer;
+use crate::image;
+
+const REGIONS: usize = pvh::MAX_MEMORY_MAP as usize;
+const MODULES: usize = pvh::MAX_MODULES as usize;
+const COMMAND_LINE: usize = pvh::MAX_COMMAND_LINE;
+
+/// The memory that the boot tables map, without the image.
+struct BootMemory;
+
+impl PhysicalMemory for BootMemory {
+    fn bytes(&self, start: u64, length: u64) -> Option<&[u8]> {
+        let end = start.checked_add(length).filter(|&end| end <= BOOT_MAPPED)?;
+        let image = image::physical();
+        if start < image.end && image.start < end {
+            return None;
+        }
+        let length = usize::try_from(length).ok()?;
+        // SAFETY: the boot tables map the whole range; whatever the bus answers for an address without memory is a byte too.
+        // Nobody writes there while the slice lives: the CPU is alone, devices are silent, and what this kernel itself
+        // writes, the image, is left out. Modules, whose slices stay, are reserved before any frame is handed out.
+        Some(unsafe { slice::from_raw_parts(pointer(DIRECT_MAP + start), length) })
+    }
+}
+
+/// The boot loader's information.
+#[derive(Debug)]
+pub(crate) struct BootInfo {
+    pub(crate) memory_map: Vec<FirmwareRegion, REGIONS>,
+    pub(crate) command_line: Vec<u8, COMMAND_LINE>,
+    modules: Vec<Module, MODULES>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Module {
+    start: u64,
+    bytes: &'static [u8],
+}
+
+impl BootInfo {
+    /// Reads the start information at physical address `at`.
+    pub(crate) fn read(at: u64) -> Result<Self, StartInfoError> {
+        let info = StartInfo::read(&BootMemory, at)?;
+        // The capacities are the parser's limits: nothing is lost.
+        Ok(Self {
+            memory_map: info.memory_map().map(region).collect(),
+            command_line: info.command_line().iter().copied().collect(),
+            modules: info
+                .modules()
+                .map(|module| Module { start: module.start, bytes: module.bytes })
+                .collect(),
+        })
+    }
+
+    /// The contents of the modules, in order.
+    pub(crate) fn modules(&self) -> impl Iterator<Item = &[u8]> {
+        self.modules.iter().map(|module| module.bytes)
+    }
+
+    /// Where the modules lie.
+    pub(crate) fn module_ranges(&self) -> impl Iterator<Item = Range<u64>> {
+        self.modules.iter().map(|module| module.start..module.start + module.bytes.len() as u64)
+    }
+
+    /// The end of the highest usable region, at most `limit`.
+    pub(crate) fn memory_end(&self, limit: u64) -> u64 {
+        let usable = self.memory_map.iter().filter(|region| region.kind == FirmwareKind::Usable);
+        usable.filter_map(|region| region.start.checked_add(region.length)).max().unwrap_or(0).min(limit)
+    }
+
+    /// Whether the page at physical address `page` is usable memory.
+    pub(crate) fn is_memory(&self, page: u64) -> bool {
+        self.memory_map.iter().any(|region| {
+            region.kind == FirmwareKind::Usable
+                && page.checked_sub(region.start).is_some_and(|at| at < region.length)
+        })
+    }
+}
+
+fn region(entry: MemoryMapEntry) -> FirmwareRegion {
+    let kind = match entry.kind {
+        1 => FirmwareKind::Usable,
+        3 => FirmwareKind::AcpiReclaimable,
+        4 => FirmwareKind::AcpiNvs,
+        5 => FirmwareKind::Bad,
+        _ => FirmwareKind::Reserved,
+    };
+    FirmwareRegion { start: entry.start, length: entry.length, kind }
+}

@@ -1,0 +1,61 @@
+//! What this CPU can do, and its protections turned on.
+
+use kos_paging::{LongCaps, MemorySlots, X86Long};
+use raw_cpuid::CpuId;
+use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags};
+use x86_64::registers::model_specific::{Efer, EferFlags};
+
+/// Protections that CR4 controls: bit, name, whether the CPU has it.
+fn optional_protections() -> [(Cr4Flags, &'static str, bool); 3] {
+    let features = CpuId::new().get_extended_feature_info();
+    let has = |test: fn(&raw_cpuid::ExtendedFeatures) -> bool| features.as_ref().is_some_and(test);
+    [
+        (Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION, "smep", has(|features| features.has_smep())),
+        (Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION, "smap", has(|features| features.has_smap())),
+        (Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION, "umip", has(|features| features.has_umip())),
+    ]
+}
+
+/// Turns on every protection that the CPU has; NX was turned on at entry.
+pub(crate) fn protect() {
+    let wanted = optional_protections().into_iter().filter(|&(.., present)| present);
+    let bits = wanted.fold(Cr4Flags::empty(), |bits, (bit, ..)| bits | bit);
+    // SAFETY: SMEP, SMAP and UMIP refuse the kernel what it does not do: it has no user pages yet.
+    unsafe { Cr4::update(|flags| *flags |= bits) };
+    // SAFETY: the kernel writes to no read-only page.
+    unsafe { Cr0::update(|flags| *flags |= Cr0Flags::WRITE_PROTECT) };
+}
+
+/// Name of each protection and capability, and whether it is there.
+pub(crate) fn features() -> impl Iterator<Item = (&'static str, bool)> {
+    let LongCaps { nx, huge_1g, .. } = paging();
+    let optional = optional_protections().map(|(_, name, present)| (name, present));
+    [("nx", nx), ("wp", true)].into_iter().chain(optional).chain([("1g-pages", huge_1g)])
+}
+
+/// The page-table format of this CPU.
+pub(crate) fn format() -> X86Long<4> {
+    // The CPU's own answer is in range: this cannot fail on a CPU that runs 64-bit code.
+    X86Long::new(paging()).unwrap_or(OLDEST)
+}
+
+/// What every x86_64 CPU can express.
+const OLDEST: X86Long<4> = {
+    let caps = LongCaps { phys_bits: 36, nx: false, huge_1g: false, memory: MemorySlots::X86_RESET };
+    match X86Long::new(caps) {
+        Ok(format) => format,
+        Err(_) => unreachable!(),
+    }
+};
+
+fn paging() -> LongCaps {
+    let cpuid = CpuId::new();
+    let sizes = cpuid.get_processor_capacity_feature_info();
+    let extended = cpuid.get_extended_processor_and_feature_identifiers();
+    LongCaps {
+        phys_bits: sizes.map_or(36, |sizes| sizes.physical_address_bits()),
+        nx: Efer::read().contains(EferFlags::NO_EXECUTE_ENABLE),
+        huge_1g: extended.is_some_and(|features| features.has_1gib_pages()),
+        memory: MemorySlots::X86_RESET,
+    }
+}

@@ -1,0 +1,74 @@
+//! The ends of the machine: a status for who started QEMU, power off, reset, stop.
+//!
+//! Each way out is tried in turn and the last one stops the CPU for good, because under emulation an exit is asynchronous:
+//! the CPU runs on for a while after the write.
+
+use kos_x86_64::gate::Gate;
+use x86_64::VirtAddr;
+use x86_64::instructions::port::Port;
+use x86_64::instructions::tables::lidt;
+use x86_64::instructions::{hlt, interrupts};
+use x86_64::structures::DescriptorTablePointer;
+
+/// Exit status of the QEMU process. 0 is none of them: a triple fault ends with 0.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Status {
+    /// Everything succeeded.
+    Success = 33,
+    /// Something failed and was reported.
+    Failed = 35,
+    /// A panic, a fatal exception or a failed boot.
+    Panicked = 37,
+}
+
+/// Ends QEMU with this status through `isa-debug-exit`; powers off where that device is absent.
+pub(crate) fn exit(status: Status) -> ! {
+    write_u32(0xf4, (status as u32 - 1) / 2);
+    power_off()
+}
+
+/// Powers the machine off through the ACPI sleep registers of QEMU's q35 and pc, else stops.
+pub(crate) fn power_off() -> ! {
+    write_u16(0x604, 0x2000);
+    stop()
+}
+
+/// Resets the machine: reset control register, keyboard controller, triple fault.
+pub(crate) fn reset() -> ! {
+    write_u8(0xcf9, 0x06);
+    write_u8(0x64, 0xfe);
+    triple_fault();
+    stop()
+}
+
+/// Makes the CPU fault without a handler for the fault or for the fault of that: it shuts down.
+pub(crate) fn triple_fault() {
+    static EMPTY: [Gate; 0] = [];
+    let pointer = DescriptorTablePointer { limit: 0, base: VirtAddr::from_ptr(EMPTY.as_ptr()) };
+    // SAFETY: the table holds no gate, so the CPU never reads a handler from it: the next trap shuts the CPU down.
+    unsafe { lidt(&pointer) };
+    interrupts::int3();
+}
+
+/// Stops this CPU for good.
+pub(crate) fn stop() -> ! {
+    loop {
+        interrupts::disable();
+        hlt();
+    }
+}
+
+fn write_u8(port: u16, value: u8) {
+    // SAFETY: the ports of this module reset the machine or do nothing; nobody is left to see memory.
+    unsafe { Port::new(port).write(value) }
+}
+
+fn write_u16(port: u16, value: u16) {
+    // SAFETY: the ports of this module end the machine or do nothing.
+    unsafe { Port::new(port).write(value) }
+}
+
+fn write_u32(port: u16, value: u32) {
+    // SAFETY: the ports of this module end the machine or do nothing.
+    unsafe { Port::new(port).write(value) }
+}

@@ -1,0 +1,88 @@
+//! The demo kernel on bare x86_64: from the PVH entry to `kos_demo_kernel`, and to the end of the machine.
+//!
+//! | module | idea |
+//! |---|---|
+//! | `boot.s`, [`image`], `link.ld` | entry, and where everything lies |
+//! | [`metal`] | the machine as the kernel sees it |
+//! | [`boot_info`], [`cpu`], [`env`](self::env), [`mmu`] | memory map, CPU features, ports of the libraries |
+//! | [`tables`], `trap.s`, [`trap`], [`probe`], [`fault`] | traps: entry, dispatch, survived faults, fatal ones |
+//! | [`pic`], [`pit`], [`apic`], [`timer`] | interrupts and time |
+//! | [`serial`], [`exit`] | the way out |
+#![no_std]
+#![no_main]
+
+mod address;
+mod apic;
+mod boot_info;
+mod cpu;
+mod env;
+mod exit;
+mod fault;
+mod heap;
+mod image;
+mod metal;
+mod mmu;
+mod pic;
+mod pit;
+mod probe;
+mod serial;
+mod tables;
+mod tests;
+mod timer;
+mod trap;
+
+use core::arch::global_asm;
+use core::fmt::{self, Write};
+
+use kos_demo_kernel::Kernel;
+use kos_demo_kernel::run::End;
+use spin::Once;
+
+use crate::exit::Status;
+use crate::metal::Metal;
+use crate::serial::COM1;
+
+global_asm!(include_str!("boot.s"), ".text");
+global_asm!(include_str!("trap.s"), ".text");
+global_asm!(include_str!("mem.s"), ".text");
+
+/// The one static: the machine, and the kernel on it.
+static IMAGE: Image = Image { metal: Metal::new(), kernel: Once::new() };
+
+struct Image {
+    metal: Metal,
+    kernel: Once<Kernel<&'static Metal>>,
+}
+
+/// The machine.
+fn metal() -> &'static Metal {
+    &IMAGE.metal
+}
+
+/// The kernel, once it has booted.
+fn kernel() -> Option<&'static Kernel<&'static Metal>> {
+    IMAGE.kernel.get()
+}
+
+/// Called by `boot.s` on the boot stack, with the physical address of the start information.
+#[unsafe(no_mangle)]
+extern "C" fn kmain(start_info: u64) -> ! {
+    if let Err(error) = metal().start(start_info) {
+        boot_failed(format_args!("start information: {error}"));
+    }
+    let kernel = match IMAGE.kernel.try_call_once(|| Kernel::boot(metal())) {
+        Ok(kernel) => kernel,
+        Err(error) => boot_failed(format_args!("{error}")),
+    };
+    match kernel.run() {
+        End::Success => exit::exit(Status::Success),
+        End::Failed => exit::exit(Status::Failed),
+        End::Reboot => exit::reset(),
+    }
+}
+
+fn boot_failed(why: fmt::Arguments<'_>) -> ! {
+    // Writing to the serial port cannot fail.
+    let _ = writeln!({ COM1 }, "kos: boot failed: {why}");
+    exit::exit(Status::Panicked)
+}

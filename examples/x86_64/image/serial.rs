@@ -1,0 +1,79 @@
+//! Serial ports (16550), polled. Stateless: usable from the first line, in a fault and in a panic.
+//!
+//! An absent port reads as all ones: its output is dropped and it has no input, so nothing waits for it.
+//! Source: National Semiconductor PC16550D data sheet.
+
+use core::fmt;
+
+use x86_64::instructions::port::Port;
+
+/// A serial port, by its first I/O port.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Serial(u16);
+
+/// The log and the interactive shell.
+pub(crate) const COM1: Serial = Serial(0x3f8);
+/// The records.
+pub(crate) const COM2: Serial = Serial(0x2f8);
+
+const DATA: u16 = 0;
+const INTERRUPT_ENABLE: u16 = 1;
+const FIFO_CONTROL: u16 = 2;
+const LINE_CONTROL: u16 = 3;
+const MODEM_CONTROL: u16 = 4;
+const LINE_STATUS: u16 = 5;
+
+const ABSENT: u8 = 0xff;
+const RECEIVED: u8 = 1;
+const TRANSMITTER_EMPTY: u8 = 1 << 5;
+
+impl Serial {
+    /// 115200 baud, 8 bits, no parity, FIFOs on, no interrupts.
+    pub(crate) fn start(self) {
+        self.write_register(INTERRUPT_ENABLE, 0);
+        self.write_register(LINE_CONTROL, 0x80); // divisor latch
+        self.write_register(DATA, 1);
+        self.write_register(INTERRUPT_ENABLE, 0);
+        self.write_register(LINE_CONTROL, 0x03);
+        self.write_register(FIFO_CONTROL, 0x07);
+        self.write_register(MODEM_CONTROL, 0x03); // DTR, RTS
+    }
+
+    /// Sends all bytes; waits for the port.
+    pub(crate) fn write(self, bytes: &[u8]) {
+        for &byte in bytes {
+            while self.read_register(LINE_STATUS) & TRANSMITTER_EMPTY == 0 {
+                core::hint::spin_loop();
+            }
+            self.write_register(DATA, byte);
+        }
+    }
+
+    /// Whether a byte has arrived.
+    pub(crate) fn has_input(self) -> bool {
+        let status = self.read_register(LINE_STATUS);
+        status != ABSENT && status & RECEIVED != 0
+    }
+
+    /// The byte that arrived first, if there is one.
+    pub(crate) fn read(self) -> Option<u8> {
+        self.has_input().then(|| self.read_register(DATA))
+    }
+
+    fn read_register(self, register: u16) -> u8 {
+        // SAFETY: reading a register of a serial port touches no memory; where no port is, it reads as ones.
+        unsafe { Port::new(self.0 + register).read() }
+    }
+
+    fn write_register(self, register: u16, value: u8) {
+        // SAFETY: these registers make the port send or change its line settings; it has no access to memory.
+        unsafe { Port::new(self.0 + register).write(value) }
+    }
+}
+
+impl fmt::Write for Serial {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.write(text.as_bytes());
+        Ok(())
+    }
+}

@@ -1,0 +1,73 @@
+//! What happens at each vector: counted, then survived, served or fatal.
+
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use kos_demo_kernel::platform::{InterruptCount, TIMER};
+use kos_x86_64::trap::{self, Frame, exception_name};
+
+use crate::tables::VECTORS;
+use crate::{apic, fault, pic, probe};
+
+/// How often each vector was taken.
+#[derive(Debug)]
+pub(crate) struct Counts([AtomicU64; VECTORS as usize]);
+
+impl Counts {
+    /// None taken.
+    pub(crate) const fn new() -> Self {
+        Self([const { AtomicU64::new(0) }; VECTORS as usize])
+    }
+
+    /// How often `vector` was taken.
+    pub(crate) fn of(&self, vector: u64) -> u64 {
+        self.counter(vector).map_or(0, |count| count.load(Relaxed))
+    }
+
+    /// Every vector that was taken.
+    pub(crate) fn taken(&self) -> impl Iterator<Item = InterruptCount> {
+        let counts = (0u16..).zip(&self.0).map(|(vector, count)| (vector, count.load(Relaxed)));
+        counts.filter(|&(_, count)| count > 0).map(|(vector, count)| InterruptCount {
+            vector,
+            name: name(vector),
+            count,
+        })
+    }
+
+    fn counter(&self, vector: u64) -> Option<&AtomicU64> {
+        self.0.get(usize::try_from(vector).ok()?)
+    }
+}
+
+fn name(vector: u16) -> &'static str {
+    const TIMER_VECTOR: u16 = apic::TIMER_VECTOR as u16;
+    const SPURIOUS_VECTOR: u16 = apic::SPURIOUS_VECTOR as u16;
+    const FIRST_PIC: u16 = pic::FIRST_VECTOR as u16;
+    const LAST_PIC: u16 = FIRST_PIC + 15;
+    match vector {
+        TIMER_VECTOR => TIMER,
+        SPURIOUS_VECTOR => "spurious",
+        FIRST_PIC..=LAST_PIC => "spurious of the 8259A",
+        _ => exception_name(u64::from(vector)).unwrap_or("unexpected"),
+    }
+}
+
+/// Called by `trap.s` with the saved registers, interrupts off; what it leaves in them is restored.
+#[unsafe(no_mangle)]
+extern "C" fn trap_handle(frame: &mut Frame) {
+    const SPURIOUS_VECTOR: u64 = apic::SPURIOUS_VECTOR as u64;
+    const TIMER_VECTOR: u64 = apic::TIMER_VECTOR as u64;
+    let metal = crate::metal();
+    let vector = frame.vector;
+    if let Some(count) = metal.counts.counter(vector) {
+        count.fetch_add(1, Relaxed);
+    }
+    match vector {
+        trap::BREAKPOINT => {}
+        trap::PAGE_FAULT | trap::GENERAL_PROTECTION if probe::refuse(frame) => {}
+        0..trap::EXCEPTIONS => fault::fatal(frame),
+        TIMER_VECTOR => metal.end_of_interrupt(),
+        SPURIOUS_VECTOR => {}
+        // Nothing else is unmasked: a spurious interrupt of the 8259A, which needs no end, or a stray one.
+        _ => {}
+    }
+}

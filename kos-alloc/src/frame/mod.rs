@@ -23,6 +23,8 @@ mod error;
 mod frames;
 mod region;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 use crate::error::{Corruption, FrameError, FreeError};

@@ -1,0 +1,135 @@
+//! Operations on a frame allocator, decoded from bytes, beside the model: [`frame_ops`].
+
+use alloc::vec::Vec;
+
+use super::machine::Machine;
+use super::model::{Fit, FrameModel};
+use crate::frame::{Backend, InitError};
+use crate::testing::Bytes;
+use crate::types::{FrameRange, FrameRequest, Pfn};
+
+/// One call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameOp {
+    /// [`Backend::allocate`].
+    Allocate(FrameRequest),
+    /// [`Backend::allocate_at`].
+    Claim(FrameRange),
+    /// [`Backend::free`].
+    Free(FrameRange),
+}
+
+impl FrameOp {
+    /// Reads the next call; half of them are sensible in the state of `model`.
+    #[must_use]
+    pub fn decode(bytes: &mut Bytes<'_>, model: &FrameModel) -> Self {
+        match bytes.u8() % 8 {
+            0 => Self::Allocate(FrameRequest::new(1)),
+            1 => Self::Allocate(FrameRequest::new(bytes.below(64)).aligned(1 << (bytes.u8() % 8))),
+            2 => Self::Allocate(decode_odd_request(bytes)),
+            3 => Self::Claim(decode_near(bytes, &model.free_runs())),
+            4 => Self::Claim(decode_near(bytes, &model.managed())),
+            5 => Self::Free(decode_near(bytes, &model.managed())),
+            6 => Self::Free(decode_near(bytes, model.live())),
+            _ => Self::Free(pick(bytes, model.live())),
+        }
+    }
+}
+
+fn decode_odd_request(bytes: &mut Bytes<'_>) -> FrameRequest {
+    let count = match bytes.u8() % 4 {
+        0 => bytes.below(3000),
+        1 => 1 << (bytes.u8() % 13),
+        2 => usize::MAX - bytes.below(3),
+        _ => usize::MAX / 2 + bytes.below(3),
+    };
+    let align = match bytes.u8() % 4 {
+        0 => bytes.below(20),
+        1 => 1 << (usize::BITS - 1),
+        _ => 1 << (bytes.u8() % 14),
+    };
+    FrameRequest { count, align }
+}
+
+fn pick(bytes: &mut Bytes<'_>, ranges: &[FrameRange]) -> FrameRange {
+    ranges.get(bytes.below(ranges.len())).copied().unwrap_or(FrameRange::EMPTY)
+}
+
+/// A range that begins in or just before one of `ranges`.
+fn decode_near(bytes: &mut Bytes<'_>, ranges: &[FrameRange]) -> FrameRange {
+    let near = pick(bytes, ranges);
+    let start = near.start().0.saturating_add(bytes.below(near.count() + 2)).saturating_sub(1);
+    let count = match bytes.u8() % 4 {
+        0 => bytes.below(1200),
+        1 => usize::MAX - start,
+        _ => bytes.below(10),
+    };
+    FrameRange::new(Pfn(start), count).unwrap_or(FrameRange::EMPTY)
+}
+
+/// Makes one call on the allocator and the model, and compares all that can be seen of both.
+///
+/// # Panics
+///
+/// On the first difference.
+pub fn step(subject: &mut impl Backend, model: &mut FrameModel, op: FrameOp) {
+    match op {
+        FrameOp::Allocate(request) => {
+            assert_eq!(subject.allocate(&request), model.allocate(&request), "{op:?}");
+        }
+        FrameOp::Claim(range) => assert_eq!(subject.allocate_at(range), model.allocate_at(range), "{op:?}"),
+        FrameOp::Free(range) => assert_eq!(subject.free(range), model.free(range), "{op:?}"),
+    }
+    assert_eq!(subject.check(), Ok(()), "{op:?}");
+    assert_eq!(subject.stats(), model.stats(), "{op:?}");
+    assert_eq!(subject.histogram(), model.histogram(), "{op:?}");
+    assert_eq!(subject.largest_free(), model.largest_free(), "{op:?}");
+}
+
+/// The fuzz body: decodes a machine and calls, and runs them on a buddy and on a bitmap beside the model.
+///
+/// # Panics
+///
+/// On the first difference.
+pub fn frame_ops(data: &[u8]) {
+    let mut bytes = Bytes::new(data);
+    let machine = Machine::decode(&mut bytes);
+    let model = |fit| FrameModel::new(fit, &machine.usable, &machine.reserved);
+    let bitmap = machine.with_bitmap(|bitmap| run(bitmap, model(Fit::Exact), bytes.clone()));
+    let buddy = machine.with_buddy(|buddy| {
+        let fit = Fit::Blocks { top: buddy.max_order() };
+        run(buddy, model(fit), bytes.clone());
+    });
+    let expected = if model(Fit::Exact).managed().is_empty() { Err(InitError::NoFrames) } else { Ok(()) };
+    assert_eq!((bitmap, buddy), (expected, expected), "{machine:?}");
+}
+
+fn run(mut subject: impl Backend, mut model: FrameModel, mut bytes: Bytes<'_>) {
+    let fresh = model.histogram();
+    assert_eq!(subject.histogram(), fresh);
+    while !bytes.is_empty() {
+        let op = FrameOp::decode(&mut bytes, &model);
+        step(&mut subject, &mut model, op);
+    }
+    assert_eq!(walk(&subject), model.free_runs(), "a walk over the free blocks shows the free runs");
+    for range in model.live().to_vec() {
+        step(&mut subject, &mut model, FrameOp::Free(range));
+    }
+    assert_eq!(subject.histogram(), fresh, "all freed, all coalesced");
+}
+
+/// The free blocks, joined to runs.
+fn walk(subject: &impl Backend) -> Vec<FrameRange> {
+    let mut runs: Vec<FrameRange> = Vec::new();
+    let mut from = Pfn(0);
+    while let Some(block) = subject.next_free(from) {
+        match runs.last_mut() {
+            Some(last) if last.end() == block.start() => {
+                *last = FrameRange::between(last.start(), block.end());
+            }
+            _ => runs.push(block),
+        }
+        from = block.end();
+    }
+    runs
+}

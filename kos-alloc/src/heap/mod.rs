@@ -40,6 +40,9 @@ mod pagemap;
 mod source;
 mod state;
 mod stats;
+#[cfg(test)]
+#[expect(unsafe_code, reason = "frees blocks, rightly and wrongly")]
+mod tests;
 
 use core::alloc::Layout;
 use core::fmt;
@@ -63,15 +66,15 @@ pub struct KernelHeap<E: Env, F: FrameAlloc> {
 
 impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
     /// Frames must be 4 to 64 KiB: a slab is at least one of them and at most 64 KiB.
-    const SHIFT: u32 = {
+    const EMPTY: State = {
         assert!(E::PAGE_SHIFT >= 12 && E::PAGE_SHIFT <= 16, "frames of 4 to 64 KiB");
-        E::PAGE_SHIFT
+        State::new(E::PAGE_SHIFT)
     };
 
     /// A heap over `frames`; every allocation fails until [`init`](Self::init).
     #[must_use]
     pub const fn new(env: E, frames: F) -> Self {
-        Self { state: Locked::new(env, State::new(Self::SHIFT)), frames }
+        Self { state: Locked::new(env, Self::EMPTY), frames }
     }
 
     /// The environment.

@@ -112,7 +112,7 @@ impl Geometry {
             size: size as u32,
             slab: slab as u32,
             first: first as u32,
-            blocks: at_most((slab - first) / size, BLOCK_LIMIT) as u32,
+            blocks: at_most(slab.saturating_sub(first) / size, BLOCK_LIMIT) as u32,
             words: words as u32,
             reciprocal: (1u64 << 32).div_ceil(size as u64) as u32,
         }
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn sizes_are_four_steps_a_doubling() {
-        let sizes: std::vec::Vec<usize> = classes().map(Class::size).collect();
+        let sizes: alloc::vec::Vec<usize> = classes().map(Class::size).collect();
         assert_eq!(sizes[..12], [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128]);
         assert_eq!(sizes[32..], [5120, 6144, 7168, 8192]);
         assert!(sizes.is_sorted());

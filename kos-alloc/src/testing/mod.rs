@@ -5,9 +5,12 @@
 //! |---|---|
 //! | [`HostEnv`] | an [`Env`](crate::Env) on the host that panics where a kernel would deadlock |
 //! | [`FailAt`] | a [`FrameAlloc`](crate::FrameAlloc) whose k-th allocation fails |
+//! | [`PlainFrames`] | the simplest [`FrameAlloc`](crate::FrameAlloc), a vector of flags |
 //! | [`Machine`], [`host_frames`] | memory maps, and a frame allocator over the memory of a [`HostEnv`] |
 //! | [`FrameModel`], [`FrameOp`], [`step`] | what a frame allocator must do, stepped beside it |
 //! | [`check_frame_alloc`] | the contract of a frame allocator |
+//! | [`HeapModel`] | what a heap must do, stepped beside it |
+//! | [`check_heap`] | the contract of a heap over your own ports |
 //! | [`fuzz`] | the bodies of the fuzz targets |
 //! | [`cases`] | how many sequences a property test runs |
 //! | [`Bytes`] | decodes fuzz input into operations |
@@ -19,14 +22,17 @@ mod env;
 #[expect(unsafe_code, reason = "implements an unsafe port by passing it on")]
 mod fail;
 mod frame;
+mod heap;
 
 pub use bytes::Bytes;
 pub use cases::cases;
 pub use env::{HostEnv, HostIrq, HostLock};
 pub use fail::FailAt;
 pub use frame::{Fit, FrameModel, FrameOp, Machine, check_frame_alloc, host_frames, step};
+pub use heap::{BadFree, HeapModel, HeapOp, PlainFrames, check_heap};
 
 /// The body of each fuzz target: decodes bytes into operations, compares model and subject after each.
 pub mod fuzz {
     pub use super::frame::frame_ops;
+    pub use super::heap::fuzz::{bad_free, heap_ops};
 }

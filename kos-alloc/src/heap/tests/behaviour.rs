@@ -1,0 +1,280 @@
+//! What the heap promises, one promise a test.
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use alloc::vec::Vec;
+
+use super::{Machine, TestHeap, free, layout, reallocate, try_free};
+use crate::error::{AllocError, FreeError, InitError};
+use crate::heap::KernelHeap;
+use crate::ports::{Env, FrameAlloc};
+use crate::testing::{HostEnv, PlainFrames, check_heap};
+use crate::types::{DirectMap, FrameRange, Pfn};
+
+fn allocate(heap: &TestHeap<'_>, layout: Layout) -> NonNull<u8> {
+    heap.allocate(layout).unwrap()
+}
+
+#[test]
+fn the_contract_holds() {
+    let machine = Machine::new(2048);
+    let heap = machine.heap();
+    check_heap(&heap);
+    check_heap(&heap);
+    heap.shrink();
+    assert_eq!(machine.frames.live_frames(), heap.stats().page_map_frames);
+}
+
+#[test]
+fn the_contract_holds_where_there_is_little_memory() {
+    let machine = Machine::new(16);
+    check_heap(&machine.heap());
+}
+
+/// osdk-heap-allocator 0.19, mimalloc#1400: small size, large alignment.
+#[test]
+fn size_64_align_4096_served_and_freed() {
+    let machine = Machine::new(256);
+    let heap = machine.heap();
+    for power in 0..=17 {
+        let odd = layout(64, 1 << power);
+        let blocks: Vec<_> = (0..3).map(|_| allocate(&heap, odd)).collect();
+        assert!(blocks.iter().all(|block| block.addr().get() % odd.align() == 0), "{odd:?}");
+        blocks.iter().for_each(|block| free(&heap, *block, odd));
+    }
+    assert_eq!((heap.stats().live, heap.check()), (0, Ok(())));
+}
+
+/// Scarlet#347, esp-idf#8270, asterinas#3624: counters that stand still or wrap.
+#[test]
+fn stats_move_and_never_underflow() {
+    let machine = Machine::new(64);
+    let heap = machine.heap();
+    let (small, large) = (layout(57, 8), layout(9000, 8));
+    let blocks = (allocate(&heap, small), allocate(&heap, large));
+    let stats = heap.stats();
+    assert_eq!((stats.requested, stats.live, stats.peak), (9057, 64 + 12_288, 64 + 12_288));
+    assert_eq!((stats.large.blocks, stats.large.frames), (1, 3));
+    let class = stats.classes[7];
+    assert_eq!((class.size, class.slabs, class.objects, class.live), (64, 1, 63, 1));
+    assert_eq!((stats.slab_bytes(), stats.slab_overhead), (4096, 64));
+    // Another size of the same class cannot be told from the right one, and must not make a counter wrap.
+    free(&heap, blocks.0, layout(64, 8));
+    free(&heap, blocks.1, large);
+    let stats = heap.stats();
+    assert_eq!((stats.requested, stats.live, stats.peak), (0, 0, 64 + 12_288));
+    assert_eq!(stats.live_blocks(), 0);
+    assert!(std::format!("{stats}").contains("live 0 B"));
+}
+
+/// moss-kernel#105, asterinas#263, embedded-alloc#72: a handler that allocates while the heap is busy must find it
+/// masked. `HostLock` panics if the lock is ever taken unmasked; the frame source here plays a handler that comes between
+/// the heap's critical sections.
+#[test]
+fn irq_handler_allocates_while_busy() {
+    struct Interrupting<'a> {
+        inner: PlainFrames,
+        handler: &'a dyn Fn(),
+    }
+    // SAFETY: only the handler's side effects are added, and the test has one thread.
+    unsafe impl Sync for Interrupting<'_> {}
+    // SAFETY: ranges are the inner source's.
+    unsafe impl FrameAlloc for Interrupting<'_> {
+        fn span(&self) -> FrameRange {
+            self.inner.span()
+        }
+        fn allocate(&self, request: &crate::FrameRequest) -> Result<FrameRange, crate::FrameError> {
+            (self.handler)();
+            self.inner.allocate(request)
+        }
+        unsafe fn free(&self, range: FrameRange) -> Result<(), FreeError<FrameRange>> {
+            (self.handler)();
+            // SAFETY: the caller's promise is passed on.
+            unsafe { self.inner.free(range) }
+        }
+    }
+    let machine = Machine::new(128);
+    let heap = machine.heap();
+    let word = layout(48, 8);
+    let handler = || {
+        let block = allocate(&heap, word);
+        free(&heap, block, word);
+    };
+    let handler: &dyn Fn() = &handler;
+    let other = Machine::at(Pfn(16), 128);
+    let source = Interrupting { inner: PlainFrames::new(other.env.direct_map().frames()), handler };
+    let busy = KernelHeap::new(&other.env, &source);
+    let masked = machine.env.masked();
+    check_heap_once(&busy);
+    assert!(machine.env.masked() > masked, "the handler ran, and masked");
+    assert_eq!((heap.check(), busy.check()), (Ok(()), Ok(())));
+}
+
+fn check_heap_once<E: Env, F: FrameAlloc>(heap: &KernelHeap<E, F>) {
+    heap.init().unwrap();
+    check_heap(heap);
+}
+
+#[test]
+fn nothing_is_allocated_for_no_bytes() {
+    let machine = Machine::new(16);
+    let heap = machine.cold_heap();
+    for align in [1, 64, 1 << 20] {
+        let nothing = layout(0, align);
+        let ptr = allocate(&heap, nothing);
+        assert_eq!(ptr.addr().get() % align, 0);
+        free(&heap, ptr, nothing);
+    }
+    heap.init().unwrap();
+    let grown = layout(0, 16);
+    let block = reallocate(&heap, allocate(&heap, grown), grown, 40).unwrap();
+    let nothing = reallocate(&heap, block, layout(40, 16), 0).unwrap();
+    free(&heap, nothing, grown);
+    assert_eq!(heap.stats().live_blocks(), 0);
+}
+
+#[test]
+fn resizing_stays_in_place_while_class_or_frames_stay() {
+    let machine = Machine::new(64);
+    let heap = machine.heap();
+    for (old, same, other) in [(100, 112, 113), (65, 80, 64), (5000, 5120, 2000), (9000, 12_288, 12_289)] {
+        let before = layout(old, 8);
+        let block = allocate(&heap, before);
+        let grown = reallocate(&heap, block, before, same).unwrap();
+        assert_eq!(grown, block);
+        assert_eq!(heap.stats().requested, same);
+        let moved = reallocate(&heap, grown, layout(same, 8), other).unwrap();
+        assert_ne!(moved, block);
+        free(&heap, moved, layout(other, 8));
+    }
+    assert_eq!((heap.stats().requested, heap.check()), (0, Ok(())));
+}
+
+#[test]
+fn shrink_returns_every_empty_slab() {
+    let machine = Machine::new(512);
+    let heap = machine.heap();
+    let sizes = [8, 100, 700, 3000, 8192];
+    let blocks: Vec<_> =
+        sizes.iter().map(|size| (allocate(&heap, layout(*size, 8)), layout(*size, 8))).collect();
+    let held = machine.frames.live_frames();
+    assert_eq!(heap.shrink(), 0, "no slab is empty");
+    blocks.iter().for_each(|(block, layout)| free(&heap, *block, *layout));
+    assert_eq!(machine.frames.live_frames(), held, "one empty slab a class is kept");
+    assert_eq!(heap.shrink(), held - 1);
+    assert_eq!(machine.frames.live_frames(), 1);
+    assert_eq!(heap.check(), Ok(()));
+}
+
+#[test]
+fn a_class_keeps_one_empty_slab() {
+    let machine = Machine::new(64);
+    let heap = machine.heap();
+    let block = layout(1024, 8);
+    let blocks: Vec<_> = (0..45).map(|_| allocate(&heap, block)).collect();
+    assert_eq!(machine.frames.live_frames(), 1 + 3 * 4);
+    blocks.iter().for_each(|ptr| free(&heap, *ptr, block));
+    assert_eq!(machine.frames.live_frames(), 1 + 4);
+    assert_eq!(heap.check(), Ok(()));
+}
+
+#[test]
+fn zeroed_memory_is_zero_when_reused() {
+    let machine = Machine::new(64);
+    let heap = machine.heap();
+    for size in [24, 4096, 9000] {
+        let layout = layout(size, 8);
+        let dirty = allocate(&heap, layout);
+        // SAFETY: the block has so many bytes.
+        unsafe { dirty.write_bytes(0xff, size) };
+        free(&heap, dirty, layout);
+        let clean = heap.allocate_zeroed(layout).unwrap();
+        // SAFETY: the block has so many bytes, all written.
+        let bytes = unsafe { core::slice::from_raw_parts(clean.as_ptr(), size) };
+        assert!(bytes.iter().all(|byte| *byte == 0));
+        free(&heap, clean, layout);
+    }
+}
+
+#[test]
+fn interrupts_are_masked_for_every_operation_once() {
+    let machine = Machine::new(64);
+    let heap = machine.heap();
+    let word = layout(64, 8);
+    let kept = allocate(&heap, word);
+    let before = machine.env.masked();
+    let block = allocate(&heap, word);
+    free(&heap, block, word);
+    assert_eq!(machine.env.masked() - before, 2, "one lock a call on the fast path");
+    free(&heap, kept, word);
+}
+
+#[test]
+fn before_init_everything_is_not_ready() {
+    let machine = Machine::new(16);
+    let heap = machine.cold_heap();
+    let ptr = NonNull::dangling();
+    for size in [8, 20_000] {
+        assert_eq!(heap.allocate(layout(size, 8)), Err(AllocError::NotReady));
+        assert_eq!(try_free(&heap, ptr, layout(size, 8)), Err(FreeError::NotReady(ptr)));
+    }
+    assert_eq!((heap.check(), heap.shrink()), (Ok(()), 0));
+    assert_eq!((heap.stats().failed.not_ready, heap.stats().refused.not_ready), (2, 2));
+}
+
+/// An environment whose direct map is what the test says.
+struct Remapped<'a>(&'a HostEnv, DirectMap);
+
+// SAFETY: of the map only the checks of `init` are made use of, which refuses it.
+unsafe impl Env for Remapped<'_> {
+    type Lock = <HostEnv as Env>::Lock;
+    type Irq = <HostEnv as Env>::Irq;
+    fn irq_save(&self) -> Self::Irq {
+        self.0.irq_save()
+    }
+    fn cpu(&self) -> Option<crate::CpuIndex> {
+        self.0.cpu()
+    }
+    fn direct_map(&self) -> DirectMap {
+        self.1
+    }
+    fn secret(&self) -> u64 {
+        self.0.secret()
+    }
+}
+
+// SAFETY: as for `HostEnv`.
+unsafe impl Sync for Remapped<'_> {}
+
+#[test]
+fn a_direct_map_that_does_not_serve_is_refused() {
+    let machine = Machine::at(Pfn(64), 64);
+    let whole = machine.env.direct_map();
+    let init = |map: DirectMap| KernelHeap::new(Remapped(&machine.env, map), &machine.frames).init();
+    for (start, count) in [(64, 63), (65, 63), (65, 64), (0, 0), (1000, 64)] {
+        let mapped = FrameRange::new(Pfn(start), count).unwrap();
+        let expected = InitError::NotMapped { span: whole.frames(), mapped };
+        assert_eq!(init(DirectMap::new(whole.base(), mapped)), Err(expected));
+    }
+    let shifted = whole.base().map_addr(|address| address.saturating_add(4096));
+    let skewed = InitError::Skewed { keeps: 4096, needed: 64 << 10 };
+    assert_eq!(init(DirectMap::new(shifted, whole.frames())), Err(skewed));
+    let nothing = KernelHeap::new(&machine.env, PlainFrames::new(FrameRange::EMPTY));
+    assert_eq!(nothing.init(), Err(InitError::NoFrames));
+    assert_eq!(machine.frames.live_frames(), 0);
+}
+
+#[test]
+fn the_frame_count_of_any_large_block_reads_back() {
+    let machine = Machine::new(2200);
+    let heap = machine.heap();
+    let arena = heap.state.with(|state| state.arena);
+    for count in (1..300).chain([1 << 7, (1 << 7) + 1, 1 << 11, 2100]) {
+        arena.mark_tails(3, count);
+        arena.mark_head(3, count);
+        let super::super::pagemap::Frame::Head(digits) = arena.look(3) else { panic!("no head") };
+        assert_eq!(arena.large_count(3, digits), Some(count));
+        assert_eq!(arena.head_before(3 + count - 1), (count > 1).then_some(3));
+    }
+}

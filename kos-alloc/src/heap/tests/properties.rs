@@ -1,0 +1,53 @@
+//! Random sequences of operations against the model.
+
+use alloc::vec::Vec;
+use std::fs;
+use std::path::PathBuf;
+
+use proptest::collection::vec;
+use proptest::prelude::any;
+use proptest::test_runner::{Config, TestRunner};
+
+use crate::testing::{cases, fuzz};
+
+fn sequences(target: fn(&[u8])) {
+    let config = Config { cases: cases(), failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new(config);
+    let strategy = vec(any::<u8>(), 0..400);
+    runner
+        .run(&strategy, |data| {
+            target(&data);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn random_operations_agree_with_the_model() {
+    sequences(fuzz::heap_ops);
+}
+
+#[test]
+fn random_bad_frees_are_refused() {
+    sequences(fuzz::bad_free);
+}
+
+fn corpus(target: &str) -> Vec<Vec<u8>> {
+    let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "fuzz", "corpus", target].iter().collect();
+    let files = fs::read_dir(folder).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap());
+    files.collect()
+}
+
+#[test]
+fn the_corpus_of_heap_ops_passes() {
+    let corpus = corpus("heap_ops");
+    assert!(!corpus.is_empty());
+    corpus.iter().for_each(|data| fuzz::heap_ops(data));
+}
+
+#[test]
+fn the_corpus_of_bad_free_passes() {
+    let corpus = corpus("bad_free");
+    assert!(!corpus.is_empty());
+    corpus.iter().for_each(|data| fuzz::bad_free(data));
+}

@@ -1,0 +1,107 @@
+//! Bytes of a fuzzer as operations on a heap: [`heap_ops`], [`bad_free`].
+
+use core::alloc::Layout;
+
+use super::model::{BadFree, HeapModel, HeapOp};
+use super::plain::PlainFrames;
+use crate::heap::KernelHeap;
+use crate::testing::{Bytes, FailAt, HostEnv};
+use crate::types::{FrameRange, Pfn};
+
+/// Frames of the heap under test: few, so that it runs out; an odd start, so that alignment is not by chance.
+const FRAMES: usize = 96;
+const START: Pfn = Pfn(0x1_0003);
+
+/// Steps after which all invariants are walked.
+const CHECK_EVERY: usize = 8;
+
+/// Any operations on a small heap, compared with the model after each; one byte in front says which frame allocation
+/// fails, if any.
+///
+/// # Panics
+///
+/// If heap and model differ, or frames are lost.
+pub fn heap_ops(data: &[u8]) {
+    run(data, HeapOp::decode);
+}
+
+/// As [`heap_ops`], with every other operation a wrong free.
+///
+/// # Panics
+///
+/// If a wrong free is not refused as what it is, or changes anything.
+pub fn bad_free(data: &[u8]) {
+    let mut bad = false;
+    run(data, |bytes| {
+        bad = !bad;
+        if bad { HeapOp::decode(bytes) } else { HeapOp::BadFree(decode_bad(bytes)) }
+    });
+}
+
+fn run(data: &[u8], mut next: impl FnMut(&mut Bytes<'_>) -> HeapOp) {
+    let Some(span) = FrameRange::new(START, FRAMES) else { return };
+    let env = HostEnv::new(span);
+    let frames = FailAt::new(PlainFrames::new(span));
+    let heap = KernelHeap::new(&env, &frames);
+    assert_eq!(heap.init(), Ok(()));
+    let page_map = frames.live_frames();
+    let mut bytes = Bytes::new(data);
+    frames.fail_at(Some(usize::from(bytes.u8())));
+    let mut model = HeapModel::new(&heap);
+    let mut steps = 0;
+    while !bytes.is_empty() {
+        model.step(next(&mut bytes));
+        steps += 1;
+        if steps % CHECK_EVERY == 0 {
+            model.check();
+        }
+    }
+    model.free_all();
+    model.check();
+    heap.shrink();
+    assert_eq!(frames.live_frames(), page_map, "frames were lost");
+    assert_eq!(heap.stats().live, 0);
+}
+
+impl HeapOp {
+    /// The operation that the next bytes stand for.
+    pub fn decode(bytes: &mut Bytes<'_>) -> Self {
+        match bytes.u8() % 16 {
+            0..=5 => Self::Allocate(decode_layout(bytes)),
+            6 => Self::AllocateZeroed(decode_layout(bytes)),
+            7..=11 => Self::Free(usize::from(bytes.u16())),
+            12 | 13 => Self::Reallocate(usize::from(bytes.u16()), decode_size(bytes)),
+            14 => Self::Shrink,
+            _ => Self::BadFree(decode_bad(bytes)),
+        }
+    }
+}
+
+fn decode_bad(bytes: &mut Bytes<'_>) -> BadFree {
+    let (kind, number) = (bytes.u8(), usize::from(bytes.u16()));
+    match kind % 5 {
+        0 => BadFree::Double(number),
+        1 => BadFree::Interior(number, usize::from(bytes.u16())),
+        2 => BadFree::WrongSize(number, usize::from(bytes.u16())),
+        3 => BadFree::WrongAlign(number),
+        _ => BadFree::Foreign(number),
+    }
+}
+
+/// Small alignments mostly, at times any.
+fn decode_layout(bytes: &mut Bytes<'_>) -> Layout {
+    let size = decode_size(bytes);
+    let power = bytes.u8();
+    let align = if power < 240 { 1 << (power % 8) } else { 1usize << (power % 24) };
+    Layout::from_size_align(size, align).unwrap_or(Layout::new::<u8>())
+}
+
+/// A size of a random magnitude, so that small blocks are as frequent as large ones; at times an absurd one.
+fn decode_size(bytes: &mut Bytes<'_>) -> usize {
+    let (magnitude, value) = (bytes.u8(), usize::from(bytes.u16()));
+    match magnitude {
+        255 => isize::MAX.unsigned_abs() - value,
+        254 => usize::MAX - value,
+        _ => value & ((1 << (magnitude % 17)) - 1),
+    }
+}

@@ -1,0 +1,224 @@
+//! The command line of `cargo demo`.
+
+use core::time::Duration;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::machine::{Accel, Board, Machine, Memory};
+
+const STATUSES: &str = "\
+Exit status: 0 all succeeded; 1 a command or test failed; 2 usage; 3 no verdict from the kernel (it panicked, hung, was \
+cut off, or did not build); 4 no QEMU.";
+
+/// Most bytes of the commands of a run: QEMU and the kernel take a few KiB of command line.
+const MAX_COMMANDS: usize = 1024;
+
+/// Boots the kos demo kernel in QEMU: without a command, its interactive shell.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "kos-demo", bin_name = "cargo demo", after_help = STATUSES)]
+pub struct Args {
+    /// The machine and the tools.
+    #[command(flatten)]
+    pub options: Options,
+    /// What to do; without it, the interactive shell.
+    #[command(subcommand)]
+    pub action: Option<Action>,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Action {
+    /// Runs commands and prints what they print, nothing else.
+    Run {
+        /// The commands, separated by ';', as in "free; memstat".
+        #[arg(long, value_name = "COMMANDS", value_parser = commands)]
+        exec: String,
+    },
+    /// Runs the tests inside the kernel.
+    Test {
+        /// Only tests whose names hold this text.
+        #[arg(value_parser = word)]
+        filter: Option<String>,
+        /// Commits a deliberate fault, to prove that this command sees it.
+        #[arg(long)]
+        sabotage: Option<Sabotage>,
+    },
+}
+
+/// A deliberate fault of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Sabotage {
+    /// A test fails.
+    Fail,
+    /// The kernel panics.
+    Panic,
+    /// The kernel hangs.
+    Hang,
+    /// The processor shuts down.
+    Triple,
+}
+
+/// The options of every action.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Machine")]
+pub struct Options {
+    /// Memory, with M or G.
+    #[arg(long, global = true, default_value = "128M", value_name = "SIZE")]
+    pub mem: Memory,
+    /// Processors.
+    #[arg(long, global = true, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=255))]
+    pub cpus: u32,
+    /// Board.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub machine: Board,
+    /// How QEMU executes the guest.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub accel: Accel,
+    /// QEMU's name of the processor model, with features if any.
+    #[arg(long, global = true, default_value = "max", value_name = "MODEL")]
+    pub cpu: String,
+    /// Longest time of a run in seconds; of an interactive one, up to the prompt.
+    #[arg(long, global = true, default_value_t = 60, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub timeout: u64,
+    /// QEMU to use [else KOS_QEMU, else PATH].
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Tools")]
+    pub qemu: Option<PathBuf>,
+    /// Do not install QEMU when it is missing.
+    #[arg(long, global = true, help_heading = "Tools")]
+    pub no_install: bool,
+    /// Boot this image instead of building one [else KOS_IMAGE].
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Tools")]
+    pub image: Option<PathBuf>,
+    /// Build the image for this target [else the bare-metal one if installed, else the host].
+    #[arg(long, global = true, value_name = "TRIPLE", conflicts_with = "image", help_heading = "Tools")]
+    pub target: Option<String>,
+    /// Show the boot log, the tools' output and the times.
+    #[arg(long, short, global = true, help_heading = "Tools")]
+    pub verbose: bool,
+}
+
+impl Options {
+    /// The machine asked for.
+    #[must_use]
+    pub fn board(&self) -> Machine {
+        let Self { mem: memory, cpus, machine: board, accel, .. } = *self;
+        Machine { board, memory, cpus, cpu: self.cpu.clone(), accel, reboots: false }
+    }
+
+    /// The longest time of a run.
+    #[must_use]
+    pub fn limit(&self) -> Duration {
+        Duration::from_secs(self.timeout)
+    }
+}
+
+impl Action {
+    /// The kernel command line of the action, or of the interactive shell.
+    #[must_use]
+    pub fn command_line(action: Option<&Self>) -> String {
+        match action {
+            None => "mode=shell".into(),
+            // The rest of the line belongs to `exec`, so it comes last.
+            Some(Self::Run { exec }) => format!("mode=run exec={exec}"),
+            Some(Self::Test { filter, sabotage }) => {
+                let filter = filter.as_ref().map(|filter| format!(" filter={filter}"));
+                let sabotage = sabotage.and_then(|fault| fault.to_possible_value());
+                let sabotage = sabotage.map(|fault| format!(" sabotage={}", fault.get_name()));
+                format!("mode=test{}{}", filter.unwrap_or_default(), sabotage.unwrap_or_default())
+            }
+        }
+    }
+}
+
+fn commands(text: &str) -> Result<String, &'static str> {
+    match text.trim() {
+        "" => Err("no command given"),
+        text if text.contains(char::is_control) => Err("a command is one line without control characters"),
+        text if text.len() > MAX_COMMANDS => Err("the commands are too long for a kernel command line"),
+        text => Ok(text.into()),
+    }
+}
+
+fn word(text: &str) -> Result<String, &'static str> {
+    match text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        true => Err("a filter is one word"),
+        false => Ok(text.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(words: &[&str]) -> Result<Args, clap::error::ErrorKind> {
+        Args::try_parse_from([&["cargo demo"], words].concat()).map_err(|error| error.kind())
+    }
+
+    fn line(words: &[&str]) -> String {
+        Action::command_line(parse(words).unwrap().action.as_ref())
+    }
+
+    #[test]
+    fn definition_is_sound() {
+        <Args as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn kernel_command_lines() {
+        assert_eq!(line(&[]), "mode=shell");
+        assert_eq!(line(&["run", "--exec", " free; memstat "]), "mode=run exec=free; memstat");
+        assert_eq!(line(&["test"]), "mode=test");
+        assert_eq!(line(&["test", "heap", "--sabotage", "triple"]), "mode=test filter=heap sabotage=triple");
+    }
+
+    #[test]
+    fn options_stand_anywhere() {
+        let words = [
+            "run",
+            "--mem",
+            "16M",
+            "--exec",
+            "free",
+            "--machine",
+            "microvm",
+            "--cpus",
+            "2",
+            "--timeout",
+            "9",
+        ];
+        let options = parse(&words).unwrap().options;
+        let machine = options.board();
+        assert_eq!(
+            (machine.board, machine.memory, machine.cpus),
+            (Board::Microvm, Memory::mib(16).unwrap(), 2)
+        );
+        assert_eq!(
+            (machine.accel, machine.cpu.as_str(), options.limit()),
+            (Accel::Tcg, "max", Duration::from_secs(9))
+        );
+        assert_eq!(parse(&["--cpu", "qemu64", "-v"]).map(|args| args.options.verbose), Ok(true));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        let long = "x".repeat(MAX_COMMANDS + 1);
+        for words in [
+            &["run"][..],
+            &["run", "--exec", "  "],
+            &["run", "--exec", "a\nb"],
+            &["run", "--exec", &long],
+            &["test", "two words"],
+            &["test", ""],
+            &["--mem", "64"],
+            &["--cpus", "0"],
+            &["--cpus", "256"],
+            &["--machine", "vax"],
+            &["--timeout", "0"],
+            &["--image", "a", "--target", "b"],
+            &["fly"],
+        ] {
+            assert!(parse(words).is_err(), "{words:?}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The three things that `cargo demo` does, and what they share: preparing a boot and judging its end.
+
+mod run;
+mod shell;
+mod test;
+
+use std::env;
+use std::io::{self, IsTerminal, Write};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::args::{Action, Args, Options};
+use crate::build;
+use crate::error::Error;
+use crate::fail;
+use crate::guest::{Boot, Run};
+use crate::image::Image;
+use crate::interrupt::Interrupt;
+use crate::machine::Accel;
+use crate::qemu::{self, Search};
+use crate::report::Report;
+use crate::status::Status;
+use crate::verdict::{Exit, Trouble};
+
+/// Does what the arguments say; returns what to exit with. Everything was said.
+#[must_use]
+pub fn execute(args: &Args, interrupt: &Interrupt) -> Status {
+    let mut session = Session { report: Report::new(args.options.verbose), interrupt, args };
+    session.execute().unwrap_or_else(|error| {
+        session.report.say(&format!("cargo demo: {error}"));
+        match error {
+            Error::Qemu(_) if session.may_offer_hosted() => session.offer_hosted(),
+            error => error.status(),
+        }
+    })
+}
+
+/// What every action needs at hand.
+struct Session<'a> {
+    report: Report,
+    interrupt: &'a Interrupt,
+    args: &'a Args,
+}
+
+impl Session<'_> {
+    fn execute(&mut self) -> Result<Status, Error> {
+        match &self.args.action {
+            None => shell::execute(self),
+            Some(Action::Run { .. }) => run::execute(self),
+            Some(Action::Test { .. }) => test::execute(self),
+        }
+    }
+
+    fn options(&self) -> &Options {
+        &self.args.options
+    }
+
+    /// Builds and finds everything for a boot.
+    fn boot(&mut self) -> Result<Boot, Error> {
+        let Self { report, interrupt, args } = self;
+        let options = &args.options;
+        // Before the build: who lacks QEMU should not wait for a compiler first.
+        let qemu = Search::here(options.qemu.clone(), !options.no_install).find(report, interrupt)?;
+        if options.accel == Accel::Kvm {
+            qemu::probe_kvm()?;
+        }
+        let kernel = match given_image(options) {
+            Some(image) => image,
+            None => build::image(options.target.as_deref(), report, interrupt)?,
+        };
+        let image = Image::read(&kernel).map_err(|cause| Error::Image(kernel.clone(), cause))?;
+        if image.end > options.mem.bytes() {
+            return Err(Error::TooLittleMemory { given: options.mem, needed: image.end });
+        }
+        Ok(Boot {
+            qemu,
+            machine: options.board(),
+            kernel,
+            symbols: image.symbols,
+            command_line: Action::command_line(args.action.as_ref()),
+            timeout: options.limit(),
+            endless_once_ready: false,
+        })
+    }
+
+    /// Says how a run ended and keeps the evidence if it ended badly. `failed`: what failed, by name.
+    fn conclude(&mut self, run: &Run, verdict: Result<Exit, Trouble>, failed: &[String]) -> Status {
+        if let Some(ready) = run.ready {
+            let (ready, took) = (ready.as_millis(), run.took.as_millis());
+            self.report.detail(&format!("QEMU's start to ready: {ready} ms; to its end: {took} ms"));
+        }
+        let (status, words) = match verdict {
+            Ok(Exit::Success) => return Status::Success,
+            Ok(Exit::Failed) => (Status::Failed, format!("failed: {}", failed.join(", "))),
+            Err(trouble @ Trouble::Refused(_)) => (Status::Usage, trouble.to_string()),
+            Err(trouble) => (Status::Broken, trouble.to_string()),
+        };
+        self.show_log(run);
+        self.report.say(&format!("cargo demo: {words}"));
+        match fail::keep(&build::folder(), run, &words) {
+            Ok(folder) => self.report.say(&format!("log and registers are in {}", folder.display())),
+            Err(error) => self.report.say(&format!("the log could not be kept: {error}")),
+        }
+        status
+    }
+
+    /// Shows the log, unless it was shown as it came.
+    fn show_log(&mut self, run: &Run) {
+        let shown = self.report.verbose() || self.args.action.is_none();
+        if !shown && !run.log.is_empty() {
+            self.report.say("--- log of the kernel");
+            self.report.raw(run.log.text().as_bytes());
+            self.report.say("---");
+        }
+    }
+
+    /// Whether somebody is there to answer.
+    fn may_offer_hosted(&self) -> bool {
+        !self.options().no_install && io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Offers the same kernel as a Linux process. Does not return if the user takes it.
+    fn offer_hosted(&mut self) -> Status {
+        self.report.raw(b"Run the same kernel as a Linux process instead (cargo hosted shell)? [y/N] ");
+        let mut answer = String::new();
+        if io::stdin().read_line(&mut answer).is_ok() && answer.trim().eq_ignore_ascii_case("y") {
+            let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+            cargo.current_dir(build::workspace()).args(["hosted", "shell"]).args(self.hosted_commands());
+            let _ = io::stdout().flush();
+            // Returns only if it could not be started.
+            self.report.say(&format!("cannot run cargo: {}", cargo.exec()));
+        }
+        Status::NoQemu
+    }
+
+    fn hosted_commands(&self) -> Vec<String> {
+        let commands = match &self.args.action {
+            None => return Vec::new(),
+            Some(Action::Run { exec }) => exec.clone(),
+            Some(Action::Test { .. }) => "selftest".into(),
+        };
+        vec!["--exec".into(), commands]
+    }
+}
+
+fn given_image(options: &Options) -> Option<PathBuf> {
+    let given = || env::var_os("KOS_IMAGE").filter(|path| !path.is_empty() && options.target.is_none());
+    options.image.clone().or_else(|| given().map(PathBuf::from))
+}

@@ -1,0 +1,67 @@
+//! `cargo demo run --exec COMMANDS`: stdout carries the commands' bytes, as they come, and nothing else.
+
+use std::time::Instant;
+
+use super::Session;
+use crate::error::Error;
+use crate::guest::{Event, Guest, Next, Run};
+use crate::records::{Decoder, Record, RecordError};
+use crate::report::Report;
+use crate::status::Status;
+use crate::verdict::{self, Exit, Trouble};
+
+/// What the records said so far.
+#[derive(Default)]
+struct Channel {
+    decoder: Decoder,
+    /// The first departure from the format.
+    broken: Option<RecordError>,
+    /// Commands that failed, with their statuses.
+    failed: Vec<String>,
+}
+
+pub(super) fn execute(session: &mut Session<'_>) -> Result<Status, Error> {
+    let boot = session.boot()?;
+    let (interrupt, report) = (session.interrupt, &mut session.report);
+    let (mut channel, started) = (Channel::default(), Instant::now());
+    let run = Guest::start(&boot)?.listen(interrupt, &mut |event| match event {
+        Event::Log(bytes) => {
+            if report.verbose() {
+                report.raw(bytes);
+            }
+            Ok(Next::Continue)
+        }
+        Event::Records(bytes) => channel.take(bytes, report),
+        Event::Idle => {
+            report.tick("the kernel is running", started);
+            Ok(Next::Continue)
+        }
+    })?;
+    let verdict = channel.judge(&run);
+    Ok(session.conclude(&run, verdict, &channel.failed))
+}
+
+impl Channel {
+    fn take(&mut self, bytes: &[u8], report: &mut Report) -> Result<Next, Error> {
+        let mut written = Ok(());
+        let fed = self.decoder.feed(bytes, &mut |record| match record {
+            Record::Output(bytes) if written.is_ok() => written = report.output(&bytes),
+            Record::Status { code: 1.., ref command } => self.failed.push(command.clone()),
+            Record::Output(_) | Record::Status { .. } | Record::End { .. } => {}
+        });
+        written.map_err(Error::io("write to stdout"))?;
+        self.broken = fed.err();
+        Ok(if self.broken.is_some() { Next::Stop } else { Next::Ready })
+    }
+
+    /// The records count if they are complete; then the exit status must say the same.
+    fn judge(&mut self, run: &Run) -> Result<Exit, Trouble> {
+        if let Some(broken) = self.broken.take() {
+            return Err(Trouble::Records(broken));
+        }
+        let exit = verdict::exit(run)?;
+        self.decoder.finish().map_err(Trouble::Records)?;
+        let reported = if self.failed.is_empty() { Exit::Success } else { Exit::Failed };
+        verdict::agree(exit, reported)
+    }
+}

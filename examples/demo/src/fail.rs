@@ -1,0 +1,25 @@
+//! Keeps the evidence of a failed run: `target/demo/fail/<process>/`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::guest::Run;
+
+/// Writes what a run left into a folder of its own under `folder`; returns it.
+///
+/// # Errors
+/// The folder or a file in it cannot be written.
+pub fn keep(folder: &Path, run: &Run, trouble: &str) -> io::Result<PathBuf> {
+    let folder = folder.join("fail").join(std::process::id().to_string());
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join("trouble.txt"), format!("{trouble}\n"))?;
+    fs::write(folder.join("log.txt"), run.log.text())?;
+    let parts = [("registers.txt", run.registers.as_deref()), ("qemu.txt", Some(run.complaints.as_str()))];
+    for (name, text) in parts {
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            fs::write(folder.join(name), text)?;
+        }
+    }
+    Ok(folder)
+}

@@ -1,0 +1,28 @@
+//! The parts of the `cargo demo` command, shared by the binary and its tests.
+//!
+//! The way of a run: [`args`] says what is wanted; [`build`] makes the kernel image and [`image`] looks into it; [`qemu`]
+//! finds (or installs) the emulator; [`machine`] writes its command line; [`guest`] starts it, listens, and never leaves it
+//! behind; [`records`] and [`ktap`] read what the kernel says, [`verdict`] judges it, and [`fail`] keeps the evidence.
+//! [`report`] is the only place that prints.
+
+extern crate alloc;
+
+pub mod args;
+pub mod build;
+pub mod commands;
+pub mod error;
+pub mod fail;
+pub mod guest;
+pub mod image;
+pub mod interrupt;
+pub mod ktap;
+pub mod log;
+pub mod machine;
+pub mod os_release;
+pub mod process;
+pub mod qemu;
+pub mod records;
+pub mod report;
+pub mod status;
+pub mod terminal;
+pub mod verdict;

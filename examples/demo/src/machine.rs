@@ -1,0 +1,209 @@
+//! The machine that QEMU is asked to be, and its command line. Pure: nothing is started here.
+
+use core::fmt;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::RawFd;
+use std::path::Path;
+
+/// A board that QEMU knows and the kernel boots on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Board {
+    /// Intel Q35: PCI Express, the default.
+    #[default]
+    Q35,
+    /// Intel 440FX: the classic PC.
+    Pc,
+    /// No PCI, no ACPI, hardly any firmware.
+    Microvm,
+}
+
+impl Board {
+    fn argument(self) -> &'static str {
+        match self {
+            Self::Q35 => "q35",
+            Self::Pc => "pc",
+            // QEMU would append words for devices that are not there to the kernel command line.
+            Self::Microvm => "microvm,auto-kernel-cmdline=off",
+        }
+    }
+}
+
+/// How QEMU executes the guest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Accel {
+    /// Emulation: runs everywhere, the default.
+    #[default]
+    Tcg,
+    /// Hardware virtualisation by Linux.
+    Kvm,
+}
+
+impl Accel {
+    fn argument(self) -> &'static str {
+        match self {
+            Self::Tcg => "tcg",
+            Self::Kvm => "kvm",
+        }
+    }
+}
+
+/// A memory size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Memory {
+    /// Bytes, a multiple of one MiB.
+    bytes: u64,
+}
+
+impl Memory {
+    const MIB: u64 = 1 << 20;
+
+    /// So many MiB; `None` for 0 and where bytes would not fit 64 bits.
+    #[must_use]
+    pub fn mib(count: u64) -> Option<Self> {
+        let bytes = count.checked_mul(Self::MIB).filter(|&bytes| bytes > 0)?;
+        Some(Self { bytes })
+    }
+
+    /// The size in bytes.
+    #[must_use]
+    pub fn bytes(self) -> u64 {
+        self.bytes
+    }
+}
+
+impl core::str::FromStr for Memory {
+    type Err = &'static str;
+
+    /// Reads `64M` or `4G`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).unwrap_or_default();
+        let factor: u64 = match unit {
+            "M" | "m" => 1,
+            "G" | "g" => 1024,
+            _ => return Err("a size is a number with M or G, as in 64M"),
+        };
+        let count: u64 = number.parse().map_err(|_| "a size is a whole number with M or G, as in 64M")?;
+        count.checked_mul(factor).and_then(Self::mib).ok_or("a size is at least 1M and fits 64 bits")
+    }
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}M", self.bytes / Self::MIB)
+    }
+}
+
+/// One machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// The board.
+    pub board: Board,
+    /// Its memory.
+    pub memory: Memory,
+    /// Its processors.
+    pub cpus: u32,
+    /// QEMU's name of the processor model, with features if any.
+    pub cpu: String,
+    /// How it is executed.
+    pub accel: Accel,
+    /// Whether a reset starts it again. Otherwise a reset, as after a triple fault, ends QEMU.
+    pub reboots: bool,
+}
+
+/// The sockets that QEMU inherits, by number.
+#[derive(Clone, Copy, Debug)]
+pub struct Wires {
+    /// COM1: log, shell, test report.
+    pub com1: RawFd,
+    /// COM2: records.
+    pub com2: RawFd,
+    /// QEMU's monitor.
+    pub monitor: RawFd,
+}
+
+impl Machine {
+    /// QEMU's arguments to boot `kernel` with its command line and symbol module.
+    #[must_use]
+    pub fn arguments(
+        &self,
+        kernel: &Path,
+        command_line: &str,
+        symbols: &Path,
+        wires: Wires,
+    ) -> Vec<OsString> {
+        let mut all: Vec<OsString> = Vec::new();
+        let mut add = |words: &[&str]| all.extend(words.iter().map(OsString::from));
+        add(&["-nodefaults", "-no-user-config", "-display", "none"]);
+        if !self.reboots {
+            add(&["-no-reboot"]);
+        }
+        add(&["-machine", self.board.argument(), "-accel", self.accel.argument(), "-cpu", &self.cpu]);
+        add(&["-m", &self.memory.to_string(), "-smp", &self.cpus.to_string()]);
+        add(&["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]);
+        for (name, fd) in [("com1", wires.com1), ("com2", wires.com2), ("monitor", wires.monitor)] {
+            add(&["-chardev", &format!("socket,id={name},fd={fd}")]);
+        }
+        add(&["-mon", "chardev=monitor,mode=readline", "-serial", "chardev:com1"]);
+        match self.board {
+            // This board makes one serial port of its own only.
+            Board::Microvm => add(&["-device", "isa-serial,chardev=com2,index=1,iobase=0x2f8,irq=3"]),
+            Board::Q35 | Board::Pc => add(&["-serial", "chardev:com2"]),
+        }
+        add(&["-append", command_line, "-kernel"]);
+        all.extend([kernel.as_os_str(), OsStr::new("-initrd"), symbols.as_os_str()].map(OsString::from));
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        assert_eq!("64M".parse::<Memory>().map(Memory::bytes), Ok(64 << 20));
+        assert_eq!("4g".parse::<Memory>().map(|m| m.to_string()), Ok("4096M".into()));
+        for bad in [
+            "",
+            "M",
+            "64",
+            "64K",
+            "-1M",
+            "1.5G",
+            "0M",
+            "18446744073709551615G",
+            "17592186044416M",
+            "６M",
+            "M６",
+        ] {
+            assert!(bad.parse::<Memory>().is_err(), "{bad}");
+        }
+    }
+
+    fn arguments(board: Board) -> String {
+        let memory = Memory::mib(16).unwrap();
+        let machine =
+            Machine { board, memory, cpus: 2, cpu: "max,-smep".into(), accel: Accel::Tcg, reboots: false };
+        let wires = Wires { com1: 5, com2: 7, monitor: 9 };
+        let all = machine.arguments(Path::new("/a b"), "mode=run exec=free; memstat", Path::new("/s"), wires);
+        all.join(OsStr::new("|")).into_string().unwrap()
+    }
+
+    #[test]
+    fn triple_fault_ends_qemu_and_tcg_is_explicit() {
+        let all = arguments(Board::Q35);
+        assert!(
+            all.contains("|-no-reboot|") && all.contains("|-accel|tcg|-cpu|max,-smep|-m|16M|-smp|2|"),
+            "{all}"
+        );
+        assert!(all.ends_with("|-append|mode=run exec=free; memstat|-kernel|/a b|-initrd|/s"), "{all}");
+        assert!(all.contains("|-serial|chardev:com1|-serial|chardev:com2|"), "{all}");
+    }
+
+    #[test]
+    fn microvm_gets_its_second_port_as_a_device() {
+        let all = arguments(Board::Microvm);
+        assert!(all.contains("|isa-serial,chardev=com2,index=1,iobase=0x2f8,irq=3|"), "{all}");
+        assert!(!all.contains("chardev:com2"), "{all}");
+    }
+}

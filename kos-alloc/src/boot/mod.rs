@@ -30,6 +30,8 @@
 mod bump;
 mod error;
 mod regions;
+#[cfg(test)]
+mod tests;
 
 pub use bump::{BootAllocator, HandOver};
 pub use error::{BootError, RegionError};

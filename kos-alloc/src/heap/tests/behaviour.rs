@@ -9,7 +9,7 @@ use super::{Machine, TestHeap, free, layout, reallocate, try_free};
 use crate::error::{AllocError, FreeError, InitError};
 use crate::heap::KernelHeap;
 use crate::ports::{Env, FrameAlloc};
-use crate::testing::{HostEnv, PlainFrames, check_heap};
+use crate::testing::{HostEnv, PlainFrames, check_heap, host_frames};
 use crate::types::{DirectMap, FrameRange, Pfn};
 
 fn allocate(heap: &TestHeap<'_>, layout: Layout) -> NonNull<u8> {
@@ -277,4 +277,16 @@ fn the_frame_count_of_any_large_block_reads_back() {
         assert_eq!(arena.large_count(3, digits), Some(count));
         assert_eq!(arena.head_before(3 + count - 1), (count > 1).then_some(3));
     }
+}
+
+#[test]
+fn the_contract_holds_over_the_buddy() {
+    let env = HostEnv::new(FrameRange::new(Pfn(0), 1500).unwrap());
+    let mut storage = Vec::new();
+    let frames = host_frames(&env, &mut storage);
+    let free = frames.stats().free;
+    let heap = KernelHeap::new(&env, &frames);
+    check_heap_once(&heap);
+    assert_eq!(frames.stats().free + heap.stats().page_map_frames, free);
+    assert_eq!(frames.check(), Ok(()));
 }

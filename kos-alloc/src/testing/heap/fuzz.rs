@@ -2,10 +2,13 @@
 
 use core::alloc::Layout;
 
+use alloc::vec::Vec;
+
 use super::model::{BadFree, HeapModel, HeapOp};
 use super::plain::PlainFrames;
 use crate::heap::KernelHeap;
-use crate::testing::{Bytes, FailAt, HostEnv};
+use crate::ports::FrameAlloc;
+use crate::testing::{Bytes, FailAt, HostEnv, host_frames};
 use crate::types::{FrameRange, Pfn};
 
 /// Frames of the heap under test: few, so that it runs out; an odd start, so that alignment is not by chance.
@@ -15,8 +18,7 @@ const START: Pfn = Pfn(0x1_0003);
 /// Steps after which all invariants are walked.
 const CHECK_EVERY: usize = 8;
 
-/// Any operations on a small heap, compared with the model after each; one byte in front says which frame allocation
-/// fails, if any.
+/// Any operations on a small heap, compared with the model after each.
 ///
 /// # Panics
 ///
@@ -38,19 +40,35 @@ pub fn bad_free(data: &[u8]) {
     });
 }
 
-fn run(data: &[u8], mut next: impl FnMut(&mut Bytes<'_>) -> HeapOp) {
-    let Some(span) = FrameRange::new(START, FRAMES) else { return };
+/// The first byte is the number of the frame allocation that fails; the second chooses the frame source.
+fn run(data: &[u8], next: impl FnMut(&mut Bytes<'_>) -> HeapOp) {
+    let span = FrameRange::between(START, Pfn(START.0 + FRAMES));
     let env = HostEnv::new(span);
-    let frames = FailAt::new(PlainFrames::new(span));
-    let heap = KernelHeap::new(&env, &frames);
+    let mut bytes = Bytes::new(data);
+    let fail_at = usize::from(bytes.u8());
+    if bytes.u8().is_multiple_of(2) {
+        run_on(&env, PlainFrames::new(span), fail_at, &mut bytes, next);
+    } else {
+        run_on(&env, host_frames(&env, &mut Vec::new()), fail_at, &mut bytes, next);
+    }
+}
+
+fn run_on<F: FrameAlloc>(
+    env: &HostEnv,
+    frames: F,
+    fail_at: usize,
+    bytes: &mut Bytes<'_>,
+    mut next: impl FnMut(&mut Bytes<'_>) -> HeapOp,
+) {
+    let frames = FailAt::new(frames);
+    let heap = KernelHeap::new(env, &frames);
     assert_eq!(heap.init(), Ok(()));
     let page_map = frames.live_frames();
-    let mut bytes = Bytes::new(data);
-    frames.fail_at(Some(usize::from(bytes.u8())));
+    frames.fail_at(Some(fail_at));
     let mut model = HeapModel::new(&heap);
     let mut steps = 0;
     while !bytes.is_empty() {
-        model.step(next(&mut bytes));
+        model.step(next(bytes));
         steps += 1;
         if steps % CHECK_EVERY == 0 {
             model.check();

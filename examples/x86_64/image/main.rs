@@ -34,8 +34,7 @@ mod trap;
 use core::arch::global_asm;
 use core::fmt::{self, Write};
 
-use kos_demo_kernel::Kernel;
-use kos_demo_kernel::run::End;
+use kos_demo_kernel::{Config, End, Kernel};
 use spin::Once;
 
 use crate::exit::Status;
@@ -70,7 +69,7 @@ extern "C" fn kmain(start_info: u64) -> ! {
     if let Err(error) = metal().start(start_info) {
         boot_failed(format_args!("start information: {error}"));
     }
-    let kernel = match IMAGE.kernel.try_call_once(|| Kernel::boot(metal())) {
+    let kernel = match IMAGE.kernel.try_call_once(|| Kernel::boot(metal(), Config::default())) {
         Ok(kernel) => kernel,
         Err(error) => boot_failed(format_args!("{error}")),
     };

@@ -12,14 +12,13 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering};
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::thread;
 
 use kos_alloc::frame::Config;
 use kos_alloc::{Buddy, CpuIndex, DirectMap, Env, FrameRange, Frames, KernelHeap, Pfn};
 
 const FRAMES: usize = 4096;
-
 /// Memory that is handed out once, by `boot`.
 #[repr(align(65536))]
 struct Lent<T>(UnsafeCell<T>);
@@ -28,12 +27,11 @@ unsafe impl<T> Sync for Lent<T> {}
 
 /// The machine's memory: 16 MiB whose "physical" addresses are their own.
 static MEMORY: Lent<[u8; FRAMES << 12]> = Lent(UnsafeCell::new([0; FRAMES << 12]));
-/// The tables of the frame allocator.
+/// The frame allocator's tables.
 static TABLES: Lent<[u64; 1024]> = Lent(UnsafeCell::new([0; 1024]));
 static HEAP: KernelHeap<Host, Frames<Host>> = KernelHeap::new(Host, Frames::new(Host));
 
 struct Host;
-
 // SAFETY: the spin lock excludes, a process has no interrupt handlers, and the memory is static.
 unsafe impl Env for Host {
     type Lock = spin::Mutex<()>;
@@ -87,13 +85,9 @@ unsafe impl GlobalAlloc for BootFirst {
 static GLOBAL: BootFirst = BootFirst(AtomicBool::new(false));
 
 fn main() {
-    let count = |from: u32| (from..from + 1000).map(|n| (n, format!("{n:x}"))).collect::<BTreeMap<_, _>>();
-    let workers: Vec<_> = (0..4).map(|n| thread::spawn(move || count(n * 1000).len())).collect();
-    println!(
-        "strings made and dropped: {:?}",
-        workers.into_iter().map(|w| w.join().ok()).collect::<Vec<_>>()
-    );
-
+    let count = |from: u32| (from..from + 1000).map(|n| (n, format!("{n:x}"))).collect::<HashMap<_, _>>();
+    let workers = [0, 1, 2, 3].map(|n| thread::spawn(move || count(n * 1000).len()));
+    println!("strings made and dropped: {:?}", workers.map(|worker| worker.join().ok()));
     let layout = Layout::new::<[u64; 12]>();
     let block = HEAP.allocate(layout).expect("96 bytes");
     // SAFETY: the block is live and unused; the second free is refused.

@@ -15,7 +15,7 @@ const SUCCESS: i32 = 33;
 const FAILED: i32 = 35;
 const PANICKED: i32 = 37;
 const RESET: i32 = 0;
-/// What QEMU itself exits with when it does not like its arguments.
+/// What QEMU itself exits with when it does not like its arguments; it may also abort.
 const REFUSED: i32 = 1;
 
 /// How the kernel says that it ended.
@@ -89,12 +89,13 @@ pub fn exit(run: &Run) -> Result<Exit, Trouble> {
         Ending::Stopped => return Ok(Exit::Success),
         Ending::Exited(status) => status,
     };
+    let refused = run.log.is_empty() && !run.complaints.is_empty();
     match status.code() {
+        Some(REFUSED) | None if refused => Err(Trouble::Refused(run.complaints.clone())),
         Some(SUCCESS) => Ok(Exit::Success),
         Some(FAILED) => Ok(Exit::Failed),
         Some(PANICKED) => Err(Trouble::Died(format!("exit status {PANICKED}"))),
         Some(RESET) => Err(Trouble::Reset),
-        Some(REFUSED) if run.log.is_empty() => Err(Trouble::Refused(run.complaints.clone())),
         Some(code) => Err(Trouble::UnknownStatus(code)),
         None => Err(Trouble::Killed(status.signal().unwrap_or_default())),
     }
@@ -137,7 +138,9 @@ mod tests {
         assert_eq!(judged(1, "up"), Err(Trouble::UnknownStatus(1)));
         assert_eq!(judged(1, ""), Err(Trouble::Refused("qemu: no such board".into())));
         assert_eq!(judged(99, "up"), Err(Trouble::UnknownStatus(99)));
-        assert_eq!(exit(&run(Ending::Exited(ExitStatus::from_raw(9)), "")), Err(Trouble::Killed(9)));
+        assert_eq!(exit(&run(Ending::Exited(ExitStatus::from_raw(9)), "up")), Err(Trouble::Killed(9)));
+        let aborted = exit(&run(Ending::Exited(ExitStatus::from_raw(6)), ""));
+        assert_eq!(aborted, Err(Trouble::Refused("qemu: no such board".into())));
         assert_eq!(exit(&run(Ending::TimedOut, "")), Err(Trouble::TimedOut(1500)));
     }
 

@@ -93,16 +93,27 @@ impl Session<'_> {
         let (status, words) = match verdict {
             Ok(Exit::Success) => return Status::Success,
             Ok(Exit::Failed) => (Status::Failed, format!("failed: {}", failed.join(", "))),
-            Err(trouble @ Trouble::Refused(_)) => (Status::Usage, trouble.to_string()),
+            Err(trouble @ Trouble::Refused(_)) => {
+                // Nothing ran: there is no evidence to keep.
+                self.report.say(&format!("cargo demo: {trouble}"));
+                return Status::Usage;
+            }
             Err(trouble) => (Status::Broken, trouble.to_string()),
         };
         self.show_log(run);
         self.report.say(&format!("cargo demo: {words}"));
-        match fail::keep(&build::folder(), run, &words) {
+        self.keep_evidence(run, &words);
+        status
+    }
+
+    fn keep_evidence(&mut self, run: &Run, words: &str) {
+        if !run.complaints.is_empty() {
+            self.report.say(&format!("QEMU said: {}", run.complaints));
+        }
+        match fail::keep(&build::folder(), run, words) {
             Ok(folder) => self.report.say(&format!("log and registers are in {}", folder.display())),
             Err(error) => self.report.say(&format!("the log could not be kept: {error}")),
         }
-        status
     }
 
     /// Shows the log, unless it was shown as it came.

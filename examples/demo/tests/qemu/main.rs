@@ -1,0 +1,11 @@
+//! Boots in QEMU, through the command itself, as a user starts it: what counts is its exit status and what it prints.
+//!
+//! `reds` proves that the command can fail; without it a green run of `boots` proves nothing. `guests` uses kernels of a few
+//! bytes that do what a real one must never do. `children` is about what is left behind: nothing.
+
+mod boots;
+mod children;
+mod guests;
+mod reds;
+mod support;
+mod tiny;

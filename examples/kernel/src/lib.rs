@@ -1,26 +1,33 @@
-//! The demo kernel: what the kos crates compose to, generic over one machine.
+#![doc = include_str!("../README.md")]
 #![no_std]
+#![deny(unsafe_code)]
 
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod accounts;
+mod boot;
+mod cmds;
+pub mod command_line;
+mod error;
+pub mod firmware;
+pub mod glue;
+mod kernel;
+pub mod log;
+pub mod owned;
 pub mod platform;
 pub mod record;
+mod run;
 pub mod selftest;
+pub mod shell;
+mod stage;
+pub mod text;
 pub mod time;
 
+pub use boot::Config;
+pub use error::{BootError, Cause};
+pub use kernel::{Corruption, Heap, Kernel, KernelTable};
 pub use platform::Platform;
-
-/// The kernel on one machine.
-#[derive(Debug)]
-pub struct Kernel<P> {
-    platform: P,
-}
-
-impl<P> Kernel<P> {
-    /// The machine.
-    #[must_use]
-    pub fn platform(&self) -> &P {
-        &self.platform
-    }
-}
+pub use run::End;
+pub use stage::Stage;

@@ -21,13 +21,13 @@ pub trait Platform: Sized + Sync + 'static {
     /// Lock, interrupt mask, CPU number and direct map, for the allocators. [`Platform::env`] is called more than once; all
     /// values describe the same machine. Its direct map names every frame of the memory map; before [`Platform::activate`]
     /// the kernel touches only those below 4 GiB.
-    type Env: kos_alloc::Env;
+    type Env: kos_alloc::Env + 'static;
     /// Finds the memory of a page table, before and after [`Platform::activate`].
-    type Phys;
+    type Phys: kos_paging::PhysMapper + Send;
     /// Makes the MMU forget translations.
-    type Tlb;
+    type Tlb: kos_paging::TlbControl;
     /// The page-table format; its value carries what this CPU can express.
-    type Format;
+    type Format: kos_paging::Format;
 
     /// The machine in a word or two, for the first line of the log: `x86_64 PVH`, `hosted`.
     fn name(&self) -> &str;
@@ -65,6 +65,7 @@ pub trait Platform: Sized + Sync + 'static {
     /// # Safety
     /// The tables below `root` map everything that is running: code, stack, data, the direct map and the devices of
     /// [`Platform::mappings`].
+    #[expect(unsafe_code, reason = "the caller answers for the code that then runs")]
     unsafe fn activate(&self, root: u64);
 
     /// Installs the trap handlers, raises a breakpoint and a page fault on purpose and survives both.
@@ -93,7 +94,8 @@ pub trait Platform: Sized + Sync + 'static {
     fn read_input(&self) -> Input;
     /// Sleeps until input or any interrupt arrives. May return early; must not return late.
     fn wait_for_input(&self);
-    /// Writes to the log console (COM1). Waits for the device; loses nothing.
+    /// Writes to the log console (COM1). Waits for the device; loses nothing. `\n` ends a line: a device that wants a carriage
+    /// return before it adds one.
     fn write_log(&self, bytes: &[u8]);
     /// Writes to the record channel (COM2, see [`crate::record`]). Waits for the device; loses nothing.
     fn write_record(&self, bytes: &[u8]);

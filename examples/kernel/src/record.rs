@@ -2,6 +2,8 @@
 //!
 //! One record is `kind: u8`, `length: u32` little-endian, then so many bytes. A stream without an [`Kind::End`] was cut off.
 
+use crate::platform::Platform;
+
 /// What a record holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -22,4 +24,15 @@ pub const HEADER_BYTES: usize = 5;
 pub const fn header(kind: Kind, length: u32) -> [u8; HEADER_BYTES] {
     let [a, b, c, d] = length.to_le_bytes();
     [kind as u8, a, b, c, d]
+}
+
+/// Writes one record whose payload is `parts` in a row.
+pub(crate) fn write<P: Platform>(platform: &P, kind: Kind, parts: &[&[u8]]) {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    // The payloads are commands and buffers of this kernel: far below 4 GiB.
+    let Ok(length) = u32::try_from(length) else { return };
+    platform.write_record(&header(kind, length));
+    for part in parts {
+        platform.write_record(part);
+    }
 }

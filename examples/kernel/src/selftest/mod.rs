@@ -1,30 +1,42 @@
 //! In-kernel tests: one list an area, run by the command `selftest` and in mode `test`.
 //!
 //! A test is a plain function on the running kernel. It ends with `Ok` or with a [`Failure`], made by [`ensure!`](crate::ensure)
-//! or by `?` on any error that displays. Around each test the frames and heap blocks in use are counted: a leak is a failure.
+//! or by `?` on any error. Around each test the frames and heap blocks in use are counted: a leak is a failure.
 
-use core::fmt::{self, Write};
+mod boot;
+mod frames;
+mod heap;
+mod hoard;
+pub(crate) mod ktap;
+mod machine;
+mod paging;
+
+use core::fmt;
 
 use crate::Kernel;
+use crate::command_line::Sabotage;
+use crate::platform::Platform;
+use crate::text::Text;
+use crate::time::Duration;
 
 /// One in-kernel test.
-pub struct Test<P: 'static> {
+pub struct Test<P: Platform> {
     /// `area::what_holds`, unique.
     pub name: &'static str,
     /// The test; it gives back whatever it allocates.
     pub run: fn(&Kernel<P>) -> Result<(), Failure>,
 }
 
-impl<P> fmt::Debug for Test<P> {
+impl<P: Platform> fmt::Debug for Test<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
     }
 }
 
-/// Why a test failed: what was seen, and where. Cut at 160 bytes.
+/// Why a test failed: what was seen, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    text: heapless::String<160>,
+    text: Text,
     file: &'static str,
     line: u32,
 }
@@ -35,10 +47,7 @@ impl Failure {
     #[track_caller]
     pub fn new(what: fmt::Arguments<'_>) -> Self {
         let place = core::panic::Location::caller();
-        let mut text = heapless::String::new();
-        // A text that does not fit is cut: that is the meaning of the field.
-        let _ = text.write_fmt(what);
-        Self { text, file: place.file(), line: place.line() }
+        Self { text: Text::new(what), file: place.file(), line: place.line() }
     }
 }
 
@@ -66,4 +75,39 @@ macro_rules! ensure {
             return Err($crate::selftest::Failure::new(format_args!($($what)+)));
         }
     };
+}
+
+/// How one test went.
+pub(crate) struct Report {
+    pub(crate) name: &'static str,
+    pub(crate) result: Result<(), Failure>,
+    pub(crate) took: Duration,
+}
+
+/// The tests whose names hold `filter`: the kernel's, the machine's, the deliberate fault.
+pub(crate) fn selected<P: Platform>(
+    kernel: &Kernel<P>,
+    filter: &str,
+    sabotage: Option<Sabotage>,
+) -> impl Iterator<Item = &'static Test<P>> {
+    let areas = [boot::tests(), frames::tests(), heap::tests(), paging::tests(), machine::tests()];
+    let own = kernel.platform().tests();
+    let sabotage = sabotage.map(machine::sabotage);
+    areas.into_iter().flatten().chain(own).filter(move |test| test.name.contains(filter)).chain(sabotage)
+}
+
+/// Runs one test and looks for leaks.
+pub(crate) fn run_one<P: Platform>(kernel: &Kernel<P>, test: &Test<P>) -> Report {
+    let platform = kernel.platform();
+    let (before, started) = (kernel.in_use(), platform.now());
+    let result = (test.run)(kernel);
+    let took = platform.now().checked_duration_since(started).unwrap_or(Duration::from_nanos(0));
+    let after = kernel.in_use();
+    let result = match result {
+        Ok(()) if after != before => {
+            Err(Failure::new(format_args!("leaked: before {before}, after {after}")))
+        }
+        result => result,
+    };
+    Report { name: test.name, result, took }
 }

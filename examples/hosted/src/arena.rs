@@ -1,0 +1,123 @@
+//! Physical memory: one anonymous mapping, address 0 at its start. Pages cost nothing until they are touched.
+//!
+//! Invariant: the mapping is live, readable, writable and exclusively this arena's from [`Arena::new`] to drop; it is reached
+//! only through the direct map of [`HostedEnv`] and through [`Arena::table`], whose users answer for frames to the kernel's
+//! allocators. Everything that hands out an address into the arena is dropped before it: the kernel holds the machine last.
+#![expect(unsafe_code, reason = "memory of the machine: mmap, and the two ports that show it")]
+
+use core::ptr::{self, NonNull};
+use std::io;
+
+use kos_alloc::{CpuIndex, DirectMap, Env, FrameRange, Pfn};
+use kos_paging::{PhysAddr, PhysMapper};
+use rustix::mm::{MapFlags, ProtFlags};
+
+/// Bytes of a frame.
+pub const FRAME: u64 = 4096;
+
+/// The mapping.
+#[derive(Debug)]
+pub struct Arena {
+    base: NonNull<u8>,
+    bytes: usize,
+}
+
+impl Arena {
+    /// `bytes` of zeroed memory, rounded up to frames and to at least one.
+    ///
+    /// # Errors
+    /// The host has not so much address space.
+    pub fn new(bytes: u64) -> io::Result<Self> {
+        let bytes =
+            bytes.max(1).checked_next_multiple_of(FRAME).and_then(|bytes| usize::try_from(bytes).ok());
+        let bytes = bytes.ok_or(io::ErrorKind::OutOfMemory)?;
+        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+        // SAFETY: a new mapping at an address of the host's choice touches no existing memory.
+        let base = unsafe {
+            rustix::mm::mmap_anonymous(ptr::null_mut(), bytes, ProtFlags::READ | ProtFlags::WRITE, flags)
+        }?;
+        let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Self { base, bytes })
+    }
+
+    /// The address at which physical address 0 appears.
+    #[must_use]
+    pub const fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    /// The allocators' view.
+    #[must_use]
+    pub const fn env(&self) -> HostedEnv {
+        HostedEnv { base: self.base, frames: self.bytes >> 12 }
+    }
+
+    /// Whether the byte at this physical address is memory.
+    #[must_use]
+    pub fn holds(&self, address: u64) -> bool {
+        usize::try_from(address).is_ok_and(|address| address < self.bytes)
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is this arena's own, and by the invariant nobody uses it any more.
+        let unmapped = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.bytes) };
+        debug_assert!(unmapped.is_ok(), "munmap of a whole mapping does not fail");
+    }
+}
+
+// SAFETY: the arena is plain memory; who may touch which byte is settled by the kernel's allocators, not by threads.
+unsafe impl Send for Arena {}
+// SAFETY: as above; a shared arena gives out addresses only.
+unsafe impl Sync for Arena {}
+
+/// The allocators' environment: the arena, a spin lock, no interrupts.
+#[derive(Clone, Copy, Debug)]
+pub struct HostedEnv {
+    base: NonNull<u8>,
+    frames: usize,
+}
+
+// SAFETY: an address and a length; see `Arena`.
+unsafe impl Send for HostedEnv {}
+// SAFETY: an address and a length; see `Arena`.
+unsafe impl Sync for HostedEnv {}
+
+/// Nothing to mask: nothing interrupts a hosted kernel.
+#[derive(Debug)]
+pub struct NoInterrupts;
+
+// SAFETY: the spin lock excludes; there are no interrupt handlers; the direct map is the arena, which outlives the kernel's
+// allocators and is used by nobody else (invariant of this module).
+unsafe impl Env for HostedEnv {
+    type Lock = spin::mutex::SpinMutex<()>;
+    type Irq = NoInterrupts;
+
+    fn irq_save(&self) -> NoInterrupts {
+        NoInterrupts
+    }
+
+    fn cpu(&self) -> Option<CpuIndex> {
+        Some(CpuIndex(0))
+    }
+
+    fn direct_map(&self) -> DirectMap {
+        DirectMap::new(self.base, FrameRange::between(Pfn(0), Pfn(self.frames)))
+    }
+
+    fn secret(&self) -> u64 {
+        // Where the host put the arena: different in each process, and the same run stays comparable.
+        (self.base.addr().get() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+}
+
+// SAFETY: every frame below the arena's end is 4096 valid bytes of the arena at a page-aligned address, disjoint from other
+// frames; exclusive use of a frame is the allocators' matter.
+unsafe impl PhysMapper for HostedEnv {
+    fn table(&self, frame: PhysAddr) -> Option<NonNull<u8>> {
+        let offset = usize::try_from(frame.get()).ok().filter(|offset| offset >> 12 < self.frames)?;
+        // SAFETY: the offset is within the mapping.
+        Some(unsafe { self.base.add(offset) })
+    }
+}

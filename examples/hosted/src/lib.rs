@@ -1,0 +1,10 @@
+//! The demo kernel as a Linux process: see [`Machine`].
+#![deny(unsafe_code)]
+
+pub mod arena;
+pub mod firmware;
+mod machine;
+pub mod platform;
+mod terminal;
+
+pub use machine::{Machine, MachineConfig, MachineError, Output, interactive};

@@ -1,0 +1,190 @@
+//! From the firmware's memory map to a running kernel, stage by stage; see [`Stage`].
+//!
+//! No stage uses the global allocator: what the boot needs lies on its stack or in boot memory. A stage is done, degraded
+//! (it says why, and the kernel runs on) or fatal: a [`BootError`] that names stage and cause.
+
+mod memory;
+mod place;
+mod tables;
+
+use kos_alloc::boot::{BootAllocator, HandOver};
+use kos_alloc::frame::Buddy;
+use kos_alloc::{Env, FrameRange, KernelHeap, Locked};
+
+use crate::accounts::{Accounts, FRAME_BYTES};
+use crate::command_line::CommandLine;
+use crate::error::{BootError, Cause};
+use crate::glue::shared_frames::SharedFrames;
+use crate::kernel::{Heap, Kernel};
+use crate::log::{Log, Ring};
+use crate::platform::Platform;
+use crate::stage::{Notes, Stage, Stages};
+use crate::text::{Bytes, Grouped, Text};
+pub(crate) use memory::frames_of;
+use place::BootMemory;
+
+/// Separate pieces of free memory that the boot can keep apart.
+const REGIONS: usize = 256;
+/// Separate pieces of memory that the boot can take for itself.
+const TAKEN: usize = 8;
+/// Physical memory that is mapped before [`Platform::activate`].
+const EARLY_LIMIT: u64 = 4 << 30;
+
+/// What an integrator may choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Bytes of the boot log that are kept for `dmesg`.
+    pub log_bytes: usize,
+    /// Frames that must be free after everything is reserved; with fewer the boot fails by name.
+    pub minimum_free: usize,
+    /// Limits of the frame allocator.
+    pub frames: kos_alloc::frame::Config,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { log_bytes: 8192, minimum_free: 256, frames: kos_alloc::frame::Config::default() }
+    }
+}
+
+impl<P: Platform> Kernel<P> {
+    /// Boots the kernel on `platform`; each stage prints its line to the log.
+    ///
+    /// # Errors
+    /// The stage that failed, and why. Nothing runs on the machine's memory then.
+    pub fn boot(platform: P, config: Config) -> Result<Self, BootError> {
+        let mut stages = Stages::new(&platform);
+        stages.greet();
+        let (accounts, frames) = start_memory(&mut stages, &platform, &config)?;
+        let tables = stages.run(Stage::Paging, |notes| tables::start(&platform, frames.share(), notes))?;
+        let heap = stages.run(Stage::Heap, |notes| start_heap(&platform, frames, notes))?;
+        stages.run(Stage::Traps, |notes| start_traps(&platform, notes))?;
+        stages.run(Stage::Timer, |notes| start_timer(&platform, notes))?;
+        stages.run(Stage::Shell, |notes| ready(&heap, notes))?;
+        let log = Log::new(platform.env(), stages.into_ring());
+        Ok(Self { heap, tables: Locked::new(platform.env(), tables), log, accounts, platform })
+    }
+}
+
+/// From the memory map to the frame allocator. The lists of regions live here, and are gone afterwards.
+fn start_memory<P: Platform>(
+    stages: &mut Stages<'_, P>,
+    platform: &P,
+    config: &Config,
+) -> Result<(Accounts, SharedFrames<P::Env>), BootError> {
+    let (mut free, mut taken) = ([FrameRange::EMPTY; REGIONS], [FrameRange::EMPTY; TAKEN]);
+    stages.run(Stage::Entry, |notes| enter(platform, notes))?;
+    let (mut accounts, usable) =
+        stages.run(Stage::Memory, |notes| memory::survey(platform, config, &mut free, notes))?;
+    let bump = BootAllocator::new(usable, &mut taken, P::Env::PAGE_SHIFT);
+    let (memory, storage) = stages.run(Stage::Bump, |notes| start_bump(platform, bump, config, notes))?;
+    let frames = stages
+        .run(Stage::Frames, |notes| start_frames(platform, memory, storage, config, &mut accounts, notes))?;
+    Ok((accounts, frames))
+}
+
+/// Says what the machine handed over.
+fn enter<P: Platform>(platform: &P, notes: &mut Notes<'_, '_, P>) -> Result<(), Cause> {
+    let line = platform.command_line();
+    let parsed = CommandLine::parse(line, |warning| notes.warn(format_args!("{warning}")));
+    let modules = platform.modules().count();
+    let plural = if modules == 1 { "" } else { "s" };
+    notes.figures(format_args!(
+        "command line of {} bytes (mode {}), {modules} module{plural}",
+        line.len(),
+        parsed.mode
+    ));
+    Ok(())
+}
+
+/// Takes what the boot itself needs: the frame allocator's bitmaps and the log.
+fn start_bump<'m, P: Platform>(
+    platform: &P,
+    mut bump: BootAllocator<'m>,
+    config: &Config,
+    notes: &mut Notes<'_, '_, P>,
+) -> Result<(BootMemory<'m, P::Env>, &'static mut [u64]), Cause> {
+    let words = Buddy::storage_words(config.frames, bump.free(), &[]).map_err(Cause::Frames)?;
+    bump.set_limit(Some(EARLY_LIMIT));
+    let mut memory = BootMemory::new(bump, platform.env());
+    let storage = memory.words(words).map_err(Cause::BootMemory)?;
+    if config.log_bytes > 0 {
+        notes.keep_in(Ring::new(memory.bytes(config.log_bytes).map_err(Cause::BootMemory)?));
+    }
+    let [bitmaps, log] = [words * 8, config.log_bytes].map(|bytes| Bytes(bytes as u64));
+    notes.figures(format_args!("{bitmaps} of frame tables, {log} of log"));
+    Ok((memory, storage))
+}
+
+/// Ends the boot allocator and gives all that is free to the buddy.
+fn start_frames<P: Platform>(
+    platform: &P,
+    mut memory: BootMemory<'_, P::Env>,
+    storage: &'static mut [u64],
+    config: &Config,
+    accounts: &mut Accounts,
+    notes: &mut Notes<'_, '_, P>,
+) -> Result<SharedFrames<P::Env>, Cause> {
+    let place = memory.frames(platform.env()).map_err(Cause::BootMemory)?;
+    let HandOver { free, used } = memory.hand_over();
+    for &range in used.iter() {
+        accounts
+            .reserve("boot metadata", range, range.count())
+            .map_err(|name| Cause::BadReservation { name })?;
+    }
+    let needed = config.minimum_free;
+    if free.frames() < needed {
+        return Err(Cause::TooLittleMemory { free: free.frames(), needed });
+    }
+    let buddy = Buddy::new(storage, config.frames, &free, &[]).map_err(Cause::Frames)?;
+    let top = Bytes(FRAME_BYTES << buddy.max_order());
+    let regions = free.len();
+    place.start(buddy);
+    let managed = Grouped(place.stats().managed as u64);
+    notes.figures(format_args!("buddy over {managed} frames in {regions} regions, blocks to {top}"));
+    Ok(place)
+}
+
+fn start_heap<P: Platform>(
+    platform: &P,
+    frames: SharedFrames<P::Env>,
+    notes: &mut Notes<'_, '_, P>,
+) -> Result<Heap<P>, Cause> {
+    let heap = KernelHeap::new(platform.env(), frames);
+    heap.init().map_err(Cause::Heap)?;
+    let stats = heap.stats();
+    let largest = Bytes(stats.classes.last().map_or(0, |class| class.size) as u64);
+    notes.figures(format_args!(
+        "{} classes to {largest}, whole frames above; page map of {} frames",
+        stats.classes.len(),
+        stats.page_map_frames
+    ));
+    Ok(heap)
+}
+
+fn start_traps<P: Platform>(platform: &P, notes: &mut Notes<'_, '_, P>) -> Result<(), Cause> {
+    let report = platform.start_traps().map_err(Cause::Traps)?;
+    notes.figures(format_args!(
+        "{} vectors; survived on purpose: breakpoints {}, page faults {}",
+        report.vectors, report.breakpoints, report.page_faults
+    ));
+    Ok(())
+}
+
+/// A kernel without ticks still answers; it says so.
+fn start_timer<P: Platform>(platform: &P, notes: &mut Notes<'_, '_, P>) -> Result<(), Cause> {
+    match platform.start_timer() {
+        Ok(report) => {
+            let (hertz, ticks) = (Grouped(report.counter_hz / 1000), report.ticks_per_second);
+            notes.figures(format_args!("{} counting at {hertz} kHz, {ticks} ticks a second", report.device));
+        }
+        Err(error) => notes.degraded(format_args!("{error}: no ticks")),
+    }
+    Ok(())
+}
+
+fn ready<P: Platform>(heap: &Heap<P>, notes: &mut Notes<'_, '_, P>) -> Result<(), Cause> {
+    let free = Text::new(format_args!("{}", Bytes(heap.frames().stats().free as u64 * FRAME_BYTES)));
+    notes.figures(format_args!("{free} free"));
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! Stage `paging`: the final page tables, built beside those of the boot stub and then loaded.
+//!
+//! Write and execute never meet ([`WxPolicy::Deny`]). Guard pages are holes: they are checked to be.
+
+use kos_alloc::Env;
+use kos_paging::{Attrs, HugePolicy, PhysAddr, RangeError, VirtAddr, VirtRange, WxPolicy};
+
+use super::memory::frames_of;
+use crate::error::Cause;
+use crate::firmware;
+use crate::glue::address::{in_direct_map, phys_of};
+use crate::glue::rights::attrs_of;
+use crate::glue::shared_frames::SharedFrames;
+use crate::glue::table_frames::TableFrames;
+use crate::kernel::KernelTable;
+use crate::platform::{Mapping, Platform, Rights};
+use crate::stage::Notes;
+use crate::text::{Bytes, Text};
+
+/// Builds the tables and loads them.
+pub(super) fn start<P: Platform>(
+    platform: &P,
+    frames: SharedFrames<P::Env>,
+    notes: &mut Notes<'_, '_, P>,
+) -> Result<KernelTable<P>, Cause> {
+    let ports = TableFrames { frames, mapper: platform.phys() };
+    let mut tables =
+        KernelTable::<P>::new(platform.format(), ports, WxPolicy::Deny).map_err(Cause::Tables)?;
+    let direct = map_memory(platform, &mut tables)?;
+    let mut pieces = 0;
+    for mapping in platform.mappings().filter(|mapping| mapping.rights != Rights::Guard) {
+        map_piece::<P>(&mut tables, mapping)?;
+        pieces += 1;
+    }
+    for guard in platform.mappings().filter(|mapping| mapping.rights == Rights::Guard) {
+        check_guard::<P>(&tables, guard)?;
+    }
+    activate(platform, &tables);
+    let (count, direct) = (tables.stats().tables, Bytes(direct));
+    let features = features(platform);
+    notes.figures(format_args!("{count} tables: direct map of {direct}, {pieces} pieces, W^X;{features}"));
+    Ok(tables)
+}
+
+/// Maps all usable memory, read and write; the bytes.
+fn map_memory<P: Platform>(platform: &P, tables: &mut KernelTable<P>) -> Result<u64, Cause> {
+    let name = "direct map";
+    let reach = platform.env().direct_map().frames();
+    let mut bytes = 0;
+    for frames in firmware::pieces(|| platform.memory_map()).filter_map(|piece| frames_of(piece, reach)) {
+        let range =
+            in_direct_map(platform.direct_map_base(), frames).map_err(|error| bad_range(name, error))?;
+        let phys = phys_of(frames.start());
+        tables
+            .map(range, phys, Attrs::RW.global(), HugePolicy::Largest)
+            .map_err(|cause| Cause::Map { name, cause })?;
+        bytes += range.bytes();
+    }
+    Ok(bytes)
+}
+
+fn map_piece<P: Platform>(tables: &mut KernelTable<P>, mapping: Mapping) -> Result<(), Cause> {
+    let Mapping { name, phys, rights, .. } = mapping;
+    let Some(attrs) = attrs_of(rights) else { return Ok(()) };
+    let range = range_of(mapping)?;
+    tables
+        .map(range, PhysAddr::new(phys), attrs, HugePolicy::Largest)
+        .map_err(|cause| Cause::Map { name, cause })
+}
+
+fn check_guard<P: Platform>(tables: &KernelTable<P>, guard: Mapping) -> Result<(), Cause> {
+    let name = guard.name;
+    match tables.query(range_of(guard)?).map_err(|error| bad_range(name, error))?.next() {
+        None => Ok(()),
+        Some(_) => Err(Cause::GuardMapped { name }),
+    }
+}
+
+fn range_of(mapping: Mapping) -> Result<VirtRange, Cause> {
+    VirtRange::new(VirtAddr::new(mapping.virt), mapping.length)
+        .map_err(|error| bad_range(mapping.name, error))
+}
+
+const fn bad_range(name: &'static str, error: RangeError) -> Cause {
+    Cause::Map { name, cause: kos_paging::MapError::Range(error) }
+}
+
+#[expect(unsafe_code, reason = "the one place where the machine changes its address space")]
+fn activate<P: Platform>(platform: &P, tables: &KernelTable<P>) {
+    // SAFETY: `start` has mapped all memory at the direct map, where the boot stub had it, and every piece that the machine
+    // says it runs in; nothing was left out, or `start` would have failed.
+    unsafe { platform.activate(tables.root().get()) };
+}
+
+/// The protections in use, and those that the CPU lacks.
+fn features<P: Platform>(platform: &P) -> Text {
+    use core::fmt::Write;
+    let mut text = Text::default();
+    for (name, on) in platform.features() {
+        // More features than a line holds are cut.
+        let _ = write!(text, " {}{name}", if on { "" } else { "no-" });
+    }
+    text
+}

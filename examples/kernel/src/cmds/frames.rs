@@ -1,0 +1,133 @@
+//! `frames`: physical memory as a picture. Each character is some frames; it tells how large the free block is.
+
+use core::fmt::{self, Write};
+
+use kos_alloc::frame::MAX_ORDER;
+use kos_alloc::{Env, FrameRange, Pfn};
+
+use super::no_arguments;
+use crate::Kernel;
+use crate::accounts::FRAME_BYTES;
+use crate::boot::frames_of;
+use crate::firmware;
+use crate::platform::Platform;
+use crate::shell::{CommandResult, Next};
+use crate::text::Bytes;
+
+/// Characters in a line; with the address before them they fit 100 columns.
+const COLUMNS: usize = 64;
+/// About so many lines of picture.
+const LINES: usize = 24;
+/// What a free block of each order looks like.
+const ORDERS: &[u8; MAX_ORDER as usize + 1] = b"0123456789abcdefghi";
+
+pub(super) fn run<P: Platform>(kernel: &Kernel<P>, arguments: &[&str], out: &mut dyn Write) -> CommandResult {
+    no_arguments(arguments)?;
+    let frames: usize = usable(kernel).map(|range| range.count()).sum();
+    let cell = frames.div_ceil(COLUMNS * LINES).next_power_of_two();
+    writeln!(out, "{:>16}  one character is {}", "address", Bytes(cell as u64 * FRAME_BYTES))?;
+    picture(kernel, cell, out)?;
+    writeln!(
+        out,
+        "0-9 a-i: in a free block of 2^0 to 2^18 frames  :  free in smaller pieces  +  partly free"
+    )?;
+    writeln!(
+        out,
+        "      #: in use                                 R  reserved                .  not usable"
+    )?;
+    orders(kernel, out)?;
+    Ok(Next::Continue)
+}
+
+/// Usable memory in ascending order.
+fn usable<P: Platform>(kernel: &Kernel<P>) -> impl Iterator<Item = FrameRange> {
+    let platform = kernel.platform();
+    let reach = platform.env().direct_map().frames();
+    firmware::pieces(|| platform.memory_map()).filter_map(move |piece| frames_of(piece, reach))
+}
+
+/// The lines that hold usable memory; dots stand for what lies between them.
+fn picture<P: Platform>(kernel: &Kernel<P>, cell: usize, out: &mut dyn Write) -> fmt::Result {
+    let line_frames = cell * COLUMNS;
+    let mut free = FreeBlocks::new(kernel.frames().free_blocks());
+    let mut next = 0;
+    for range in usable(kernel) {
+        let first = range.start().0 / line_frames * line_frames;
+        if first > next {
+            writeln!(out, "{:>16}", "...")?;
+        }
+        let mut at = first.max(next);
+        while at < range.end().0 {
+            write!(out, "{:>#16x}  ", at as u64 * FRAME_BYTES)?;
+            for start in (at..at + line_frames).step_by(cell) {
+                let cell = FrameRange::between(Pfn(start), Pfn(start + cell));
+                out.write_char(symbol(kernel, cell, free.in_cell(cell)))?;
+            }
+            writeln!(out)?;
+            at += line_frames;
+        }
+        next = at;
+    }
+    Ok(())
+}
+
+fn symbol<P: Platform>(kernel: &Kernel<P>, cell: FrameRange, free: Free) -> char {
+    let within = |range: FrameRange| range.intersection(&cell).count();
+    if free.frames == cell.count() {
+        return free.order.and_then(|order| ORDERS.get(order as usize)).map_or(':', |&letter| letter.into());
+    }
+    let usable: usize = usable(kernel).map(within).sum();
+    let reserved: usize = kernel.accounts().reserved.iter().map(|piece| within(piece.range)).sum();
+    match free.frames {
+        0 if usable == 0 => '.',
+        0 if reserved >= usable => 'R',
+        0 => '#',
+        _ => '+',
+    }
+}
+
+/// What is free in a cell.
+#[derive(Clone, Copy)]
+struct Free {
+    frames: usize,
+    /// The order of the block in which the whole cell lies.
+    order: Option<u32>,
+}
+
+/// The free blocks, taken along with ascending cells.
+struct FreeBlocks<I: Iterator<Item = FrameRange>> {
+    blocks: core::iter::Peekable<I>,
+}
+
+impl<I: Iterator<Item = FrameRange>> FreeBlocks<I> {
+    fn new(blocks: I) -> Self {
+        Self { blocks: blocks.peekable() }
+    }
+
+    fn in_cell(&mut self, cell: FrameRange) -> Free {
+        let mut free = Free { frames: 0, order: None };
+        while let Some(block) = self.blocks.peek().filter(|block| block.start() < cell.end()) {
+            free.frames += block.intersection(&cell).count();
+            if block.contains_range(&cell) {
+                free.order = Some(block.count().ilog2());
+            }
+            if block.end() > cell.end() {
+                break;
+            }
+            self.blocks.next();
+        }
+        free
+    }
+}
+
+/// Free blocks by order; a bar shows each order's share of what is free.
+fn orders<P: Platform>(kernel: &Kernel<P>, out: &mut dyn Write) -> fmt::Result {
+    let histogram = kernel.frames().histogram();
+    let free = histogram.frames().max(1);
+    for (order, &letter) in (0..).zip(ORDERS).filter(|&(order, _)| histogram.of(order) > 0) {
+        let (blocks, size) = (histogram.of(order), Bytes(FRAME_BYTES << order));
+        let bar = ((blocks << order) * 48).div_ceil(free);
+        writeln!(out, "      {}: {blocks:>7} x {size:<9} {:=<bar$}", char::from(letter), "")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! `free`: where all memory is, and that the sums hold.
+
+use core::fmt::{self, Write};
+
+use crate::Kernel;
+use crate::accounts::{Accounts, FRAME_BYTES};
+use crate::platform::{FirmwareKind, Platform};
+use crate::shell::{CommandError, CommandResult, Next};
+use crate::text::{Bytes, Grouped, Text};
+
+/// How bytes are written.
+#[derive(Clone, Copy)]
+enum Unit {
+    Bytes,
+    Kib,
+    Human,
+}
+
+impl Unit {
+    fn parse(arguments: &[&str]) -> Result<Self, CommandError> {
+        match arguments {
+            [] => Ok(Self::Kib),
+            ["-b"] => Ok(Self::Bytes),
+            ["-h"] => Ok(Self::Human),
+            [.., word] => Err(CommandError::Usage(Text::new(format_args!("unexpected '{word}'")))),
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Bytes => "bytes",
+            Self::Kib => "KiB",
+            Self::Human => "",
+        }
+    }
+
+    fn of(self, bytes: u64) -> Text {
+        match self {
+            Self::Bytes => Text::new(format_args!("{}", Grouped(bytes))),
+            Self::Kib => Text::new(format_args!("{}", Grouped(bytes / 1024))),
+            Self::Human => Text::new(format_args!("{}", Bytes(bytes))),
+        }
+    }
+
+    fn of_frames(self, frames: usize) -> Text {
+        self.of(frames as u64 * FRAME_BYTES)
+    }
+}
+
+pub(super) fn run<P: Platform>(kernel: &Kernel<P>, arguments: &[&str], out: &mut dyn Write) -> CommandResult {
+    let unit = Unit::parse(arguments)?;
+    let (accounts, frames) = (kernel.accounts(), kernel.frames().stats());
+    let head = ["total", "used", "free", "reserved"];
+    writeln!(out, "{:<9}{:>17}{:>17}{:>17}{:>17}", unit.name(), head[0], head[1], head[2], head[3])?;
+    let memory = [accounts.usable_frames, frames.allocated(), frames.free, accounts.reserved_frames()];
+    let [total, used, free, reserved] = memory.map(|frames| unit.of_frames(frames));
+    writeln!(out, "{:<9}{total:>17}{used:>17}{free:>17}{reserved:>17}", "memory")?;
+    write!(out, "{:<9}{:>17}   ", "firmware", unit.of(accounts.firmware_bytes()))?;
+    firmware(accounts, unit, out)?;
+    accounts.check(kernel.platform(), &frames)?;
+    let map = unit.of(accounts.map_bytes);
+    writeln!(out, "{:<9}{map:>17}   = used + free + reserved + firmware, to the byte", "map")?;
+    write!(out, "reserved ")?;
+    for (index, (name, frames)) in accounts.reserved_by_name().enumerate() {
+        write!(out, "{}{name} {}", if index == 0 { "" } else { ", " }, unit.of_frames(frames))?;
+    }
+    writeln!(out)?;
+    Ok(Next::Continue)
+}
+
+/// What the firmware keeps, by kind.
+fn firmware(accounts: &Accounts, unit: Unit, out: &mut dyn Write) -> fmt::Result {
+    let mut separator = "= ";
+    for (kind, &bytes) in FirmwareKind::ALL.iter().zip(&accounts.firmware).filter(|(_, bytes)| **bytes > 0) {
+        let name = if *kind == FirmwareKind::Usable {
+            Text::new(format_args!("edges"))
+        } else {
+            Text::new(format_args!("{kind}"))
+        };
+        write!(out, "{separator}{name} {}", unit.of(bytes))?;
+        separator = " + ";
+    }
+    writeln!(out)
+}

@@ -1,0 +1,81 @@
+//! The commands of the shell, one list.
+
+mod frames;
+mod free;
+mod heap;
+mod memstat;
+mod pagemap;
+mod system;
+mod tests;
+
+use core::fmt::Write;
+use core::marker::PhantomData;
+
+use crate::Kernel;
+use crate::platform::Platform;
+use crate::shell::{CommandError, CommandResult};
+use crate::text::Text;
+
+/// One command.
+pub(crate) struct Command<P: Platform> {
+    pub(crate) name: &'static str,
+    /// Its arguments, as `help` shows them.
+    pub(crate) arguments: &'static str,
+    /// What it does, in a line.
+    pub(crate) summary: &'static str,
+    pub(crate) run: fn(&Kernel<P>, &[&str], &mut dyn Write) -> CommandResult,
+}
+
+struct Table<P>(PhantomData<P>);
+
+impl<P: Platform> Table<P> {
+    const ALL: &'static [Command<P>] = &[
+        command("help", "", "this list", system::help),
+        command(
+            "free",
+            "[-b|-h]",
+            "memory in KiB (bytes, units): total, used, free, reserved, firmware",
+            free::run,
+        ),
+        command("memstat", "", "frames by order, heap by class, failures, health", memstat::run),
+        command("frames", "", "a map of physical memory by buddy order", frames::run),
+        command("pagemap", "", "what is mapped where, with which rights and leaves", pagemap::run),
+        command("alloc", "BYTES [ALIGN]", "allocate, say where, free again", heap::alloc),
+        command("kmalloc-demo", "", "allocate, zero, free; show that nothing leaked", heap::demo),
+        command("dmesg", "", "the boot log", system::dmesg),
+        command("irq", "", "traps and interrupts taken", system::irq),
+        command("uptime", "", "time since entry", system::uptime),
+        command("selftest", "[PART OF NAME]", "run the in-kernel tests", tests::run),
+        command("poweroff", "", "end the machine", system::poweroff),
+        command("reboot", "", "start it again", system::reboot),
+        command("true", "", "succeed", system::succeed),
+        command("false", "", "fail", system::fail),
+    ];
+}
+
+const fn command<P: Platform>(
+    name: &'static str,
+    arguments: &'static str,
+    summary: &'static str,
+    run: fn(&Kernel<P>, &[&str], &mut dyn Write) -> CommandResult,
+) -> Command<P> {
+    Command { name, arguments, summary, run }
+}
+
+/// Every command, in the order of `help`.
+pub(crate) fn all<P: Platform>() -> &'static [Command<P>] {
+    Table::<P>::ALL
+}
+
+/// The command of this name.
+pub(crate) fn find<P: Platform>(name: &str) -> Option<&'static Command<P>> {
+    all::<P>().iter().find(|command| command.name == name)
+}
+
+/// Refuses any argument.
+fn no_arguments(arguments: &[&str]) -> Result<(), CommandError> {
+    match arguments.first() {
+        None => Ok(()),
+        Some(word) => Err(CommandError::Usage(Text::new(format_args!("unexpected '{word}'")))),
+    }
+}

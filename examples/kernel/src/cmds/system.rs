@@ -1,0 +1,81 @@
+//! The machine: its commands, log, interrupts, time, end.
+
+use core::fmt::Write;
+
+use super::{all, no_arguments};
+use crate::Kernel;
+use crate::platform::Platform;
+use crate::run::End;
+use crate::shell::{CommandError, CommandResult, Next};
+use crate::text::Grouped;
+
+pub(super) fn help<P: Platform>(_: &Kernel<P>, arguments: &[&str], out: &mut dyn Write) -> CommandResult {
+    no_arguments(arguments)?;
+    for command in all::<P>() {
+        writeln!(out, "{:<13}{:<16}{}", command.name, command.arguments, command.summary)?;
+    }
+    writeln!(
+        out,
+        "Several commands on a line are separated by ';'. Up and down recall lines, ctrl-d leaves."
+    )?;
+    Ok(Next::Continue)
+}
+
+pub(super) fn dmesg<P: Platform>(
+    kernel: &Kernel<P>,
+    arguments: &[&str],
+    out: &mut dyn Write,
+) -> CommandResult {
+    no_arguments(arguments)?;
+    kernel.log().copy_to(out)?;
+    Ok(Next::Continue)
+}
+
+pub(super) fn irq<P: Platform>(kernel: &Kernel<P>, arguments: &[&str], out: &mut dyn Write) -> CommandResult {
+    no_arguments(arguments)?;
+    writeln!(out, "{:>6} {:>14}  name", "vector", "taken")?;
+    let mut total = 0;
+    for source in kernel.platform().interrupts().filter(|source| source.count > 0) {
+        total += source.count;
+        writeln!(out, "{:>6} {:>14}  {}", source.vector, Grouped(source.count), source.name)?;
+    }
+    writeln!(out, "{:>6} {:>14}", "all", Grouped(total))?;
+    Ok(Next::Continue)
+}
+
+pub(super) fn uptime<P: Platform>(
+    kernel: &Kernel<P>,
+    arguments: &[&str],
+    out: &mut dyn Write,
+) -> CommandResult {
+    no_arguments(arguments)?;
+    let millis = kernel.platform().now().duration_since_epoch().as_millis();
+    let (seconds, ticks) = (millis / 1000, kernel.ticks());
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    writeln!(
+        out,
+        "up {hours}:{minutes:02}:{:02}.{:03}, {} timer ticks",
+        seconds % 60,
+        millis % 1000,
+        Grouped(ticks)
+    )?;
+    Ok(Next::Continue)
+}
+
+pub(super) fn poweroff<P: Platform>(_: &Kernel<P>, arguments: &[&str], _: &mut dyn Write) -> CommandResult {
+    no_arguments(arguments)?;
+    Ok(Next::End(End::Success))
+}
+
+pub(super) fn reboot<P: Platform>(_: &Kernel<P>, arguments: &[&str], _: &mut dyn Write) -> CommandResult {
+    no_arguments(arguments)?;
+    Ok(Next::End(End::Reboot))
+}
+
+pub(super) fn succeed<P: Platform>(_: &Kernel<P>, _: &[&str], _: &mut dyn Write) -> CommandResult {
+    Ok(Next::Continue)
+}
+
+pub(super) fn fail<P: Platform>(_: &Kernel<P>, _: &[&str], _: &mut dyn Write) -> CommandResult {
+    Err(CommandError::Quiet)
+}

@@ -1,0 +1,232 @@
+//! The kernel command line: `key=value` words, validated once; what is wrong is a named [`Warning`], never a failure.
+//!
+//! | key | values |
+//! |---|---|
+//! | `mode` | `shell` (default), `run`, `test` |
+//! | `filter` | in mode `test`: only tests whose name holds it |
+//! | `sabotage` | in mode `test`: `fail`, `panic`, `hang`, `triple`, to prove that the runner can fail |
+//! | `exec` | in mode `run`: the commands, separated by `;`; takes the rest of the line, so it comes last |
+
+use core::fmt;
+
+/// What the kernel does once it is up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// An interactive shell on the log console.
+    #[default]
+    Shell,
+    /// Runs the commands of `exec`; output and statuses go to the record channel.
+    Run,
+    /// Runs the in-kernel tests; KTAP goes to the log console.
+    Test,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Shell => "shell",
+            Self::Run => "run",
+            Self::Test => "test",
+        })
+    }
+}
+
+/// A deliberate fault in mode `test`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sabotage {
+    /// A test that fails.
+    Fail,
+    /// A test that panics.
+    Panic,
+    /// A test that never ends.
+    Hang,
+    /// A triple fault.
+    Triple,
+}
+
+/// The parsed command line; it borrows the text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CommandLine<'a> {
+    /// What to do once booted.
+    pub mode: Mode,
+    /// Part of the names of the tests to run; empty for all.
+    pub filter: &'a str,
+    /// The fault to commit, if any.
+    pub sabotage: Option<Sabotage>,
+    /// The commands to run.
+    pub exec: &'a str,
+}
+
+/// One thing that is wrong with a command line, and was ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Warning<'a> {
+    /// The line is not UTF-8 from this byte on.
+    NotText {
+        /// Bytes before the first bad one.
+        at: usize,
+    },
+    /// A word whose key means nothing, or that has no `=`.
+    UnknownKey(&'a str),
+    /// A key with a value that it does not take.
+    BadValue {
+        /// The key.
+        key: &'a str,
+        /// The value.
+        value: &'a str,
+    },
+    /// A key that has no meaning in this mode.
+    WrongMode {
+        /// The key.
+        key: &'static str,
+        /// The word that gives it a meaning.
+        needs: &'static str,
+    },
+}
+
+impl fmt::Display for Warning<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotText { at } => {
+                write!(f, "command line is not UTF-8 from byte {at} on: the rest is ignored")
+            }
+            Self::UnknownKey(word) => {
+                write!(f, "unknown word '{word}' ignored (known: mode= filter= sabotage= exec=)")
+            }
+            Self::BadValue { key, value } => write!(f, "{key}={value} ignored: {}", expected(key)),
+            Self::WrongMode { key, needs } => write!(f, "{key}= ignored: it needs {needs}"),
+        }
+    }
+}
+
+fn expected(key: &str) -> &'static str {
+    match key {
+        "mode" => "mode is shell, run or test",
+        _ => "sabotage is fail, panic, hang or triple",
+    }
+}
+
+impl<'a> CommandLine<'a> {
+    /// Reads `line`; each thing that is wrong goes to `warn` and is ignored.
+    pub fn parse(line: &'a [u8], mut warn: impl FnMut(Warning<'a>)) -> Self {
+        let mut parsed = Self::default();
+        let mut rest = text_of(line, &mut warn).trim_start();
+        while !rest.is_empty() {
+            if let Some(commands) = rest.strip_prefix("exec=") {
+                parsed.exec = commands;
+                break;
+            }
+            let (word, behind) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+            if let Err(warning) = parsed.set(word) {
+                warn(warning);
+            }
+            rest = behind.trim_start();
+        }
+        parsed.drop_what_the_mode_ignores(&mut warn);
+        parsed
+    }
+
+    fn set(&mut self, word: &'a str) -> Result<(), Warning<'a>> {
+        let (key, value) = word.split_once('=').ok_or(Warning::UnknownKey(word))?;
+        let bad = Warning::BadValue { key, value };
+        match key {
+            "mode" => self.mode = Mode::parse(value).ok_or(bad)?,
+            "filter" => self.filter = value,
+            "sabotage" => self.sabotage = Some(Sabotage::parse(value).ok_or(bad)?),
+            _ => return Err(Warning::UnknownKey(word)),
+        }
+        Ok(())
+    }
+
+    fn drop_what_the_mode_ignores(&mut self, warn: &mut impl FnMut(Warning<'a>)) {
+        if self.mode != Mode::Test && self.sabotage.take().is_some() {
+            warn(Warning::WrongMode { key: "sabotage", needs: "mode=test" });
+        }
+        if self.mode != Mode::Run && !core::mem::take(&mut self.exec).is_empty() {
+            warn(Warning::WrongMode { key: "exec", needs: "mode=run" });
+        }
+    }
+}
+
+/// The text up to the first byte that is none.
+fn text_of<'a>(line: &'a [u8], warn: &mut impl FnMut(Warning<'a>)) -> &'a str {
+    let chunk = line.utf8_chunks().next();
+    let Some(chunk) = chunk else { return "" };
+    if !chunk.invalid().is_empty() {
+        warn(Warning::NotText { at: chunk.valid().len() });
+    }
+    chunk.valid()
+}
+
+impl Mode {
+    fn parse(value: &str) -> Option<Self> {
+        match value {
+            "shell" => Some(Self::Shell),
+            "run" => Some(Self::Run),
+            "test" => Some(Self::Test),
+            _ => None,
+        }
+    }
+}
+
+impl Sabotage {
+    fn parse(value: &str) -> Option<Self> {
+        match value {
+            "fail" => Some(Self::Fail),
+            "panic" => Some(Self::Panic),
+            "hang" => Some(Self::Hang),
+            "triple" => Some(Self::Triple),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    fn parse(line: &[u8]) -> (CommandLine<'_>, Vec<Warning<'_>>) {
+        let mut warnings = Vec::new();
+        let parsed = CommandLine::parse(line, |w| warnings.push(w));
+        (parsed, warnings)
+    }
+
+    #[test]
+    fn empty_line_means_shell() {
+        assert_eq!(parse(b"  "), (CommandLine::default(), Vec::new()));
+    }
+
+    #[test]
+    fn exec_takes_the_rest_of_the_line() {
+        let (parsed, warnings) = parse(b"mode=run exec=free; alloc 12 mode=test");
+        assert_eq!((parsed.mode, parsed.exec), (Mode::Run, "free; alloc 12 mode=test"));
+        assert!(warnings.is_empty());
+    }
+
+    #[test]
+    fn wrong_words_are_named_and_ignored() {
+        let (parsed, warnings) = parse(b"mode=fly quiet filter=heap");
+        assert_eq!((parsed.mode, parsed.filter), (Mode::Shell, "heap"));
+        assert_eq!(warnings, [Warning::BadValue { key: "mode", value: "fly" }, Warning::UnknownKey("quiet")]);
+    }
+
+    #[test]
+    fn sabotage_needs_test_mode() {
+        let (parsed, warnings) = parse(b"sabotage=panic");
+        assert_eq!(parsed.sabotage, None);
+        assert_eq!(warnings, [Warning::WrongMode { key: "sabotage", needs: "mode=test" }]);
+        assert_eq!(parse(b"sabotage=hang mode=test").0.sabotage, Some(Sabotage::Hang));
+    }
+
+    #[test]
+    fn exec_outside_run_mode_is_named() {
+        assert_eq!(parse(b"exec=free").1, [Warning::WrongMode { key: "exec", needs: "mode=run" }]);
+    }
+
+    #[test]
+    fn binary_tail_is_named_and_cut() {
+        let (parsed, warnings) = parse(b"mode=test \xff\xfe");
+        assert_eq!(parsed.mode, Mode::Test);
+        assert_eq!(warnings, [Warning::NotText { at: 10 }]);
+    }
+}

@@ -1,0 +1,89 @@
+//! The machine as the kernel sees it: clock, timer, traps. And the deliberate faults.
+
+use super::{Failure, Test};
+use crate::Kernel;
+use crate::command_line::Sabotage;
+use crate::ensure;
+use crate::platform::{Access, Platform};
+
+/// Rounds of waiting after which a clock that stands still is given up.
+const PATIENCE: u32 = 100_000_000;
+
+pub(super) fn tests<P: Platform>() -> &'static [Test<P>] {
+    &[
+        Test { name: "machine::time_goes_on_and_never_back", run: time },
+        Test { name: "machine::timer_ticks", run: ticks },
+        Test { name: "machine::faults_are_survived_and_counted", run: faults },
+    ]
+}
+
+fn time<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    let start = kernel.platform().now();
+    let mut last = start;
+    for _ in 0..PATIENCE {
+        let now = kernel.platform().now();
+        ensure!(now >= last, "time went back from {last} to {now}");
+        if now > start {
+            return Ok(());
+        }
+        last = now;
+        core::hint::spin_loop();
+    }
+    Err(Failure::new(format_args!("time stands still")))
+}
+
+fn ticks<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    let before = kernel.ticks();
+    for _ in 0..PATIENCE {
+        if kernel.ticks() > before + 1 {
+            return Ok(());
+        }
+        core::hint::spin_loop();
+    }
+    Err(Failure::new(format_args!("no tick came")))
+}
+
+fn faults<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    let count =
+        || kernel.platform().interrupts().filter(|s| s.name == "page fault").map(|s| s.count).sum::<u64>();
+    let before = count();
+    for _ in 0..10 {
+        let answer = kernel.platform().probe(0, Access::Read);
+        ensure!(
+            answer.is_err_and(|refused| !refused.present && refused.address == 0),
+            "address 0: {answer:?}"
+        );
+    }
+    ensure!(count() == before + 10, "10 faults, {} counted", count() - before);
+    Ok(())
+}
+
+/// The test that commits a fault, to prove that whoever runs the tests notices.
+pub(super) fn sabotage<P: Platform>(kind: Sabotage) -> &'static Test<P> {
+    match kind {
+        Sabotage::Fail => &Test { name: "sabotage::fail", run: fail },
+        Sabotage::Panic => &Test { name: "sabotage::panic", run: panic },
+        Sabotage::Hang => &Test { name: "sabotage::hang", run: hang },
+        Sabotage::Triple => &Test { name: "sabotage::triple", run: triple },
+    }
+}
+
+fn fail<P: Platform>(_: &Kernel<P>) -> Result<(), Failure> {
+    Err(Failure::new(format_args!("failed on purpose")))
+}
+
+#[expect(clippy::panic, reason = "the purpose of this test")]
+fn panic<P: Platform>(_: &Kernel<P>) -> Result<(), Failure> {
+    panic!("panicked on purpose")
+}
+
+fn hang<P: Platform>(_: &Kernel<P>) -> Result<(), Failure> {
+    loop {
+        core::hint::spin_loop();
+    }
+}
+
+fn triple<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    kernel.platform().triple_fault();
+    Err(Failure::new(format_args!("this machine has no triple fault")))
+}

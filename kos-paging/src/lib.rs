@@ -3,6 +3,8 @@
 #![deny(unsafe_code)]
 
 #[cfg(any(test, feature = "testing"))]
+extern crate alloc;
+#[cfg(any(test, feature = "testing"))]
 extern crate std;
 
 mod addr;

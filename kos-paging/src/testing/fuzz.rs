@@ -1,0 +1,22 @@
+//! Bodies of the fuzz targets.
+
+use super::machine::{Rig, run};
+
+/// `page_table_ops`: operations on two formats, each for a new and an old CPU; the first byte says which.
+///
+/// # Panics
+///
+/// If table, model, MMU and TLB differ.
+pub fn page_table_ops(data: &[u8]) {
+    let Some((choice, bytes)) = data.split_first() else { return };
+    let verdict = match choice % 4 {
+        0 => run(Rig::long(), bytes),
+        1 => run(Rig::two_level(), bytes),
+        2 => run(Rig::early_long(), bytes),
+        _ => run(Rig::early_two_level(), bytes),
+    };
+    #[expect(clippy::panic, reason = "how a fuzz target reports")]
+    if let Err(told) = verdict {
+        panic!("{told}");
+    }
+}

@@ -1,0 +1,44 @@
+//! Heaps: the subjects, and one file per question.
+//!
+//! Every heap manages one arena of the same size and alignment, except mimalloc and the host's malloc, which take
+//! theirs from the operating system. Heaps that are made to stand behind a lock are asked twice: behind the same spin
+//! lock as ours, and alone. No subject masks interrupts here: ours does so through its `Env`, whose mask is empty.
+
+pub(crate) mod batch;
+pub(crate) mod churn;
+pub(crate) mod pair;
+mod subjects;
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use crate::harness::question::Body;
+
+pub(crate) use subjects::subjects;
+
+/// A heap with its memory.
+pub(crate) trait Heap: 'static {
+    /// A heap with everything free.
+    fn new() -> Self;
+
+    /// A block, or `None` without memory.
+    fn allocate(&mut self, layout: Layout) -> Option<NonNull<u8>>;
+
+    /// Takes a block back.
+    ///
+    /// # Safety
+    ///
+    /// The block came from [`allocate`](Self::allocate) with the same layout and was not freed since.
+    unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout);
+}
+
+/// What a question does with any heap.
+pub(crate) trait Workload: Copy + 'static {
+    /// The body that does it with `heap`.
+    fn body<H: Heap>(self, heap: H) -> Box<dyn Body>;
+}
+
+/// The layout of `bytes` aligned as any word is.
+fn layout(bytes: usize) -> Layout {
+    crate::harness::must(Layout::from_size_align(bytes, 8).ok())
+}

@@ -1,0 +1,110 @@
+//! Our crates and their peers: the same work, interleaved in one process, with instruction counts beside the times.
+//!
+//! One file per question; see `RESULTS.md` for how to read the figures.
+
+extern crate alloc;
+
+mod frame;
+mod harness;
+mod heap;
+mod kos;
+mod lock;
+mod options;
+mod paging;
+mod peers;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use harness::question::{Question, run_once};
+use harness::report::Style;
+use harness::{instructions, measure, report};
+use options::{Options, USAGE};
+use paging::Leaf;
+
+/// Every question, in the order in which it is asked.
+fn questions() -> Vec<Question> {
+    vec![
+        heap::pair::question("heap-pair-64", 64),
+        heap::batch::question("heap-batch-64", 64, 4096),
+        heap::churn::question(),
+        heap::pair::question("heap-pair-8k", 8192),
+        heap::batch::question("heap-batch-8k", 8192, 1024),
+        frame::pair::question("frame-pair", 1),
+        frame::shuffled::question(),
+        frame::pair::question("frame-contiguous-512", 512),
+        paging::map::question("map-4k", Leaf::Page),
+        paging::map::question("map-2m", Leaf::Huge),
+        paging::unmap::question("unmap-4k", Leaf::Page),
+        paging::unmap::question("unmap-2m", Leaf::Huge),
+        paging::translate::question("translate-4k", Leaf::Page),
+        paging::translate::question("translate-2m", Leaf::Huge),
+        paging::protect::question("protect-4k", Leaf::Page),
+        paging::protect::question("protect-2m", Leaf::Huge),
+    ]
+}
+
+fn main() -> ExitCode {
+    let options = match options::parse(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(error) => {
+            // Without a standard error there is nobody to tell.
+            let _ = writeln!(io::stderr(), "kos-bench: {error}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match answer(&options, &mut io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn answer(options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    let mut questions = questions();
+    questions.retain(|question| question.name.contains(&options.only));
+    if let Some(name) = &options.count {
+        questions.iter().filter(|question| question.name == name).for_each(instructions::run_counted);
+        return Ok(());
+    }
+    if options.help {
+        return writeln!(out, "{USAGE}");
+    }
+    if options.quick {
+        return questions.iter().try_for_each(|question| {
+            run_once(question);
+            writeln!(out, "{}: {} bodies ran once", question.name, question.subjects.len())
+        });
+    }
+    let style = if options.markdown { Style::Markdown } else { Style::Text };
+    report::print_preface(out, style, options.rounds)?;
+    for question in &questions {
+        let times = measure::measure(question, options.rounds);
+        let counts = if options.instructions {
+            instructions::count(question, options::COUNT)
+        } else {
+            Err("switched off".to_owned())
+        };
+        report::print(out, style, question, &times, &counts)?;
+    }
+    report::print_left_out(out, style)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{questions, run_once};
+
+    /// One test for all: buddy-slab-allocator is a singleton.
+    #[test]
+    fn each_body_runs_once() {
+        questions().iter().for_each(run_once);
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<_> = questions().iter().map(|question| question.name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

@@ -104,6 +104,7 @@ impl Arena {
     }
 
     /// Frames that hold `bytes`.
+    #[inline]
     pub(super) const fn frames_for(&self, bytes: usize) -> usize {
         bytes.div_ceil(1 << self.shift)
     }
@@ -147,14 +148,17 @@ impl Arena {
     /// The page-map byte of frame `index`, 0 outside.
     #[inline]
     pub(super) fn mark(&self, index: usize) -> u8 {
-        self.byte(index).map_or(0, |byte| byte.load(Ordering::Relaxed))
+        if index >= self.frames {
+            return 0;
+        }
+        self.byte(index).load(Ordering::Relaxed)
     }
 
     /// Sets the page-map byte of frame `index`. A byte that names a slab is written under the heap's lock alone.
     #[inline]
     pub(super) fn set_mark(&self, index: usize, mark: u8) {
-        if let Some(byte) = self.byte(index) {
-            byte.store(mark, Ordering::Relaxed);
+        if index < self.frames {
+            self.byte(index).store(mark, Ordering::Relaxed);
         }
     }
 
@@ -170,13 +174,11 @@ impl Arena {
     }
 
     #[inline]
-    fn byte(&self, index: usize) -> Option<&AtomicU8> {
-        if index >= self.frames {
-            return None;
-        }
-        // SAFETY: the page map has a byte for each frame of the span, says `new`.
+    fn byte(&self, index: usize) -> &AtomicU8 {
+        debug_assert!(index < self.frames);
+        // SAFETY: both callers compared the index; the page map has a byte for each frame of the span, says `new`.
         let byte = unsafe { self.marks.add(index) };
         // SAFETY: the byte was written by `new`, is only used as an atomic, and lives as long as the heap.
-        Some(unsafe { byte.as_ref() })
+        unsafe { byte.as_ref() }
     }
 }

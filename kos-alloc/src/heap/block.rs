@@ -7,6 +7,7 @@ use super::KernelHeap;
 use super::locate::Miss;
 use crate::error::{AllocError, FreeError, ReallocError};
 use crate::ports::{Env, FrameAlloc};
+use crate::slab::Class;
 
 impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
     /// As [`allocate`](Self::allocate), with every byte of the layout 0. The zeroing is done without a lock and with
@@ -42,10 +43,11 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
     /// that was freed and since allocated again *is* live, and cannot be told from the new owner's.)
     #[inline]
     pub unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) -> Result<(), FreeError<NonNull<u8>>> {
-        if layout.size() == 0 {
+        let class = Class::of(layout);
+        if class.is_none() && layout.size() == 0 {
             return Ok(());
         }
-        match self.state.with(|state| state.free(ptr, layout)) {
+        match self.state.with(|state| state.free(ptr, class, layout)) {
             Ok(None) => Ok(()),
             Ok(Some(surplus)) => {
                 self.dispose(surplus);

@@ -10,8 +10,8 @@ use crate::slab::{Class, Geometry, Slab};
 /// A live block.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// Block `block` of a slab.
-    Block { class: Class, slab: Slab, block: usize },
+    /// A block of a slab.
+    Block { class: Class },
     /// Whole frames: `count` from `index`.
     Large { index: usize, count: usize },
 }
@@ -28,11 +28,10 @@ pub(super) enum Miss {
 
 impl State {
     /// The live block that starts at `ptr`.
-    #[inline]
     pub(super) fn locate(&self, ptr: NonNull<u8>) -> Result<Found, Miss> {
         let Some(index) = self.arena.index_of(ptr.addr().get()) else { return Err(self.outside(ptr)) };
         match self.arena.look(index) {
-            Frame::Slab(class) => self.locate_block(ptr, class),
+            Frame::Slab(class) => self.locate_block(ptr, class).map(|_| Found::Block { class }),
             Frame::Head(digits) => self.locate_large(ptr, index, digits),
             Frame::Tail(_) => Err(Miss::InTail { index }),
             Frame::Never => Err(Miss::Refused(FreeError::NotManaged(ptr))),
@@ -41,8 +40,9 @@ impl State {
         }
     }
 
+    /// The live block that starts at `ptr`, in a frame that the page map gives to a slab of `class`.
     #[inline]
-    fn locate_block(&self, ptr: NonNull<u8>, class: Class) -> Result<Found, Miss> {
+    pub(super) fn locate_block(&self, ptr: NonNull<u8>, class: Class) -> Result<(Slab, usize), Miss> {
         let address = ptr.addr().get();
         let Some((slab, geometry)) = self.slab_at(address, class) else {
             return Err(Miss::Refused(FreeError::Corrupt(ptr)));
@@ -60,7 +60,7 @@ impl State {
         if slab.is_free(geometry, block) {
             return Err(Miss::Refused(FreeError::DoubleFree(ptr)));
         }
-        Ok(Found::Block { class, slab, block })
+        Ok((slab, block))
     }
 
     fn locate_large(&self, ptr: NonNull<u8>, index: usize, digits: u8) -> Result<Found, Miss> {

@@ -56,6 +56,12 @@ impl Arena {
         }
     }
 
+    /// Whether frame `index` is part of a slab of `class`: the quick question of a right free.
+    #[inline]
+    pub(super) fn is_slab(&self, index: usize, class: Class) -> bool {
+        self.mark(index) == SLAB + class.index()
+    }
+
     /// Marks the frames of a slab. Under the heap's lock.
     pub(super) fn mark_slab(&self, index: usize, count: usize, class: Class) {
         self.fill(index, count, SLAB + class.index());

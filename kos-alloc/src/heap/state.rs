@@ -94,36 +94,57 @@ impl State {
         self.grant(size, count * self.arena.frame_bytes());
     }
 
-    /// Frees the block at `ptr`; hands out the frames that this leaves without use.
-    #[inline]
-    pub(super) fn free(&mut self, ptr: NonNull<u8>, layout: Layout) -> Result<Option<Surplus>, Miss> {
-        match self.locate(ptr)? {
-            Found::Block { class, slab, block } => {
-                if Class::of(layout) != Some(class) {
-                    return Err(wrong_size(ptr, layout, class.size()));
-                }
-                self.revoke(layout.size(), class.size());
-                let empty = self.bin_mut(class).and_then(|bin| bin.put(slab, block));
-                Ok(empty.and_then(|slab| self.dismiss(slab, class)))
+    /// Frees the block at `ptr`; hands out the frames that this leaves without use. `class` is that of the layout.
+    pub(super) fn free(
+        &mut self,
+        ptr: NonNull<u8>,
+        class: Option<Class>,
+        layout: Layout,
+    ) -> Result<Option<Surplus>, Miss> {
+        match (self.arena.index_of(ptr.addr().get()), class) {
+            (Some(index), Some(class)) if self.arena.is_slab(index, class) => {
+                self.free_block(ptr, class, layout.size())
             }
-            Found::Large { index, count } => {
-                self.check_large(ptr, layout, count)?;
-                self.arena.mark_returned(index, 1);
-                self.large.blocks = self.large.blocks.wrapping_sub(1);
-                self.large.frames = self.large.frames.wrapping_sub(count);
-                self.revoke(layout.size(), count * self.arena.frame_bytes());
-                Ok(Some(Surplus { index, count }))
-            }
+            _ => self.free_unlike(ptr, layout),
         }
+    }
+
+    /// Frees a block of a slab of `class`, as which the page map has its frame.
+    #[inline]
+    fn free_block(&mut self, ptr: NonNull<u8>, class: Class, size: usize) -> Result<Option<Surplus>, Miss> {
+        let (slab, block) = self.locate_block(ptr, class)?;
+        let Some(bin) = self.bin_mut(class) else { return Ok(None) };
+        let granted = bin.geometry().size as usize;
+        let empty = bin.put(slab, block);
+        self.revoke(size, granted);
+        match empty {
+            None => Ok(None),
+            Some(empty) => Ok(self.dismiss(empty, class)),
+        }
+    }
+
+    /// Frees whole frames, or says why nothing is freed.
+    #[inline(never)]
+    fn free_unlike(&mut self, ptr: NonNull<u8>, layout: Layout) -> Result<Option<Surplus>, Miss> {
+        let (index, count) = match self.locate(ptr)? {
+            Found::Block { class } => return Err(wrong_size(ptr, layout, class.size())),
+            Found::Large { index, count } => (index, count),
+        };
+        self.check_large(ptr, layout, count)?;
+        self.arena.mark_returned(index, 1);
+        self.large.blocks = self.large.blocks.wrapping_sub(1);
+        self.large.frames = self.large.frames.wrapping_sub(count);
+        self.revoke(layout.size(), count * self.arena.frame_bytes());
+        Ok(Some(Surplus { index, count }))
     }
 
     /// Whether the block at `ptr` of layout `old` also serves `new`, of the same alignment; if so it now does.
     pub(super) fn resize(&mut self, ptr: NonNull<u8>, old: Layout, new: Layout) -> Result<bool, Miss> {
         let fits = match self.locate(ptr)? {
-            Found::Block { class, .. } if Class::of(old) != Some(class) => {
+            Found::Block { class } if Class::of(old) != Some(class) => {
                 return Err(wrong_size(ptr, old, class.size()));
             }
-            Found::Block { class, .. } => Class::of(new) == Some(class),
+            Found::Block { class } => Class::of(new) == Some(class),
             Found::Large { count, .. } => {
                 self.check_large(ptr, old, count)?;
                 self.arena.frames_for(new.size()) == count
@@ -171,6 +192,7 @@ impl State {
     }
 
     /// Forgets a slab that its bin let go.
+    #[inline(never)]
     fn dismiss(&self, slab: Slab, class: Class) -> Option<Surplus> {
         let index = self.arena.index_of(slab.base().addr().get())?;
         let count = self.arena.frames_for(self.bin(class)?.geometry().slab as usize);

@@ -27,6 +27,7 @@ impl Bin {
         Self { geometry: Geometry::new(class, frame), partial: None, empty: None, slabs: 0, live: 0 }
     }
 
+    #[inline]
     pub(crate) const fn geometry(&self) -> &Geometry {
         &self.geometry
     }
@@ -69,10 +70,9 @@ impl Bin {
     /// Puts a live block of `slab` back. A slab comes back that the bin no longer holds: the caller disposes of it.
     #[inline]
     pub(crate) fn put(&mut self, slab: Slab, block: usize) -> Option<Slab> {
-        if slab.is_full() {
+        if slab.put(&self.geometry, block) {
             self.link(slab);
         }
-        slab.put(&self.geometry, block);
         self.live = self.live.wrapping_sub(1);
         if slab.live() == 0 { self.retire(slab) } else { None }
     }
@@ -92,6 +92,7 @@ impl Bin {
     }
 
     /// Keeps `slab`, which just became empty, or lets it go.
+    #[inline]
     fn retire(&mut self, slab: Slab) -> Option<Slab> {
         if self.empty.is_none() {
             self.empty = Some(slab);
@@ -106,6 +107,7 @@ impl Bin {
         self.slabs -= 1;
     }
 
+    #[inline]
     fn link(&mut self, slab: Slab) {
         slab.set_previous(None);
         slab.set_next(self.partial);
@@ -115,6 +117,7 @@ impl Bin {
         self.partial = Some(slab);
     }
 
+    #[inline]
     fn unlink(&mut self, slab: Slab) {
         match slab.previous() {
             Some(previous) => previous.set_next(slab.next()),

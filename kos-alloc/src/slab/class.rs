@@ -32,18 +32,21 @@ pub(crate) struct Class(u8);
 
 impl Class {
     /// The class that serves `layout`; `None` if it is empty or needs more than [`LARGEST`] bytes.
+    #[inline]
     pub(crate) const fn of(layout: Layout) -> Option<Self> {
         let need = bytes_needed(layout);
         if need.wrapping_sub(1) < LARGEST { Some(Self::fitting(need)) } else { None }
     }
 
     /// Class number `index`; `None` beyond the last.
+    #[inline]
     pub(crate) const fn new(index: u8) -> Option<Self> {
         if (index as usize) < CLASSES { Some(Self(index)) } else { None }
     }
 
     /// The smallest class of at least `need` bytes, 1 to [`LARGEST`]: the position of the highest bit gives the
     /// doubling, the two bits below it the step.
+    #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "the last class is number 35")]
     const fn fitting(need: usize) -> Self {
         let last = need - 1;
@@ -52,11 +55,13 @@ impl Class {
     }
 
     /// Its number.
+    #[inline]
     pub(crate) const fn index(self) -> u8 {
         self.0
     }
 
     /// Bytes of a block.
+    #[inline]
     pub(crate) const fn size(self) -> usize {
         let index = self.0 as usize;
         if index < 4 { (index + 1) * 8 } else { (index % 4 + 5) << (index / 4 + 2) }
@@ -64,6 +69,7 @@ impl Class {
 }
 
 /// Bytes that a block must have so that a multiple of its size can be aligned as `layout` asks.
+#[inline]
 pub(crate) const fn bytes_needed(layout: Layout) -> usize {
     // A `Layout` promises that this sum is at most `isize::MAX`.
     (layout.size() + (layout.align() - 1)) & !(layout.align() - 1)
@@ -126,6 +132,7 @@ impl Geometry {
     /// The block at or before `offset` bytes from the slab's base, and the offset of that block.
     ///
     /// The reciprocal is exact here, because `offset * size < 2^32`.
+    #[inline]
     pub(crate) fn block_at(&self, offset: usize) -> Option<(usize, usize)> {
         let within = offset.checked_sub(self.first as usize)?;
         let quotient = (within as u64 * u64::from(self.reciprocal)) >> 32;
@@ -134,6 +141,7 @@ impl Geometry {
     }
 
     /// The offset of `block` in the slab.
+    #[inline]
     pub(crate) const fn offset_of(&self, block: usize) -> usize {
         self.first as usize + block * self.size as usize
     }

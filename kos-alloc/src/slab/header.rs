@@ -63,7 +63,8 @@ impl Slab {
         for (index, word) in slab.words(geometry).iter().enumerate() {
             let free = (geometry.blocks as usize).saturating_sub(index * 64);
             word.set(low_bits(free));
-            slab.mark_word(index, free > 0);
+            let summary = &slab.header().summary;
+            summary.set(summary.get() | u64::from(free > 0) << index);
         }
         slab
     }
@@ -73,17 +74,20 @@ impl Slab {
     /// # Safety
     ///
     /// `base` was given to [`format`](Self::format), whose promise still holds.
+    #[inline]
     pub(crate) const unsafe fn at(base: NonNull<u8>) -> Self {
         Self(base)
     }
 
     /// What the cookie of a slab of `class` at this address must be.
+    #[inline]
     pub(crate) fn expected_cookie(base: NonNull<u8>, class: Class, secret: u64) -> u64 {
         // The low bits of the address are 0 and make room for the class.
         secret ^ (base.addr().get() as u64 | u64::from(class.index()))
     }
 
     /// Whether the head is as it was written for `class`.
+    #[inline]
     pub(crate) fn is_sound(self, class: Class, secret: u64) -> bool {
         self.header().cookie.get() == Self::expected_cookie(self.0, class, secret)
     }
@@ -93,11 +97,13 @@ impl Slab {
     }
 
     /// Blocks handed out.
+    #[inline]
     pub(crate) fn live(self) -> u32 {
         self.header().live.get()
     }
 
     /// Whether no block is free.
+    #[inline]
     pub(crate) fn is_full(self) -> bool {
         self.header().summary.get() == 0
     }
@@ -145,14 +151,17 @@ impl Slab {
         self.words(geometry).get(block / 64).is_some_and(|word| word.get() >> (block % 64) & 1 == 1)
     }
 
-    /// Puts a live block back.
+    /// Puts a live block back; says whether the slab was full.
     #[inline]
-    pub(super) fn put(self, geometry: &Geometry, block: usize) {
-        let Some(word) = self.words(geometry).get(block / 64) else { return };
-        word.set(word.get() | 1 << (block % 64));
-        self.mark_word(block / 64, true);
-        let live = &self.header().live;
-        live.set(live.get().wrapping_sub(1));
+    pub(super) fn put(self, geometry: &Geometry, block: usize) -> bool {
+        let header = self.header();
+        let summary = header.summary.get();
+        if let Some(word) = self.words(geometry).get(block / 64) {
+            word.set(word.get() | 1 << (block % 64));
+        }
+        header.summary.set(summary | 1 << (block / 64));
+        header.live.set(header.live.get().wrapping_sub(1));
+        summary == 0
     }
 
     /// The address of `block`.
@@ -176,12 +185,6 @@ impl Slab {
             summary |= u64::from(word != 0) << index;
         }
         summary == self.header().summary.get() && free.checked_add(self.live()) == Some(geometry.blocks)
-    }
-
-    #[inline]
-    fn mark_word(self, index: usize, free: bool) {
-        let summary = &self.header().summary;
-        summary.set(summary.get() | u64::from(free) << index);
     }
 
     #[inline]

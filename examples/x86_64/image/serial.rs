@@ -18,7 +18,6 @@ pub(crate) const COM2: Serial = Serial(0x2f8);
 
 const DATA: u16 = 0;
 const INTERRUPT_ENABLE: u16 = 1;
-const FIFO_CONTROL: u16 = 2;
 const LINE_CONTROL: u16 = 3;
 const MODEM_CONTROL: u16 = 4;
 const LINE_STATUS: u16 = 5;
@@ -28,14 +27,14 @@ const RECEIVED: u8 = 1;
 const TRANSMITTER_EMPTY: u8 = 1 << 5;
 
 impl Serial {
-    /// 115200 baud, 8 bits, no parity, FIFOs on, no interrupts.
+    /// 115200 baud, 8 bits, no parity, no interrupts. The FIFOs stay as they are: switching them drops what was typed before
+    /// entry.
     pub(crate) fn start(self) {
         self.write_register(INTERRUPT_ENABLE, 0);
         self.write_register(LINE_CONTROL, 0x80); // divisor latch
         self.write_register(DATA, 1);
         self.write_register(INTERRUPT_ENABLE, 0);
         self.write_register(LINE_CONTROL, 0x03);
-        self.write_register(FIFO_CONTROL, 0x07);
         self.write_register(MODEM_CONTROL, 0x03); // DTR, RTS
     }
 

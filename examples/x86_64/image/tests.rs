@@ -1,8 +1,8 @@
-//! In-kernel tests of the machine itself.
+//! In-kernel tests of this machine, beside the kernel's own that hold on every machine.
 
 use core::arch::asm;
 
-use kos_demo_kernel::platform::{Access, Rights, TIMER};
+use kos_demo_kernel::platform::{Access, Mapping, Rights};
 use kos_demo_kernel::selftest::{Failure, Test};
 use kos_demo_kernel::{Kernel, Platform, ensure};
 
@@ -13,21 +13,14 @@ type Machine = &'static Metal;
 /// All of them.
 pub(crate) const TESTS: &[Test<Machine>] = &[
     Test { name: "metal::every_section_has_its_rights", run: every_section_has_its_rights },
-    Test { name: "metal::every_guard_page_is_a_hole", run: every_guard_page_is_a_hole },
     Test { name: "metal::wild_addresses_are_refused", run: wild_addresses_are_refused },
     Test { name: "metal::a_trap_restores_floating_point_state", run: a_trap_restores_floating_point_state },
-    Test {
-        name: "metal::the_timer_ticks_and_the_clock_advances",
-        run: the_timer_ticks_and_the_clock_advances,
-    },
 ];
 
 fn every_section_has_its_rights(kernel: &Kernel<Machine>) -> Result<(), Failure> {
     let machine = kernel.platform();
-    for section in machine.mappings().filter(|section| section.rights != Rights::Guard) {
-        if section.rights == Rights::Device {
-            continue;
-        }
+    let memory = |section: &Mapping| !matches!(section.rights, Rights::Guard | Rights::Device);
+    for section in machine.mappings().filter(memory) {
         let last = section.virt + section.length - 1;
         for address in [section.virt, last] {
             let name = section.name;
@@ -40,18 +33,6 @@ fn every_section_has_its_rights(kernel: &Kernel<Machine>) -> Result<(), Failure>
         }
     }
     Ok(())
-}
-
-fn every_guard_page_is_a_hole(kernel: &Kernel<Machine>) -> Result<(), Failure> {
-    let machine = kernel.platform();
-    let mut guards = machine.mappings().filter(|section| section.rights == Rights::Guard);
-    guards.try_for_each(|guard| {
-        for address in [guard.virt, guard.virt + guard.length - 1] {
-            let refused = machine.probe(address, Access::Write);
-            ensure!(refused.is_err_and(|refused| !refused.present), "{address:#x} is mapped");
-        }
-        Ok(())
-    })
 }
 
 fn wild_addresses_are_refused(kernel: &Kernel<Machine>) -> Result<(), Failure> {
@@ -76,20 +57,5 @@ fn a_trap_restores_floating_point_state(_: &Kernel<Machine>) -> Result<(), Failu
         );
     }
     ensure!(after == TOWARD_ZERO, "MXCSR is {after:#x}, was {TOWARD_ZERO:#x}");
-    Ok(())
-}
-
-fn the_timer_ticks_and_the_clock_advances(kernel: &Kernel<Machine>) -> Result<(), Failure> {
-    /// Input may wake the machine too, but not for ever.
-    const MOST_WAKES: usize = 10_000;
-    let machine = kernel.platform();
-    let ticks = || machine.interrupts().find(|entry| entry.name == TIMER).map_or(0, |entry| entry.count);
-    let (ticks_before, time_before) = (ticks(), machine.now());
-    let ticked = (0..MOST_WAKES).any(|_| {
-        machine.wait_for_input();
-        ticks() >= ticks_before + 2
-    });
-    ensure!(ticked, "no two ticks in {MOST_WAKES} wakes");
-    ensure!(machine.now() > time_before, "the clock stands still");
     Ok(())
 }

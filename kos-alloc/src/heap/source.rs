@@ -5,10 +5,10 @@ use core::ptr::NonNull;
 
 use super::KernelHeap;
 use super::arena::Arena;
-use super::state::Surplus;
+use super::state::{SlabPlan, Surplus};
 use crate::error::{AllocError, FrameError, InitError};
 use crate::ports::{Env, FrameAlloc};
-use crate::slab::{CLASSES, Class, Geometry, Slab};
+use crate::slab::{CLASSES, Class, Slab};
 use crate::types::{FrameRange, FrameRequest};
 
 impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
@@ -67,44 +67,39 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         class: Class,
         layout: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
-        let (arena, secret, geometry) =
-            self.state.with(|state| (state.arena, state.secret, state.bin(class).map(|bin| *bin.geometry())));
-        let (true, Some(geometry)) = (arena.is_ready(), geometry) else {
+        let Some(plan) = self.state.with(|state| state.plan(class)) else {
             return Err(self.fail(AllocError::NotReady));
         };
-        let frames = arena.frames_for(geometry.slab as usize);
+        let frames = plan.arena.frames_for(plan.geometry.slab as usize);
         match self.obtain(&FrameRequest::new(frames).aligned(frames)) {
-            Ok(range) => self.enter_slab(&arena, secret, class, &geometry, range, layout),
+            Ok(range) => self.enter_slab(&plan, range, layout),
             // A slab needs more adjacent frames than the block: try without.
-            Err(FrameError::NoMemory { .. }) if arena.frames_for(class.size()) < frames => {
+            Err(FrameError::NoMemory { .. }) if plan.arena.frames_for(class.size()) < frames => {
                 self.allocate_large(layout)
             }
             Err(error) => {
                 // Meanwhile another CPU may have freed one.
                 let late = self.state.with(|state| state.take(class, layout.size()));
-                late.ok_or_else(|| self.fail(explain(&error, layout, &arena)))
+                late.ok_or_else(|| self.fail(explain(&error, layout, &plan.arena)))
             }
         }
     }
 
     fn enter_slab(
         &self,
-        arena: &Arena,
-        secret: u64,
-        class: Class,
-        geometry: &Geometry,
+        plan: &SlabPlan,
         range: FrameRange,
         layout: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
-        let place = arena.index_of_frame(range.start());
-        let Some((index, base)) = place.and_then(|index| Some((index, arena.address(index)?))) else {
+        let place = plan.arena.index_of_frame(range.start());
+        let Some((index, base)) = place.and_then(|index| Some((index, plan.arena.address(index)?))) else {
             return Err(self.reject(range, layout));
         };
-        let cookie = Slab::expected_cookie(base, class, secret);
+        let cookie = Slab::expected_cookie(base, plan.class, plan.secret);
         // SAFETY: these frames were handed out to this heap alone, aligned and as many as the slab needs.
-        let slab = unsafe { Slab::format(base, geometry, cookie) };
-        let block = self.state.with(|state| state.adopt(class, slab, index, layout.size()));
-        block.ok_or(AllocError::NotReady)
+        let slab = unsafe { Slab::format(base, &plan.geometry, cookie) };
+        let block = self.state.with(|state| state.adopt(plan.class, slab, index, layout.size()));
+        block.ok_or_else(|| self.fail(AllocError::NoMemory { requested: layout.size(), largest_free: 0 }))
     }
 
     /// A block of whole frames.

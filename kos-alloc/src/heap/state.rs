@@ -7,13 +7,22 @@ use super::arena::Arena;
 use super::locate::{Found, Miss};
 use super::stats::{ClassStats, FailedStats, HeapStats, LargeStats, RefusedStats};
 use crate::error::FreeError;
-use crate::slab::{Bin, CLASSES, Class, Slab, bytes_needed};
+use crate::slab::{Bin, CLASSES, Class, Geometry, Slab, bytes_needed};
 
 /// Frames that the heap no longer uses: `count` from index `index`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Surplus {
     pub(super) index: usize,
     pub(super) count: usize,
+}
+
+/// What it takes to make a slab without the lock.
+#[derive(Debug)]
+pub(super) struct SlabPlan {
+    pub(super) arena: Arena,
+    pub(super) secret: u64,
+    pub(super) class: Class,
+    pub(super) geometry: Geometry,
 }
 
 /// The state of a heap.
@@ -69,6 +78,13 @@ impl State {
         let granted = bin.geometry().size as usize;
         self.grant(size, granted);
         Some(block)
+    }
+
+    /// How to make a slab of `class`; `None` before `init`.
+    pub(super) fn plan(&self, class: Class) -> Option<SlabPlan> {
+        let geometry = *self.bin(class)?.geometry();
+        let plan = SlabPlan { arena: self.arena, secret: self.secret, class, geometry };
+        self.arena.is_ready().then_some(plan)
     }
 
     /// Takes in a formatted slab of `class` in the frames from `index`, and its first block for `size` bytes.

@@ -1,16 +1,17 @@
 //! What the heap promises, one promise a test.
 
 use core::alloc::Layout;
+use core::cell::Cell;
 use core::ptr::NonNull;
 
 use alloc::vec::Vec;
 
 use super::{Machine, TestHeap, free, layout, reallocate, try_free};
-use crate::error::{AllocError, FreeError, InitError};
+use crate::error::{AllocError, FrameError, FreeError, InitError};
 use crate::heap::KernelHeap;
 use crate::ports::{Env, FrameAlloc};
 use crate::testing::{HostEnv, PlainFrames, check_heap, host_frames};
-use crate::types::{DirectMap, FrameRange, Pfn};
+use crate::types::{CpuIndex, DirectMap, FrameRange, FrameRequest, Pfn};
 
 fn allocate(heap: &TestHeap<'_>, layout: Layout) -> NonNull<u8> {
     heap.allocate(layout).unwrap()
@@ -68,52 +69,64 @@ fn stats_move_and_never_underflow() {
     assert!(std::format!("{stats}").contains("live 0 B"));
 }
 
-/// moss-kernel#105, asterinas#263, embedded-alloc#72: a handler that allocates while the heap is busy must find it
-/// masked. `HostLock` panics if the lock is ever taken unmasked; the frame source here plays a handler that comes between
-/// the heap's critical sections.
-#[test]
-fn irq_handler_allocates_while_busy() {
-    struct Interrupting<'a> {
-        inner: PlainFrames,
-        handler: &'a dyn Fn(),
-    }
-    // SAFETY: only the handler's side effects are added, and the test has one thread.
-    unsafe impl Sync for Interrupting<'_> {}
-    // SAFETY: ranges are the inner source's.
-    unsafe impl FrameAlloc for Interrupting<'_> {
-        fn span(&self) -> FrameRange {
-            self.inner.span()
-        }
-        fn allocate(&self, request: &crate::FrameRequest) -> Result<FrameRange, crate::FrameError> {
-            (self.handler)();
-            self.inner.allocate(request)
-        }
-        unsafe fn free(&self, range: FrameRange) -> Result<(), FreeError<FrameRange>> {
-            (self.handler)();
-            // SAFETY: the caller's promise is passed on.
-            unsafe { self.inner.free(range) }
-        }
-    }
-    let machine = Machine::new(128);
-    let heap = machine.heap();
-    let word = layout(48, 8);
-    let handler = || {
-        let block = allocate(&heap, word);
-        free(&heap, block, word);
-    };
-    let handler: &dyn Fn() = &handler;
-    let other = Machine::at(Pfn(16), 128);
-    let source = Interrupting { inner: PlainFrames::new(other.env.direct_map().frames()), handler };
-    let busy = KernelHeap::new(&other.env, &source);
-    let masked = machine.env.masked();
-    check_heap_once(&busy);
-    assert!(machine.env.masked() > masked, "the handler ran, and masked");
-    assert_eq!((heap.check(), busy.check()), (Ok(()), Ok(())));
+/// A frame source that calls a handler whenever it is used, as an interrupt could come there.
+struct Interrupting<'a> {
+    frames: &'a PlainFrames,
+    handler: Cell<Option<&'a dyn Fn()>>,
 }
 
-fn check_heap_once<E: Env, F: FrameAlloc>(heap: &KernelHeap<E, F>) {
+// SAFETY: the test has one thread.
+unsafe impl Sync for Interrupting<'_> {}
+
+impl Interrupting<'_> {
+    /// Calls the handler, which is not called again meanwhile.
+    fn interrupt(&self) {
+        let handler = self.handler.take();
+        handler.inspect(|handler| handler());
+        self.handler.set(handler);
+    }
+}
+
+// SAFETY: ranges are the inner source's.
+unsafe impl FrameAlloc for Interrupting<'_> {
+    fn span(&self) -> FrameRange {
+        self.frames.span()
+    }
+
+    fn allocate(&self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
+        self.interrupt();
+        self.frames.allocate(request)
+    }
+
+    unsafe fn free(&self, range: FrameRange) -> Result<(), FreeError<FrameRange>> {
+        self.interrupt();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { self.frames.free(range) }
+    }
+}
+
+/// moss-kernel#105, asterinas#263, embedded-alloc#72: a handler that uses the heap while it is busy must not find the
+/// lock taken. `HostLock` panics when it is taken unmasked, so no handler comes while the lock is held; and here one
+/// comes, and uses the same heap, wherever it is busy without: `HostLock` panics when it is taken twice.
+#[test]
+fn irq_handler_allocates_while_busy() {
+    let machine = Machine::new(2048);
+    let plain = PlainFrames::new(machine.env.direct_map().frames());
+    let source = Interrupting { frames: &plain, handler: Cell::new(None) };
+    let heap = KernelHeap::new(&machine.env, &source);
     heap.init().unwrap();
-    check_heap(heap);
+    let times = Cell::new(0);
+    let handler = || {
+        times.set(times.get() + 1);
+        for size in [48, 8192, 9000] {
+            let layout = layout(size, 8);
+            free(&heap, heap.allocate(layout).unwrap(), layout);
+        }
+    };
+    source.handler.set(Some(&handler));
+    check_heap(&heap);
+    assert!(times.get() > 100);
+    assert_eq!((heap.check(), heap.stats().live), (Ok(()), 0));
 }
 
 #[test]
@@ -223,17 +236,18 @@ fn before_init_everything_is_not_ready() {
     assert_eq!((heap.stats().failed.not_ready, heap.stats().refused.not_ready), (2, 2));
 }
 
-/// An environment whose direct map is what the test says.
-struct Remapped<'a>(&'a HostEnv, DirectMap);
+/// An environment whose direct map is what the test says, with frames of 2^`SHIFT` bytes.
+struct Remapped<'a, const SHIFT: u32>(&'a HostEnv, DirectMap);
 
-// SAFETY: of the map only the checks of `init` are made use of, which refuses it.
-unsafe impl Env for Remapped<'_> {
+// SAFETY: the map is that of the inner environment in other words, or one that `init` refuses.
+unsafe impl<const SHIFT: u32> Env for Remapped<'_, SHIFT> {
+    const PAGE_SHIFT: u32 = SHIFT;
     type Lock = <HostEnv as Env>::Lock;
     type Irq = <HostEnv as Env>::Irq;
     fn irq_save(&self) -> Self::Irq {
         self.0.irq_save()
     }
-    fn cpu(&self) -> Option<crate::CpuIndex> {
+    fn cpu(&self) -> Option<CpuIndex> {
         self.0.cpu()
     }
     fn direct_map(&self) -> DirectMap {
@@ -245,13 +259,13 @@ unsafe impl Env for Remapped<'_> {
 }
 
 // SAFETY: as for `HostEnv`.
-unsafe impl Sync for Remapped<'_> {}
+unsafe impl<const SHIFT: u32> Sync for Remapped<'_, SHIFT> {}
 
 #[test]
 fn a_direct_map_that_does_not_serve_is_refused() {
     let machine = Machine::at(Pfn(64), 64);
     let whole = machine.env.direct_map();
-    let init = |map: DirectMap| KernelHeap::new(Remapped(&machine.env, map), &machine.frames).init();
+    let init = |map: DirectMap| KernelHeap::new(Remapped::<12>(&machine.env, map), &machine.frames).init();
     for (start, count) in [(64, 63), (65, 63), (65, 64), (0, 0), (1000, 64)] {
         let mapped = FrameRange::new(Pfn(start), count).unwrap();
         let expected = InitError::NotMapped { span: whole.frames(), mapped };
@@ -263,6 +277,50 @@ fn a_direct_map_that_does_not_serve_is_refused() {
     let nothing = KernelHeap::new(&machine.env, PlainFrames::new(FrameRange::EMPTY));
     assert_eq!(nothing.init(), Err(InitError::NoFrames));
     assert_eq!(machine.frames.live_frames(), 0);
+}
+
+#[test]
+fn larger_frames_work_too() {
+    fn check<const SHIFT: u32>() {
+        let times = 1 << (SHIFT - HostEnv::PAGE_SHIFT);
+        let machine = Machine::at(Pfn(7 * times), 256 * times);
+        let span = FrameRange::new(Pfn(7), 256).unwrap();
+        let env = Remapped::<SHIFT>(&machine.env, DirectMap::new(machine.env.direct_map().base(), span));
+        let heap = KernelHeap::new(&env, PlainFrames::new(span));
+        heap.init().unwrap();
+        check_heap(&heap);
+        assert_eq!(heap.frames().used(), heap.stats().page_map_frames);
+    }
+    check::<13>();
+    check::<14>();
+    check::<16>();
+}
+
+/// unikraft#688: the source's account and the heap's are the same.
+#[test]
+fn metadata_is_counted_once() {
+    let machine = Machine::new(5000);
+    let heap = machine.heap();
+    for step in 0..400 {
+        allocate(&heap, layout(1 + step * 67 % 20_000, 8));
+    }
+    let stats = heap.stats();
+    let bytes = (stats.page_map_frames + stats.large.frames) * 4096 + stats.slab_bytes();
+    assert_eq!(stats.page_map_frames, 2);
+    assert_eq!(bytes, machine.frames.live_frames() * 4096);
+}
+
+/// hawkw/mycelium#257, buddy-slab-allocator 0.6: blocks that are aligned by their place in the region only.
+#[test]
+fn blocks_align_absolutely() {
+    for start in [1, 2, 3, 5, 8, 15, 16, 17] {
+        let machine = Machine::at(Pfn(start), 200);
+        let heap = machine.heap();
+        for size in [512, 4096, 8192, 65_536] {
+            let natural = layout(size, size);
+            assert_eq!(allocate(&heap, natural).addr().get() % size, 0, "{size} bytes from frame {start}");
+        }
+    }
 }
 
 #[test]
@@ -286,7 +344,8 @@ fn the_contract_holds_over_the_buddy() {
     let frames = host_frames(&env, &mut storage);
     let free = frames.stats().free;
     let heap = KernelHeap::new(&env, &frames);
-    check_heap_once(&heap);
+    heap.init().unwrap();
+    check_heap(&heap);
     assert_eq!(frames.stats().free + heap.stats().page_map_frames, free);
     assert_eq!(frames.check(), Ok(()));
 }

@@ -41,6 +41,14 @@ pvh_start:
     mov ebp, ebx                        // cpuid destroys ebx
     mov esp, offset boot_stack_top - KERNEL_BASE
 
+    // A reset loads only what the file holds: statics of the kernel before it would survive.
+    mov edi, offset bss_start - KERNEL_BASE
+    mov ecx, offset image_end - KERNEL_BASE
+    sub ecx, edi
+    shr ecx, 2
+    xor eax, eax
+    rep stosd
+
     mov eax, 0x80000000
     cpuid
     cmp eax, 0x80000001

@@ -42,7 +42,7 @@ pub(crate) fn fatal(frame: &Frame) -> ! {
         }
         _ => None,
     };
-    let symbols = crate::metal().symbols();
+    let symbols = crate::metal().symbols().filter(|_| image::is_code(frame.rip));
     die(format_args!("{}", FaultReport { frame, address, overflow, symbols }), frame.rbp)
 }
 

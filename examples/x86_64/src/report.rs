@@ -6,14 +6,15 @@ use core::cell::RefCell;
 use core::fmt;
 
 use crate::symbols::Symbols;
-use crate::trap::{ErrorCode, Frame, PAGE_FAULT, exception_name};
+use crate::trap::{DOUBLE_FAULT, ErrorCode, Frame, PAGE_FAULT, exception_name};
 
 /// A fatal exception.
 #[derive(Debug)]
 pub struct FaultReport<'a> {
     /// The registers.
     pub frame: &'a Frame,
-    /// The address that a page fault was about (CR2).
+    /// CR2: the address that the last page fault was about. Told for page faults, and for double faults, whose cause may be
+    /// one.
     pub address: u64,
     /// The stack below which the guard page was hit, if one was.
     pub overflow: Option<&'static str>,
@@ -31,8 +32,8 @@ impl fmt::Display for FaultReport<'_> {
             Place { address: rip, symbols: self.symbols }
         )?;
         writeln!(f, "  error code {code:#x}: {}", ErrorCode { vector, code })?;
-        if vector == PAGE_FAULT || self.overflow.is_some() {
-            writeln!(f, "  address {:#018x}", self.address)?;
+        if let PAGE_FAULT | DOUBLE_FAULT = vector {
+            writeln!(f, "  address (cr2) {:#018x}", self.address)?;
         }
         if let Some(stack) = self.overflow {
             writeln!(f, "  {stack} overflow: the address is in its guard page")?;
@@ -105,9 +106,9 @@ mod tests {
         assert!(text.starts_with(
             "kernel fault: page fault (vector 14) at 0x0000000000002010 kos::shell::run+0x10\n"
         ));
-        assert!(
-            text.contains("  error code 0x2: kernel write, page not present\n  address 0x00000000dead0000\n")
-        );
+        assert!(text.contains(
+            "  error code 0x2: kernel write, page not present\n  address (cr2) 0x00000000dead0000\n"
+        ));
         assert!(text.contains("  rax 0000000000000abc"));
         assert!(!text.contains("overflow"));
     }

@@ -9,7 +9,7 @@ use crate::machine::{Accel, Board, Machine, Memory};
 
 const STATUSES: &str = "\
 Exit status: 0 all succeeded; 1 a command or test failed; 2 usage; 3 no verdict from the kernel (it panicked, hung, was \
-cut off, or did not build); 4 no QEMU.";
+cut off, or did not build); 4 no QEMU; 130 interrupted.";
 
 /// Most bytes of the commands of a run: QEMU and the kernel take a few KiB of command line.
 const MAX_COMMANDS: usize = 1024;

@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::log::Log;
 use crate::machine::{Machine, Wires};
-use crate::process::{Owned, Received, keep, pump, receive};
+use crate::process::{Owned, QUEUE, Received, keep, pump, receive};
 
 /// What to boot, and on what.
 #[derive(Clone, Debug)]
@@ -144,7 +144,7 @@ impl Guest {
         let started = Instant::now();
         let inherited = vec![com1_qemu, com2_qemu, monitor_qemu, symbols];
         let mut process = Owned::spawn(command, inherited).map_err(Error::io("start QEMU"))?;
-        let (sender, pieces) = mpsc::channel();
+        let (sender, pieces) = mpsc::sync_channel(QUEUE);
         if let Some(stderr) = process.take_stderr() {
             pump(stderr, sender.clone(), Piece::Complaint);
         }

@@ -143,3 +143,41 @@ fn is_function(symbol: &Symbol) -> bool {
 fn demangled(name: &str) -> String {
     format!("{:#}", rustc_demangle::demangle(name)).replace(char::is_control, "?")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An ELF file with many symbols: this test.
+    fn this_program() -> Vec<u8> {
+        std::fs::read(std::env::current_exe().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn symbols_are_sorted_unique_and_demangled() {
+        let program = this_program();
+        let text = symbols(&ElfBytes::minimal_parse(&program).unwrap()).unwrap();
+        let mut lines = text.lines();
+        assert_eq!(lines.next(), Some(SYMBOL_MAGIC));
+        let parsed: Vec<_> = lines.map(|line| line.split_once(' ').unwrap()).collect();
+        assert!(parsed.iter().all(|(address, name)| address.len() == 16 && !name.is_empty()));
+        assert!(parsed.is_sorted_by(|a, b| a.0 < b.0));
+        let own = concat!(module_path!(), "::this_program");
+        assert!(parsed.iter().any(|(_, name)| *name == own), "{own} is among {} names", parsed.len());
+    }
+
+    #[test]
+    fn program_that_is_no_kernel_is_refused() {
+        assert!(matches!(Image::parse(&this_program()), Err(ImageError::NoEntry)));
+        assert!(matches!(Image::parse(b"#!/bin/sh\n"), Err(ImageError::NotElf(_))));
+    }
+
+    #[test]
+    fn cut_program_is_an_error() {
+        let program = this_program();
+        for end in (0..512).chain((512..program.len()).step_by(program.len() / 64)) {
+            let Ok(file) = ElfBytes::minimal_parse(&program[..end]) else { continue };
+            assert!(symbols(&file).is_err(), "cut at {end}");
+        }
+    }
+}

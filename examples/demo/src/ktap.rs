@@ -8,6 +8,9 @@
 use core::error::Error;
 use core::fmt;
 
+/// First line of a report.
+pub const HEADER: &str = "KTAP version 1";
+
 /// How the tests went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -97,7 +100,7 @@ pub fn judge(log: &str) -> Result<Summary, KtapError> {
 
 impl Judge {
     fn line(&mut self, line: &str) -> Result<(), KtapError> {
-        if line == "KTAP version 1" {
+        if line == HEADER {
             return if core::mem::replace(&mut self.begun, true) {
                 Err(KtapError::SecondReport)
             } else {

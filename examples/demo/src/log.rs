@@ -4,7 +4,7 @@
 const HALF: usize = 4 << 20;
 
 /// Texts that only a dead or dying kernel writes.
-const DEATH: [&str; 3] = ["kernel panic", "kernel fault", "panicked at"];
+const DEATH: [&str; 4] = ["boot failed", "kernel panic", "kernel fault", "panicked at"];
 
 /// The log of one run: its beginning and, if it grew too long, its end.
 #[derive(Clone, Debug, Default)]
@@ -44,15 +44,17 @@ impl Log {
         text + &String::from_utf8_lossy(&self.tail)
     }
 
-    /// The first line that tells of the kernel's death.
+    /// The first line that tells of the kernel's death, with the next if it ends with a colon.
     #[must_use]
     pub fn death(&self) -> Option<String> {
         let text = self.text();
-        let dying = |line: &&str| {
+        let mut lines = text.lines().map(str::trim);
+        let dying = lines.find(|line| {
             let line = line.to_ascii_lowercase();
             DEATH.iter().any(|sign| line.contains(sign))
-        };
-        text.lines().find(dying).map(|line| line.trim().into())
+        })?;
+        let cause = lines.next().filter(|_| dying.ends_with(':')).unwrap_or_default();
+        Some(format!("{dying} {cause}").trim_end().into())
     }
 }
 
@@ -79,5 +81,8 @@ mod tests {
         assert_eq!(log.death(), None);
         log.push(b"ok 1 panic_is_survived\nok 2 foKERNEL PANIC: no\r\nmore");
         assert_eq!(log.death().as_deref(), Some("ok 2 foKERNEL PANIC: no"));
+        let mut log = Log::default();
+        log.push(b"kernel panicked at src/a.rs:7:5:\r\nindex 3 of 2\r\ncall chain");
+        assert_eq!(log.death().as_deref(), Some("kernel panicked at src/a.rs:7:5: index 3 of 2"));
     }
 }

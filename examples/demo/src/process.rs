@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::Instant;
 
@@ -24,6 +24,9 @@ pub const TICK: Duration = Duration::from_millis(50);
 
 /// Most bytes kept of what a child writes.
 const KEPT: usize = 1 << 20;
+
+/// Pieces that may wait to be looked at; a child that writes faster has to wait.
+pub(crate) const QUEUE: usize = 64;
 
 /// A child that dies with this value.
 #[derive(Debug)]
@@ -130,7 +133,7 @@ pub fn run(
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let started = Instant::now();
     let mut child = Owned::spawn(command, Vec::new())?;
-    let (sender, receiver) = mpsc::channel();
+    let (sender, receiver) = mpsc::sync_channel(QUEUE);
     if let Some(stderr) = child.take_stderr() {
         pump(stderr, sender, |bytes| bytes);
     }
@@ -163,13 +166,12 @@ pub fn run(
     }
 }
 
-/// What goes on, with the newest line that the program wrote.
+/// What goes on, with the newest line that the program wrote, as far as a place in parentheses.
 fn status_line(what: &str, written: &[u8]) -> String {
     let text = String::from_utf8_lossy(written);
-    match text.trim_end().lines().next_back() {
-        Some(line) => format!("{what}: {}", line.trim().chars().take(60).collect::<String>()),
-        None => what.into(),
-    }
+    let newest = text.trim_end().lines().next_back().unwrap_or_default();
+    let newest: String = newest.split(" (").next().unwrap_or_default().trim().chars().take(60).collect();
+    if newest.is_empty() { what.into() } else { format!("{what}: {newest}") }
 }
 
 /// Appends, up to a limit that no honest program reaches.
@@ -181,7 +183,7 @@ pub(crate) fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
 /// Reads `source` on a thread until its end and sends each piece, wrapped. The thread ends with the source or the receiver.
 pub(crate) fn pump<T: Send + 'static>(
     mut source: impl Read + Send + 'static,
-    sender: Sender<T>,
+    sender: SyncSender<T>,
     wrap: fn(Vec<u8>) -> T,
 ) {
     thread::spawn(move || {

@@ -17,6 +17,7 @@ use crate::fail;
 use crate::guest::{Boot, Run};
 use crate::image::Image;
 use crate::interrupt::Interrupt;
+use crate::ktap::{self, KtapError};
 use crate::machine::Accel;
 use crate::qemu::{self, Search};
 use crate::report::Report;
@@ -93,8 +94,8 @@ impl Session<'_> {
         let (status, words) = match verdict {
             Ok(Exit::Success) => return Status::Success,
             Ok(Exit::Failed) => (Status::Failed, format!("failed: {}", failed.join(", "))),
-            Err(trouble @ Trouble::Refused(_)) => {
-                // Nothing ran: there is no evidence to keep.
+            Err(trouble @ (Trouble::Refused(_) | Trouble::Tests(KtapError::NothingPlanned))) => {
+                // A request that cannot be met: there is no evidence to keep.
                 self.report.say(&format!("cargo demo: {trouble}"));
                 return Status::Usage;
             }
@@ -116,13 +117,17 @@ impl Session<'_> {
         }
     }
 
-    /// Shows the log, unless it was shown as it came.
+    /// Shows what was not shown as it came.
     fn show_log(&mut self, run: &Run) {
-        let shown = self.report.verbose() || self.args.action.is_none();
-        if !shown && !run.log.is_empty() {
-            self.report.say("--- log of the kernel");
-            self.report.raw(run.log.text().as_bytes());
-            self.report.say("---");
+        let text = run.log.text();
+        let unseen = match &self.args.action {
+            _ if self.report.verbose() => "",
+            None => "",
+            Some(Action::Run { .. }) => &text,
+            Some(Action::Test { .. }) => text.split(ktap::HEADER).next().unwrap_or_default(),
+        };
+        if !unseen.is_empty() {
+            self.report.say(&format!("--- log of the kernel\n{}\n---", unseen.trim_end()));
         }
     }
 

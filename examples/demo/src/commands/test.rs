@@ -47,7 +47,7 @@ impl Results {
                 continue;
             }
             let line = core::mem::take(&mut self.line);
-            self.begun |= line.starts_with(b"KTAP version");
+            self.begun |= line.starts_with(ktap::HEADER.as_bytes());
             if self.begun {
                 report.output(&line).map_err(Error::io("write to stdout"))?;
             } else if report.verbose() {

@@ -1,1 +1,180 @@
-//! Boots of the real kernel.
+//! Boots of the real kernel: memory sizes, boards, processor models, both front ends.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::process::Stdio;
+
+use rustix::fs::{Mode, OFlags, open};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, Termios, tcgetattr};
+
+use crate::support::{Answer, Turn, command, demo, image};
+
+const EVERYTHING: &str = "free; memstat; frames; kmalloc-demo; selftest";
+const SHORT: &str = "free; selftest";
+
+/// The numbers of the line of `free` that begins with this word.
+fn numbers(output: &str, word: &str) -> Vec<u64> {
+    let line =
+        output.lines().find(|line| line.starts_with(word)).unwrap_or_else(|| panic!("{word} in {output}"));
+    let numbers = line.split_whitespace().map(|number| number.replace(',', ""));
+    numbers.filter_map(|number| number.parse().ok()).collect()
+}
+
+/// Runs everything and holds what `free` says, in KiB, against the machine that was asked for.
+fn memory_is_shown_to_the_frame(size: &str, asked: u64) {
+    let Answer { stdout, .. } = demo(&["run", "--exec", EVERYTHING, "--mem", size]).expect(0);
+    let [total, used, free, reserved] = numbers(&stdout, "memory")[..] else { panic!("{stdout}") };
+    assert_eq!(total, used + free + reserved, "{stdout}");
+    // What is not the kernel's is the firmware's: the hole below 1 MiB and a little at the top.
+    assert!(total < asked && total > asked - 1024, "{total} of {asked}: {stdout}");
+    let [firmware, .., map] = [numbers(&stdout, "firmware"), numbers(&stdout, "map")].map(|all| all[0]);
+    assert_eq!(map, total + firmware, "{stdout}");
+    assert!(stdout.contains("nothing leaked"), "{stdout}");
+    assert!(stdout.contains("tests passed"), "{stdout}");
+}
+
+#[test]
+fn memory_of_16_mib_is_shown_to_the_frame() {
+    memory_is_shown_to_the_frame("16M", 16 << 10);
+}
+
+#[test]
+fn memory_of_128_mib_is_shown_to_the_frame() {
+    memory_is_shown_to_the_frame("128M", 128 << 10);
+}
+
+#[test]
+fn memory_of_4_gib_is_shown_to_the_frame() {
+    memory_is_shown_to_the_frame("4G", 4 << 20);
+}
+
+#[test]
+fn memory_too_small_for_the_image_is_named() {
+    let answer = demo(&["run", "--exec", "free", "--mem", "1M"]).expect(2);
+    assert!(answer.stderr.contains("1M of memory cannot hold the kernel image"), "{}", answer.stderr);
+}
+
+#[test]
+fn memory_too_small_for_the_kernel_is_a_named_stage() {
+    let answer = demo(&["run", "--exec", "free", "--mem", "2M"]).expect(3);
+    assert!(answer.stderr.contains("the kernel died: "), "{}", answer.stderr);
+    assert!(answer.stderr.contains("too little memory"), "{}", answer.stderr);
+}
+
+#[test]
+fn other_boards_boot() {
+    for board in ["pc", "microvm"] {
+        demo(&["run", "--exec", SHORT, "--machine", board]).expect(0);
+    }
+}
+
+#[test]
+fn named_cpu_models_boot() {
+    for model in ["qemu64", "max"] {
+        let answer = demo(&["run", "--exec", SHORT, "--cpu", model, "-v"]).expect(0);
+        // The one lacks what the other has; both must do.
+        assert_eq!(answer.stderr.contains(" smep"), model == "max", "{}", answer.stderr);
+        assert!(answer.stderr.contains("QEMU's start to ready: "), "{}", answer.stderr);
+    }
+}
+
+#[test]
+fn more_processors_do_no_harm() {
+    demo(&["run", "--exec", "selftest", "--cpus", "2"]).expect(0);
+}
+
+#[test]
+fn unknown_model_is_refused_in_the_words_of_qemu() {
+    let answer = demo(&["run", "--exec", "free", "--cpu", "abacus"]).expect(2);
+    assert!(
+        answer.stderr.contains("QEMU refused to start: ") && answer.stderr.contains("abacus"),
+        "{}",
+        answer.stderr
+    );
+}
+
+#[test]
+fn status_says_whether_each_command_succeeded() {
+    let answer = demo(&["run", "--exec", "true; true"]).expect(0);
+    assert_eq!((answer.stdout.as_str(), answer.stderr.as_str()), ("", ""));
+    for failing in ["false", "nonsense"] {
+        let answer = demo(&["run", "--exec", &format!("true; {failing}; true")]).expect(1);
+        assert!(answer.stderr.contains(&format!("cargo demo: failed: {failing}\n")), "{}", answer.stderr);
+    }
+}
+
+#[test]
+fn in_kernel_tests_pass() {
+    let Answer { stdout, stderr, .. } = demo(&["test"]).expect(0);
+    assert!(stdout.starts_with("KTAP version 1") && !stdout.contains("not ok"), "{stdout}");
+    assert!(stderr.contains(" passed, 0 failed, "), "{stderr}");
+}
+
+#[test]
+fn filter_picks_tests_and_must_match_some() {
+    let Answer { stdout, .. } = demo(&["test", "heap::"]).expect(0);
+    let results: Vec<_> = stdout.lines().filter(|line| line.starts_with("ok ")).collect();
+    assert!(!results.is_empty() && results.iter().all(|line| line.contains(" heap::")), "{stdout}");
+    let answer = demo(&["test", "nonsense"]).expect(2);
+    assert!(answer.stderr.contains("no test has a name that matches"), "{}", answer.stderr);
+}
+
+#[test]
+fn shell_takes_piped_commands_and_ends_with_them() {
+    let _turn = Turn::take();
+    let mut child = command(image(), &[]).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"free\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{stdout}{stderr}");
+    assert!(stderr.starts_with("to leave: "), "{stderr}");
+    assert_eq!(numbers(&stdout, "memory").len(), 4);
+}
+
+/// A terminal: what the user types at and what the command sees.
+fn terminal() -> (File, File) {
+    let user = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&user).unwrap();
+    unlockpt(&user).unwrap();
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let command = open(ptsname(&user, Vec::new()).unwrap(), flags, Mode::empty()).unwrap();
+    (user.into(), command.into())
+}
+
+fn modes(terminal: &File) -> (LocalModes, bool) {
+    let modes: Termios = tcgetattr(terminal).unwrap();
+    (modes.local_modes, modes.input_modes.is_empty())
+}
+
+/// Reads what appears on the terminal up to this text.
+fn read_up_to(terminal: &mut File, text: &str, seen: &mut String) {
+    let mut buffer = [0; 4096];
+    while !seen.contains(text) {
+        let count = terminal.read(&mut buffer).unwrap_or_else(|error| panic!("{error} after {seen}"));
+        seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
+    }
+}
+
+#[test]
+fn interactive_shell_reboots_and_leaves_the_terminal_as_it_was() {
+    let _turn = Turn::take();
+    let (mut user, terminal) = terminal();
+    let before = modes(&terminal);
+    assert!(before.0.contains(LocalModes::ICANON | LocalModes::ECHO));
+    let end = || Stdio::from(terminal.try_clone().unwrap());
+    let mut child = command(image(), &[]).stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+    let mut seen = String::new();
+    read_up_to(&mut user, "kos> ", &mut seen);
+    assert!(seen.contains("to leave: "), "{seen}");
+    user.write_all(b"uptime\r").unwrap();
+    read_up_to(&mut user, "timer ticks", &mut seen);
+    assert!(!modes(&terminal).0.intersects(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG));
+    user.write_all(b"reboot\r").unwrap();
+    seen.clear();
+    read_up_to(&mut user, "kos> ", &mut seen);
+    assert!(seen.contains("shell    ok"), "a whole boot: {seen}");
+    user.write_all(b"\x01x").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{seen}");
+    assert_eq!(modes(&terminal), before);
+}

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use kos_demo::image::{Image, ImageError};
+
 use crate::support::demo_with;
 use crate::tiny::{COM1, COM2, Tiny};
 
@@ -85,4 +87,19 @@ fn triple_fault_after_a_complete_report_is_red() {
 fn file_that_is_no_kernel_is_refused() {
     let answer = demo_with(Path::new("/bin/sh"), &EXEC).expect(2);
     assert!(answer.stderr.contains("has no PVH entry note"), "{}", answer.stderr);
+}
+
+#[test]
+fn damaged_image_is_an_error_or_another_image() {
+    let good = std::fs::read(Tiny::default().finish("damaged")).unwrap();
+    assert_eq!(Image::parse(&good).unwrap().end, 0x10_0000 + good.len() as u64);
+    for (at, bit) in (0..good.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+        let mut damaged = good.clone();
+        damaged[at] ^= 1 << bit;
+        // Most bits matter, some do not; none may make this panic.
+        let _ = Image::parse(&damaged);
+    }
+    let mut wrapping = good;
+    wrapping[64 + 56 + 24..][..8].fill(0xff);
+    assert!(matches!(Image::parse(&wrapping), Err(ImageError::NothingToLoad)));
 }

@@ -2,6 +2,13 @@
 //!
 //! `reds` proves that the command can fail; without it a green run of `boots` proves nothing. `guests` uses kernels of a few
 //! bytes that do what a real one must never do. `children` is about what is left behind: nothing.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panic"
+)]
 
 mod boots;
 mod children;

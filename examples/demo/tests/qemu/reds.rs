@@ -13,6 +13,8 @@ fn five_reds_failing_test() {
 fn five_reds_panic() {
     let answer = demo(&["test", "boot", "--sabotage", "panic"]).expect(3);
     assert!(answer.stderr.contains("cargo demo: the kernel died: "), "{}", answer.stderr);
+    // The symbol module gives the call chain its names.
+    assert!(answer.stdout.contains(" kos_demo_kernel::selftest::"), "{}", answer.stdout);
 }
 
 #[test]

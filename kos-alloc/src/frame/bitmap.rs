@@ -187,7 +187,7 @@ impl Backend for Bitmap<'_> {
             Corruption { what, frame }
         };
         self.map.check(self.words).map_err(|index| corrupt("a summary must tell its words", index))?;
-        if self.map.first(self.words).is_some_and(|first| first < self.hint) {
+        if self.map.next(self.words, 0).is_some_and(|first| first < self.hint) {
             return Err(corrupt("nothing may be free below the hint", self.hint));
         }
         if self.histogram().frames() != self.stats.free {

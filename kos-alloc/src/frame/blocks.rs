@@ -58,14 +58,66 @@ impl Block {
     pub(super) const fn end(&self) -> usize {
         self.start + self.frames()
     }
+
+    /// The block of `order` in which `index` lies.
+    const fn around(index: usize, order: u32) -> Self {
+        Self { start: index >> order << order, order }
+    }
+
+    /// Its place among the blocks of its order.
+    const fn number(&self) -> usize {
+        self.start >> self.order
+    }
+
+    /// The other half of the next larger block.
+    const fn buddy(&self) -> Self {
+        Self { start: self.start ^ self.frames(), order: self.order }
+    }
+}
+
+/// One order.
+#[derive(Clone, Copy, Debug)]
+struct Order {
+    /// A bit for each free block, by number: its index divided by its size.
+    tree: Tree,
+    /// Free blocks.
+    blocks: usize,
+    /// Start of the lowest free block; [`NOWHERE`] if there is none. Kept, because each allocation compares those of all
+    /// orders.
+    first: usize,
+}
+
+const NOWHERE: usize = usize::MAX;
+
+impl Order {
+    fn holds(&self, words: &[u64], block: Block) -> bool {
+        self.tree.get(words, block.number())
+    }
+
+    fn insert(&mut self, words: &mut [u64], block: Block) {
+        self.tree.set(words, block.number());
+        self.blocks += 1;
+        self.first = self.first.min(block.start);
+    }
+
+    fn remove(&mut self, words: &mut [u64], block: Block) {
+        self.tree.clear(words, block.number());
+        self.blocks -= 1;
+        if self.blocks == 0 {
+            self.first = NOWHERE;
+        } else if self.first == block.start {
+            let next = self.tree.next(words, block.number() + 1);
+            self.first = next.map_or(NOWHERE, |number| number << block.order);
+        }
+    }
 }
 
 /// The free blocks in lent words.
 #[derive(Debug)]
 pub(super) struct Blocks<'m> {
     words: &'m mut [u64],
-    shape: Shape,
-    counts: Histogram,
+    orders: [Order; ORDERS],
+    top: u32,
     /// Frames in all free blocks.
     free: usize,
 }
@@ -74,12 +126,13 @@ impl<'m> Blocks<'m> {
     /// No free block; `words` has as many words as `shape` needs.
     pub(super) fn new(words: &'m mut [u64], shape: Shape) -> Self {
         words.fill(0);
-        Self { words, shape, counts: Histogram::EMPTY, free: 0 }
+        let orders = shape.trees.map(|tree| Order { tree, blocks: 0, first: NOWHERE });
+        Self { words, orders, top: shape.top, free: 0 }
     }
 
     /// The order of the largest blocks.
     pub(super) const fn top(&self) -> u32 {
-        self.shape.top
+        self.top
     }
 
     /// Frames in all free blocks.
@@ -88,60 +141,54 @@ impl<'m> Blocks<'m> {
     }
 
     /// Free blocks by order.
-    pub(super) const fn counts(&self) -> Histogram {
-        self.counts
+    pub(super) fn counts(&self) -> Histogram {
+        Histogram(self.orders.map(|order| order.blocks))
     }
 
-    /// The bitmaps of the orders from `order` up that have a free block.
-    fn occupied(&self, order: u32) -> impl Iterator<Item = (u32, &Tree)> {
-        let orders = self.shape.trees.iter().zip(0..).zip(&self.counts.0).skip(order as usize);
-        orders.filter(|&(_, &blocks)| blocks > 0).map(|((tree, order), _)| (order, tree))
+    /// The orders from `from` up that have a free block.
+    fn occupied(&self, from: u32) -> impl Iterator<Item = (u32, &Order)> {
+        let orders = self.orders.get(from as usize..=self.top as usize).unwrap_or(&[]);
+        (from..).zip(orders).filter(|(_, order)| order.blocks > 0)
     }
 
-    /// The lowest free block of `order` or above.
+    /// The lowest free block of `order` or above. Reads no bitmap.
     pub(super) fn lowest(&self, order: u32) -> Option<Block> {
-        let first = |(order, tree): (u32, &Tree)| {
-            tree.first(self.words).map(|number| Block { start: number << order, order })
-        };
-        self.occupied(order).filter_map(first).min_by_key(|block| block.start)
+        let lowest = self.occupied(order).min_by_key(|(_, found)| found.first);
+        lowest.map(|(order, found)| Block { start: found.first, order })
     }
 
     /// The lowest free block that starts at `from` or above.
     pub(super) fn next(&self, from: usize) -> Option<Block> {
-        let next = |(order, tree): (u32, &Tree)| {
-            let number = from.div_ceil(1 << order);
-            tree.next(self.words, number).map(|number| Block { start: number << order, order })
+        let next = |(order, found): (u32, &Order)| {
+            let number = found.tree.next(self.words, from.div_ceil(1 << order))?;
+            Some(Block { start: number << order, order })
         };
         self.occupied(0).filter_map(next).min_by_key(|block| block.start)
     }
 
     /// The free block in which `index` lies.
     pub(super) fn containing(&self, index: usize) -> Option<Block> {
-        let found = self.occupied(0).find(|(order, tree)| tree.get(self.words, index >> order));
-        found.map(|(order, _)| Block { start: index >> order << order, order })
+        let mut around = self.occupied(0).map(|(order, found)| (found, Block::around(index, order)));
+        around.find(|(order, block)| order.holds(self.words, *block)).map(|(_, block)| block)
     }
 
     /// Whether any index from `start` up to, not including, `end` is free. Not for an empty range.
     pub(super) fn any_free(&self, start: usize, end: usize) -> bool {
-        self.occupied(0).any(|(order, tree)| tree.any(self.words, start >> order, (end - 1) >> order))
+        self.occupied(0).any(|(order, found)| found.tree.any(self.words, start >> order, (end - 1) >> order))
     }
 
     /// The lowest free block of the top order with number `from` or above, as its number.
     pub(super) fn next_top(&self, from: usize) -> Option<usize> {
-        self.top_tree().next(self.words, from)
+        self.tree(self.top).next(self.words, from)
     }
 
     /// The number of the first block of the top order from number `from` that is not free, at most `limit`.
     pub(super) fn top_run_end(&self, from: usize, limit: usize) -> usize {
-        self.top_tree().next_clear(self.words, from, limit)
-    }
-
-    fn top_tree(&self) -> Tree {
-        self.tree(self.shape.top)
+        self.tree(self.top).next_clear(self.words, from, limit)
     }
 
     fn tree(&self, order: u32) -> Tree {
-        self.shape.trees.get(order as usize).copied().unwrap_or(Tree::EMPTY)
+        self.orders.get(order as usize).map_or(Tree::EMPTY, |order| order.tree)
     }
 
     /// Makes the indices from `start` up to `end`, all of them free, not free.
@@ -150,75 +197,79 @@ impl<'m> Blocks<'m> {
         while at < end {
             let Some(block) = self.containing(at) else { return };
             self.remove(block);
-            self.release(block.start, at);
-            self.release(end, block.end());
+            // What is left over has its buddies in what is taken: nothing coalesces.
+            self.insert_all(block.start, at);
+            self.insert_all(end, block.end());
             at = block.end();
+        }
+    }
+
+    fn insert_all(&mut self, start: usize, end: usize) {
+        for (start, order) in aligned_blocks(start, end, self.top) {
+            self.insert(Block { start, order });
         }
     }
 
     /// Makes the indices from `start` up to `end`, none of them free, free; coalesces. Nothing for an empty range.
     pub(super) fn release(&mut self, start: usize, end: usize) {
-        for (start, order) in aligned_blocks(start, end, self.shape.top) {
+        for (start, order) in aligned_blocks(start, end, self.top) {
             self.merge(Block { start, order });
         }
     }
 
     fn merge(&mut self, mut block: Block) {
-        while block.order < self.shape.top {
-            let buddy = Block { start: block.start ^ block.frames(), ..block };
-            if !self.tree(buddy.order).get(self.words, buddy.start >> buddy.order) {
-                break;
-            }
-            self.remove(buddy);
-            block = Block { start: block.start.min(buddy.start), order: block.order + 1 };
+        while block.order < self.top && self.holds(block.buddy()) {
+            self.remove(block.buddy());
+            block = Block::around(block.start, block.order + 1);
         }
         self.insert(block);
     }
 
+    fn holds(&self, block: Block) -> bool {
+        self.orders.get(block.order as usize).is_some_and(|order| order.holds(self.words, block))
+    }
+
     fn insert(&mut self, block: Block) {
-        self.tree(block.order).set(self.words, block.start >> block.order);
-        if let Some(blocks) = self.counts.0.get_mut(block.order as usize) {
-            *blocks += 1;
-        }
+        let Some(order) = self.orders.get_mut(block.order as usize) else { return };
+        order.insert(self.words, block);
         self.free += block.frames();
     }
 
     fn remove(&mut self, block: Block) {
-        self.tree(block.order).clear(self.words, block.start >> block.order);
-        if let Some(blocks) = self.counts.0.get_mut(block.order as usize) {
-            *blocks -= 1;
-        }
+        let Some(order) = self.orders.get_mut(block.order as usize) else { return };
+        order.remove(self.words, block);
         self.free -= block.frames();
     }
 
     /// Walks the invariants; the index and the sentence of the first that is broken. O(orders) for each free block.
     pub(super) fn check(&self) -> Result<(), (usize, &'static str)> {
-        let mut free = 0;
-        for order in 0..=self.shape.top {
-            let tree = self.tree(order);
+        for (order, found) in (0..=self.top).zip(&self.orders) {
+            let tree = found.tree;
             tree.check(self.words).map_err(|number| (number << order, "a summary must tell its words"))?;
-            let blocks = self.check_order(tree, order)?;
-            if blocks != self.counts.of(order) {
+            if tree.next(self.words, 0).map_or(NOWHERE, |number| number << order) != found.first {
+                return Err((found.first, "the lowest block of an order must be known"));
+            }
+            if self.check_order(order, tree)? != found.blocks {
                 return Err((0, "the count of an order must equal its bits"));
             }
-            free += blocks << order;
         }
-        if free == self.free { Ok(()) } else { Err((0, "the count of free frames must equal the bits")) }
+        let free = self.counts().frames() == self.free;
+        if free { Ok(()) } else { Err((0, "the count of free frames must equal the bits")) }
     }
 
     /// Number of free blocks of `order`.
-    fn check_order(&self, tree: Tree, order: u32) -> Result<usize, (usize, &'static str)> {
+    fn check_order(&self, order: u32, tree: Tree) -> Result<usize, (usize, &'static str)> {
         let (mut blocks, mut from) = (0, 0);
         while let Some(number) = tree.next(self.words, from) {
             let block = Block { start: number << order, order };
-            if order < self.shape.top && number % 2 == 0 && tree.get(self.words, number + 1) {
+            if order < self.top && number % 2 == 0 && self.holds(block.buddy()) {
                 return Err((block.start, "two free buddies must be one block"));
             }
-            let smaller = self.shape.trees.iter().zip(0..order);
-            let inside = |(tree, order): (&Tree, u32)| {
-                tree.any(self.words, block.start >> order, (block.end() - 1) >> order)
-            };
-            if smaller.into_iter().any(inside) {
+            let mut smaller = (0..order).zip(&self.orders);
+            let last = block.end() - 1;
+            let overlaps =
+                smaller.any(|(order, found)| found.tree.any(self.words, block.start >> order, last >> order));
+            if overlaps {
                 return Err((block.start, "free blocks must not overlap"));
             }
             (blocks, from) = (blocks + 1, number + 1);

@@ -139,9 +139,11 @@ impl Region {
         self.index + self.range.count()
     }
 
-    /// The first index at `index` or above whose frame number is a multiple of `align`, if it is in the region.
+    /// The first index at `index` or above whose frame number is a multiple of `align`, a power of two, if it is in the
+    /// region.
     pub(super) fn aligned(&self, index: usize, align: usize) -> Option<usize> {
-        let frame = Pfn(self.frame(index).0.checked_next_multiple_of(align)?);
+        let rest = align - 1;
+        let frame = Pfn(self.frame(index).0.checked_add(rest)? & !rest);
         self.range.contains(frame).then(|| self.index + (frame.0 - self.range.start().0))
     }
 

@@ -20,23 +20,34 @@ pub(super) struct Tree {
     end: usize,
     /// Bits of level 0.
     bits: usize,
-    levels: u32,
+}
+
+/// One level of a tree.
+#[derive(Clone, Copy)]
+struct Level {
+    start: usize,
+    words: usize,
+}
+
+impl Level {
+    const fn above(self) -> Self {
+        Self { start: self.start + self.words, words: self.words.div_ceil(WORD) }
+    }
 }
 
 impl Tree {
     /// A bitmap without a bit.
-    pub(super) const EMPTY: Self = Self { start: 0, end: 0, bits: 0, levels: 0 };
+    pub(super) const EMPTY: Self = Self { start: 0, end: 0, bits: 0 };
 
     /// The shape of `bits` bits in the words from `start`; `None` if the words cannot be counted.
     pub(super) fn new(start: usize, bits: usize) -> Option<Self> {
-        let mut tree = Self { start, end: start, bits, levels: 0 };
-        let mut below = bits;
-        while below > 0 && (tree.levels == 0 || below > 1) {
-            below = below.div_ceil(WORD);
-            tree.end = tree.end.checked_add(below)?;
-            tree.levels += 1;
+        let mut words = bits.div_ceil(WORD);
+        let mut end = start.checked_add(words)?;
+        while words > 1 {
+            words = words.div_ceil(WORD);
+            end = end.checked_add(words)?;
         }
-        Some(tree)
+        Some(Self { start, end, bits })
     }
 
     /// The word behind the last.
@@ -44,10 +55,8 @@ impl Tree {
         self.end
     }
 
-    /// Words of `level`.
-    fn words_at(&self, level: u32) -> usize {
-        let last = self.bits.saturating_sub(1);
-        last.checked_shr(WORD_SHIFT * (level + 1)).unwrap_or(0) + 1
+    const fn bottom(&self) -> Level {
+        Level { start: self.start, words: self.bits.div_ceil(WORD) }
     }
 
     /// Whether bit `index` is set.
@@ -58,43 +67,58 @@ impl Tree {
     /// Sets bit `index`; at most one word a level is written.
     pub(super) fn set(&self, words: &mut [u64], index: usize) {
         if index < self.bits {
-            self.raise(words, 0, self.start, index);
+            raise(words, self.bottom(), index);
         }
     }
 
     /// Clears bit `index`; at most one word a level is written.
     pub(super) fn clear(&self, words: &mut [u64], index: usize) {
         if index < self.bits {
-            self.lower(words, 0, self.start, index);
+            lower(words, self.bottom(), index);
         }
-    }
-
-    /// The lowest set bit. Reads one word a level.
-    pub(super) fn first(&self, words: &[u64]) -> Option<usize> {
-        self.descend(words, self.levels, self.end, 0)
     }
 
     /// The lowest set bit at `from` or above. Reads at most two words a level.
     pub(super) fn next(&self, words: &[u64], from: usize) -> Option<usize> {
-        let (mut index, mut offset, mut bits) = (from, self.start, self.bits);
-        for level in 0..self.levels {
-            if index >= bits {
+        if from >= self.bits {
+            return None;
+        }
+        let (mut level, mut height, mut index) = (self.bottom(), 0, from);
+        loop {
+            let found = read(words, level.start + index / WORD) & !0 << (index % WORD);
+            if found != 0 {
+                let index = index / WORD * WORD + lowest(found);
+                return self.descend(words, height, level.start, index);
+            }
+            index = index / WORD + 1;
+            if index >= level.words {
                 return None;
             }
-            let found = read(words, offset + index / WORD) & !0 << (index % WORD);
-            if found != 0 {
-                return self.descend(words, level, offset, index / WORD * WORD + lowest(found));
-            }
-            bits = self.words_at(level);
-            offset += bits;
-            index = index / WORD + 1;
+            (level, height) = (level.above(), height + 1);
         }
-        None
     }
 
-    /// Whether any bit from `first` to `last`, both included, is set. Reads at most two words a level.
+    /// The lowest bit of level 0 under bit `index` of the level that has `height` levels below and begins at `start`.
+    fn descend(&self, words: &[u64], height: u32, mut start: usize, mut index: usize) -> Option<usize> {
+        for below in (0..height).rev() {
+            start -= ((self.bits - 1) >> (WORD_SHIFT * (below + 1))) + 1;
+            let word = read(words, start + index);
+            if word == 0 {
+                return None;
+            }
+            index = index * WORD + lowest(word);
+        }
+        Some(index)
+    }
+
+    /// Whether any bit from `first` to `last`, both included, is set. Reads one word if they lie in one, else at most
+    /// two a level.
     pub(super) fn any(&self, words: &[u64], first: usize, last: usize) -> bool {
-        self.next(words, first).is_some_and(|found| found <= last)
+        if first / WORD != last / WORD {
+            return self.next(words, first).is_some_and(|found| found <= last);
+        }
+        let mask = !0 << (first % WORD) & !0 >> (WORD - 1 - last % WORD);
+        first < self.bits && read(words, self.start + first / WORD) & mask != 0
     }
 
     /// The lowest clear bit at `from` or above, at most `limit`. Reads the words between.
@@ -125,72 +149,56 @@ impl Tree {
     fn fill_word(&self, words: &mut [u64], index: usize, mask: u64, value: bool) {
         let Some(word) = words.get_mut(self.start + index) else { return };
         let before = *word;
-        *word = if value { before | mask } else { before & !mask };
-        let after = *word;
-        let above = self.start + self.words_at(0);
-        if before == 0 && after != 0 {
-            self.raise(words, 1, above, index);
-        } else if before != 0 && after == 0 {
-            self.lower(words, 1, above, index);
+        let after = if value { before | mask } else { before & !mask };
+        *word = after;
+        if self.bottom().words == 1 || (before == 0) == (after == 0) {
+            return;
         }
-    }
-
-    /// Sets bit `index` of `level`, whose words begin at `offset`, and the bits above it.
-    fn raise(&self, words: &mut [u64], level: u32, mut offset: usize, mut index: usize) {
-        for level in level..self.levels {
-            let Some(word) = words.get_mut(offset + index / WORD) else { return };
-            let before = *word;
-            *word |= bit(index);
-            if before != 0 {
-                return;
-            }
-            offset += self.words_at(level);
-            index /= WORD;
+        if value {
+            raise(words, self.bottom().above(), index);
+        } else {
+            lower(words, self.bottom().above(), index);
         }
-    }
-
-    /// Clears bit `index` of `level`, whose words begin at `offset`, and the bits above it.
-    fn lower(&self, words: &mut [u64], level: u32, mut offset: usize, mut index: usize) {
-        for level in level..self.levels {
-            let Some(word) = words.get_mut(offset + index / WORD) else { return };
-            *word &= !bit(index);
-            if *word != 0 {
-                return;
-            }
-            offset += self.words_at(level);
-            index /= WORD;
-        }
-    }
-
-    /// The lowest bit of level 0 under bit `index` of `level`, whose words begin at `offset`.
-    fn descend(&self, words: &[u64], level: u32, mut offset: usize, mut index: usize) -> Option<usize> {
-        for below in (0..level).rev() {
-            offset -= self.words_at(below);
-            let word = read(words, offset + index);
-            if word == 0 {
-                return None;
-            }
-            index = index * WORD + lowest(word);
-        }
-        Some(index)
     }
 
     /// The first index whose summary does not tell the truth. Reads every word.
     pub(super) fn check(&self, words: &[u64]) -> Result<(), usize> {
-        let (mut offset, mut scale) = (self.start, WORD);
-        for level in 1..self.levels {
-            let above = offset + self.words_at(level - 1);
-            let wrong = (0..self.words_at(level - 1)).find(|&index| {
-                let summary = read(words, above + index / WORD) & bit(index) != 0;
-                summary != (read(words, offset + index) != 0)
+        let (mut level, mut scale) = (self.bottom(), WORD);
+        while level.words > 1 {
+            let above = level.above();
+            let wrong = (0..level.words).find(|&index| {
+                let summary = read(words, above.start + index / WORD) & bit(index) != 0;
+                summary != (read(words, level.start + index) != 0)
             });
             if let Some(index) = wrong {
                 return Err(index * scale);
             }
-            offset = above;
-            scale *= WORD;
+            (level, scale) = (above, scale * WORD);
         }
         Ok(())
+    }
+}
+
+/// Sets bit `index` of `level`, and the bits above it that were clear.
+fn raise(words: &mut [u64], mut level: Level, mut index: usize) {
+    while let Some(word) = words.get_mut(level.start + index / WORD) {
+        let before = *word;
+        *word |= bit(index);
+        if before != 0 || level.words <= 1 {
+            return;
+        }
+        (level, index) = (level.above(), index / WORD);
+    }
+}
+
+/// Clears bit `index` of `level`, and the bits above it whose words became zero.
+fn lower(words: &mut [u64], mut level: Level, mut index: usize) {
+    while let Some(word) = words.get_mut(level.start + index / WORD) {
+        *word &= !bit(index);
+        if *word != 0 || level.words <= 1 {
+            return;
+        }
+        (level, index) = (level.above(), index / WORD);
     }
 }
 
@@ -243,7 +251,7 @@ mod tests {
                 tree.set(&mut words, index);
             }
             let found: Vec<_> =
-                core::iter::successors(tree.first(&words), |&at| tree.next(&words, at + 1)).collect();
+                core::iter::successors(tree.next(&words, 0), |&at| tree.next(&words, at + 1)).collect();
             assert_eq!(found, chosen, "{bits} bits");
             tree.check(&words).unwrap();
             for &index in &chosen {
@@ -280,7 +288,7 @@ mod tests {
             assert!(!tree.get(&words, index));
             assert_eq!(tree.next(&words, index), None);
         }
-        assert_eq!(tree.first(&words), None);
+        assert_eq!(tree.next(&words, 0), None);
     }
 
     #[test]

@@ -47,7 +47,11 @@ pub(crate) fn fatal(frame: &Frame) -> ! {
 }
 
 /// Reports a panic and ends the machine.
-#[panic_handler]
+#[cfg_attr(panic = "abort", panic_handler)]
+#[cfg_attr(
+    not(panic = "abort"),
+    expect(dead_code, reason = "only checked, see main.rs: std has the handler")
+)]
 fn panicked(info: &PanicInfo<'_>) -> ! {
     die(format_args!("kernel {info}\n"), frame_pointer())
 }

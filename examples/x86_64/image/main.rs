@@ -8,8 +8,14 @@
 //! | [`tables`], `trap.s`, [`trap`], [`probe`], [`fault`] | traps: entry, dispatch, survived faults, fatal ones |
 //! | [`pic`], [`pit`], [`apic`], [`timer`] | interrupts and time |
 //! | [`serial`], [`exit`] | the way out |
+//!
+//! The image is built in the profile `image`, which aborts on panic. Where the profile unwinds, it can only be checked (a
+//! plain `cargo clippy --all-features` does that): `std` then lends its panic handler.
 #![no_std]
 #![no_main]
+
+#[cfg(not(panic = "abort"))]
+extern crate std;
 
 mod address;
 mod apic;

@@ -30,7 +30,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
     ///
     /// [`FreeError`] if `ptr` is not a live block of this heap that such a layout gets. Nothing changes then, and neither
     /// `ptr` nor a block is read or written to find out:
-    /// - [`DoubleFree`](FreeError::DoubleFree): the block, or the memory in which it lay, is free;
+    /// - [`DoubleFree`](FreeError::DoubleFree): the block is free, or its memory went back to the frame source;
     /// - [`Interior`](FreeError::Interior): it points into a block (of a slab: live or not);
     /// - [`NotManaged`](FreeError::NotManaged): the address never was a block of this heap;
     /// - [`WrongSize`](FreeError::WrongSize): another size class, or number of frames, or alignment;
@@ -88,8 +88,12 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         // SAFETY: the old block has `old.size()` bytes, the new one `new_size`, and they are two.
         unsafe { ptr::copy_nonoverlapping(ptr.as_ptr(), block.as_ptr(), old.size().min(new_size)) };
         // SAFETY: passed on from the caller.
-        let freed = unsafe { self.free(ptr, old) };
-        freed.map(|()| block).map_err(ReallocError::Free)
+        if let Err(error) = unsafe { self.free(ptr, old) } {
+            // SAFETY: the new block is live and nobody knows of it.
+            let _ = unsafe { self.free(block, new) };
+            return Err(ReallocError::Free(error));
+        }
+        Ok(block)
     }
 
     /// Names and counts what was wrong with `ptr`.

@@ -96,13 +96,13 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
     /// [`AllocError`]; nothing changed then but the count of failures.
     #[inline]
     pub fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        match Class::of(layout) {
-            Some(class) => match self.state.with(|state| state.take(class, layout.size())) {
-                Some(block) => Ok(block),
-                None => self.allocate_in_new_slab(class, layout),
-            },
-            None if layout.size() == 0 => Ok(layout.dangling_ptr()),
-            None => self.allocate_large(layout),
+        let class = Class::of(layout);
+        if class.is_none() && layout.size() == 0 {
+            return Ok(layout.dangling_ptr());
+        }
+        match class.and_then(|class| self.state.with(|state| state.take(class, layout.size()))) {
+            Some(block) => Ok(block),
+            None => self.allocate_frames(class, layout),
         }
     }
 

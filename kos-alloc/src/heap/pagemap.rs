@@ -11,7 +11,7 @@
 //! A block of two frames has one tail and 128 values for its count, a longer block more of both, so the count always
 //! fits. It is exact, and read in constant time whatever the length.
 
-use crate::heap::arena::Arena;
+use super::arena::Arena;
 use crate::slab::{CLASSES, Class};
 
 const NEVER: u8 = 0;

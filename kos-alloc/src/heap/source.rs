@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 
 use super::KernelHeap;
 use super::arena::Arena;
-use super::state::{SlabPlan, Surplus};
+use super::state::Surplus;
 use crate::error::{AllocError, FrameError, InitError};
 use crate::ports::{Env, FrameAlloc};
 use crate::slab::{CLASSES, Class, Slab};
@@ -28,12 +28,12 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         // SAFETY: `Env` promises the map, `FrameAlloc` the span; the frames were handed out to this heap, which keeps
         // them, unless it fails and gives them back without the arena.
         let arena = unsafe { Arena::new(&map, span, page_map, E::PAGE_SHIFT) };
-        let entered = arena.and_then(|arena| self.enter(arena, count));
+        let entered = arena.and_then(|arena| self.publish(arena, count));
         entered.inspect_err(|_| self.give_back(page_map))
     }
 
     /// Starts to use `arena`, unless another `init` came first.
-    fn enter(&self, arena: Arena, page_map_frames: usize) -> Result<(), InitError> {
+    fn publish(&self, arena: Arena, page_map_frames: usize) -> Result<(), InitError> {
         let secret = self.env().secret();
         self.state.with(|state| {
             if state.arena.is_ready() {
@@ -60,70 +60,77 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         frames
     }
 
-    /// A block of `class` for `layout` when no slab has one: a new slab, or whole frames where one is not to be had.
+    /// A block for `layout`, of class `class` if it has one, when no slab can give it: from fresh frames.
     #[cold]
-    pub(super) fn allocate_in_new_slab(
+    pub(super) fn allocate_frames(
         &self,
-        class: Class,
+        class: Option<Class>,
         layout: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
-        let Some(plan) = self.state.with(|state| state.plan(class)) else {
-            return Err(self.fail(AllocError::NotReady));
+        let fresh = match class {
+            Some(class) => self.new_slab(class, layout),
+            None => self.large_block(layout),
         };
-        let frames = plan.arena.frames_for(plan.geometry.slab as usize);
-        match self.obtain(&FrameRequest::new(frames).aligned(frames)) {
-            Ok(range) => self.enter_slab(&plan, range, layout),
-            // A slab needs more adjacent frames than the block: try without.
-            Err(FrameError::NoMemory { .. }) if plan.arena.frames_for(class.size()) < frames => {
-                self.allocate_large(layout)
-            }
-            Err(error) => {
-                // Meanwhile another CPU may have freed one.
-                let late = self.state.with(|state| state.take(class, layout.size()));
-                late.ok_or_else(|| self.fail(explain(&error, layout, &plan.arena)))
-            }
-        }
+        fresh.or_else(|error| {
+            // Meanwhile another CPU may have freed one.
+            let late = self.state.with(|state| class.and_then(|class| state.take(class, layout.size())));
+            late.ok_or_else(|| self.fail(error))
+        })
     }
 
-    fn enter_slab(
-        &self,
-        plan: &SlabPlan,
-        range: FrameRange,
-        layout: Layout,
-    ) -> Result<NonNull<u8>, AllocError> {
-        let place = plan.arena.index_of_frame(range.start());
-        let Some((index, base)) = place.and_then(|index| Some((index, plan.arena.address(index)?))) else {
-            return Err(self.reject(range, layout));
+    /// The first block of a new slab, or whole frames where a slab is not to be had.
+    fn new_slab(&self, class: Class, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        let plan = self.state.with(|state| state.plan(class)).ok_or(AllocError::NotReady)?;
+        let arena = &plan.arena;
+        let frames = arena.frames_for(plan.geometry.slab as usize);
+        let range = match self.obtain(&FrameRequest::new(frames).aligned(frames)) {
+            Ok(range) => range,
+            // A slab needs more adjacent frames than the block: try without.
+            Err(FrameError::NoMemory { .. }) if arena.frames_for(class.size()) < frames => {
+                return self.large_block(layout);
+            }
+            Err(error) => return Err(explain(&error, layout, arena)),
         };
-        let cookie = Slab::expected_cookie(base, plan.class, plan.secret);
+        let (index, base) = self.locate_frames(arena, range, layout)?;
+        let cookie = Slab::expected_cookie(base, class, plan.secret);
         // SAFETY: these frames were handed out to this heap alone, aligned and as many as the slab needs.
         let slab = unsafe { Slab::format(base, &plan.geometry, cookie) };
-        let block = self.state.with(|state| state.adopt(plan.class, slab, index, layout.size()));
-        block.ok_or_else(|| self.fail(AllocError::NoMemory { requested: layout.size(), largest_free: 0 }))
+        let block = self.state.with(|state| state.adopt(class, slab, index, layout.size()));
+        block.ok_or(AllocError::NoMemory { requested: layout.size(), largest_free: 0 })
     }
 
     /// A block of whole frames.
-    pub(super) fn allocate_large(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+    fn large_block(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         let arena = self.state.with(|state| state.arena);
         if !arena.is_ready() {
-            return Err(self.fail(AllocError::NotReady));
+            return Err(AllocError::NotReady);
         }
         if !arena.keeps(layout.align()) {
-            return Err(self.fail(AllocError::BadRequest { size: layout.size(), align: layout.align() }));
+            return Err(AllocError::BadRequest { size: layout.size(), align: layout.align() });
         }
         let count = arena.frames_for(layout.size());
         let align = (layout.align() >> E::PAGE_SHIFT).max(1);
-        let range = match self.obtain(&FrameRequest::new(count).aligned(align)) {
-            Ok(range) => range,
-            Err(error) => return Err(self.fail(explain(&error, layout, &arena))),
-        };
-        let place = arena.index_of_frame(range.start());
-        let Some((index, block)) = place.and_then(|index| Some((index, arena.address(index)?))) else {
-            return Err(self.reject(range, layout));
-        };
+        let range = self.obtain(&FrameRequest::new(count).aligned(align));
+        let range = range.map_err(|error| explain(&error, layout, &arena))?;
+        let (index, block) = self.locate_frames(&arena, range, layout)?;
         arena.mark_tails(index, count);
         self.state.with(|state| state.enter_large(index, count, layout.size()));
         Ok(block)
+    }
+
+    /// Where fresh frames lie. Frames outside the source's span are of no use and go back.
+    fn locate_frames(
+        &self,
+        arena: &Arena,
+        range: FrameRange,
+        layout: Layout,
+    ) -> Result<(usize, NonNull<u8>), AllocError> {
+        let index = arena.index_of_frame(range.start());
+        let place = index.and_then(|index| Some((index, arena.address(index)?)));
+        place.ok_or_else(|| {
+            self.give_back(range);
+            AllocError::NoMemory { requested: layout.size(), largest_free: 0 }
+        })
     }
 
     /// Gives frames back that no block lies in any more.
@@ -154,13 +161,6 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         if refused.is_err() {
             self.state.with(|state| state.lost_frames += range.count());
         }
-    }
-
-    /// The source handed out frames outside its span: they are of no use.
-    #[cold]
-    fn reject(&self, range: FrameRange, layout: Layout) -> AllocError {
-        self.give_back(range);
-        self.fail(AllocError::NoMemory { requested: layout.size(), largest_free: 0 })
     }
 }
 

@@ -21,7 +21,6 @@ pub(super) struct Surplus {
 pub(super) struct SlabPlan {
     pub(super) arena: Arena,
     pub(super) secret: u64,
-    pub(super) class: Class,
     pub(super) geometry: Geometry,
 }
 
@@ -83,7 +82,7 @@ impl State {
     /// How to make a slab of `class`; `None` before `init`.
     pub(super) fn plan(&self, class: Class) -> Option<SlabPlan> {
         let geometry = *self.bin(class)?.geometry();
-        let plan = SlabPlan { arena: self.arena, secret: self.secret, class, geometry };
+        let plan = SlabPlan { arena: self.arena, secret: self.secret, geometry };
         self.arena.is_ready().then_some(plan)
     }
 

@@ -141,7 +141,7 @@ impl Slab {
         if rest == 0 {
             header.summary.set(summary.get() & (summary.get() - 1));
         }
-        header.live.set(header.live.get() + 1);
+        header.live.set(header.live.get().wrapping_add(1));
         Some(block)
     }
 

@@ -2,9 +2,12 @@
 
 use core::alloc::Layout;
 
+use super::super::KernelHeap;
 use super::{Machine, TestModel, free, layout, reallocate};
-use crate::error::{AllocError, FrameError, InitError, ReallocError};
-use crate::testing::{HeapModel, HeapOp};
+use crate::error::{AllocError, FrameError, FreeError, InitError, ReallocError};
+use crate::ports::FrameAlloc;
+use crate::testing::{HeapModel, HeapOp, PlainFrames};
+use crate::types::{FrameRange, FrameRequest};
 
 /// Runs `story` on a fresh machine with the k-th frame allocation failing, for every k until none fails.
 fn sweep(frames: usize, story: impl Fn(&mut TestModel<'_>)) {
@@ -184,4 +187,28 @@ fn absurd_layouts_are_errors() {
     }
     assert!(Layout::from_size_align(usize::MAX, 1).is_err(), "core refuses it before the heap is asked");
     assert_eq!(heap.check(), Ok(()));
+}
+
+/// A source that does not take its frames back loses them; the heap counts them and goes on.
+#[test]
+fn frames_that_the_source_refuses_are_counted() {
+    struct OneWay(PlainFrames);
+    // SAFETY: ranges are the inner source's, and none is handed out again.
+    unsafe impl FrameAlloc for OneWay {
+        fn span(&self) -> FrameRange {
+            self.0.span()
+        }
+        fn allocate(&self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
+            self.0.allocate(request)
+        }
+        unsafe fn free(&self, range: FrameRange) -> Result<(), FreeError<FrameRange>> {
+            Err(FreeError::NotManaged(range))
+        }
+    }
+    let machine = Machine::new(32);
+    let heap = KernelHeap::new(&machine.env, OneWay(PlainFrames::new(machine.frames.span())));
+    heap.init().unwrap();
+    let large = layout(3 * 4096, 8);
+    free(&heap, heap.allocate(large).unwrap(), large);
+    assert_eq!((heap.stats().lost_frames, heap.stats().live, heap.check()), (3, 0, Ok(())));
 }

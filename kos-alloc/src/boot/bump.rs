@@ -11,7 +11,8 @@ use crate::types::{FrameRange, Pfn};
 
 /// Hands out physical memory from the bottom, never takes it back, and ends with [`hand_over`](Self::hand_over).
 ///
-/// Small allocations follow each other within a frame. Each costs a walk over the free ranges.
+/// Small allocations follow each other within a frame. Each costs a walk over the free ranges. Physical address 0 is an
+/// address like any other: whoever takes it for "nothing" removes frame 0 from the free set.
 #[derive(Debug)]
 pub struct BootAllocator<'m> {
     free: RegionSet<'m>,

@@ -9,7 +9,8 @@ use crate::types::{FrameRange, FrameRequest, Pfn};
 /// What an integrator may choose of a [`Buddy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The order of the largest block, at most [`MAX_ORDER`]. It is lowered to that of the largest region by itself.
+    /// The order of the largest block. Never above [`MAX_ORDER`], nor above what the largest region has room for: a
+    /// higher value means just that.
     ///
     /// A lower one makes the tables for many small regions that lie far apart smaller: each takes the bits of at least
     /// one whole block of this order.
@@ -35,8 +36,8 @@ impl Config {
 ///   therefore, if enough adjacent frames are free but not as one aligned block.
 /// - A count or alignment above the top order is served from adjacent free blocks of the top order; the search looks at
 ///   all of those.
-/// - Of all blocks that are large enough the one with the lowest address is taken. So what is in use gathers at low
-///   addresses, and large blocks survive at high ones.
+/// - Of all blocks that are large enough the one with the lowest address is taken, even if a smaller one would do. So
+///   what is in use gathers at low addresses, and large blocks survive at high ones.
 /// - Adjacent regions are one region: blocks coalesce across the border.
 /// - Metadata: about 2 bits a frame in whole top-order blocks that hold a managed frame.
 ///

@@ -1,6 +1,6 @@
 //! A frame allocator for all CPUs: [`Frames`].
 
-use core::iter;
+use core::{fmt, iter};
 
 use super::{AlreadyInitialised, Backend, Buddy, FrameStats, Histogram};
 use crate::error::{Corruption, FrameError, FreeError};
@@ -13,7 +13,6 @@ use crate::types::{FrameRange, FrameRequest, Pfn};
 /// It can be a `static`: [`new`](Self::new) is `const`, and until [`init`](Self::init) every call fails with
 /// `NotReady`. Every method may be called in interrupt context and, unless it says otherwise, holds the lock only as
 /// long as one operation of the backend takes.
-#[derive(Debug)]
 pub struct Frames<E: Env, T = Buddy<'static>> {
     backend: Locked<E, Option<T>>,
 }
@@ -95,6 +94,12 @@ impl<E: Env, T: Backend> Frames<E, T> {
 
     fn look<R>(&self, before_init: R, work: impl FnOnce(&T) -> R) -> R {
         self.backend.with(|slot| slot.as_ref().map_or(before_init, work))
+    }
+}
+
+impl<E: Env, T> fmt::Debug for Frames<E, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frames").finish_non_exhaustive()
     }
 }
 

@@ -4,6 +4,9 @@
 //! finds (or installs) the emulator; [`machine`] writes its command line; [`guest`] starts it, listens, and never leaves it
 //! behind; [`records`] and [`ktap`] read what the kernel says, [`verdict`] judges it, and [`fail`] keeps the evidence.
 //! [`report`] is the only place that prints.
+//!
+//! Environment: `KOS_QEMU` (the emulator), `KOS_IMAGE` (an image built elsewhere), `CARGO` and `RUSTC` (the compiler),
+//! `CARGO_TARGET_DIR` (instead of `target`).
 
 extern crate alloc;
 

@@ -73,7 +73,7 @@ impl fmt::Display for Missing {
                 write!(f, "no QEMU: apt-get installed {PACKAGE}, but there is no {PROGRAM}")?;
             }
         }
-        write!(f, "\nto install it: {}", os_release::install_line())
+        write!(f, "\nto install it: {}\nwithout it: cargo hosted shell", os_release::install_line())
     }
 }
 

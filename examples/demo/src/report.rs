@@ -7,7 +7,8 @@ use core::time::Duration;
 use std::io::{self, IsTerminal, Write};
 use std::time::Instant;
 
-const SILENCE: Duration = Duration::from_secs(1);
+/// A little less than the second that is promised: whoever waits looks up now and then only.
+const SILENCE: Duration = Duration::from_millis(900);
 
 /// Where the command speaks.
 #[derive(Debug)]

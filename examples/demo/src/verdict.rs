@@ -76,25 +76,31 @@ impl fmt::Display for Trouble {
 
 impl Error for Trouble {}
 
-/// How the kernel ended.
+/// How the kernel ended, of a run whose log is all the kernel's own.
 ///
 /// # Errors
-/// It did not say, or it died: then a panic in the log tells more than the way QEMU ended.
+/// It did not say, or it died: a panic in the log tells more than the way QEMU ended.
 pub fn exit(run: &Run) -> Result<Exit, Trouble> {
-    if let Some(line) = run.log.death() {
-        return Err(Trouble::Died(line));
-    }
+    run.log.death().map_or_else(|| status(run), |line| Err(Trouble::Died(line)))
+}
+
+/// How the kernel ended by the exit status alone, for a log in which a user's words stand.
+///
+/// # Errors
+/// It did not say, or it died.
+pub fn status(run: &Run) -> Result<Exit, Trouble> {
     let status = match run.ending {
         Ending::TimedOut => return Err(Trouble::TimedOut(run.took.as_millis())),
         Ending::Stopped => return Ok(Exit::Success),
         Ending::Exited(status) => status,
     };
     let refused = run.log.is_empty() && !run.complaints.is_empty();
+    let last_words = || run.log.death().unwrap_or_else(|| format!("exit status {PANICKED}"));
     match status.code() {
         Some(REFUSED) | None if refused => Err(Trouble::Refused(run.complaints.clone())),
         Some(SUCCESS) => Ok(Exit::Success),
         Some(FAILED) => Ok(Exit::Failed),
-        Some(PANICKED) => Err(Trouble::Died(format!("exit status {PANICKED}"))),
+        Some(PANICKED) => Err(Trouble::Died(last_words())),
         Some(RESET) => Err(Trouble::Reset),
         Some(code) => Err(Trouble::UnknownStatus(code)),
         None => Err(Trouble::Killed(status.signal().unwrap_or_default())),
@@ -150,6 +156,13 @@ mod tests {
             let judged = exit(&run(ending, "boot\nkernel panic: no\n"));
             assert_eq!(judged, Err(Trouble::Died("kernel panic: no".into())));
         }
+    }
+
+    #[test]
+    fn words_of_a_user_are_no_panic() {
+        let typed = "kos> panicked at\nunknown command\n";
+        assert_eq!(status(&run(exited(33), typed)), Ok(Exit::Success));
+        assert_eq!(status(&run(exited(37), "")), Err(Trouble::Died("exit status 37".into())));
     }
 
     #[test]

@@ -97,6 +97,9 @@ impl Session<'_> {
             Err(trouble @ (Trouble::Refused(_) | Trouble::Tests(KtapError::NothingPlanned))) => {
                 // A request that cannot be met: there is no evidence to keep.
                 self.report.say(&format!("cargo demo: {trouble}"));
+                if self.options().accel == Accel::Kvm {
+                    self.report.say("a /dev/kvm that is there may still not work: take --accel tcg");
+                }
                 return Status::Usage;
             }
             Err(trouble) => (Status::Broken, trouble.to_string()),

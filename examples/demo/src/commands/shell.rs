@@ -43,7 +43,7 @@ pub(super) fn execute(session: &mut Session<'_>) -> Result<Status, Error> {
     drop(console);
     session.report.end_line();
     let run = run?;
-    let verdict = verdict::exit(&run);
+    let verdict = verdict::status(&run);
     Ok(session.conclude(&run, verdict, &["the kernel's shell".into()]))
 }
 

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::process::Stdio;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Termios, tcgetattr};
@@ -147,11 +148,14 @@ fn modes(terminal: &File) -> (LocalModes, bool) {
     (modes.local_modes, modes.input_modes.is_empty())
 }
 
-/// Reads what appears on the terminal up to this text.
+/// Reads what appears on the terminal up to this text; a minute without a byte is a failure.
 fn read_up_to(terminal: &mut File, text: &str, seen: &mut String) {
+    let minute = Timespec { tv_sec: 60, tv_nsec: 0 };
     let mut buffer = [0; 4096];
     while !seen.contains(text) {
-        let count = terminal.read(&mut buffer).unwrap_or_else(|error| panic!("{error} after {seen}"));
+        let ready = poll(&mut [PollFd::new(terminal, PollFlags::IN)], Some(&minute)).unwrap();
+        assert_eq!(ready, 1, "no '{text}' after {seen}");
+        let count = terminal.read(&mut buffer).unwrap();
         seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
     }
 }

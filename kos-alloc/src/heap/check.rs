@@ -52,7 +52,7 @@ impl State {
         if (index..index + frames).any(|frame| self.arena.look(frame) != Frame::Slab(class)) {
             return self.broken(index, "a slab lacks frames");
         }
-        if !slab.is_sound(class, self.secret) {
+        if !slab.is_sound(self.secret) {
             return self.broken(index, "the cookie of a slab was overwritten");
         }
         if !slab.is_consistent(geometry) {

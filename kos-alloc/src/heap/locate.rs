@@ -47,7 +47,7 @@ impl State {
         let Some((slab, geometry)) = self.slab_at(address, class) else {
             return Err(Miss::Refused(FreeError::Corrupt(ptr)));
         };
-        if !slab.is_sound(class, self.secret) {
+        if !slab.is_sound(self.secret) {
             return Err(Miss::Refused(FreeError::Corrupt(ptr)));
         }
         let offset = address & (geometry.slab as usize - 1);

@@ -92,9 +92,8 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
             Err(error) => return Err(explain(&error, layout, arena)),
         };
         let (index, base) = self.locate_frames(arena, range, layout)?;
-        let cookie = Slab::expected_cookie(base, class, plan.secret);
         // SAFETY: these frames were handed out to this heap alone, aligned and as many as the slab needs.
-        let slab = unsafe { Slab::format(base, &plan.geometry, cookie) };
+        let slab = unsafe { Slab::format(base, &plan.geometry, plan.secret) };
         let block = self.state.with(|state| state.adopt(class, slab, index, layout.size()));
         block.ok_or(AllocError::NoMemory { requested: layout.size(), largest_free: 0 })
     }

@@ -7,7 +7,7 @@
 //!
 //! A set bit of the bitmap is a free block, a set bit of the summary a bitmap word that is not 0; so the first free
 //! block is two bit scans away and no free block is ever read or written. The cookie is a secret mixed with the slab's
-//! address and class: who overruns the block before the slab tramples it first.
+//! address: who overruns the block before the slab tramples it first.
 //!
 //! Invariant, on which the unsafe code rests: a `Slab` is only made by [`Slab::format`] or [`Slab::at`], whose callers
 //! promise that its memory is a slab's for as long as the value is used, and it is used under the heap's lock alone. The
@@ -19,7 +19,7 @@ use core::num::NonZeroU64;
 use core::ptr::NonNull;
 use core::slice;
 
-use super::class::{Class, Geometry};
+use super::class::Geometry;
 
 #[derive(Debug)]
 #[repr(C)]
@@ -47,19 +47,19 @@ pub(crate) struct Slab(NonNull<u8>);
 unsafe impl Send for Slab {}
 
 impl Slab {
-    /// Writes the head of a slab all of whose blocks are free.
+    /// Writes the head of a slab all of whose blocks are free, with a cookie made of `secret`.
     ///
     /// # Safety
     ///
     /// `base` is aligned to and owned by the caller for `geometry.slab` bytes, for as long as the value is used; it may
     /// write all of them.
-    pub(crate) unsafe fn format(base: NonNull<u8>, geometry: &Geometry, cookie: u64) -> Self {
+    pub(crate) unsafe fn format(base: NonNull<u8>, geometry: &Geometry, secret: u64) -> Self {
         let words = geometry.words as usize;
         // SAFETY: the head lies within the slab, which the caller owns.
         unsafe { base.write_bytes(0, bytes(words)) };
         // Zeroes are a valid header: numbers, and links that are none.
         let slab = Self(base);
-        slab.header().cookie.set(cookie);
+        slab.header().cookie.set(slab.cookie(secret));
         for (index, word) in slab.words(geometry).iter().enumerate() {
             let free = (geometry.blocks as usize).saturating_sub(index * 64);
             word.set(low_bits(free));
@@ -79,17 +79,15 @@ impl Slab {
         Self(base)
     }
 
-    /// What the cookie of a slab of `class` at this address must be.
+    /// Whether the cookie is as `format` wrote it.
     #[inline]
-    pub(crate) fn expected_cookie(base: NonNull<u8>, class: Class, secret: u64) -> u64 {
-        // The low bits of the address are 0 and make room for the class.
-        secret ^ (base.addr().get() as u64 | u64::from(class.index()))
+    pub(crate) fn is_sound(self, secret: u64) -> bool {
+        self.header().cookie.get() == self.cookie(secret)
     }
 
-    /// Whether the head is as it was written for `class`.
     #[inline]
-    pub(crate) fn is_sound(self, class: Class, secret: u64) -> bool {
-        self.header().cookie.get() == Self::expected_cookie(self.0, class, secret)
+    fn cookie(self, secret: u64) -> u64 {
+        secret ^ self.0.addr().get() as u64
     }
 
     pub(crate) const fn base(self) -> NonNull<u8> {

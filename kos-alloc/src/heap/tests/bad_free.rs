@@ -131,6 +131,24 @@ fn a_trampled_head_is_reported_as_corrupt() {
     assert!(heap.check().is_err());
 }
 
+/// Nor does a trampled bitmap lead out of the slab: the class goes on with another.
+#[test]
+fn a_trampled_bitmap_hands_out_no_block_that_does_not_exist() {
+    let machine = Machine::new(64);
+    let heap = machine.heap();
+    let line = layout(64, 8);
+    let block = heap.allocate(line).unwrap();
+    let frame = machine.env.direct_map().frame_of(block.addr().get(), HostEnv::PAGE_SHIFT).unwrap();
+    let head = machine.env.address_of(frame).unwrap();
+    // The head has 40 bytes, then comes the one word of the bitmap: only block 63 is free, of blocks 0 to 62.
+    let bitmap = head.map_addr(|address| address.saturating_add(40)).cast::<u64>();
+    // SAFETY: the bitmap is memory of the arena; the test plays the overrun.
+    unsafe { bitmap.write(1 << 63) };
+    let next = heap.allocate(line).unwrap();
+    assert!(next.addr().get() < head.addr().get() || next.addr().get() >= head.addr().get() + 4096);
+    assert!(heap.check().is_err());
+}
+
 #[test]
 fn the_global_allocator_tells_of_wrong_frees() {
     let machine = Machine::new(64);

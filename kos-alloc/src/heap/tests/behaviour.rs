@@ -193,6 +193,22 @@ fn a_class_keeps_one_empty_slab() {
 }
 
 #[test]
+fn slabs_leave_their_list_from_any_place() {
+    let machine = Machine::new(128);
+    let heap = machine.heap();
+    let block = layout(1024, 8);
+    let slabs: Vec<[NonNull<u8>; 15]> =
+        (0..6).map(|_| core::array::from_fn(|_| allocate(&heap, block))).collect();
+    // One block of each: all six are in the list.
+    slabs.iter().for_each(|slab| free(&heap, slab[0], block));
+    for slab in [2, 4, 0, 5, 1, 3] {
+        slabs[slab][1..].iter().for_each(|ptr| free(&heap, *ptr, block));
+        assert_eq!(heap.check(), Ok(()), "after slab {slab}");
+    }
+    assert_eq!(heap.stats().classes[23].slabs, 1);
+}
+
+#[test]
 fn zeroed_memory_is_zero_when_reused() {
     let machine = Machine::new(64);
     let heap = machine.heap();

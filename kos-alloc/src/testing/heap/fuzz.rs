@@ -12,7 +12,7 @@ use crate::testing::{Bytes, FailAt, HostEnv, host_frames};
 use crate::types::{FrameRange, Pfn};
 
 /// Frames of the heap under test: few, so that it runs out; an odd start, so that alignment is not by chance.
-const FRAMES: usize = 96;
+const FRAMES: usize = 64;
 const START: Pfn = Pfn(0x1_0003);
 
 /// Steps after which all invariants are walked.

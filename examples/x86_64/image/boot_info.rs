@@ -4,14 +4,16 @@ use core::ops::Range;
 use core::slice;
 
 use heapless::Vec;
+use kos_demo_kernel::firmware;
 use kos_demo_kernel::platform::{FirmwareKind, FirmwareRegion};
-use kos_x86_64::layout::{BOOT_MAPPED, DIRECT_MAP};
-use kos_x86_64::pvh::{self, MemoryMapEntry, PhysicalMemory, StartInfo, StartInfoError};
+use kos_x86_64::layout::{BOOT_MAPPED, DIRECT_MAP, PAGE};
+use kos_x86_64::pvh::{self, MemoryMapEntry, Part, PhysicalMemory, StartInfo, StartInfoError};
 
 use crate::address::pointer;
 use crate::image;
 
 const REGIONS: usize = pvh::MAX_MEMORY_MAP as usize;
+const USABLE: usize = 2 * REGIONS;
 const MODULES: usize = pvh::MAX_MODULES as usize;
 const COMMAND_LINE: usize = pvh::MAX_COMMAND_LINE;
 
@@ -37,6 +39,7 @@ impl PhysicalMemory for BootMemory {
 #[derive(Debug)]
 pub(crate) struct BootInfo {
     pub(crate) memory_map: Vec<FirmwareRegion, REGIONS>,
+    usable: Vec<Range<u64>, USABLE>,
     pub(crate) command_line: Vec<u8, COMMAND_LINE>,
     modules: Vec<Module, MODULES>,
 }
@@ -52,13 +55,28 @@ impl BootInfo {
     pub(crate) fn read(at: u64) -> Result<Self, StartInfoError> {
         let info = StartInfo::read(&BootMemory, at)?;
         // The capacities are the parser's limits: nothing is lost.
-        Ok(Self {
-            memory_map: info.memory_map().map(region).collect(),
+        let memory_map: Vec<_, REGIONS> = info.memory_map().map(region).collect();
+        let info = Self {
+            usable: usable(&memory_map),
+            memory_map,
             command_line: info.command_line().iter().copied().collect(),
             modules: info
                 .modules()
                 .map(|module| Module { start: module.start, bytes: module.bytes })
                 .collect(),
+        };
+        info.check_modules()?;
+        Ok(info)
+    }
+
+    /// Modules are read as long as the kernel runs, and the final tables map usable memory only.
+    fn check_modules(&self) -> Result<(), StartInfoError> {
+        let mapped = |module: &Range<u64>| {
+            self.usable.iter().any(|range| range.start <= module.start && module.end <= range.end)
+        };
+        let stray = self.module_ranges().find(|module| !module.is_empty() && !mapped(module));
+        stray.map_or(Ok(()), |Range { start, end }| {
+            Err(StartInfoError::Unreadable { part: Part::Module, start, length: end - start })
         })
     }
 
@@ -72,19 +90,23 @@ impl BootInfo {
         self.modules.iter().map(|module| module.start..module.start + module.bytes.len() as u64)
     }
 
-    /// The end of the highest usable region, at most `limit`.
+    /// The end of the highest usable memory, at most `limit`.
     pub(crate) fn memory_end(&self, limit: u64) -> u64 {
-        let usable = self.memory_map.iter().filter(|region| region.kind == FirmwareKind::Usable);
-        usable.filter_map(|region| region.start.checked_add(region.length)).max().unwrap_or(0).min(limit)
+        self.usable.last().map_or(0, |range| range.end.min(limit))
     }
 
     /// Whether the page at physical address `page` is usable memory.
     pub(crate) fn is_memory(&self, page: u64) -> bool {
-        self.memory_map.iter().any(|region| {
-            region.kind == FirmwareKind::Usable
-                && page.checked_sub(region.start).is_some_and(|at| at < region.length)
-        })
+        self.usable.iter().any(|range| range.contains(&page))
     }
+}
+
+/// The whole pages of usable memory, ascending: what the kernel maps.
+fn usable(map: &[FirmwareRegion]) -> Vec<Range<u64>, USABLE> {
+    let pieces = firmware::pieces(|| map.iter().copied()).filter(|piece| piece.kind == FirmwareKind::Usable);
+    let pages = pieces.map(|piece| piece.start.next_multiple_of(PAGE)..piece.end / PAGE * PAGE);
+    // Each entry begins and ends at most two pieces: all of them fit.
+    pages.filter(|range| !range.is_empty()).collect()
 }
 
 fn region(entry: MemoryMapEntry) -> FirmwareRegion {

@@ -3,7 +3,6 @@
 //! Each way out is tried in turn and the last one stops the CPU for good, because under emulation an exit is asynchronous:
 //! the CPU runs on for a while after the write.
 
-use kos_x86_64::gate::Gate;
 use x86_64::VirtAddr;
 use x86_64::instructions::port::Port;
 use x86_64::instructions::tables::lidt;
@@ -43,9 +42,8 @@ pub(crate) fn reset() -> ! {
 
 /// Makes the CPU fault without a handler for the fault or for the fault of that: it shuts down.
 pub(crate) fn triple_fault() {
-    static EMPTY: [Gate; 0] = [];
-    let pointer = DescriptorTablePointer { limit: 0, base: VirtAddr::from_ptr(EMPTY.as_ptr()) };
-    // SAFETY: the table holds no gate, so the CPU never reads a handler from it: the next trap shuts the CPU down.
+    let pointer = DescriptorTablePointer { limit: 0, base: VirtAddr::zero() };
+    // SAFETY: no gate lies within the limit, so the CPU reads none: the next trap shuts it down.
     unsafe { lidt(&pointer) };
     interrupts::int3();
 }

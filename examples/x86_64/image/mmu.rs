@@ -4,7 +4,7 @@ use core::convert::Infallible;
 use core::ptr::NonNull;
 
 use kos_paging::{FlushSet, PhysAddr, PhysMapper, Scope, TlbControl};
-use kos_x86_64::layout::{DIRECT_MAP, PAGE};
+use kos_x86_64::layout::DIRECT_MAP;
 use x86_64::VirtAddr;
 use x86_64::instructions::tlb;
 
@@ -19,7 +19,7 @@ pub(crate) struct PhysicalMap(pub(crate) Option<&'static BootInfo>);
 // the final ones; until those stand, no table lies above. Nobody but the paging code uses the frames of tables.
 unsafe impl PhysMapper for PhysicalMap {
     fn table(&self, frame: PhysAddr) -> Option<NonNull<u8>> {
-        self.0.filter(|boot| boot.is_memory(frame.get() & !(PAGE - 1)))?;
+        self.0.filter(|boot| boot.is_memory(frame.get()))?;
         NonNull::new(pointer(DIRECT_MAP + frame.get()))
     }
 }

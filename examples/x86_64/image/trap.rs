@@ -55,7 +55,8 @@ fn name(vector: u16) -> &'static str {
 #[unsafe(no_mangle)]
 extern "C" fn trap_handle(frame: &mut Frame) {
     const SPURIOUS_VECTOR: u64 = apic::SPURIOUS_VECTOR as u64;
-    const TIMER_VECTOR: u64 = apic::TIMER_VECTOR as u64;
+    const FIRST_PIC: u64 = pic::FIRST_VECTOR as u64;
+    const LAST_PIC: u64 = FIRST_PIC + 15;
     let metal = crate::metal();
     let vector = frame.vector;
     if let Some(count) = metal.counts.counter(vector) {
@@ -65,9 +66,8 @@ extern "C" fn trap_handle(frame: &mut Frame) {
         trap::BREAKPOINT => {}
         trap::PAGE_FAULT | trap::GENERAL_PROTECTION if probe::refuse(frame) => {}
         0..trap::EXCEPTIONS => fault::fatal(frame),
-        TIMER_VECTOR => metal.end_of_interrupt(),
-        SPURIOUS_VECTOR => {}
-        // Nothing else is unmasked: a spurious interrupt of the 8259A, which needs no end, or a stray one.
-        _ => {}
+        // Spurious ones need no end.
+        SPURIOUS_VECTOR | FIRST_PIC..=LAST_PIC => {}
+        _ => metal.end_of_interrupt(),
     }
 }

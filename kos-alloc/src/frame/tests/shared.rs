@@ -7,7 +7,7 @@ use super::{one, range};
 use crate::error::{FrameError, FreeError};
 use crate::frame::{Backend, Bitmap, Frames};
 use crate::ports::FrameAlloc;
-use crate::testing::{FailAt, HostEnv, check_frame_alloc, host_frames};
+use crate::testing::{FailAt, HostEnv, PlainFrames, check_frame_alloc, host_frames};
 use crate::types::{FrameRange, Pfn};
 
 /// Frees what the test owns.
@@ -18,7 +18,9 @@ fn free(frames: &impl FrameAlloc, range: FrameRange) -> Result<(), FreeError<Fra
 }
 
 #[test]
-fn both_keep_the_contract() {
+fn every_frame_allocator_keeps_the_contract() {
+    check_frame_alloc(&PlainFrames::new(range(5, 1200)));
+
     let env = HostEnv::new(range(0, 2000));
     let mut storage = Vec::new();
     let frames = host_frames(&env, &mut storage);

@@ -31,7 +31,7 @@ macro_rules! address {
             /// Whether the address is a multiple of `bytes`, a power of two.
             #[must_use]
             pub const fn is_aligned(self, bytes: u64) -> bool {
-                self.0 & (bytes - 1) == 0
+                self.0 & bytes.wrapping_sub(1) == 0
             }
 
             /// The address `bytes` further on; `None` past the last number.

@@ -60,6 +60,9 @@ impl<F: Format, P: PhysMapper> Check<'_, F, P> {
 
     /// Whether the entry is present.
     fn entry(&mut self, raw: F::Raw, level: Level, piece: Span, parked: bool) -> Result<bool, Corruption> {
+        if raw == F::Raw::default() {
+            return Ok(false);
+        }
         let at = piece.address::<F>();
         let original = F::unpark(raw);
         let gone = parked || original.is_some();
@@ -78,7 +81,6 @@ impl<F: Format, P: PhysMapper> Check<'_, F, P> {
                     .map_err(|cause| Corruption::Forbidden { at, cause })?;
                 *(if gone { &mut self.quarantined } else { &mut self.mapped }) += piece.bytes();
             }
-            Entry::Absent | Entry::Parked if raw == F::Raw::default() => return Ok(false),
             Entry::Absent | Entry::Parked => return Err(Corruption::StrayBits { at, raw: raw.into() }),
         }
         Ok(original.is_none())

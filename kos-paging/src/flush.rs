@@ -45,9 +45,11 @@ pub enum Scope {
 }
 
 impl FlushSet {
-    /// The translations of `range`, whose smallest leaf has `stride` bytes, a power of two.
+    /// The translations of `range`, whose smallest leaf has `stride` bytes, a power of two; another number counts as 1,
+    /// which flushes too much.
     #[must_use]
     pub const fn new(range: VirtRange, stride: u64) -> Self {
+        let stride = if stride.is_power_of_two() { stride } else { 1 };
         Self { range, stride, global: false, tables: false }
     }
 

@@ -12,6 +12,7 @@ use crate::error::{CreateError, MapError, ProtectError, UnmapError};
 use crate::format::{Entry, Format};
 use crate::ports::{Frame, FrameRequest, FrameSource, PhysMapper};
 use crate::span;
+use crate::table::Table;
 
 /// Why tables could not be had.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,6 +83,25 @@ impl Reserve {
         Entries::ours(ports, frame).store(0, next);
         self.first = Some(frame);
         self.left += 1;
+    }
+}
+
+impl<F, P: FrameSource> Table<F, P> {
+    /// Gives the root's frame back, and the ports.
+    ///
+    /// # Errors
+    ///
+    /// The table itself, if something is mapped or quarantined.
+    ///
+    /// # Safety
+    ///
+    /// No CPU has the table loaded.
+    pub unsafe fn destroy(self) -> Result<P, Self> {
+        if self.stats.tables > 1 || self.stats.mapped_bytes + self.stats.quarantined_bytes > 0 {
+            return Err(self);
+        }
+        free(&self.ports, self.root);
+        Ok(self.ports)
     }
 }
 

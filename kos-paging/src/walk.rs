@@ -205,7 +205,7 @@ impl<'m, F: Format, M: PhysMapper> Walk<'m, F, M> {
     fn look(&mut self, rest: Span) -> Result<Option<Node>, WalkError> {
         let step = self.step()?;
         let level = self.level;
-        let raw = step.entries.load(rest.index::<F>(level));
+        let Some((raw, rest)) = self.skip_empty(step.entries, rest) else { return Ok(None) };
         let original = if self.parked == Parked::Include { F::unpark(raw) } else { None };
         let parked = step.parked || original.is_some();
         let entry = decode(self.format, original.unwrap_or(raw), level, rest)?;
@@ -224,6 +224,24 @@ impl<'m, F: Format, M: PhysMapper> Walk<'m, F, M> {
                 let leaf = Leaf { phys, attrs, accessed, dirty };
                 Ok(Some(Node { span: Span::of_entry::<F>(rest.first, level), level, parked, leaf }))
             }
+        }
+    }
+
+    /// The first entry in this table, at or after `rest`, that is not empty; past them all if there is none.
+    fn skip_empty(&mut self, entries: Entries<'m, F::Raw>, mut rest: Span) -> Option<(F::Raw, Span)> {
+        let end = Span::of_entry::<F>(rest.first, self.level.up()).last.min(rest.last);
+        loop {
+            let raw = entries.load(rest.index::<F>(self.level));
+            if raw != F::Raw::default() {
+                self.rest = Some(rest);
+                return Some((raw, rest));
+            }
+            let last = Span::of_entry::<F>(rest.first, self.level).last;
+            if last >= end {
+                self.advance(rest);
+                return None;
+            }
+            rest.first = last + 1;
         }
     }
 

@@ -6,7 +6,7 @@
 
 use super::leaves;
 use super::split::{self, Splitter};
-use crate::entry::Entries;
+use crate::entry::{Entries, RawEntry};
 use crate::error::UnmapError;
 use crate::flush::{FlushSet, Unmapped};
 use crate::format::{Entry, Format, Level};
@@ -27,7 +27,7 @@ pub(super) fn unmap<F: Format, P: FrameSource + PhysMapper>(
     let reserve = Reserve::take(table.format, &table.ports, survey.needed)?;
 
     let Table { format, ports, root, stats, .. } = table;
-    stats.mapped_bytes -= survey.bytes;
+    stats.mapped_bytes = stats.mapped_bytes.saturating_sub(survey.bytes);
     stats.quarantined_bytes += survey.bytes;
     let mut park =
         Park { splitter: Splitter { format: *format, ports: &*ports, reserve, stats }, tables: false };
@@ -105,7 +105,7 @@ impl<'p, F: Format, P: PhysMapper> Park<'p, F, P> {
     }
 }
 
-fn all<R: crate::entry::RawEntry>(entries: Entries<'_, R>, test: impl Fn(R) -> bool) -> bool {
+fn all<R: RawEntry>(entries: Entries<'_, R>, test: impl Fn(R) -> bool) -> bool {
     (0..Entries::<R>::COUNT).all(|index| test(entries.load(index)))
 }
 
@@ -154,7 +154,7 @@ impl<'p, F: Format, P: FrameSource + PhysMapper, R: FnMut(Mapping)> Sweep<'p, F,
                 self.table(child, below, piece, parked);
                 if parked && all(child, |raw| raw == F::Raw::default()) {
                     entries.store(index, F::Raw::default());
-                    self.stats.tables -= 1;
+                    self.stats.tables = self.stats.tables.saturating_sub(1);
                     reserve::free(self.ports, phys);
                 }
             }
@@ -163,7 +163,7 @@ impl<'p, F: Format, P: FrameSource + PhysMapper, R: FnMut(Mapping)> Sweep<'p, F,
     }
 
     fn leaf(&mut self, leaf: Mapping) {
-        self.stats.quarantined_bytes -= leaf.leaf_bytes;
+        self.stats.quarantined_bytes = self.stats.quarantined_bytes.saturating_sub(leaf.leaf_bytes);
         if self.run.as_mut().is_some_and(|run| run.join(&leaf)) {
             return;
         }

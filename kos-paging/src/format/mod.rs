@@ -43,7 +43,7 @@ impl Level {
     /// The next higher level.
     #[must_use]
     pub const fn up(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 
     /// The next lower level; `None` below the pages.
@@ -147,7 +147,8 @@ pub enum Transition {
     Flush,
 }
 
-/// One MMU's entries and geometry. Pure: no method reads or writes memory.
+/// One MMU's entries and geometry. Pure: no method reads or writes memory. Levels given are below `LEVELS` but where a
+/// method says otherwise.
 ///
 /// Level 0 holds the smallest pages; an entry at level *n* translates `1 << shift(n)` bytes; the root is a table of
 /// entries at level `LEVELS - 1`.

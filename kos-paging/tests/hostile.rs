@@ -1,0 +1,80 @@
+//! Tables of any content: `translate` says what the MMU says, or an error, and always ends.
+
+mod common;
+
+use kos_paging::testing::machine::Rig;
+use kos_paging::testing::mmu::{Fault, Mmu, Mode};
+use kos_paging::testing::{Arena, cases, noise};
+use kos_paging::*;
+
+const TABLES: usize = 6;
+
+fn word(bytes: &mut impl Iterator<Item = u8>) -> u64 {
+    u64::from_le_bytes(core::array::from_fn(|_| bytes.next().unwrap_or_default()))
+}
+
+/// An entry that mostly leads to a table of the arena, with random low and high bits; sometimes anything.
+fn entry(bytes: &mut impl Iterator<Item = u8>, frames: &[u64]) -> u64 {
+    let (any, bits) = (word(bytes), word(bytes));
+    let table = frames.iter().cycle().nth((any & 0xff) as usize).copied().unwrap_or_default();
+    match bits & 7 {
+        0 => any,
+        1 => any & 0x8000_7fff_ffff_ffff | 1,
+        2 => any & 0x8000_7fff_c000_01ff | 1,
+        _ => table | any >> 8 & 0x67e | 1 | if bits & 0x38 == 0 { 1 << 63 } else { 0 },
+    }
+}
+
+fn compare<F: Format>(rig: Rig<F>, seed: u64) -> Result<(), String> {
+    let memory = Arena::new(TABLES);
+    let limit = FrameRequest::below(PhysAddr::new(u64::from(u32::MAX)));
+    let frames: Vec<u64> =
+        (0..TABLES).filter_map(|_| memory.allocate(limit).ok()).map(|frame| frame.address().get()).collect();
+    let mut bytes = noise(seed, 1 << 20);
+    for frame in &frames {
+        for slot in 0..512 {
+            let wide = matches!(rig.mode, Mode::FourLevel { .. });
+            let high = if wide { 0 } else { entry(&mut bytes, &frames) << 32 };
+            let low = entry(&mut bytes, &frames) & if wide { u64::MAX } else { 0xffff_ffff };
+            memory.write(frame + slot * 8, low | high);
+        }
+    }
+    let cr3 = frames.first().copied().unwrap_or_default();
+    let mmu = Mmu { mode: rig.mode, memory: &memory, cr3 };
+    for _ in 0..256 {
+        let any = word(&mut bytes);
+        let at = if any & 1 == 0 { any >> 17 } else { any | 0xffff_8000_0000_0000 };
+        let at = if matches!(rig.mode, Mode::TwoLevel { .. }) { at & 0xffff_ffff } else { at };
+        let said = walk::translate(rig.format, &memory, PhysAddr::new(cr3), VirtAddr::new(at));
+        let agree = match (mmu.probe(at), &said) {
+            (Ok(found), Ok(said)) => {
+                let flags = said.leaf.attrs.flags;
+                found.phys == said.phys.get()
+                    && 1 << found.page_bits == said.leaf.leaf_bytes
+                    && found.writable == flags.contains(Flags::WRITE)
+                    && found.user == flags.contains(Flags::USER)
+                    && found.executable == flags.contains(Flags::EXECUTE)
+                    && found.global == flags.contains(Flags::GLOBAL)
+            }
+            (Err(Fault::Page(0)), Err(TranslateError::NotMapped { .. })) => true,
+            (Err(Fault::Page(9)), Err(TranslateError::Walk(WalkError::Reserved { .. }))) => true,
+            (Err(Fault::Bus(_)), Err(TranslateError::Walk(WalkError::UnknownFrame { .. }))) => true,
+            (Err(Fault::NonCanonical), Err(TranslateError::NonCanonical { .. })) => true,
+            _ => false,
+        };
+        if !agree {
+            return Err(format!("seed {seed}, {at:#x}: MMU {:x?}, translate {said:x?}", mmu.probe(at)));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn translate_agrees_with_the_mmu_on_any_image() {
+    for seed in 0..u64::from(cases(32)).min(2000) {
+        assert_eq!(compare(Rig::long(), seed), Ok(()));
+        assert_eq!(compare(Rig::early_long(), seed), Ok(()));
+        assert_eq!(compare(Rig::two_level(), seed), Ok(()));
+        assert_eq!(compare(Rig::early_two_level(), seed), Ok(()));
+    }
+}

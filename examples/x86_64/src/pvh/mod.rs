@@ -31,8 +31,8 @@ const MEMORY_ENTRY: usize = 24;
 
 /// Physical memory as the boot loader left it.
 pub trait PhysicalMemory {
-    /// The `length` bytes from physical address `start`; `None` if any of them is not readable memory or if the range
-    /// wraps. An empty range is readable anywhere.
+    /// The `length` bytes, at least one, from physical address `start`; `None` if any of them is not readable memory or if
+    /// the range wraps.
     fn bytes(&self, start: u64, length: u64) -> Option<&[u8]>;
 }
 
@@ -117,7 +117,7 @@ impl<'m, M: PhysicalMemory> StartInfo<'m, M> {
     pub fn modules(&self) -> impl Iterator<Item = Module<'m>> + use<'m, M> {
         let memory = self.memory;
         self.module_ranges().filter_map(move |(start, length)| {
-            memory.bytes(start, length).map(|bytes| Module { start, bytes })
+            part(memory, Part::Module, start, length).ok().map(|bytes| Module { start, bytes })
         })
     }
 
@@ -133,8 +133,11 @@ impl<'m, M: PhysicalMemory> StartInfo<'m, M> {
     }
 }
 
-/// The bytes of one part, or which part is unreadable.
+/// The bytes of one part, or which part is unreadable. Nothing is readable anywhere.
 fn part<M: PhysicalMemory>(memory: &M, part: Part, start: u64, length: u64) -> Result<&[u8], StartInfoError> {
+    if length == 0 {
+        return Ok(&[]);
+    }
     memory.bytes(start, length).ok_or(StartInfoError::Unreadable { part, start, length })
 }
 

@@ -13,9 +13,6 @@ pub struct Bytes<'b> {
 
 impl PhysicalMemory for Bytes<'_> {
     fn bytes(&self, start: u64, length: u64) -> Option<&[u8]> {
-        if length == 0 {
-            return Some(&[]);
-        }
         let from = usize::try_from(start.checked_sub(self.base)?).ok()?;
         let to = from.checked_add(usize::try_from(length).ok()?)?;
         self.bytes.get(from..to)

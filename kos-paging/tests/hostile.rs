@@ -2,9 +2,8 @@
 
 mod common;
 
-use kos_paging::testing::machine::Rig;
 use kos_paging::testing::mmu::{Fault, Mmu, Mode};
-use kos_paging::testing::{Arena, cases, noise};
+use kos_paging::testing::{Arena, Rig, cases, noise};
 use kos_paging::*;
 
 const TABLES: usize = 6;

@@ -1,9 +1,9 @@
 //! Random sequences of operations: table, naive model, software MMU and TLB must agree after every one; formats with a
 //! wrong bit must not.
 
-use kos_paging::testing::machine::{Rig, run};
+use kos_paging::testing::machine::run;
 use kos_paging::testing::mutant::{FAULTS, Mutant};
-use kos_paging::testing::noise;
+use kos_paging::testing::{Rig, noise};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;

@@ -112,20 +112,34 @@ struct Fill<'p, F: Format, P> {
 
 impl<'p, F: Format, P: PhysMapper> Fill<'p, F, P> {
     fn table(&mut self, entries: Entries<'p, F::Raw>, level: Level, span: Span) {
+        if level == Level::PAGE {
+            return self.pages(entries, span);
+        }
         for piece in span.pieces::<F>(level) {
             let index = piece.index::<F>(level);
             match level.down() {
                 Some(below) if level > self.max || !piece.covers::<F>(level) => {
                     self.below(entries, index, level, below, piece);
                 }
-                _ => self.leaf(entries, index, level, piece),
+                _ => entries.store(index, F::with_address(self.bits.at(level), self.phys_of(piece))),
             }
         }
     }
 
-    fn leaf(&mut self, entries: Entries<'p, F::Raw>, index: usize, level: Level, piece: Span) {
-        let phys = PhysAddr::new(self.phys.get() + (piece.first - self.start));
-        entries.store(index, F::with_address(self.bits.at(level), phys));
+    /// The dense case: most of the time of a mapping in small pages is here.
+    fn pages(&self, entries: Entries<'p, F::Raw>, span: Span) {
+        let page = span::size::<F>(Level::PAGE);
+        let (bits, first) = (self.bits.at(Level::PAGE), self.phys_of(span).get());
+        for (index, page) in
+            (span.index::<F>(Level::PAGE)..).zip((0..span.bytes() / page).map(|number| number * page))
+        {
+            entries.store(index, F::with_address(bits, PhysAddr::new(first + page)));
+        }
+    }
+
+    /// Where the first byte of a piece is mapped to.
+    const fn phys_of(&self, piece: Span) -> PhysAddr {
+        PhysAddr::new(self.phys.get() + (piece.first - self.start))
     }
 
     fn below(&mut self, entries: Entries<'p, F::Raw>, index: usize, level: Level, below: Level, piece: Span) {

@@ -1,6 +1,7 @@
 //! Bodies of the fuzz targets.
 
-use super::machine::{Rig, run};
+use super::machine::run;
+use super::rig::Rig;
 
 /// `page_table_ops`: operations on two formats, each for a new and an old CPU; the first byte says which.
 ///

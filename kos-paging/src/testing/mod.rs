@@ -7,6 +7,7 @@
 //! | [`FakeTlb`] | caches translations and finds stale ones |
 //! | [`mmu`] | translates as the manuals say; shares no code with the formats |
 //! | [`model`], [`machine`] | a naive model, and the step that drives table and model together |
+//! | [`Rig`] | a format with its machine: new and old CPUs |
 //! | [`mutant`] | formats with a wrong bit, which the model must catch |
 //! | [`contract`] | checks that an integrator runs on his own ports |
 //! | [`fuzz`] | bodies of the fuzz targets |
@@ -22,10 +23,12 @@ pub mod mmu;
 pub mod model;
 pub mod mutant;
 mod op;
+mod rig;
 mod tlb;
 
 pub use arena::{Arena, Image};
 pub use fail_at::FailAt;
+pub use rig::Rig;
 pub use tlb::{FakeTlb, Stuck};
 
 /// How many sequences a property test runs: `KOS_PROPTEST_CASES`, else `default`.

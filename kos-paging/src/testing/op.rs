@@ -1,6 +1,6 @@
 //! Operations from bytes: what a fuzzer, a property test and the corpus share.
 
-use super::machine::Rig;
+use super::rig::Rig;
 use crate::addr::PhysAddr;
 use crate::attrs::{Attrs, Flags, MemoryType};
 use crate::format::Level;

@@ -7,6 +7,7 @@
 //!
 //! Environment: `KOS_QEMU` (the emulator), `KOS_IMAGE` (an image built elsewhere), `CARGO` and `RUSTC` (the compiler),
 //! `CARGO_TARGET_DIR` (instead of `target`).
+#![deny(unsafe_code)]
 
 extern crate alloc;
 

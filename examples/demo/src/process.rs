@@ -51,16 +51,10 @@ impl Owned {
             inherited.iter().try_for_each(|fd| Ok(fcntl_setfd(fd, FdFlags::empty())?))
         };
         command.process_group(0);
-        // SAFETY: the hook runs in the forked child, where only async-signal-safe calls are allowed: it makes four system
+        // SAFETY: the hook runs in the forked child, where only async-signal-safe calls are allowed: it makes a few system
         // calls, takes no lock and allocates nothing (`ErrorKind` and errno values convert to `io::Error` without a box).
         unsafe { command.pre_exec(hook) };
         command.spawn().map(Self)
-    }
-
-    /// The process number.
-    #[must_use]
-    pub fn id(&self) -> u32 {
-        self.0.id()
     }
 
     /// What the child writes to its piped stderr.

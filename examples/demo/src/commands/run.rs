@@ -25,14 +25,12 @@ pub(super) fn execute(session: &mut Session<'_>) -> Result<Status, Error> {
     let (interrupt, report) = (session.interrupt, &mut session.report);
     let (mut channel, started) = (Channel::default(), Instant::now());
     let run = Guest::start(&boot)?.listen(interrupt, &mut |event| match event {
-        Event::Log(bytes) => {
-            if report.verbose() {
-                report.raw(bytes);
-            }
+        Event::Records(bytes) => channel.take(bytes, report),
+        Event::Log(bytes) if report.verbose() => {
+            report.raw(bytes);
             Ok(Next::Continue)
         }
-        Event::Records(bytes) => channel.take(bytes, report),
-        Event::Idle => {
+        Event::Log(_) | Event::Idle => {
             report.tick("the kernel is running", started);
             Ok(Next::Continue)
         }

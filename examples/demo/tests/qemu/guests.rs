@@ -43,6 +43,15 @@ fn silent_guest_times_out() {
 }
 
 #[test]
+fn flooding_guest_times_out_and_the_user_hears_of_it() {
+    let image = Tiny::default().flood(COM1).finish("flood");
+    let answer = demo_with(&image, &["run", "--exec", "tiny", "--timeout", "2"]).expect(3);
+    let said = answer.stderr.len().min(100);
+    assert!(answer.stderr.contains("the kernel is running (1 s)"), "{}", &answer.stderr[..said]);
+    assert!(answer.stderr.contains("the kernel did not end within 2."), "{}", &answer.stderr[..said]);
+}
+
+#[test]
 fn failed_command_is_named() {
     let image = Tiny::default().write(COM1, b"boot log\n").one_command("", 7).exit(35);
     let answer = demo_with(&image.finish("failed"), &EXEC).expect(1);

@@ -60,6 +60,14 @@ impl Tiny {
         self
     }
 
+    /// Writes a byte to a serial port without end.
+    pub(crate) fn flood(mut self, port: u16) -> Self {
+        // mov dx, port; mov al, 'x'; then out dx, al and a jmp to it
+        let [low, high] = port.to_le_bytes();
+        self.code.extend([0x66, 0xba, low, high, 0xb0, b'x', 0xee, 0xeb, 0xfd]);
+        self
+    }
+
     /// Stops for good and makes the image.
     pub(crate) fn finish(mut self, name: &str) -> PathBuf {
         // cli; hlt; jmp to the hlt

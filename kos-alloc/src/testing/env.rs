@@ -190,3 +190,42 @@ unsafe impl lock_api::RawMutex for HostLock {
         self.owner.store(ptr::null_mut(), Ordering::Release);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lock_api::RawMutex;
+
+    use super::*;
+    use crate::sync::Locked;
+
+    #[test]
+    #[should_panic(expected = "lock taken with interrupts enabled")]
+    fn a_lock_without_the_mask_is_found() {
+        HostLock::INIT.lock();
+    }
+
+    #[test]
+    #[should_panic(expected = "lock taken twice")]
+    fn a_lock_taken_twice_is_found() {
+        let locked = Locked::new(HostEnv::without_memory(), ());
+        locked.with(|()| locked.with(|()| ()));
+    }
+
+    #[test]
+    #[should_panic(expected = "interrupt guards dropped out of order")]
+    fn guards_out_of_order_are_found() {
+        let env = HostEnv::without_memory();
+        let outer = env.irq_save();
+        let _inner = env.irq_save();
+        drop(outer);
+    }
+
+    #[test]
+    fn addresses_are_aligned_like_frame_numbers() {
+        let env = HostEnv::new(FrameRange::between(Pfn(0x1ff), Pfn(0x203)));
+        let huge = env.address_of(Pfn(0x200)).unwrap();
+        assert_eq!(huge.addr().get() % (2 << 20), 0);
+        assert_eq!(env.address_of(Pfn(0x203)), None);
+        assert_eq!(env.masked(), 0);
+    }
+}

@@ -201,7 +201,8 @@ mod tests {
     #[test]
     #[should_panic(expected = "lock taken with interrupts enabled")]
     fn a_lock_without_the_mask_is_found() {
-        HostLock::INIT.lock();
+        let lock = HostLock::INIT;
+        lock.lock();
     }
 
     #[test]

@@ -80,6 +80,21 @@ fn double_free_is_an_error_in_release() {
     assert_eq!(heap.check(), Ok(()));
 }
 
+/// Every frame of a block that went back is known as such, not only its first.
+#[test]
+fn a_pointer_into_a_returned_block_is_a_double_free() {
+    let machine = Machine::new(64);
+    let heap = machine.heap();
+    let large = layout(3 * 4096, 4096);
+    let (kept, block) = (heap.allocate(large).unwrap(), heap.allocate(large).unwrap());
+    free(&heap, block, large);
+    for offset in [0, 8, 4096, 8192, 12_287] {
+        let ptr = block.map_addr(|address| address.saturating_add(offset));
+        assert_eq!(try_free(&heap, ptr, large), Err(FreeError::DoubleFree(ptr)), "{offset}");
+    }
+    free(&heap, kept, large);
+}
+
 #[test]
 fn frames_that_are_not_the_heaps_are_foreign() {
     let machine = Machine::new(64);

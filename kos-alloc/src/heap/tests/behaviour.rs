@@ -130,6 +130,20 @@ fn irq_handler_allocates_while_busy() {
 }
 
 #[test]
+fn an_init_that_comes_second_gives_its_frames_back() {
+    let machine = Machine::new(64);
+    let plain = PlainFrames::new(machine.env.direct_map().frames());
+    let source = Interrupting { frames: &plain, handler: Cell::new(None) };
+    let heap = KernelHeap::new(&machine.env, &source);
+    // The handler's `init` comes between the two halves of the other; of its later calls each fails.
+    let first = Cell::new(true);
+    let handler = || assert_eq!(heap.init().is_ok(), first.replace(false));
+    source.handler.set(Some(&handler));
+    assert_eq!(heap.init(), Err(InitError::AlreadyInitialised));
+    assert_eq!((plain.used(), heap.check()), (1, Ok(())));
+}
+
+#[test]
 fn nothing_is_allocated_for_no_bytes() {
     let machine = Machine::new(16);
     let heap = machine.cold_heap();
@@ -293,6 +307,20 @@ fn a_direct_map_that_does_not_serve_is_refused() {
     let nothing = KernelHeap::new(&machine.env, PlainFrames::new(FrameRange::EMPTY));
     assert_eq!(nothing.init(), Err(InitError::NoFrames));
     assert_eq!(machine.frames.live_frames(), 0);
+}
+
+/// The map keeps 64 KiB here: more is refused, not promised wrongly.
+#[test]
+fn alignment_beyond_the_direct_map_is_a_bad_request() {
+    let machine = Machine::at(Pfn(1 << 17), 200);
+    let span = FrameRange::new(Pfn(16), 200).unwrap();
+    let env = Remapped::<12>(&machine.env, DirectMap::new(machine.env.direct_map().base(), span));
+    let heap = KernelHeap::new(&env, PlainFrames::new(span));
+    heap.init().unwrap();
+    let (kept, lost) = (layout(100, 64 << 10), layout(100, 128 << 10));
+    free(&heap, heap.allocate(kept).unwrap(), kept);
+    assert_eq!(heap.allocate(lost), Err(AllocError::BadRequest { size: 100, align: 128 << 10 }));
+    assert_eq!(heap.stats().failed.bad_request, 1);
 }
 
 #[test]

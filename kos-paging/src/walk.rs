@@ -69,16 +69,35 @@ pub fn translate<F: Format, M: PhysMapper>(
     at: VirtAddr,
 ) -> Result<Translation, TranslateError> {
     let offset = F::VA.offset(at).ok_or(TranslateError::NonCanonical { at })?;
-    let mut walk = Walk::new(format, mapper, root, Span { first: offset, last: offset }, Parked::Skip);
-    match walk.next() {
-        Some(Ok(node)) => {
-            let leaf = node.mapping::<F>();
-            let inside = offset - node.span.first;
-            Ok(Translation { phys: PhysAddr::new(leaf.phys.get() + inside), leaf })
+    let span = Span { first: offset, last: offset };
+    let (mut frame, mut limit) = (root, Flags::all());
+    for level in (0..F::LEVELS).rev().map(Level::new) {
+        let entries = Entries::open(mapper, frame).ok_or_else(|| unknown::<F>(offset, level.up(), frame))?;
+        match decode(format, entries.load(span.index::<F>(level)), level, span)? {
+            Entry::Absent | Entry::Parked => return Err(TranslateError::NotMapped { at, level }),
+            Entry::Table { phys, limit: narrower } => {
+                frame = phys;
+                limit &= narrower | ALWAYS;
+            }
+            Entry::Leaf { phys, mut attrs, accessed, dirty } => {
+                attrs.flags &= limit;
+                let span = Span::of_entry::<F>(offset, level);
+                let leaf = Leaf { phys, attrs, accessed, dirty };
+                let leaf = Node { span, level, parked: false, leaf }.mapping::<F>();
+                return Ok(Translation { phys: PhysAddr::new(phys.get() + (offset - span.first)), leaf });
+            }
         }
-        Some(Err(cause)) => Err(TranslateError::Walk(cause)),
-        None => Err(TranslateError::NotMapped { at, level: walk.level }),
     }
+    // No format has tables below its last level.
+    Err(unknown::<F>(offset, Level::PAGE, frame).into())
+}
+
+/// What a table cannot take away.
+const ALWAYS: Flags = Flags::READ.union(Flags::GLOBAL);
+
+/// The error of an entry at `level` that leads nowhere.
+fn unknown<F: Format>(offset: u64, level: Level, frame: PhysAddr) -> WalkError {
+    WalkError::UnknownFrame { at: Span::of_entry::<F>(offset, level).address::<F>(), level, frame }
 }
 
 /// All that is mapped by the tables from `root`, of any origin, as runs of like leaves.
@@ -215,12 +234,12 @@ impl<'m, F: Format, M: PhysMapper> Walk<'m, F, M> {
                 Ok(None)
             }
             Entry::Table { phys, limit } => {
-                self.enter(rest.first, level, phys, step.limit & limit, parked)?;
+                self.enter(rest.first, level, phys, step.limit & (limit | ALWAYS), parked)?;
                 Ok(None)
             }
             Entry::Leaf { phys, mut attrs, accessed, dirty } => {
                 self.advance(rest);
-                attrs.flags &= step.limit | Flags::READ | Flags::GLOBAL;
+                attrs.flags &= step.limit;
                 let leaf = Leaf { phys, attrs, accessed, dirty };
                 Ok(Some(Node { span: Span::of_entry::<F>(rest.first, level), level, parked, leaf }))
             }
@@ -264,8 +283,7 @@ impl<'m, F: Format, M: PhysMapper> Walk<'m, F, M> {
         if let Some(step) = self.path.get(usize::from(self.level.get())).copied().flatten() {
             return Ok(step);
         }
-        let rights = Flags::WRITE | Flags::EXECUTE | Flags::USER;
-        self.enter(0, Level::new(F::LEVELS), self.root, rights, false)
+        self.enter(0, Level::new(F::LEVELS), self.root, Flags::all(), false)
     }
 
     /// Goes into the table that the entry of `offset` at level `from` points to.
@@ -277,10 +295,9 @@ impl<'m, F: Format, M: PhysMapper> Walk<'m, F, M> {
         limit: Flags,
         parked: bool,
     ) -> Result<Step<'m, F::Raw>, WalkError> {
-        let at = Span::of_entry::<F>(offset, from).address::<F>();
-        let unknown = WalkError::UnknownFrame { at, level: from, frame };
-        let level = from.down().ok_or(unknown)?;
-        let entries = Entries::open(self.mapper, frame).ok_or(unknown)?;
+        let unknown = || unknown::<F>(offset, from, frame);
+        let level = from.down().ok_or_else(unknown)?;
+        let entries = Entries::open(self.mapper, frame).ok_or_else(unknown)?;
         let step = Step { entries, limit, parked };
         self.level = level;
         if let Some(place) = self.path.get_mut(usize::from(level.get())) {

@@ -35,6 +35,7 @@ pub(super) const PAT_HUGE: u32 = 1 << 12;
 pub(super) const TABLE: u32 = P | RW | US;
 
 /// All bits of a leaf but the address and execute-disable.
+#[inline]
 pub(super) fn leaf_bits(attrs: Attrs, level: Level, memory: &MemorySlots) -> Result<u32, AttrError> {
     if !attrs.flags.contains(Flags::READ) {
         return Err(AttrError::NotReadable);
@@ -50,6 +51,7 @@ pub(super) fn leaf_bits(attrs: Attrs, level: Level, memory: &MemorySlots) -> Res
 }
 
 /// The attributes of a leaf but for `EXECUTE`; an error is the bit that selects a slot which the CPU has not.
+#[inline]
 pub(super) fn attrs(bits: u32, level: Level, memory: &MemorySlots) -> Result<Attrs, u32> {
     let when = |bit: u32, flag: Flags| if bits & bit == 0 { Flags::empty() } else { flag };
     let flags = Flags::READ | limit(bits) | when(G, Flags::GLOBAL);
@@ -60,12 +62,14 @@ pub(super) fn attrs(bits: u32, level: Level, memory: &MemorySlots) -> Result<Att
 }
 
 /// The rights, but for `EXECUTE`, that an entry leaves to what is below it.
+#[inline]
 pub(super) fn limit(bits: u32) -> Flags {
     let when = |bit: u32, flag: Flags| if bits & bit == 0 { Flags::empty() } else { flag };
     when(RW, Flags::WRITE) | when(US, Flags::USER)
 }
 
 /// The low bits of a huge leaf at `level`, moved to where a leaf one level below has them.
+#[inline]
 pub(super) fn split(bits: u32, level: Level) -> u32 {
     let below = level.down().unwrap_or_default();
     let size = if below == Level::PAGE { 0 } else { PS };
@@ -75,6 +79,7 @@ pub(super) fn split(bits: u32, level: Level) -> u32 {
 /// What `was` to `is` asks of the TLBs, `was` being present and each bit of `rights` allowing something.
 ///
 /// A TLB may keep what it read; it walks again before it refuses (SDM vol. 3, "Optional Invalidation").
+#[inline]
 pub(super) fn transition(was: u64, is: u64, rights: u64) -> Transition {
     let use_bits = u64::from(A | D);
     let changed = was ^ is;
@@ -87,15 +92,18 @@ pub(super) fn transition(was: u64, is: u64, rights: u64) -> Transition {
     }
 }
 
+#[inline]
 const fn pat(level: Level) -> u32 {
     if level.get() == 0 { PAT } else { PAT_HUGE }
 }
 
+#[inline]
 fn slot(bits: u32, level: Level) -> u8 {
     let bit = |mask: u32, value: u8| if bits & mask == 0 { 0 } else { value };
     bit(PWT, 1) | bit(PCD, 2) | bit(pat(level), 4)
 }
 
+#[inline]
 const fn slot_bits(slot: u8, level: Level) -> u32 {
     let low = if slot & 1 == 0 { 0 } else { PWT };
     let middle = if slot & 2 == 0 { 0 } else { PCD };

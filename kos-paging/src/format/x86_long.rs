@@ -58,10 +58,12 @@ impl X86Long<4> {
         &self.caps
     }
 
+    #[inline]
     fn is_leaf(raw: u64, level: Level) -> bool {
         level == Level::PAGE || raw & u64::from(x86::PS) != 0
     }
 
+    #[inline]
     fn reserved(&self, raw: u64, level: Level) -> u64 {
         let beyond = ADDRESS & !self.max_phys().get();
         let xd = if self.caps.nx { 0 } else { XD };
@@ -72,10 +74,12 @@ impl X86Long<4> {
 }
 
 /// Address bits of a huge leaf that must be zero; bit 12 among them is the PAT's.
+#[inline]
 fn below_huge(level: Level) -> u64 {
     (1 << X86Long::<4>::shift(level)) - (1 << 13)
 }
 
+#[inline]
 fn low(raw: u64) -> u32 {
     // Bits 0 to 12 are all that the shared code looks at.
     (raw & 0x1fff) as u32
@@ -88,18 +92,22 @@ impl Format for X86Long<4> {
     const VA: VaRule = VaRule::SignExtended(48);
     const KEPT: u64 = AD;
 
+    #[inline]
     fn shift(level: Level) -> u32 {
         12 + 9 * u32::from(level.get())
     }
 
+    #[inline]
     fn max_phys(&self) -> PhysAddr {
         PhysAddr::new((1 << self.caps.phys_bits) - 1)
     }
 
+    #[inline]
     fn max_leaf(&self) -> Level {
         Level::new(if self.caps.huge_1g { 2 } else { 1 })
     }
 
+    #[inline]
     fn leaf_bits(&self, attrs: Attrs, level: Level) -> Result<u64, AttrError> {
         let bits = u64::from(x86::leaf_bits(attrs, level, &self.caps.memory)?);
         match (attrs.flags.contains(Flags::EXECUTE), self.caps.nx) {
@@ -109,14 +117,17 @@ impl Format for X86Long<4> {
         }
     }
 
+    #[inline]
     fn with_address(bits: u64, phys: PhysAddr) -> u64 {
         bits | phys.get()
     }
 
+    #[inline]
     fn table(&self, phys: PhysAddr) -> u64 {
         u64::from(x86::TABLE) | phys.get()
     }
 
+    #[inline]
     fn decode(&self, raw: u64, level: Level) -> Result<Entry, ReservedBits> {
         if raw & u64::from(x86::P) == 0 {
             return Ok(if Self::unpark(raw).is_some() { Entry::Parked } else { Entry::Absent });
@@ -140,21 +151,25 @@ impl Format for X86Long<4> {
         Ok(Entry::Leaf { phys, attrs, accessed: bit(x86::A), dirty: bit(x86::D) })
     }
 
+    #[inline]
     fn split(&self, raw: u64, level: Level) -> u64 {
         u64::from(x86::split(low(raw), level)) | raw & XD
     }
 
     /// Inverts the address, so that a CPU with the L1TF fault speculates on no memory that exists.
+    #[inline]
     fn park(raw: u64) -> u64 {
         (raw ^ ADDRESS) & !u64::from(x86::P) | u64::from(x86::PARKED)
     }
 
+    #[inline]
     fn unpark(raw: u64) -> Option<u64> {
         let state = raw & u64::from(x86::P | x86::PARKED);
         (state == u64::from(x86::PARKED))
             .then_some((raw ^ ADDRESS ^ u64::from(x86::PARKED)) | u64::from(x86::P))
     }
 
+    #[inline]
     fn transition(&self, old: u64, new: u64, _level: Level) -> Transition {
         if old & u64::from(x86::P) == 0 {
             return Transition::None;

@@ -51,6 +51,7 @@ impl X86TwoLevel {
     }
 
     /// Without PSE the MMU ignores the size bit.
+    #[inline]
     fn is_leaf(&self, raw: u32, level: Level) -> bool {
         level == Level::PAGE || self.caps.pse && raw & x86::PS != 0
     }
@@ -63,31 +64,38 @@ impl Format for X86TwoLevel {
     const VA: VaRule = VaRule::Flat(32);
     const KEPT: u32 = AD;
 
+    #[inline]
     fn shift(level: Level) -> u32 {
         12 + 10 * u32::from(level.get())
     }
 
+    #[inline]
     fn max_phys(&self) -> PhysAddr {
         PhysAddr::new(u32::MAX as u64)
     }
 
+    #[inline]
     fn max_leaf(&self) -> Level {
         Level::new(self.caps.pse.into())
     }
 
+    #[inline]
     fn leaf_bits(&self, attrs: Attrs, level: Level) -> Result<u32, AttrError> {
         let bits = x86::leaf_bits(attrs, level, &self.caps.memory)?;
         if attrs.flags.contains(Flags::EXECUTE) { Ok(bits) } else { Err(AttrError::NoExecuteDisable) }
     }
 
+    #[inline]
     fn with_address(bits: u32, phys: PhysAddr) -> u32 {
         bits | address_bits(phys)
     }
 
+    #[inline]
     fn table(&self, phys: PhysAddr) -> u32 {
         x86::TABLE | address_bits(phys)
     }
 
+    #[inline]
     fn decode(&self, raw: u32, level: Level) -> Result<Entry, ReservedBits> {
         if raw & x86::P == 0 {
             return Ok(if Self::unpark(raw).is_some() { Entry::Parked } else { Entry::Absent });
@@ -106,18 +114,22 @@ impl Format for X86TwoLevel {
         Ok(Entry::Leaf { phys, attrs, accessed: raw & x86::A != 0, dirty: raw & x86::D != 0 })
     }
 
+    #[inline]
     fn split(&self, raw: u32, level: Level) -> u32 {
         x86::split(raw & 0x1fff, level)
     }
 
+    #[inline]
     fn park(raw: u32) -> u32 {
         raw & !x86::P | x86::PARKED
     }
 
+    #[inline]
     fn unpark(raw: u32) -> Option<u32> {
         (raw & (x86::P | x86::PARKED) == x86::PARKED).then_some(raw & !x86::PARKED | x86::P)
     }
 
+    #[inline]
     fn transition(&self, old: u32, new: u32, _level: Level) -> Transition {
         if old & x86::P == 0 {
             return Transition::None;

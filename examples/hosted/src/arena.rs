@@ -1,10 +1,12 @@
 //! Physical memory: one anonymous mapping, address 0 at its start. Pages cost nothing until they are touched.
 //!
-//! Invariant: the mapping is live, readable, writable and exclusively this arena's from [`Arena::new`] to drop; it is reached
-//! only through the direct map of [`HostedEnv`] and through [`Arena::table`], whose users answer for frames to the kernel's
-//! allocators. Everything that hands out an address into the arena is dropped before it: the kernel holds the machine last.
+//! Invariant: the mapping is live, readable, writable and exclusively this arena's from [`Arena::new`] to drop. It is reached
+//! in two ways: by the page tables through [`HostedPhys`], which keeps the arena alive; and by the kernel's allocators through
+//! [`HostedEnv`], which does not. An allocator over that needs a source of frames, and the only one, the kernel's, is gone
+//! before the arena: the kernel drops its machine last.
 #![expect(unsafe_code, reason = "memory of the machine: mmap, and the two ports that show it")]
 
+use alloc::sync::Arc;
 use core::ptr::{self, NonNull};
 use std::io;
 
@@ -112,12 +114,16 @@ unsafe impl Env for HostedEnv {
     }
 }
 
+/// The page tables' view of the arena.
+#[derive(Clone, Debug)]
+pub struct HostedPhys(pub Arc<Arena>);
+
 // SAFETY: every frame below the arena's end is 4096 valid bytes of the arena at a page-aligned address, disjoint from other
 // frames; exclusive use of a frame is the allocators' matter.
-unsafe impl PhysMapper for HostedEnv {
+unsafe impl PhysMapper for HostedPhys {
     fn table(&self, frame: PhysAddr) -> Option<NonNull<u8>> {
-        let offset = usize::try_from(frame.get()).ok().filter(|offset| offset >> 12 < self.frames)?;
+        let offset = usize::try_from(frame.get()).ok().filter(|offset| offset >> 12 < self.0.bytes >> 12)?;
         // SAFETY: the offset is within the mapping.
-        Some(unsafe { self.base.add(offset) })
+        Some(unsafe { self.0.base.add(offset) })
     }
 }

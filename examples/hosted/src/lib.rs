@@ -1,6 +1,8 @@
 //! The demo kernel as a Linux process: see [`Machine`].
 #![deny(unsafe_code)]
 
+extern crate alloc;
+
 pub mod arena;
 pub mod firmware;
 mod machine;

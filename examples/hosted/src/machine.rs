@@ -9,9 +9,10 @@
 //! # Ok::<(), kos_hosted::MachineError>(())
 //! ```
 
-use std::fmt;
+use alloc::sync::Arc;
+use core::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use kos_demo_kernel::platform::FirmwareRegion;
 use kos_demo_kernel::shell::{Status, script::Sink};
@@ -163,4 +164,4 @@ impl fmt::Display for MachineError {
     }
 }
 
-impl std::error::Error for MachineError {}
+impl core::error::Error for MachineError {}

@@ -3,8 +3,9 @@
 //! Exit status: 0 all commands succeeded, 1 one failed (named on standard error), 2 wrong usage, 3 the kernel did not come up or
 //! panicked.
 
+use core::panic::AssertUnwindSafe;
 use std::io::Write as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};

@@ -3,10 +3,11 @@
 //! The image is imaginary: its sections take physical memory and appear in the page tables as on bare metal, so that what the
 //! kernel says about itself has the same shape on both machines. Addresses of the kernel's heap, though, are the process's.
 
+use alloc::sync::Arc;
+use core::iter;
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::io;
-use std::iter;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant as HostInstant;
 
 use kos_demo_kernel::Platform;
@@ -17,7 +18,7 @@ use kos_demo_kernel::platform::{
 use kos_demo_kernel::time::Instant;
 use kos_paging::{Flags, FlushSet, LongCaps, PhysAddr, TlbControl, VirtAddr, X86Long};
 
-use crate::arena::{Arena, HostedEnv};
+use crate::arena::{Arena, HostedEnv, HostedPhys};
 use crate::terminal::Terminal;
 
 const KIB: u64 = 1 << 10;
@@ -54,7 +55,7 @@ pub enum Console {
 /// The machine.
 #[derive(Debug)]
 pub struct Hosted {
-    arena: Arena,
+    arena: Arc<Arena>,
     memory_map: Vec<FirmwareRegion>,
     command_line: Vec<u8>,
     console: Console,
@@ -77,7 +78,7 @@ impl Hosted {
         console: Console,
     ) -> io::Result<Self> {
         Ok(Self {
-            arena: Arena::new(end_of_memory)?,
+            arena: Arc::new(Arena::new(end_of_memory)?),
             memory_map,
             command_line,
             console,
@@ -91,7 +92,7 @@ impl Hosted {
     /// The bytes written to the record channel since the last call.
     #[must_use]
     pub fn take_records(&self) -> Vec<u8> {
-        self.records.lock().map(|mut records| std::mem::take(&mut *records)).unwrap_or_default()
+        core::mem::take(&mut *lock(&self.records))
     }
 
     /// What an MMU would say to an access.
@@ -112,6 +113,11 @@ impl Hosted {
     }
 }
 
+/// The bytes, whatever became of the thread that wrote them before.
+fn lock(bytes: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
+    bytes.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Software that walks tables anew for each access has nothing to forget.
 #[derive(Clone, Copy, Debug)]
 pub struct NoTlb;
@@ -128,7 +134,7 @@ unsafe impl TlbControl for NoTlb {
 
 impl Platform for Hosted {
     type Env = HostedEnv;
-    type Phys = HostedEnv;
+    type Phys = HostedPhys;
     type Tlb = NoTlb;
     type Format = X86Long<4>;
 
@@ -140,8 +146,8 @@ impl Platform for Hosted {
         self.arena.env()
     }
 
-    fn phys(&self) -> HostedEnv {
-        self.arena.env()
+    fn phys(&self) -> HostedPhys {
+        HostedPhys(Arc::clone(&self.arena))
     }
 
     fn tlb(&self) -> NoTlb {
@@ -246,14 +252,12 @@ impl Platform for Hosted {
 
     fn write_log(&self, bytes: &[u8]) {
         match &self.console {
-            Console::Memory(log) => {
-                log.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(bytes)
-            }
+            Console::Memory(log) => lock(log).extend(bytes),
             Console::Terminal(terminal) => terminal.write(bytes),
         }
     }
 
     fn write_record(&self, bytes: &[u8]) {
-        self.records.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(bytes);
+        lock(&self.records).extend(bytes);
     }
 }

@@ -23,7 +23,9 @@ pub(super) fn alloc<P: Platform>(
         [bytes] => (*bytes, "1"),
         [bytes, align] => (*bytes, *align),
         _ => {
-            return Err(CommandError::Usage(Text::new(format_args!("give a size, and perhaps an alignment"))));
+            return Err(CommandError::Usage(Text::new(format_args!(
+                "give a size, and perhaps an alignment"
+            ))));
         }
     };
     let [bytes, align] = [size(bytes), size(align)].map(|word| word.map_err(CommandError::Usage));

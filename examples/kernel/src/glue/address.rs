@@ -14,7 +14,6 @@ pub const fn phys_of(frame: Pfn) -> PhysAddr {
 
 /// The frame at an address.
 #[must_use]
-#[expect(clippy::cast_possible_truncation, reason = "the machines have 64-bit frame numbers")]
 pub const fn frame_of(address: PhysAddr) -> Pfn {
     Pfn((address.get() >> SHIFT) as usize)
 }

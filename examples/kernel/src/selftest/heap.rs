@@ -60,7 +60,7 @@ fn churn<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
         random ^= random >> 17;
         random ^= random << 5;
         let size = 1 + (random >> 8) as usize % 3000;
-        let slot = slots.iter_mut().nth(random as usize % 48);
+        let slot = slots.get_mut(random as usize % 48);
         let Some(slot) = slot else { continue };
         if let Some(mut block) = slot.take() {
             let bytes = block.bytes();

@@ -140,10 +140,7 @@ fn part_of_huge<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     let leaf = kernel.with_tables(|tables| tables.translate(VirtAddr::new(SCRATCH)))?.leaf;
     ensure!(leaf.leaf_bytes == HUGE, "2 MiB became leaves of {} bytes", leaf.leaf_bytes);
     let page = VirtRange::new(VirtAddr::new(SCRATCH + 7 * PAGE), PAGE)?;
-    let refused = kernel.with_tables(|tables| match tables.unmap(page, SplitPolicy::Refuse) {
-        Err(error) => Some(error),
-        Ok(_) => None,
-    });
+    let refused = kernel.with_tables(|tables| tables.unmap(page, SplitPolicy::Refuse).err());
     ensure!(matches!(refused, Some(UnmapError::PartOfHuge { .. })), "{refused:?}");
     let gone = unmap(kernel, page, SplitPolicy::Split)?;
     ensure!(gone == PAGE, "{gone} bytes were unmapped");

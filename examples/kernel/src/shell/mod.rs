@@ -1,7 +1,7 @@
 //! The shell: one line is one or more commands, each ends with a status.
 //!
-//! [`Kernel::execute`](crate::Kernel::execute) runs one command on any writer; [`interactive`] puts the line editor in front,
-//! [`script`] a list of commands for somebody who wants output and statuses apart.
+//! [`Kernel::execute`](crate::Kernel::execute) runs one command on any writer, [`script`] a list of them for somebody who wants
+//! output and statuses apart; the interactive shell puts the editor of [`line`] in front.
 
 mod history;
 mod keys;
@@ -133,10 +133,12 @@ fn read<P: Platform>(platform: &P, editor: &mut Editor, console: &mut Console<'_
         match platform.read_input() {
             Input::Closed => return None,
             Input::Empty => platform.wait_for_input(),
-            Input::Byte(byte) => match editor.feed(byte, console) {
-                Ok(Some(event)) => return Some(event),
-                Ok(None) | Err(fmt::Error) => {}
-            },
+            Input::Byte(byte) => {
+                // The console takes everything, so there is no error.
+                if let Ok(Some(event)) = editor.feed(byte, console) {
+                    return Some(event);
+                }
+            }
         }
     }
 }

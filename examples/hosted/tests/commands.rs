@@ -1,0 +1,234 @@
+//! Every command of the shell, on a machine of 64 MiB.
+#![expect(clippy::unwrap_used, reason = "a test fails by panic")]
+
+use kos_demo_kernel::End;
+use kos_demo_kernel::shell::Status;
+use kos_hosted::{Machine, MachineConfig, Output};
+
+fn machine() -> Machine {
+    Machine::boot(MachineConfig::with_memory(64 << 20)).unwrap()
+}
+
+fn run(command: &str) -> Output {
+    machine().exec(command)
+}
+
+fn status(output: &Output) -> u32 {
+    output.statuses.last().unwrap().1.0
+}
+
+/// Runs a command that must succeed; its text.
+fn good(command: &str) -> String {
+    let output = run(command);
+    assert!(output.succeeded(), "{command}: {}", output.text());
+    output.text()
+}
+
+/// Runs a command that must end with `expected`; its text, one line or two.
+fn bad(command: &str, expected: Status) -> String {
+    let output = run(command);
+    assert_eq!(status(&output), expected.0, "{command}: {}", output.text());
+    output.text()
+}
+
+#[test]
+fn help_lists_every_command_and_each_of_them_exists() {
+    let text = good("help");
+    let names: Vec<_> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    for name in [
+        "help",
+        "free",
+        "memstat",
+        "frames",
+        "pagemap",
+        "alloc",
+        "kmalloc-demo",
+        "dmesg",
+        "irq",
+        "uptime",
+        "selftest",
+        "poweroff",
+        "reboot",
+        "true",
+        "false",
+    ] {
+        assert!(names.contains(&name), "{name} is not in\n{text}");
+        assert_ne!(status(&run(name)), Status::UNKNOWN.0, "{name}");
+    }
+}
+
+#[test]
+fn free_adds_up_and_names_what_is_reserved() {
+    let text = good("free -b");
+    let numbers = |line: &str| -> Vec<u64> {
+        line.split_whitespace().filter_map(|word| word.replace(',', "").parse().ok()).collect()
+    };
+    let row = |name: &str| numbers(text.lines().find(|line| line.starts_with(name)).unwrap());
+    let memory = row("memory");
+    assert_eq!(memory[0], memory[1] + memory[2] + memory[3], "{text}");
+    assert_eq!(row("map")[0], memory[0] + row("firmware")[0], "{text}");
+    // 64 MiB without the hole between 640 KiB and 960 KiB, and with the firmware's window below 4 GiB.
+    assert_eq!(row("map")[0], (64 << 20) - (320 << 10) + (256 << 10), "{text}");
+    for name in ["image", "page 0", "boot metadata"] {
+        assert!(text.contains(name), "{name} is not in\n{text}");
+    }
+    assert!(good("free -h").contains("MiB"));
+    assert!(good("free").starts_with("KiB"));
+    assert!(bad("free -x", Status::USAGE).contains("usage: free [-b|-h]"));
+    assert!(bad("free -h -h", Status::USAGE).contains("unexpected '-h'"));
+}
+
+#[test]
+fn free_follows_allocations() {
+    let machine = machine();
+    let used = |machine: &Machine| {
+        let text = machine.exec("free -b").text();
+        let line = text.lines().nth(1).unwrap().to_owned();
+        line.split_whitespace().nth(2).unwrap().replace(',', "").parse::<u64>().unwrap()
+    };
+    let before = used(&machine);
+    let block = kos_demo_kernel::owned::Block::zeroed(
+        machine.kernel().heap(),
+        core::alloc::Layout::from_size_align(10 << 20, 1).unwrap(),
+    );
+    assert_eq!(used(&machine), before + (10 << 20));
+    drop(block);
+    assert_eq!(used(&machine), before);
+}
+
+#[test]
+fn memstat_shows_orders_classes_and_health() {
+    let machine = machine();
+    let text = machine.exec("alloc 100; memstat").text();
+    for part in ["frames ", "order", "heap ", "class", "failed:", "tables ", "every invariant"] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+}
+
+#[test]
+fn frames_fits_the_screen_and_explains_itself() {
+    for memory in [8 << 20, 64 << 20, 5 << 30] {
+        let text = Machine::boot(MachineConfig::with_memory(memory)).unwrap().exec("frames").text();
+        assert!(text.lines().all(|line| line.len() <= 100), "{text}");
+        assert!(text.lines().count() < 60, "{text}");
+        for part in ["R  reserved", "in use", "one character is"] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+    }
+}
+
+#[test]
+fn frames_picture_counts_what_is_free() {
+    // One character a frame: the digits and colons of the picture are the free frames.
+    let machine = Machine::boot(MachineConfig::with_memory(6 << 20)).unwrap();
+    let text = machine.exec("frames").text();
+    assert!(text.contains("one character is 4 KiB"), "{text}");
+    let picture =
+        text.lines().skip(1).take_while(|line| !line.starts_with("0-9")).filter_map(|line| line.get(18..));
+    let free = picture.flat_map(str::chars).filter(|c| c.is_ascii_digit() || ('a'..='i').contains(c)).count();
+    assert_eq!(free, machine.kernel().frames().stats().free, "{text}");
+}
+
+#[test]
+fn pagemap_shows_rights_leaves_and_guards() {
+    let text = good("pagemap");
+    let line = |name: &str| text.lines().find(|line| line.ends_with(name)).unwrap().to_owned();
+    assert!(line("text").contains(" r-x-g- 4 KiB"), "{text}");
+    assert!(line("rodata").contains(" r---g- 4 KiB"), "{text}");
+    assert!(line("guard below stack").contains("none"), "{text}");
+    assert!(text.contains("rw--g- 2 MiB   direct map"), "{text}");
+    assert!(!text.contains("rwx"), "{text}");
+    assert!(text.lines().last().unwrap().contains("tables"), "{text}");
+}
+
+#[test]
+fn alloc_says_where_and_gives_back() {
+    assert!(good("alloc 100").contains("a block of class 112"));
+    assert!(good("alloc 1M").contains("256 frames, 1 MiB"));
+    assert!(good("alloc 0").contains("nothing is allocated"));
+    assert!(good("alloc 64 2M").contains("0000: "));
+    let text = good("alloc 0x2000 4096");
+    assert!(text.contains("live bytes before 0, after 0"), "{text}");
+}
+
+#[test]
+fn hostile_arguments_are_errors_that_help() {
+    for command in ["alloc", "alloc x", "alloc -1", "alloc 1 2 3", "alloc 99999999999999999999999999"] {
+        assert!(bad(command, Status::USAGE).contains("usage: alloc BYTES [ALIGN]"), "{command}");
+    }
+    for command in
+        ["alloc max", "alloc 1 0", "alloc 1 3", "alloc 0x8000000000000000", "alloc 0x7fffffffffffffff 2"]
+    {
+        assert!(bad(command, Status::FAILED).contains("align to a power of two"), "{command}");
+    }
+    assert!(bad("alloc 1G", Status::FAILED).contains("largest free block"));
+    assert!(bad("alloc 1 0x4000000000000000", Status::FAILED).starts_with("alloc: "));
+    assert!(bad("uptime now", Status::USAGE).contains("unexpected 'now'"));
+    assert!(bad("nonsense", Status::UNKNOWN).contains("'help' lists them"));
+    assert!(bad("true 1 2 3 4 5 6 7 8 9", Status::USAGE).contains("more than 8 words"));
+}
+
+#[test]
+fn refused_allocations_leave_no_trace() {
+    let machine = machine();
+    let before = machine.kernel().frames().stats().free;
+    machine.exec("alloc 1G; alloc max; alloc 1 0x4000000000000000");
+    assert_eq!(machine.kernel().frames().stats().free, before);
+    machine.kernel().check().unwrap();
+}
+
+#[test]
+fn kmalloc_demo_leaks_nothing() {
+    let text = good("kmalloc-demo; kmalloc-demo");
+    for part in [
+        "kmalloc(1024)",
+        "kmalloc(2048)",
+        "kcalloc(10, 64)",
+        "all zero",
+        "points into the block",
+        "nothing leaked",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+}
+
+#[test]
+fn dmesg_is_the_boot_log() {
+    let machine = machine();
+    assert_eq!(machine.exec("dmesg").text(), machine.log());
+    assert!(machine.log().starts_with("kos "));
+    assert_eq!(machine.log().lines().count(), 10, "{}", machine.log());
+}
+
+#[test]
+fn irq_and_uptime_count() {
+    let machine = machine();
+    let text = machine.exec("irq").text();
+    assert!(text.contains("page fault") && text.contains("all"), "{text}");
+    assert!(machine.exec("uptime").text().starts_with("up 0:00:0"));
+}
+
+#[test]
+fn selftest_passes_and_filters() {
+    let text = good("selftest");
+    assert!(text.contains("tests passed") && !text.contains("FAIL"), "{text}");
+    let part = good("selftest guard");
+    assert_eq!(part.lines().count(), 2, "{part}");
+    assert!(bad("selftest no-such-test", Status::FAILED).contains("no test has"));
+}
+
+#[test]
+fn statuses_are_kept_apart() {
+    let output = run("true; false; true;; nonsense");
+    let statuses: Vec<_> =
+        output.statuses.iter().map(|(command, status)| (command.as_str(), status.0)).collect();
+    assert_eq!(statuses, [("true", 0), ("false", 1), ("true", 0), ("nonsense", 127)]);
+    assert!(!output.succeeded());
+}
+
+#[test]
+fn poweroff_and_reboot_end_the_script() {
+    let output = run("true; poweroff; false");
+    assert_eq!((output.statuses.len(), output.end), (2, Some(End::Success)));
+    assert_eq!(run("reboot").end, Some(End::Reboot));
+}

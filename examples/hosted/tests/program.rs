@@ -1,0 +1,116 @@
+//! The program itself: what it prints where, its exit status, and that it leaves the terminal as it was.
+#![expect(clippy::unwrap_used, reason = "a test fails by panic")]
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::process::{Command, Output, Stdio};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::pty::OpenptFlags;
+use rustix::termios::{LocalModes, tcgetattr};
+
+fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kos-hosted"));
+    command.args(arguments);
+    command
+}
+
+fn exec(commands: &str) -> Output {
+    program(&["shell", "--exec", commands]).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn exec_prints_the_output_and_nothing_else() {
+    let output = exec("true");
+    assert_eq!((output.status.code(), output.stdout.len(), output.stderr.len()), (Some(0), 0, 0));
+    assert!(text(&exec("free; memstat; frames; kmalloc-demo; selftest").stdout).contains("tests passed"));
+}
+
+#[test]
+fn verbose_shows_the_boot_on_standard_error() {
+    let output = program(&["shell", "-v", "--exec", "true", "--mem", "16M"]).output().unwrap();
+    assert!(output.stdout.is_empty());
+    assert!(text(&output.stderr).contains("shell    ok"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_failed_command_is_named_and_makes_status_1() {
+    let output = exec("true; false; uptime");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&output.stderr), "'false' ended with status 1\n");
+    assert!(text(&output.stdout).starts_with("up "), "the commands behind it run");
+}
+
+#[test]
+fn wrong_usage_is_status_2() {
+    for arguments in [&["shell", "--mem", "lots"][..], &["fly"], &[]] {
+        assert_eq!(program(arguments).output().unwrap().status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_boot_that_fails_is_status_3_and_named() {
+    let output = program(&["shell", "--mem", "1M", "--exec", "free"]).output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0));
+    assert!(
+        text(&output.stderr).contains("boot stage memory failed: too little memory"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn input_from_a_pipe_ends_with_the_pipe() {
+    let mut child = program(&["shell"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"uptime\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let said = text(&output.stdout);
+    assert!(said.contains("Type 'help'") && said.contains("\nup 0:00:0"), "{said}");
+}
+
+/// A pseudo-terminal: our end, and the program's.
+fn terminal() -> (File, OwnedFd) {
+    let ours = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    rustix::pty::grantpt(&ours).unwrap();
+    rustix::pty::unlockpt(&ours).unwrap();
+    let name = rustix::pty::ptsname(&ours, Vec::new()).unwrap();
+    let theirs = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+    (File::from(ours), theirs)
+}
+
+/// Reads until `wanted` was seen.
+fn expect(terminal: &mut File, wanted: &str) -> String {
+    let (mut seen, mut buffer) = (Vec::new(), [0; 1024]);
+    while !text(&seen).contains(wanted) {
+        let count = terminal.read(&mut buffer).unwrap();
+        assert_ne!(count, 0, "the terminal closed before {wanted:?}: {}", text(&seen));
+        seen.extend(buffer.iter().take(count));
+    }
+    text(&seen)
+}
+
+#[test]
+fn lines_are_edited_on_a_terminal_which_is_left_as_it_was() {
+    let (mut ours, theirs) = terminal();
+    let input = theirs.try_clone().unwrap();
+    let mut child = program(&["shell"]).stdin(input).stdout(theirs.try_clone().unwrap()).spawn().unwrap();
+    expect(&mut ours, "kos> ");
+    let raw = tcgetattr(&theirs).unwrap();
+    assert!(!raw.local_modes.intersects(LocalModes::ICANON | LocalModes::ECHO), "the terminal is not raw");
+    // "uptxme", two left, backspace, "i": uptime. Then the line before again, from history.
+    ours.write_all(b"uptxme\x1b[D\x1b[D\x7fi\r").unwrap();
+    expect(&mut ours, "\r\nup 0:00:");
+    ours.write_all(b"\x1b[A\r").unwrap();
+    let again = expect(&mut ours, "\r\nup 0:00:");
+    assert!(again.contains("kos> uptime"), "{again:?}");
+    ours.write_all(b"\x04").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let after = tcgetattr(&theirs).unwrap();
+    assert!(after.local_modes.contains(LocalModes::ICANON | LocalModes::ECHO), "the terminal stays raw");
+}

@@ -62,6 +62,11 @@ fn main() -> ExitCode {
 fn answer(options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let mut questions = questions();
     questions.retain(|question| question.name.contains(&options.only));
+    for question in &mut questions {
+        question
+            .subjects
+            .retain(|subject| subject.name.starts_with("kos-") || subject.name.contains(&options.subject));
+    }
     if let Some(name) = &options.count {
         questions.iter().filter(|question| question.name == name).for_each(instructions::run_counted);
         return Ok(());
@@ -80,7 +85,7 @@ fn answer(options: &Options, out: &mut dyn Write) -> io::Result<()> {
     for question in &questions {
         let times = measure::measure(question, options.rounds);
         let counts = if options.instructions {
-            instructions::count(question, options::COUNT)
+            instructions::count(question, &[options::SUBJECT, &options.subject, options::COUNT])
         } else {
             Err("switched off".to_owned())
         };

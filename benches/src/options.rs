@@ -2,16 +2,20 @@
 
 /// What `--help` prints.
 pub(crate) const USAGE: &str = "\
-usage: kos-bench [--quick] [--markdown] [--only TEXT] [--rounds N] [--no-instructions]
+usage: kos-bench [--quick] [--markdown] [--only TEXT] [--subject TEXT] [--rounds N] [--no-instructions]
 
   --quick            run each body once and print no figures
   --markdown         print the tables as Markdown
   --only TEXT        ask only the questions whose name contains TEXT
+  --subject TEXT     only ours and the subjects whose name contains TEXT
   --rounds N         interleaved rounds (default 41)
   --no-instructions  do not count instructions under valgrind";
 
 /// Makes the program run the bodies of one question under callgrind; not for users.
 pub(crate) const COUNT: &str = "--count";
+
+/// Chooses subjects; passed on to the program under callgrind.
+pub(crate) const SUBJECT: &str = "--subject";
 
 /// What was asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,6 +26,7 @@ pub(crate) struct Options {
     pub(crate) instructions: bool,
     pub(crate) rounds: usize,
     pub(crate) only: String,
+    pub(crate) subject: String,
     pub(crate) count: Option<String>,
 }
 
@@ -34,6 +39,7 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Optio
         instructions: true,
         rounds: 41,
         only: String::new(),
+        subject: String::new(),
         count: None,
     };
     while let Some(argument) = arguments.next() {
@@ -44,6 +50,7 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Optio
             "--markdown" => options.markdown = true,
             "--no-instructions" => options.instructions = false,
             "--only" => options.only = value()?,
+            SUBJECT => options.subject = value()?,
             "--rounds" => options.rounds = rounds(&value()?)?,
             COUNT => options.count = Some(value()?),
             _ => return Err(format!("unknown argument {argument}")),

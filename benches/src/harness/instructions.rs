@@ -42,10 +42,11 @@ fn run_subject(subject: &Subject, shape: Shape) {
     }
 }
 
-/// Counts the instructions of every subject of `question`. `flag` makes this program call [`run_counted`].
-pub(crate) fn count(question: &Question, flag: &str) -> Counts {
+/// Counts the instructions of every subject of `question`. `flags`, with the name behind
+/// them, make this program call [`run_counted`].
+pub(crate) fn count(question: &Question, flags: &[&str]) -> Counts {
     let output = env::temp_dir().join(format!("kos-bench-{}-{}", process::id(), question.name));
-    let counted = run_callgrind(question.name, flag, &output).and_then(|()| {
+    let counted = run_callgrind(question.name, flags, &output).and_then(|()| {
         let profile = fs::read_to_string(&output).map_err(|error| format!("no profile: {error}"))?;
         per_operation(question, &summaries(&profile))
     });
@@ -54,7 +55,7 @@ pub(crate) fn count(question: &Question, flag: &str) -> Counts {
     counted
 }
 
-fn run_callgrind(name: &str, flag: &str, output: &Path) -> Result<(), String> {
+fn run_callgrind(name: &str, flags: &[&str], output: &Path) -> Result<(), String> {
     let program = env::current_exe().map_err(|error| format!("own path unknown: {error}"))?;
     let status = Command::new("valgrind")
         .arg("--tool=callgrind")
@@ -64,7 +65,8 @@ fn run_callgrind(name: &str, flag: &str, output: &Path) -> Result<(), String> {
         .arg("--combine-dumps=yes")
         .arg(format!("--callgrind-out-file={}", output.display()))
         .arg(program)
-        .args([flag, name])
+        .args(flags)
+        .arg(name)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

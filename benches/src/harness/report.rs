@@ -35,11 +35,17 @@ pub(crate) fn print_preface(out: &mut dyn Write, style: Style, rounds: usize) ->
     )
 }
 
-/// The commit of the working directory, marked when files differ from it.
+/// What was measured, as paths from the top of the repository.
+const SOURCES: [&str; 4] = [":/kos-alloc/src", ":/kos-paging/src", ":/benches/src", ":/Cargo.lock"];
+
+/// The commit of the working directory, marked when what was measured differs from it.
 fn commit() -> String {
-    let git = Command::new("git").args(["describe", "--always", "--dirty", "--exclude=*"]).output();
+    let git = Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
     let text = git.ok().filter(|output| output.status.success()).map(|output| output.stdout);
-    text.map_or_else(|| "unknown".to_owned(), |text| String::from_utf8_lossy(&text).trim().to_owned())
+    let Some(text) = text else { return "unknown".to_owned() };
+    let changed = Command::new("git").args(["diff", "--quiet", "HEAD", "--"]).args(SOURCES).status();
+    let mark = if changed.is_ok_and(|status| status.success()) { "" } else { " with changes" };
+    String::from_utf8_lossy(&text).trim().to_owned() + mark
 }
 
 /// The class of the machine: no figure of another class may be compared.

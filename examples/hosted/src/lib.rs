@@ -10,3 +10,4 @@ pub mod platform;
 mod terminal;
 
 pub use machine::{Machine, MachineConfig, MachineError, Output, interactive};
+pub use platform::Broken;

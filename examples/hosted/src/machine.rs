@@ -19,7 +19,7 @@ use kos_demo_kernel::shell::{Status, script::Sink};
 use kos_demo_kernel::{BootError, Config, End, Kernel};
 
 use crate::firmware;
-use crate::platform::{Console, Hosted};
+use crate::platform::{Broken, Console, Hosted};
 use crate::terminal::Terminal;
 
 /// A machine to be built.
@@ -33,20 +33,28 @@ pub struct MachineConfig {
     pub command_line: String,
     /// The kernel's limits.
     pub kernel: Config,
+    /// A device that is not there.
+    pub broken: Option<Broken>,
 }
 
 impl MachineConfig {
     /// A machine with so many bytes of memory and all else as usual.
     #[must_use]
     pub fn with_memory(memory: u64) -> Self {
-        Self { memory, memory_map: None, command_line: String::new(), kernel: Config::default() }
+        Self {
+            memory,
+            memory_map: None,
+            command_line: String::new(),
+            kernel: Config::default(),
+            broken: None,
+        }
     }
 
     fn build(self, console: Console) -> Result<Kernel<Hosted>, MachineError> {
         let end = firmware::end_of_memory(self.memory);
         let map = self.memory_map.unwrap_or_else(|| firmware::map_of(self.memory));
-        let hosted =
-            Hosted::new(map, end, self.command_line.into_bytes(), console).map_err(MachineError::Host)?;
+        let hosted = Hosted::new(map, end, self.command_line.into_bytes(), console, self.broken)
+            .map_err(MachineError::Host)?;
         Kernel::boot(hosted, self.kernel).map_err(|error| MachineError::Boot { error, log: String::new() })
     }
 }

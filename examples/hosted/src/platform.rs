@@ -52,6 +52,15 @@ pub enum Console {
     Terminal(Terminal),
 }
 
+/// A device that a machine lacks, to see what the kernel makes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// No trap is ever taken.
+    Traps,
+    /// There is no timer.
+    Timer,
+}
+
 /// The machine.
 #[derive(Debug)]
 pub struct Hosted {
@@ -59,6 +68,7 @@ pub struct Hosted {
     memory_map: Vec<FirmwareRegion>,
     command_line: Vec<u8>,
     console: Console,
+    broken: Option<Broken>,
     entry: HostInstant,
     /// The physical address of the root table; 0: none is loaded.
     root: AtomicU64,
@@ -76,12 +86,14 @@ impl Hosted {
         end_of_memory: u64,
         command_line: Vec<u8>,
         console: Console,
+        broken: Option<Broken>,
     ) -> io::Result<Self> {
         Ok(Self {
             arena: Arc::new(Arena::new(end_of_memory)?),
             memory_map,
             command_line,
             console,
+            broken,
             entry: HostInstant::now(),
             root: AtomicU64::new(0),
             page_faults: AtomicU64::new(0),
@@ -200,6 +212,9 @@ impl Platform for Hosted {
     }
 
     fn start_traps(&self) -> Result<TrapReport, DeviceError> {
+        if self.broken == Some(Broken::Traps) {
+            return Err(DeviceError { device: "software MMU", fault: DeviceFault::Absent });
+        }
         // The only trap of this machine: an address that nothing maps is refused.
         match self.probe(0, Access::Read) {
             Err(_) => Ok(TrapReport { vectors: 0, breakpoints: 0, page_faults: 1 }),
@@ -208,6 +223,9 @@ impl Platform for Hosted {
     }
 
     fn start_timer(&self) -> Result<TimerReport, DeviceError> {
+        if self.broken == Some(Broken::Timer) {
+            return Err(DeviceError { device: "host clock", fault: DeviceFault::Absent });
+        }
         Ok(TimerReport {
             device: "host clock",
             counter_hz: 1_000_000_000,
@@ -220,7 +238,12 @@ impl Platform for Hosted {
     }
 
     fn interrupts(&self) -> impl Iterator<Item = InterruptCount> {
-        let ticks = self.now().duration_since_epoch().as_millis() / u64::from(1000 / TICKS_PER_SECOND);
+        let tick_ms = u64::from(1000 / TICKS_PER_SECOND);
+        let ticks = if self.broken == Some(Broken::Timer) {
+            0
+        } else {
+            self.now().duration_since_epoch().as_millis() / tick_ms
+        };
         let faults = self.page_faults.load(Ordering::Relaxed);
         [
             InterruptCount { vector: 14, name: "page fault", count: faults },

@@ -208,10 +208,9 @@ impl Model {
             }
             let end = start.saturating_add(length).min(ADDRESS_LIMIT);
             model.beyond |= end > CELL * CELLS as u64;
-            for (cell, at) in model.cells.iter_mut().zip((0..).step_by(512)) {
-                if start <= at && at < end {
-                    *cell = (*cell).max(Some(kind));
-                }
+            let [first, last] = [start, end].map(|at| usize::try_from(at / CELL).unwrap().min(CELLS));
+            for cell in model.cells.iter_mut().take(last).skip(first) {
+                *cell = (*cell).max(Some(kind));
             }
         }
         model

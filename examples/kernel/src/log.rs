@@ -26,13 +26,12 @@ impl<E: Env> Log<E> {
         let mut at = self.ring.with(|ring| ring.first_line());
         loop {
             let (next, count) = self.ring.with(|ring| ring.read(at, &mut buffer));
-            for chunk in buffer.get(..count).unwrap_or(&[]).utf8_chunks() {
-                out.write_str(chunk.valid())?;
-            }
-            if count == 0 {
-                return Ok(());
-            }
-            at = next;
+            let bytes = buffer.get(..count).unwrap_or(&[]);
+            let Some(chunk) = bytes.utf8_chunks().next() else { return Ok(()) };
+            out.write_str(chunk.valid())?;
+            // A character that the buffer cut is read again, a byte that is none is left out.
+            let step = if chunk.valid().is_empty() { 1 } else { chunk.valid().len() as u64 };
+            at = next - count as u64 + step;
         }
     }
 }

@@ -1,13 +1,14 @@
 //! `frames`: physical memory as a picture. Each character is some frames; it tells how large the free block is.
 
 use core::fmt::{self, Write};
+use core::iter::Peekable;
 
 use kos_alloc::frame::MAX_ORDER;
 use kos_alloc::{Env, FrameRange, Pfn};
 
 use super::no_arguments;
 use crate::Kernel;
-use crate::accounts::FRAME_BYTES;
+use crate::accounts::{Accounts, FRAME_BYTES};
 use crate::boot::frames_of;
 use crate::firmware;
 use crate::platform::Platform;
@@ -49,7 +50,8 @@ fn usable<P: Platform>(kernel: &Kernel<P>) -> impl Iterator<Item = FrameRange> {
 /// The lines that hold usable memory; dots stand for what lies between them.
 fn picture<P: Platform>(kernel: &Kernel<P>, cell: usize, out: &mut dyn Write) -> fmt::Result {
     let line_frames = cell * COLUMNS;
-    let mut free = FreeBlocks::new(kernel.frames().free_blocks());
+    let mut view =
+        View { usable: Along::new(usable(kernel)), free: Along::new(kernel.frames().free_blocks()) };
     let mut next = 0;
     for range in usable(kernel) {
         let first = range.start().0 / line_frames * line_frames;
@@ -61,7 +63,7 @@ fn picture<P: Platform>(kernel: &Kernel<P>, cell: usize, out: &mut dyn Write) ->
             write!(out, "{:>#16x}  ", at as u64 * FRAME_BYTES)?;
             for start in (at..at + line_frames).step_by(cell) {
                 let cell = FrameRange::between(Pfn(start), Pfn(start + cell));
-                out.write_char(symbol(kernel, cell, free.in_cell(cell)))?;
+                out.write_char(view.symbol(kernel.accounts(), cell))?;
             }
             writeln!(out)?;
             at += line_frames;
@@ -71,52 +73,59 @@ fn picture<P: Platform>(kernel: &Kernel<P>, cell: usize, out: &mut dyn Write) ->
     Ok(())
 }
 
-fn symbol<P: Platform>(kernel: &Kernel<P>, cell: FrameRange, free: Free) -> char {
-    let within = |range: FrameRange| range.intersection(&cell).count();
-    if free.frames == cell.count() {
-        return free.order.and_then(|order| ORDERS.get(order as usize)).map_or(':', |&letter| letter.into());
-    }
-    let usable: usize = usable(kernel).map(within).sum();
-    let reserved: usize = kernel.accounts().reserved.iter().map(|piece| within(piece.range)).sum();
-    match free.frames {
-        0 if usable == 0 => '.',
-        0 if reserved >= usable => 'R',
-        0 => '#',
-        _ => '+',
+/// What a picture is made of, taken along with ascending cells.
+struct View<U: Iterator<Item = FrameRange>, F: Iterator<Item = FrameRange>> {
+    usable: Along<U>,
+    free: Along<F>,
+}
+
+impl<U: Iterator<Item = FrameRange>, F: Iterator<Item = FrameRange>> View<U, F> {
+    fn symbol(&mut self, accounts: &Accounts, cell: FrameRange) -> char {
+        let (usable, free) = (self.usable.within(cell), self.free.within(cell));
+        let reserved: usize =
+            accounts.reserved.iter().map(|piece| piece.range.intersection(&cell).count()).sum();
+        match free.frames {
+            0 if usable.frames == 0 => '.',
+            0 if reserved >= usable.frames => 'R',
+            0 => '#',
+            some if some < cell.count() => '+',
+            _ => free
+                .around
+                .and_then(|block| ORDERS.get(block.count().ilog2() as usize))
+                .map_or(':', |&b| b.into()),
+        }
     }
 }
 
-/// What is free in a cell.
-#[derive(Clone, Copy)]
-struct Free {
+/// What ascending ranges have in a cell.
+#[derive(Clone, Copy, Default)]
+struct Share {
     frames: usize,
-    /// The order of the block in which the whole cell lies.
-    order: Option<u32>,
+    /// The range in which the whole cell lies.
+    around: Option<FrameRange>,
 }
 
-/// The free blocks, taken along with ascending cells.
-struct FreeBlocks<I: Iterator<Item = FrameRange>> {
-    blocks: core::iter::Peekable<I>,
+/// Ascending ranges, for a walk over ascending cells.
+struct Along<I: Iterator<Item = FrameRange>> {
+    ranges: Peekable<I>,
 }
 
-impl<I: Iterator<Item = FrameRange>> FreeBlocks<I> {
-    fn new(blocks: I) -> Self {
-        Self { blocks: blocks.peekable() }
+impl<I: Iterator<Item = FrameRange>> Along<I> {
+    fn new(ranges: I) -> Self {
+        Self { ranges: ranges.peekable() }
     }
 
-    fn in_cell(&mut self, cell: FrameRange) -> Free {
-        let mut free = Free { frames: 0, order: None };
-        while let Some(block) = self.blocks.peek().filter(|block| block.start() < cell.end()) {
-            free.frames += block.intersection(&cell).count();
-            if block.contains_range(&cell) {
-                free.order = Some(block.count().ilog2());
-            }
-            if block.end() > cell.end() {
+    fn within(&mut self, cell: FrameRange) -> Share {
+        let mut share = Share::default();
+        while let Some(&range) = self.ranges.peek().filter(|range| range.start() < cell.end()) {
+            share.frames += range.intersection(&cell).count();
+            share.around = share.around.or(Some(range).filter(|range| range.contains_range(&cell)));
+            if range.end() > cell.end() {
                 break;
             }
-            self.blocks.next();
+            self.ranges.next();
         }
-        free
+        share
     }
 }
 

@@ -72,10 +72,10 @@ pub(super) fn run<P: Platform>(kernel: &Kernel<P>, arguments: &[&str], out: &mut
 fn firmware(accounts: &Accounts, unit: Unit, out: &mut dyn Write) -> fmt::Result {
     let mut separator = "= ";
     for (kind, &bytes) in FirmwareKind::ALL.iter().zip(&accounts.firmware).filter(|(_, bytes)| **bytes > 0) {
-        let name = if *kind == FirmwareKind::Usable {
-            Text::new(format_args!("edges"))
-        } else {
-            Text::new(format_args!("{kind}"))
+        let name = match kind {
+            FirmwareKind::Usable => Text::new(format_args!("edges")),
+            FirmwareKind::Reserved => Text::new(format_args!("reserved or devices")),
+            kind => Text::new(format_args!("{kind}")),
         };
         write!(out, "{separator}{name} {}", unit.of(bytes))?;
         separator = " + ";

@@ -5,9 +5,12 @@ use crate::Kernel;
 use crate::command_line::Sabotage;
 use crate::ensure;
 use crate::platform::{Access, Platform};
+use crate::time::Duration;
 
 /// Rounds of waiting after which a clock that stands still is given up.
 const PATIENCE: u32 = 100_000_000;
+/// Two ticks take no longer than this on any machine, however slowly it is emulated.
+const TICK_LIMIT: Duration = Duration::from_secs(1);
 
 pub(super) fn tests<P: Platform>() -> &'static [Test<P>] {
     &[
@@ -33,14 +36,16 @@ fn time<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
 }
 
 fn ticks<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
-    let before = kernel.ticks();
+    let (before, start) = (kernel.ticks(), kernel.platform().now());
     for _ in 0..PATIENCE {
         if kernel.ticks() > before + 1 {
             return Ok(());
         }
+        let waited = kernel.platform().now().checked_duration_since(start);
+        ensure!(waited.is_none_or(|waited| waited < TICK_LIMIT), "no tick in {TICK_LIMIT}");
         core::hint::spin_loop();
     }
-    Err(Failure::new(format_args!("no tick came")))
+    Err(Failure::new(format_args!("neither tick nor time came")))
 }
 
 fn faults<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
 //! The shell: one line is one or more commands, each ends with a status.
 //!
 //! [`Kernel::execute`](crate::Kernel::execute) runs one command on any writer, [`script`] a list of them for somebody who wants
-//! output and statuses apart; the interactive shell puts the editor of [`line`] in front.
+//! output and statuses apart; the interactive shell puts the editor of [`mod@line`] in front.
 
 mod history;
 mod keys;

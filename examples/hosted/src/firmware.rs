@@ -29,12 +29,12 @@ pub fn map_of(memory: u64) -> Vec<FirmwareRegion> {
     add(MIB, low.saturating_sub(TABLES), FirmwareKind::Usable);
     add(low.saturating_sub(TABLES).max(MIB), low, FirmwareKind::Reserved);
     add(4 * GIB - 256 * KIB, 4 * GIB, FirmwareKind::Reserved);
-    add(4 * GIB, 4 * GIB + memory.saturating_sub(DEVICE_HOLE), FirmwareKind::Usable);
+    add(4 * GIB, end_of_memory(memory), FirmwareKind::Usable);
     map
 }
 
 /// One past the last byte of memory of such a machine.
 #[must_use]
 pub const fn end_of_memory(memory: u64) -> u64 {
-    if memory <= DEVICE_HOLE { memory } else { memory - DEVICE_HOLE + 4 * GIB }
+    if memory <= DEVICE_HOLE { memory } else { (memory - DEVICE_HOLE).saturating_add(4 * GIB) }
 }

@@ -65,6 +65,13 @@ fn a_boot_that_fails_is_status_3_and_named() {
 }
 
 #[test]
+fn memory_that_the_host_does_not_have_is_status_3() {
+    let output = program(&["shell", "--mem", "max", "--exec", "free"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).starts_with("the host refuses: "), "{}", text(&output.stderr));
+}
+
+#[test]
 fn input_from_a_pipe_ends_with_the_pipe() {
     let mut child = program(&["shell"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"uptime\n").unwrap();

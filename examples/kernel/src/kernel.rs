@@ -7,7 +7,6 @@ use kos_paging::Table;
 
 use crate::accounts::{Accounts, WrongSum};
 use crate::command_line::CommandLine;
-use crate::glue::shared_frames::SharedFrames;
 use crate::glue::table_frames::TableFrames;
 use crate::log::Log;
 use crate::platform::{self, Platform};
@@ -15,8 +14,11 @@ use crate::run::{self, End};
 use crate::shell::script::{self, Outcome, Sink};
 use crate::shell::{self, Next, Status};
 
+/// The one frame allocator of the kernel, in boot memory: heap and page table share it.
+pub(crate) type SharedFrames<P> = &'static Frames<<P as Platform>::Env>;
+
 /// The kernel's heap.
-pub type Heap<P> = KernelHeap<<P as Platform>::Env, SharedFrames<<P as Platform>::Env>>;
+pub type Heap<P> = KernelHeap<<P as Platform>::Env, SharedFrames<P>>;
 
 /// The kernel's page table.
 pub type KernelTable<P> =

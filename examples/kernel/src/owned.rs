@@ -10,11 +10,11 @@ use core::ptr::NonNull;
 
 use kos_alloc::{AllocError, Env, FrameAlloc, FrameError, FrameRange, FrameRequest, FreeError, KernelHeap};
 
-use crate::glue::shared_frames::SharedFrames;
+use crate::kernel::SharedFrames;
 use crate::platform::Platform;
 
 /// A block of the kernel's heap.
-pub type HeapBlock<'k, P> = Block<'k, <P as Platform>::Env, SharedFrames<<P as Platform>::Env>>;
+pub type HeapBlock<'k, P> = Block<'k, <P as Platform>::Env, SharedFrames<P>>;
 
 /// What a block that nobody zeroed holds, so that nobody relies on it.
 pub const JUNK: u8 = 0xa5;

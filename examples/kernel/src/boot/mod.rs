@@ -14,8 +14,7 @@ use kos_alloc::{Env, FrameRange, KernelHeap, Locked};
 use crate::accounts::{Accounts, FRAME_BYTES};
 use crate::command_line::CommandLine;
 use crate::error::{BootError, Cause};
-use crate::glue::shared_frames::SharedFrames;
-use crate::kernel::{Heap, Kernel};
+use crate::kernel::{Heap, Kernel, SharedFrames};
 use crate::log::{Log, Ring};
 use crate::platform::Platform;
 use crate::stage::{Notes, Stage, Stages};
@@ -56,7 +55,7 @@ impl<P: Platform> Kernel<P> {
         let mut stages = Stages::new(&platform);
         stages.greet();
         let (accounts, frames) = start_memory(&mut stages, &platform, &config)?;
-        let tables = stages.run(Stage::Paging, |notes| tables::start(&platform, frames.share(), notes))?;
+        let tables = stages.run(Stage::Paging, |notes| tables::start(&platform, frames, notes))?;
         let heap = stages.run(Stage::Heap, |notes| start_heap(&platform, frames, notes))?;
         stages.run(Stage::Traps, |notes| start_traps(&platform, notes))?;
         stages.run(Stage::Timer, |notes| start_timer(&platform, notes))?;
@@ -71,7 +70,7 @@ fn start_memory<P: Platform>(
     stages: &mut Stages<'_, P>,
     platform: &P,
     config: &Config,
-) -> Result<(Accounts, SharedFrames<P::Env>), BootError> {
+) -> Result<(Accounts, SharedFrames<P>), BootError> {
     let (mut free, mut taken) = ([FrameRange::EMPTY; REGIONS], [FrameRange::EMPTY; TAKEN]);
     stages.run(Stage::Entry, |notes| enter(platform, notes))?;
     let (mut accounts, usable) =
@@ -124,8 +123,8 @@ fn start_frames<P: Platform>(
     config: &Config,
     accounts: &mut Accounts,
     notes: &mut Notes<'_, '_, P>,
-) -> Result<SharedFrames<P::Env>, Cause> {
-    let place = memory.frames(platform.env()).map_err(Cause::BootMemory)?;
+) -> Result<SharedFrames<P>, Cause> {
+    let room = memory.room().map_err(Cause::BootMemory)?;
     let HandOver { free, used } = memory.hand_over();
     for &range in used.iter() {
         accounts
@@ -139,15 +138,15 @@ fn start_frames<P: Platform>(
     let buddy = Buddy::new(storage, config.frames, &free, &[]).map_err(Cause::Frames)?;
     let top = Bytes(FRAME_BYTES << buddy.max_order());
     let regions = free.len();
-    place.start(buddy);
-    let managed = Grouped(place.stats().managed as u64);
+    let frames = place::frames(room, platform.env(), buddy);
+    let managed = Grouped(frames.stats().managed as u64);
     notes.figures(format_args!("buddy over {managed} frames in {regions} regions, blocks to {top}"));
-    Ok(place)
+    Ok(frames)
 }
 
 fn start_heap<P: Platform>(
     platform: &P,
-    frames: SharedFrames<P::Env>,
+    frames: SharedFrames<P>,
     notes: &mut Notes<'_, '_, P>,
 ) -> Result<Heap<P>, Cause> {
     let heap = KernelHeap::new(platform.env(), frames);

@@ -6,14 +6,15 @@
 #![expect(unsafe_code, reason = "makes references of physical memory that the bump allocator hands out")]
 
 use core::alloc::Layout;
+use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
 use kos_alloc::boot::{BootAllocator, BootError, HandOver};
+use kos_alloc::frame::Buddy;
 use kos_alloc::{Env, Frames};
 use kos_paging::PhysAddr;
 
 use crate::glue::address::frame_of;
-use crate::glue::shared_frames::SharedFrames;
 
 /// The bump allocator, with a view of memory.
 pub(super) struct BootMemory<'m, E: Env> {
@@ -40,13 +41,11 @@ impl<'m, E: Env> BootMemory<'m, E> {
         Ok(unsafe { core::slice::from_raw_parts_mut(start.as_ptr(), count) })
     }
 
-    /// A frame allocator without frames yet, where heap and page table can share it.
-    pub(super) fn frames(&mut self, env: E) -> Result<SharedFrames<E>, BootError> {
-        let place = self.zeroed(Layout::new::<Frames<E>>())?.cast::<Frames<E>>();
-        // SAFETY: the place is aligned, large enough and nobody else's.
-        unsafe { place.write(Frames::new(env)) };
-        // SAFETY: the value was just written, and nobody ever has it mutably.
-        Ok(SharedFrames::new(unsafe { place.as_ref() }))
+    /// Room for one value.
+    pub(super) fn room<T>(&mut self) -> Result<&'static mut MaybeUninit<T>, BootError> {
+        let mut room = self.zeroed(Layout::new::<T>())?.cast::<MaybeUninit<T>>();
+        // SAFETY: the room is aligned, large enough and, by the module's invariant, nobody else's.
+        Ok(unsafe { room.as_mut() })
     }
 
     /// Ends the boot allocator.
@@ -67,6 +66,19 @@ impl<'m, E: Env> BootMemory<'m, E> {
         unsafe { start.write_bytes(0, layout.size()) };
         Ok(start)
     }
+}
+
+/// The frame allocator over `buddy`, in `room`, where heap and page table can share it.
+pub(super) fn frames<E: Env>(
+    room: &'static mut MaybeUninit<Frames<E>>,
+    env: E,
+    buddy: Buddy<'static>,
+) -> &'static Frames<E> {
+    let frames = Frames::new(env);
+    // SAFETY: the frames are what the boot allocator handed over as free: nobody uses them.
+    let started = unsafe { frames.init(buddy) };
+    debug_assert!(started.is_ok(), "a new allocator was not started before");
+    room.write(frames)
 }
 
 /// The layout of an array, which may be too large for any memory.

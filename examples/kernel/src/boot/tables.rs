@@ -10,9 +10,8 @@ use crate::error::Cause;
 use crate::firmware;
 use crate::glue::address::{in_direct_map, phys_of};
 use crate::glue::rights::attrs_of;
-use crate::glue::shared_frames::SharedFrames;
 use crate::glue::table_frames::TableFrames;
-use crate::kernel::KernelTable;
+use crate::kernel::{KernelTable, SharedFrames};
 use crate::platform::{Mapping, Platform, Rights};
 use crate::stage::Notes;
 use crate::text::{Bytes, Text};
@@ -20,7 +19,7 @@ use crate::text::{Bytes, Text};
 /// Builds the tables and loads them.
 pub(super) fn start<P: Platform>(
     platform: &P,
-    frames: SharedFrames<P::Env>,
+    frames: SharedFrames<P>,
     notes: &mut Notes<'_, '_, P>,
 ) -> Result<KernelTable<P>, Cause> {
     let ports = TableFrames { frames, mapper: platform.phys() };

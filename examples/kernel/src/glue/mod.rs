@@ -2,5 +2,4 @@
 
 pub mod address;
 pub mod rights;
-pub mod shared_frames;
 pub mod table_frames;

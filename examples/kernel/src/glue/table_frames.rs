@@ -3,17 +3,16 @@
 
 use core::ptr::NonNull;
 
-use kos_alloc::{Env, FrameAlloc, FrameRange, FrameRequest};
+use kos_alloc::{Env, FrameAlloc, FrameRange, FrameRequest, Frames};
 use kos_paging::{Frame, FrameSource, OutOfFrames, PhysAddr, PhysMapper};
 
 use super::address::{frame_of, phys_of};
-use super::shared_frames::SharedFrames;
 
 /// What a page table works with.
 #[derive(Debug)]
 pub struct TableFrames<E: Env + 'static, M> {
     /// Where table frames come from.
-    pub frames: SharedFrames<E>,
+    pub frames: &'static Frames<E>,
     /// How they are seen.
     pub mapper: M,
 }

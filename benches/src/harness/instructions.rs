@@ -1,5 +1,5 @@
 //! Exact instruction counts: this program again, under callgrind, which counts only inside
-//! [`kos_bench_timed`](super::question::kos_bench_timed).
+//! [`kos_bench_timed`].
 //!
 //! Each subject runs twice, the second time with more steps; the difference divided by the additional operations is
 //! free of everything that happens once a call, and the same in every run on every machine with this binary.

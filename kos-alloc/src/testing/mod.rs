@@ -12,7 +12,7 @@
 //! | [`HeapModel`] | what a heap must do, stepped beside it |
 //! | [`check_heap`] | the contract of a heap over your own ports |
 //! | [`fuzz`] | the bodies of the fuzz targets |
-//! | [`cases`] | how many sequences a property test runs |
+//! | [`cases()`] | how many sequences a property test runs |
 //! | [`Bytes`] | decodes fuzz input into operations |
 
 mod bytes;

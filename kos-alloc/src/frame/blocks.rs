@@ -1,13 +1,14 @@
 //! The free blocks of a buddy, by index: [`Blocks`].
 //!
-//! One [`Tree`] an order has a bit for each block that is free *as a block of that order*. Indices are those of
-//! [`super::region`]: aligned like frame numbers up to the top order.
+//! An [`Order`] knows the blocks that are free *as blocks of that order*. Indices are those of [`super::region`]:
+//! aligned like frame numbers up to the top order.
 //!
 //! Invariants: no two free blocks have a frame in common; no two buddies of one order below the top are both free;
-//! counts equal the bits.
+//! counts equal the blocks.
 
 use super::MAX_ORDER;
 use super::error::InitError;
+use super::order::Order;
 use super::stats::{Histogram, aligned_blocks};
 use super::tree::Tree;
 
@@ -65,50 +66,13 @@ impl Block {
     }
 
     /// Its place among the blocks of its order.
-    const fn number(&self) -> usize {
+    pub(super) const fn number(&self) -> usize {
         self.start >> self.order
     }
 
     /// The other half of the next larger block.
     const fn buddy(&self) -> Self {
         Self { start: self.start ^ self.frames(), order: self.order }
-    }
-}
-
-/// One order.
-#[derive(Clone, Copy, Debug)]
-struct Order {
-    /// A bit for each free block, by number: its index divided by its size.
-    tree: Tree,
-    /// Free blocks.
-    blocks: usize,
-    /// Start of the lowest free block; [`NOWHERE`] if there is none. Kept, because each allocation compares those of all
-    /// orders.
-    first: usize,
-}
-
-const NOWHERE: usize = usize::MAX;
-
-impl Order {
-    fn holds(&self, words: &[u64], block: Block) -> bool {
-        self.tree.get(words, block.number())
-    }
-
-    fn insert(&mut self, words: &mut [u64], block: Block) {
-        self.tree.set(words, block.number());
-        self.blocks += 1;
-        self.first = self.first.min(block.start);
-    }
-
-    fn remove(&mut self, words: &mut [u64], block: Block) {
-        self.tree.clear(words, block.number());
-        self.blocks -= 1;
-        if self.blocks == 0 {
-            self.first = NOWHERE;
-        } else if self.first == block.start {
-            let next = self.tree.next(words, block.number() + 1);
-            self.first = next.map_or(NOWHERE, |number| number << block.order);
-        }
     }
 }
 
@@ -126,7 +90,7 @@ impl<'m> Blocks<'m> {
     /// No free block; `words` has as many words as `shape` needs.
     pub(super) fn new(words: &'m mut [u64], shape: Shape) -> Self {
         words.fill(0);
-        let orders = shape.trees.map(|tree| Order { tree, blocks: 0, first: NOWHERE });
+        let orders = shape.trees.map(Order::new);
         Self { words, orders, top: shape.top, free: 0 }
     }
 
@@ -142,57 +106,67 @@ impl<'m> Blocks<'m> {
 
     /// Free blocks by order.
     pub(super) fn counts(&self) -> Histogram {
-        Histogram(self.orders.map(|order| order.blocks))
+        Histogram(self.orders.map(|order| order.blocks()))
     }
 
-    /// The orders from `from` up that have a free block.
-    fn occupied(&self, from: u32) -> impl Iterator<Item = (u32, &Order)> {
-        let orders = self.orders.get(from as usize..=self.top as usize).unwrap_or(&[]);
-        (from..).zip(orders).filter(|(_, order)| order.blocks > 0)
+    /// The orders from `from` up.
+    #[inline]
+    fn orders(&self, from: u32) -> impl Iterator<Item = (u32, &Order)> {
+        (from..).zip(self.orders.get(from as usize..=self.top as usize).unwrap_or(&[]))
     }
 
     /// The lowest free block of `order` or above. Reads no bitmap.
     pub(super) fn lowest(&self, order: u32) -> Option<Block> {
-        let lowest = self.occupied(order).min_by_key(|(_, found)| found.first);
-        lowest.map(|(order, found)| Block { start: found.first, order })
+        let (order, found) = self.orders(order).min_by_key(|(_, found)| found.first())?;
+        (found.blocks() > 0).then(|| Block { start: found.first(), order })
     }
 
     /// The lowest free block that starts at `from` or above.
     pub(super) fn next(&self, from: usize) -> Option<Block> {
         let next = |(order, found): (u32, &Order)| {
-            let number = found.tree.next(self.words, from.div_ceil(1 << order))?;
+            let number = found.next(self.words, order, from.div_ceil(1 << order))?;
             Some(Block { start: number << order, order })
         };
-        self.occupied(0).filter_map(next).min_by_key(|block| block.start)
+        self.orders(0).filter_map(next).min_by_key(|block| block.start)
     }
 
     /// The free block in which `index` lies.
     pub(super) fn containing(&self, index: usize) -> Option<Block> {
-        let mut around = self.occupied(0).map(|(order, found)| (found, Block::around(index, order)));
-        around.find(|(order, block)| order.holds(self.words, *block)).map(|(_, block)| block)
+        let mut around = self.orders(0).map(|(order, found)| (found, Block::around(index, order)));
+        around.find(|(found, block)| found.holds(self.words, *block)).map(|(_, block)| block)
     }
 
     /// Whether any index from `start` up to, not including, `end` is free. Not for an empty range.
     pub(super) fn any_free(&self, start: usize, end: usize) -> bool {
-        self.occupied(0).any(|(order, found)| found.tree.any(self.words, start >> order, (end - 1) >> order))
+        self.orders(0).any(|(order, found)| found.any(self.words, order, start, end))
     }
 
     /// The lowest free block of the top order with number `from` or above, as its number.
     pub(super) fn next_top(&self, from: usize) -> Option<usize> {
-        self.tree(self.top).next(self.words, from)
+        self.orders.get(self.top as usize)?.next(self.words, self.top, from)
     }
 
-    /// The number of the first block of the top order from number `from` that is not free, at most `limit`.
+    /// The number of the first block of the top order from number `from`, which is free, that is not; at most `limit`.
     pub(super) fn top_run_end(&self, from: usize, limit: usize) -> usize {
-        self.tree(self.top).next_clear(self.words, from, limit)
+        let top = self.orders.get(self.top as usize);
+        top.map_or(limit, |order| order.run_end(self.words, self.top, from, limit))
     }
 
-    fn tree(&self, order: u32) -> Tree {
-        self.orders.get(order as usize).map_or(Tree::EMPTY, |order| order.tree)
+    /// Makes the first `count` frames of the free `block` not free.
+    pub(super) fn take(&mut self, block: Block, count: usize) {
+        self.remove(block);
+        self.free -= count;
+        let order = count.next_power_of_two().ilog2();
+        let halves = self.orders.get_mut(order as usize..block.order as usize).unwrap_or(&mut []);
+        for (order, half) in (order..).zip(halves) {
+            half.insert(self.words, Block { start: block.start + (1 << order), order });
+        }
+        self.insert_all(block.start + count, block.start + (1 << order));
     }
 
     /// Makes the indices from `start` up to `end`, all of them free, not free.
     pub(super) fn carve(&mut self, start: usize, end: usize) {
+        self.free -= end - start;
         let mut at = start;
         while at < end {
             let Some(block) = self.containing(at) else { return };
@@ -212,14 +186,20 @@ impl<'m> Blocks<'m> {
 
     /// Makes the indices from `start` up to `end`, none of them free, free; coalesces. Nothing for an empty range.
     pub(super) fn release(&mut self, start: usize, end: usize) {
+        self.free += end - start;
         for (start, order) in aligned_blocks(start, end, self.top) {
             self.merge(Block { start, order });
         }
     }
 
+    /// Adds `block`, joined with its buddy as long as that is free.
     fn merge(&mut self, mut block: Block) {
-        while block.order < self.top && self.holds(block.buddy()) {
-            self.remove(block.buddy());
+        let below_top = self.orders.get_mut(block.order as usize..self.top as usize).unwrap_or(&mut []);
+        for order in below_top {
+            if !order.remove(self.words, block.buddy()) {
+                order.insert(self.words, block);
+                return;
+            }
             block = Block::around(block.start, block.order + 1);
         }
         self.insert(block);
@@ -230,27 +210,23 @@ impl<'m> Blocks<'m> {
     }
 
     fn insert(&mut self, block: Block) {
-        let Some(order) = self.orders.get_mut(block.order as usize) else { return };
-        order.insert(self.words, block);
-        self.free += block.frames();
+        if let Some(order) = self.orders.get_mut(block.order as usize) {
+            order.insert(self.words, block);
+        }
     }
 
     fn remove(&mut self, block: Block) {
-        let Some(order) = self.orders.get_mut(block.order as usize) else { return };
-        order.remove(self.words, block);
-        self.free -= block.frames();
+        if let Some(order) = self.orders.get_mut(block.order as usize) {
+            order.remove(self.words, block);
+        }
     }
 
     /// Walks the invariants; the index and the sentence of the first that is broken. O(orders) for each free block.
     pub(super) fn check(&self) -> Result<(), (usize, &'static str)> {
-        for (order, found) in (0..=self.top).zip(&self.orders) {
-            let tree = found.tree;
-            tree.check(self.words).map_err(|number| (number << order, "a summary must tell its words"))?;
-            if tree.next(self.words, 0).map_or(NOWHERE, |number| number << order) != found.first {
-                return Err((found.first, "the lowest block of an order must be known"));
-            }
-            if self.check_order(order, tree)? != found.blocks {
-                return Err((0, "the count of an order must equal its bits"));
+        for (order, found) in self.orders(0) {
+            found.check(self.words, order).map_err(|(number, what)| (number << order, what))?;
+            if self.check_order(order, found)? != found.blocks() {
+                return Err((0, "the count of an order must equal its blocks"));
             }
         }
         let free = self.counts().frames() == self.free;
@@ -258,17 +234,16 @@ impl<'m> Blocks<'m> {
     }
 
     /// Number of free blocks of `order`.
-    fn check_order(&self, order: u32, tree: Tree) -> Result<usize, (usize, &'static str)> {
+    fn check_order(&self, order: u32, found: &Order) -> Result<usize, (usize, &'static str)> {
         let (mut blocks, mut from) = (0, 0);
-        while let Some(number) = tree.next(self.words, from) {
+        while let Some(number) = found.next(self.words, order, from) {
             let block = Block { start: number << order, order };
             if order < self.top && number % 2 == 0 && self.holds(block.buddy()) {
                 return Err((block.start, "two free buddies must be one block"));
             }
             let mut smaller = (0..order).zip(&self.orders);
-            let last = block.end() - 1;
             let overlaps =
-                smaller.any(|(order, found)| found.tree.any(self.words, block.start >> order, last >> order));
+                smaller.any(|(order, found)| found.any(self.words, order, block.start, block.end()));
             if overlaps {
                 return Err((block.start, "free blocks must not overlap"));
             }

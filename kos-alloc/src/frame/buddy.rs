@@ -120,22 +120,31 @@ impl<'m> Buddy<'m> {
 
     fn take(&mut self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
         validate(request)?;
-        let count = request.count;
-        let found = self.find(request).and_then(|index| Some((index, self.regions.range(index, count)?)));
-        let Some((index, range)) = found else {
-            return Err(FrameError::NoMemory { requested: count, largest_free: self.largest_free() });
-        };
-        self.blocks.carve(index, index + count);
-        Ok(range)
+        self.take_block(request).or_else(|| self.take_run(request)).ok_or_else(|| FrameError::NoMemory {
+            requested: request.count,
+            largest_free: self.largest_free(),
+        })
     }
 
-    fn find(&self, request: &FrameRequest) -> Option<usize> {
+    /// Takes the frames out of the lowest block that holds them.
+    fn take_block(&mut self, request: &FrameRequest) -> Option<FrameRange> {
         let order = request.count.max(request.align).checked_next_power_of_two()?.ilog2();
-        if order <= self.max_order() {
-            self.blocks.lowest(order).map(|block| block.start)
-        } else {
-            self.find_run(request)
+        let block = self.blocks.lowest(order)?;
+        let range = self.regions.range(block.start, request.count)?;
+        self.blocks.take(block, request.count);
+        Some(range)
+    }
+
+    /// Takes frames above the top order, or aligned above it, out of adjacent blocks.
+    #[cold]
+    fn take_run(&mut self, request: &FrameRequest) -> Option<FrameRange> {
+        if request.count.max(request.align) <= 1 << self.max_order() {
+            return None;
         }
+        let start = self.find_run(request)?;
+        let range = self.regions.range(start, request.count)?;
+        self.blocks.carve(start, start + request.count);
+        Some(range)
     }
 
     /// The lowest run of adjacent top-order blocks that serves `request`.

@@ -21,6 +21,7 @@ mod buddy;
 mod error;
 #[expect(unsafe_code, reason = "implements the port that promises unique frames")]
 mod frames;
+mod order;
 mod region;
 mod stats;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use core::fmt;
 
 use kos_alloc::boot::{BootError as BumpError, RegionError};
 use kos_alloc::frame::InitError as FramesError;
-use kos_paging::{CreateError, MapError};
+use kos_paging::{CreateError, MapError, ProtectError};
 
 use crate::accounts::FRAME_BYTES;
 use crate::platform::DeviceError;
@@ -70,6 +70,13 @@ pub enum Cause {
         /// Why.
         cause: MapError,
     },
+    /// The direct map of a read-only piece could not be made read-only.
+    Seal {
+        /// The piece's name.
+        name: &'static str,
+        /// Why.
+        cause: ProtectError,
+    },
     /// Something is mapped where a guard page must be.
     GuardMapped {
         /// The guard's name.
@@ -103,6 +110,9 @@ impl fmt::Display for Cause {
             Self::Frames(cause) => cause.fmt(f),
             Self::Tables(cause) => write!(f, "too little memory for page tables: {cause}"),
             Self::Map { name, cause } => write!(f, "'{name}' cannot be mapped: {cause}"),
+            Self::Seal { name, cause } => {
+                write!(f, "the direct map of '{name}' cannot be made read-only: {cause}")
+            }
             Self::GuardMapped { name } => write!(f, "guard page '{name}' is mapped"),
             Self::Heap(cause) => write!(f, "the heap does not start: {cause}"),
             Self::Traps(cause) => cause.fmt(f),

@@ -1,9 +1,10 @@
 //! Stage `paging`: the final page tables, built beside those of the boot stub and then loaded.
 //!
-//! Write and execute never meet ([`WxPolicy::Deny`]). Guard pages are holes: they are checked to be.
+//! Write and execute never meet, neither in a mapping ([`WxPolicy::Deny`]) nor in a frame: what the image may not write, the
+//! direct map shows read-only too. Guard pages are holes: they are checked to be.
 
-use kos_alloc::Env;
-use kos_paging::{Attrs, HugePolicy, PhysAddr, RangeError, VirtAddr, VirtRange, WxPolicy};
+use kos_alloc::{Env, FrameRange};
+use kos_paging::{Attrs, HugePolicy, PhysAddr, RangeError, SplitPolicy, VirtAddr, VirtRange, WxPolicy};
 
 use super::memory::frames_of;
 use crate::error::Cause;
@@ -29,6 +30,7 @@ pub(super) fn start<P: Platform>(
     let mut pieces = 0;
     for mapping in platform.mappings().filter(|mapping| mapping.rights != Rights::Guard) {
         map_piece::<P>(&mut tables, mapping)?;
+        seal(platform, &mut tables, mapping)?;
         pieces += 1;
     }
     for guard in platform.mappings().filter(|mapping| mapping.rights == Rights::Guard) {
@@ -41,12 +43,17 @@ pub(super) fn start<P: Platform>(
     Ok(tables)
 }
 
+/// All usable memory.
+fn memory<P: Platform>(platform: &P) -> impl Iterator<Item = FrameRange> {
+    let reach = platform.env().direct_map().frames();
+    firmware::pieces(|| platform.memory_map()).filter_map(move |piece| frames_of(piece, reach))
+}
+
 /// Maps all usable memory, read and write; the bytes.
 fn map_memory<P: Platform>(platform: &P, tables: &mut KernelTable<P>) -> Result<u64, Cause> {
     let name = "direct map";
-    let reach = platform.env().direct_map().frames();
     let mut bytes = 0;
-    for frames in firmware::pieces(|| platform.memory_map()).filter_map(|piece| frames_of(piece, reach)) {
+    for frames in memory(platform) {
         let range =
             in_direct_map(platform.direct_map_base(), frames).map_err(|error| bad_range(name, error))?;
         let phys = phys_of(frames.start());
@@ -65,6 +72,26 @@ fn map_piece<P: Platform>(tables: &mut KernelTable<P>, mapping: Mapping) -> Resu
     tables
         .map(range, PhysAddr::new(phys), attrs, HugePolicy::Largest)
         .map_err(|cause| Cause::Map { name, cause })
+}
+
+/// Makes the frames of a read-only piece read-only in the direct map, as far as it shows them. Huge leaves elsewhere stay.
+fn seal<P: Platform>(
+    platform: &P,
+    tables: &mut KernelTable<P>,
+    Mapping { name, phys, length, rights, .. }: Mapping,
+) -> Result<(), Cause> {
+    if !matches!(rights, Rights::ReadExecute | Rights::Read) {
+        return Ok(());
+    }
+    let piece = FrameRange::covering(phys, length, 12).map_err(|_| Cause::BadReservation { name })?;
+    for frames in memory(platform).map(|frames| frames.intersection(&piece)).filter(|part| !part.is_empty()) {
+        let range =
+            in_direct_map(platform.direct_map_base(), frames).map_err(|error| bad_range(name, error))?;
+        let sealed = tables.protect(range, Attrs::R.global(), SplitPolicy::Split);
+        // Nothing to flush: no TLB has seen these tables yet.
+        let _ = sealed.map_err(|cause| Cause::Seal { name, cause })?;
+    }
+    Ok(())
 }
 
 fn check_guard<P: Platform>(tables: &KernelTable<P>, guard: Mapping) -> Result<(), Cause> {

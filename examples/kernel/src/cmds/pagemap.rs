@@ -6,7 +6,7 @@ use kos_paging::{Flags, Mapping, MemoryType};
 
 use super::no_arguments;
 use crate::Kernel;
-use crate::platform::{Platform, Rights};
+use crate::platform::{Mapping as Piece, Platform, Rights};
 use crate::shell::{CommandResult, Next};
 use crate::text::{Bytes, Text};
 
@@ -54,13 +54,21 @@ fn rights(run: &Mapping) -> Text {
     text
 }
 
-/// The machine's name for what lies there.
-fn name<P: Platform>(kernel: &Kernel<P>, run: &Mapping) -> &'static str {
-    let first = run.range.first().get();
-    let mapping = kernel.platform().mappings().find(|piece| {
-        piece.rights != Rights::Guard && piece.virt <= first && first - piece.virt < piece.length
-    });
-    mapping.map_or("direct map", |piece| piece.name)
+/// The machine's name for what lies there; of the direct map, also what is sealed in it.
+fn name<P: Platform>(kernel: &Kernel<P>, run: &Mapping) -> Text {
+    let (first, phys) = (run.range.first().get(), run.phys.get());
+    let pieces = || kernel.platform().mappings().filter(|piece| piece.rights != Rights::Guard);
+    if let Some(piece) = pieces().find(|piece| piece.virt <= first && first - piece.virt < piece.length) {
+        return Text::new(format_args!("{}", piece.name));
+    }
+    let mut text = Text::new(format_args!("direct map"));
+    let sealed = |piece: &Piece| matches!(piece.rights, Rights::ReadExecute | Rights::Read);
+    let within = |piece: &Piece| piece.phys >= phys && piece.phys - phys < run.range.bytes();
+    for (index, piece) in pieces().filter(sealed).filter(within).enumerate() {
+        // More names than a line holds are cut.
+        let _ = write!(text, "{} {}", if index == 0 { " of" } else { "," }, piece.name);
+    }
+    text
 }
 
 fn guards<P: Platform>(kernel: &Kernel<P>, out: &mut dyn Write) -> CommandResult {

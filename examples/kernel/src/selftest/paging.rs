@@ -28,6 +28,7 @@ pub(super) fn tests<P: Platform>() -> &'static [Test<P>] {
         Test { name: "paging::protected_pages_refuse_writes", run: protect },
         Test { name: "paging::part_of_a_huge_leaf_is_exact", run: part_of_huge },
         Test { name: "paging::code_and_constants_refuse_writes", run: image },
+        Test { name: "paging::no_alias_of_code_or_constants_is_writable", run: aliases },
         Test { name: "paging::guard_pages_fault", run: guards },
         Test { name: "paging::kth_failure_changes_nothing", run: kth_failure },
     ]
@@ -167,6 +168,26 @@ fn image<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
             ensure!(probe(kernel, at, Access::Read) == Ok(()), "'{}' refuses a read at {at:#x}", piece.name);
             let answer = probe(kernel, at, Access::Write);
             ensure!(answer == allowed, "a write to '{}' at {at:#x}: {answer:?}", piece.name);
+        }
+    }
+    Ok(())
+}
+
+/// The same frames, through the direct map: page by page, with the pages around them writable as before.
+fn aliases<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    let platform = kernel.platform();
+    for piece in platform.mappings() {
+        let allowed = match piece.rights {
+            Rights::ReadExecute | Rights::Read => Err(true),
+            Rights::ReadWrite => Ok(()),
+            Rights::Device | Rights::Guard => continue,
+        };
+        for offset in (0..piece.length).step_by(4096) {
+            let at = platform.direct_map_base() + piece.phys + offset;
+            if probe(kernel, at, Access::Read).is_ok() {
+                let answer = probe(kernel, at, Access::Write);
+                ensure!(answer == allowed, "'{}' at {at:#x} of the direct map: {answer:?}", piece.name);
+            }
         }
     }
     Ok(())

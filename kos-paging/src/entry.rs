@@ -55,6 +55,7 @@ mod sealed {
 macro_rules! cell {
     ($raw:ty, $atomic:ident) => {
         impl sealed::Cell for $raw {
+            #[inline]
             unsafe fn load(at: NonNull<Self>) -> Self {
                 use core::sync::atomic::{Ordering, $atomic};
                 // SAFETY: the caller ensures alignment and validity; the reference ends with this expression.
@@ -62,6 +63,7 @@ macro_rules! cell {
                 cell.load(Ordering::Relaxed)
             }
 
+            #[inline]
             unsafe fn store(at: NonNull<Self>, entry: Self) {
                 use core::sync::atomic::{Ordering, $atomic};
                 // SAFETY: the caller ensures alignment and validity; the reference ends with this expression.

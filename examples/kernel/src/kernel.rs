@@ -9,7 +9,7 @@ use crate::accounts::{Accounts, WrongSum};
 use crate::command_line::CommandLine;
 use crate::glue::table_frames::TableFrames;
 use crate::log::Log;
-use crate::platform::{self, Platform};
+use crate::platform::{self, Platform, TimerReport};
 use crate::run::{self, End};
 use crate::shell::script::{self, Outcome, Sink};
 use crate::shell::{self, Next, Status};
@@ -32,6 +32,8 @@ pub struct Kernel<P: Platform> {
     pub(crate) tables: Locked<P::Env, KernelTable<P>>,
     pub(crate) log: Log<P::Env>,
     pub(crate) accounts: Accounts,
+    /// The timer that ticks, if one does.
+    pub(crate) timer: Option<TimerReport>,
     pub(crate) platform: P,
 }
 

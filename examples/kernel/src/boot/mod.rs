@@ -16,7 +16,7 @@ use crate::command_line::CommandLine;
 use crate::error::{BootError, Cause};
 use crate::kernel::{Heap, Kernel, SharedFrames};
 use crate::log::{Log, Ring};
-use crate::platform::Platform;
+use crate::platform::{Platform, TimerReport};
 use crate::stage::{Notes, Stage, Stages};
 use crate::text::{Bytes, Grouped, Text};
 pub(crate) use memory::frames_of;
@@ -58,10 +58,10 @@ impl<P: Platform> Kernel<P> {
         let tables = stages.run(Stage::Paging, |notes| tables::start(&platform, frames, notes))?;
         let heap = stages.run(Stage::Heap, |notes| start_heap(&platform, frames, notes))?;
         stages.run(Stage::Traps, |notes| start_traps(&platform, notes))?;
-        stages.run(Stage::Timer, |notes| start_timer(&platform, notes))?;
+        let timer = stages.run(Stage::Timer, |notes| start_timer(&platform, notes))?;
         stages.run(Stage::Shell, |notes| ready(&heap, notes))?;
         let log = Log::new(platform.env(), stages.into_ring());
-        Ok(Self { heap, tables: Locked::new(platform.env(), tables), log, accounts, platform })
+        Ok(Self { heap, tables: Locked::new(platform.env(), tables), log, accounts, timer, platform })
     }
 }
 
@@ -171,15 +171,19 @@ fn start_traps<P: Platform>(platform: &P, notes: &mut Notes<'_, '_, P>) -> Resul
 }
 
 /// A kernel without ticks still answers; it says so.
-fn start_timer<P: Platform>(platform: &P, notes: &mut Notes<'_, '_, P>) -> Result<(), Cause> {
-    match platform.start_timer() {
+fn start_timer<P: Platform>(
+    platform: &P,
+    notes: &mut Notes<'_, '_, P>,
+) -> Result<Option<TimerReport>, Cause> {
+    let started = platform.start_timer();
+    match &started {
         Ok(report) => {
             let (hertz, ticks) = (Grouped(report.counter_hz / 1000), report.ticks_per_second);
             notes.figures(format_args!("{} counting at {hertz} kHz, {ticks} ticks a second", report.device));
         }
         Err(error) => notes.degraded(format_args!("{error}: no ticks")),
     }
-    Ok(())
+    Ok(started.ok())
 }
 
 fn ready<P: Platform>(heap: &Heap<P>, notes: &mut Notes<'_, '_, P>) -> Result<(), Cause> {

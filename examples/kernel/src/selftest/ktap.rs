@@ -3,7 +3,7 @@
 
 use core::fmt::{self, Write};
 
-use super::{Report, run_one, selected};
+use super::{Report, Verdict, run_one, selected};
 use crate::Kernel;
 use crate::command_line::Sabotage;
 use crate::platform::Platform;
@@ -24,21 +24,23 @@ fn write_all<P: Platform>(
 ) -> Result<bool, fmt::Error> {
     let total = selected(kernel, filter, sabotage).count();
     write!(out, "KTAP version 1\n1..{total}\n")?;
-    let mut failed = 0;
+    let (mut failed, mut skipped) = (0, 0);
     for (index, test) in selected(kernel, filter, sabotage).enumerate() {
         writeln!(out, "# running {}", test.name)?;
         let report = run_one(kernel, test);
-        failed += usize::from(report.result.is_err());
+        failed += usize::from(matches!(report.verdict, Verdict::Failed(_)));
+        skipped += usize::from(matches!(report.verdict, Verdict::Skipped(_)));
         write_result(index + 1, &report, out)?;
     }
-    writeln!(out, "# {} passed, {failed} failed", total - failed)?;
+    writeln!(out, "# {} passed, {failed} failed, {skipped} skipped", total - failed - skipped)?;
     Ok(total > 0 && failed == 0)
 }
 
 fn write_result(number: usize, report: &Report, out: &mut dyn Write) -> fmt::Result {
     let (name, micros) = (report.name, report.took.as_micros());
-    match &report.result {
-        Ok(()) => writeln!(out, "ok {number} {name} # {micros} us"),
-        Err(failure) => write!(out, "# {failure}\nnot ok {number} {name} # {micros} us\n"),
+    match &report.verdict {
+        Verdict::Passed => writeln!(out, "ok {number} {name} # {micros} us"),
+        Verdict::Skipped(lack) => writeln!(out, "ok {number} {name} # SKIP {lack}"),
+        Verdict::Failed(failure) => write!(out, "# {failure}\nnot ok {number} {name} # {micros} us\n"),
     }
 }

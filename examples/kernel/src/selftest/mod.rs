@@ -1,7 +1,7 @@
 //! In-kernel tests: one list an area, run by the command `selftest` and in mode `test`.
 //!
 //! A test is a plain function on the running kernel. It ends with `Ok` or with a [`Failure`], made by [`ensure!`](crate::ensure)
-//! or by `?` on any error. Around each test the frames and heap blocks in use are counted: a leak is a failure.
+//! or by `?` on any error; a machine that lacks what a test is about is skipped by name ([`Failure::skip`]). Around each test the frames and heap blocks in use are counted: a leak is a failure.
 
 mod boot;
 mod frames;
@@ -39,6 +39,7 @@ pub struct Failure {
     text: Text,
     file: &'static str,
     line: u32,
+    skipped: bool,
 }
 
 impl Failure {
@@ -47,7 +48,14 @@ impl Failure {
     #[track_caller]
     pub fn new(what: fmt::Arguments<'_>) -> Self {
         let place = core::panic::Location::caller();
-        Self { text: Text::new(what), file: place.file(), line: place.line() }
+        Self { text: Text::new(what), file: place.file(), line: place.line(), skipped: false }
+    }
+
+    /// No failure: the test says nothing about a machine that lacks this.
+    #[must_use]
+    #[track_caller]
+    pub fn skip(lack: fmt::Arguments<'_>) -> Self {
+        Self { skipped: true, ..Self::new(lack) }
     }
 }
 
@@ -77,10 +85,18 @@ macro_rules! ensure {
     };
 }
 
+/// How a test ended.
+pub(crate) enum Verdict {
+    Passed,
+    /// What the machine lacks.
+    Skipped(Text),
+    Failed(Failure),
+}
+
 /// How one test went.
 pub(crate) struct Report {
     pub(crate) name: &'static str,
-    pub(crate) result: Result<(), Failure>,
+    pub(crate) verdict: Verdict,
     pub(crate) took: Duration,
 }
 
@@ -103,11 +119,13 @@ pub(crate) fn run_one<P: Platform>(kernel: &Kernel<P>, test: &Test<P>) -> Report
     let result = (test.run)(kernel);
     let took = platform.now().checked_duration_since(started).unwrap_or(Duration::from_nanos(0));
     let after = kernel.in_use();
-    let result = match result {
-        Ok(()) if after != before => {
-            Err(Failure::new(format_args!("leaked: before {before}, after {after}")))
+    let verdict = match result {
+        Err(failure) if !failure.skipped => Verdict::Failed(failure),
+        _ if after != before => {
+            Verdict::Failed(Failure::new(format_args!("leaked: before {before}, after {after}")))
         }
-        result => result,
+        Err(skip) => Verdict::Skipped(skip.text),
+        Ok(()) => Verdict::Passed,
     };
-    Report { name: test.name, result, took }
+    Report { name: test.name, verdict, took }
 }

@@ -18,6 +18,7 @@ mod format;
 mod policy;
 mod ports;
 mod reserve;
+mod run;
 mod span;
 mod stats;
 mod table;

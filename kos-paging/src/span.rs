@@ -80,10 +80,32 @@ impl Span {
         let mut rest = Some(self);
         core::iter::from_fn(move || {
             let span = rest?;
-            let last = Self::of_entry::<F>(span.first, level).last.min(span.last);
-            rest = (last < span.last).then_some(Self { first: last + 1, last: span.last });
-            Some(Self { first: span.first, last })
+            let piece = span.piece::<F>(level);
+            rest = span.after(piece.last);
+            Some(piece)
         })
+    }
+
+    /// The first of the [`pieces`](Self::pieces).
+    pub(crate) fn piece<F: Format>(self, level: Level) -> Self {
+        Self { first: self.first, last: Self::of_entry::<F>(self.first, level).last.min(self.last) }
+    }
+
+    /// What comes after `last`, if anything.
+    pub(crate) fn after(self, last: u64) -> Option<Self> {
+        (last < self.last).then_some(Self { first: last + 1, last: self.last })
+    }
+
+    /// The entries at `level`, from that of the first byte to the end of its table or of its half of the space, all of
+    /// whose bytes are in the span.
+    pub(crate) fn whole_entries<F: Format>(self, level: Level) -> usize {
+        if !self.first.is_multiple_of(size::<F>(level)) {
+            return 0;
+        }
+        let half = self.first | F::VA.last_offset() >> 1;
+        let table = Self::of_entry::<F>(self.first, level.up()).last;
+        let bytes = self.last.min(half).min(table) - self.first + 1;
+        usize::try_from(bytes >> F::shift(level)).unwrap_or(usize::MAX)
     }
 
     /// The index, in its table, of the entry at `level` that translates the first byte.

@@ -112,6 +112,7 @@ impl<F: Format, P: FrameSource + PhysMapper> Table<F, P> {
     /// # Errors
     ///
     /// [`TranslateError`], with the level reached.
+    #[inline]
     pub fn translate(&self, at: VirtAddr) -> Result<Translation, TranslateError> {
         walk::translate(self.format, &self.ports, self.root, at)
     }

@@ -10,6 +10,7 @@ use crate::entry::Entries;
 use crate::error::{TranslateError, WalkError};
 use crate::format::{Entry, Format, Level, MAX_LEVELS, ReservedBits};
 use crate::ports::PhysMapper;
+use crate::run::{self, Like, Run};
 use crate::span::{self, Span};
 
 /// A leaf, or a run of leaves that follow one another in virtual and physical memory with like size and attributes.
@@ -62,6 +63,7 @@ pub struct Translation {
 /// # Errors
 ///
 /// [`TranslateError`], with the level reached.
+#[inline]
 pub fn translate<F: Format, M: PhysMapper>(
     format: F,
     mapper: &M,
@@ -96,6 +98,7 @@ pub fn translate<F: Format, M: PhysMapper>(
 const ALWAYS: Flags = Flags::READ.union(Flags::GLOBAL);
 
 /// The error of an entry at `level` that leads nowhere.
+#[cold]
 fn unknown<F: Format>(offset: u64, level: Level, frame: PhysAddr) -> WalkError {
     WalkError::UnknownFrame { at: Span::of_entry::<F>(offset, level).address::<F>(), level, frame }
 }
@@ -115,7 +118,7 @@ pub struct Runs<'m, F: Format, M> {
 
 impl<'m, F: Format, M: PhysMapper> Runs<'m, F, M> {
     pub(crate) fn new(format: F, mapper: &'m M, root: PhysAddr, span: Span) -> Self {
-        Self { leaves: Walk::new(format, mapper, root, span, Parked::Skip), ahead: None }
+        Self { leaves: Walk::new(format, mapper, root, span, Purpose::List), ahead: None }
     }
 
     fn leaf(&mut self) -> Option<Result<Mapping, WalkError>> {
@@ -143,21 +146,24 @@ impl<F: Format, M: PhysMapper> Iterator for Runs<'_, F, M> {
     }
 }
 
-/// Whether a walk sees what is unmapped but not flushed.
+/// What a walk is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Parked {
-    Skip,
-    Include,
+pub(crate) enum Purpose {
+    /// To list what is mapped: the leaves of a node follow one another in physical memory.
+    List,
+    /// To change it: what is parked is seen too; of physical memory only the first leaf of a node tells.
+    Survey,
 }
 
-/// A leaf as the walk found it.
+/// Like leaves of one table as the walk found them: those with a part outside its span alone, the others as runs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Node {
-    /// All that the leaf translates.
+    /// All that the leaves translate.
     pub(crate) span: Span,
     pub(crate) level: Level,
-    /// The leaf or a table above it is parked.
+    /// The leaves or a table above them are parked.
     pub(crate) parked: bool,
+    /// The first.
     pub(crate) leaf: Leaf,
 }
 
@@ -199,7 +205,7 @@ pub(crate) struct Walk<'m, F: Format, M> {
     format: F,
     mapper: &'m M,
     root: PhysAddr,
-    parked: Parked,
+    purpose: Purpose,
     rest: Option<Span>,
     /// The level of the entry that is read next.
     level: Level,
@@ -208,12 +214,12 @@ pub(crate) struct Walk<'m, F: Format, M> {
 }
 
 impl<'m, F: Format, M: PhysMapper> Walk<'m, F, M> {
-    pub(crate) fn new(format: F, mapper: &'m M, root: PhysAddr, span: Span, parked: Parked) -> Self {
+    pub(crate) fn new(format: F, mapper: &'m M, root: PhysAddr, span: Span, purpose: Purpose) -> Self {
         Self {
             format,
             mapper,
             root,
-            parked,
+            purpose,
             rest: Some(span),
             level: span::top::<F>(),
             path: [None; MAX_LEVELS],
@@ -225,12 +231,15 @@ impl<'m, F: Format, M: PhysMapper> Walk<'m, F, M> {
         let step = self.step()?;
         let level = self.level;
         let Some((raw, rest)) = self.skip_empty(step.entries, rest) else { return Ok(None) };
-        let original = if self.parked == Parked::Include { F::unpark(raw) } else { None };
+        let (original, like) = match self.purpose {
+            Purpose::List => (None, Like::Contiguous),
+            Purpose::Survey => (F::unpark(raw), Like::Attributes),
+        };
         let parked = step.parked || original.is_some();
         let entry = decode(self.format, original.unwrap_or(raw), level, rest)?;
         match entry {
             Entry::Absent | Entry::Parked => {
-                self.advance(rest);
+                self.advance(Span::of_entry::<F>(rest.first, level).last, rest);
                 Ok(None)
             }
             Entry::Table { phys, limit } => {
@@ -238,10 +247,11 @@ impl<'m, F: Format, M: PhysMapper> Walk<'m, F, M> {
                 Ok(None)
             }
             Entry::Leaf { phys, mut attrs, accessed, dirty } => {
-                self.advance(rest);
                 attrs.flags &= step.limit;
                 let leaf = Leaf { phys, attrs, accessed, dirty };
-                Ok(Some(Node { span: Span::of_entry::<F>(rest.first, level), level, parked, leaf }))
+                let Run { span, leaf } = run::of(&self.format, step.entries, level, rest, like, leaf);
+                self.advance(span.last, rest);
+                Ok(Some(Node { span, level, parked, leaf }))
             }
         }
     }
@@ -257,22 +267,17 @@ impl<'m, F: Format, M: PhysMapper> Walk<'m, F, M> {
             }
             let last = Span::of_entry::<F>(rest.first, self.level).last;
             if last >= end {
-                self.advance(rest);
+                self.advance(last, rest);
                 return None;
             }
             rest.first = last + 1;
         }
     }
 
-    /// Goes on behind the entry just read, up to the level at which the next one stands.
-    fn advance(&mut self, rest: Span) {
-        let last = Span::of_entry::<F>(rest.first, self.level).last;
-        if last >= rest.last {
-            self.rest = None;
-            return;
-        }
-        let first = last + 1;
-        self.rest = Some(Span { first, last: rest.last });
+    /// Goes on behind the entries up to `last`, to the level at which the next one stands.
+    fn advance(&mut self, last: u64, rest: Span) {
+        self.rest = rest.after(last);
+        let Some(Span { first, .. }) = self.rest else { return };
         while self.level < span::top::<F>() && first.is_multiple_of(span::size::<F>(self.level.up())) {
             self.level = self.level.up();
         }
@@ -326,15 +331,18 @@ impl<F: Format, M: PhysMapper> Iterator for Walk<'_, F, M> {
 }
 
 /// What an entry says, or where it is damaged.
+#[inline]
 pub(crate) fn decode<F: Format>(
     format: F,
     raw: F::Raw,
     level: Level,
     span: Span,
 ) -> Result<Entry, WalkError> {
-    format.decode(raw, level).map_err(|ReservedBits(bits)| WalkError::Reserved {
-        at: Span::of_entry::<F>(span.first, level).address::<F>(),
-        level,
-        bits,
-    })
+    format.decode(raw, level).map_err(|bits| reserved::<F>(span.first, level, bits))
+}
+
+/// The error of an entry at `level` that the MMU refuses.
+#[cold]
+fn reserved<F: Format>(offset: u64, level: Level, ReservedBits(bits): ReservedBits) -> WalkError {
+    WalkError::Reserved { at: Span::of_entry::<F>(offset, level).address::<F>(), level, bits }
 }

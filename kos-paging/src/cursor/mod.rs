@@ -20,7 +20,7 @@ use crate::policy::{HugePolicy, SplitPolicy, WxPolicy};
 use crate::ports::{FrameSource, PhysMapper};
 use crate::span::Span;
 use crate::table::Table;
-use crate::walk::{Parked, Runs, Walk};
+use crate::walk::{Purpose, Runs, Walk};
 
 /// Whole pages of one half of the address space of a table, to be worked on.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ pub(crate) fn allowed<F: Format>(wx: WxPolicy, span: Span, attrs: Attrs) -> Resu
     Ok(())
 }
 
-/// The leaves of a span, with what is parked.
+/// The leaves of a span, with what is parked, for a survey.
 fn leaves<F: Format, P: PhysMapper>(table: &Table<F, P>, span: Span) -> Walk<'_, F, P> {
-    Walk::new(table.format, &table.ports, table.root, span, Parked::Include)
+    Walk::new(table.format, &table.ports, table.root, span, Purpose::Survey)
 }

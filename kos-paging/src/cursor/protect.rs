@@ -64,6 +64,9 @@ struct Change<'p, F: Format, P> {
 
 impl<'p, F: Format, P: PhysMapper> Change<'p, F, P> {
     fn table(&mut self, entries: Entries<'p, F::Raw>, level: Level, span: Span) {
+        if level == Level::PAGE {
+            return self.pages(entries, span);
+        }
         for piece in span.pieces::<F>(level) {
             let index = piece.index::<F>(level);
             let raw = entries.load(index);
@@ -75,6 +78,19 @@ impl<'p, F: Format, P: PhysMapper> Change<'p, F, P> {
                 }
                 _ => self.below(entries, index, level, piece),
             }
+        }
+    }
+
+    /// The dense case: the survey has seen that all of these are leaves.
+    fn pages(&mut self, entries: Entries<'p, F::Raw>, span: Span) {
+        let format = self.splitter.format;
+        let (bits, kept) = (self.bits.at(Level::PAGE), format.address_bits(Level::PAGE) | F::KEPT);
+        let first = span.index::<F>(Level::PAGE);
+        for index in first..first + span.whole_entries::<F>(Level::PAGE) {
+            let old = entries.load(index);
+            let new = bits | old & kept;
+            self.transition = self.transition.max(format.transition(old, new, Level::PAGE));
+            entries.store(index, new);
         }
     }
 

@@ -13,6 +13,7 @@ use crate::format::{Entry, Format, Level};
 use crate::policy::SplitPolicy;
 use crate::ports::{FrameSource, PhysMapper};
 use crate::reserve::{self, Reserve};
+use crate::run::{self, Like, Run};
 use crate::span::{self, Span};
 use crate::stats::Stats;
 use crate::table::Table;
@@ -131,25 +132,25 @@ struct Sweep<'p, F, P, R> {
 
 impl<'p, F: Format, P: FrameSource + PhysMapper, R: FnMut(Mapping)> Sweep<'p, F, P, R> {
     fn table(&mut self, entries: Entries<'p, F::Raw>, level: Level, span: Span, parked: bool) {
-        for piece in span.pieces::<F>(level) {
-            self.entry(entries, level, piece, parked);
+        let mut rest = Some(span);
+        while let Some(span) = rest {
+            rest = span.after(self.entry(entries, level, span, parked));
         }
     }
 
-    fn entry(&mut self, entries: Entries<'p, F::Raw>, level: Level, piece: Span, parked: bool) {
-        let index = piece.index::<F>(level);
+    /// Sweeps the entry of the first byte of `rest`, a leaf with those like it; the last byte swept.
+    fn entry(&mut self, entries: Entries<'p, F::Raw>, level: Level, rest: Span, parked: bool) -> u64 {
+        let index = rest.index::<F>(level);
+        let piece = rest.piece::<F>(level);
         let raw = entries.load(index);
         let original = F::unpark(raw);
         let parked = parked || original.is_some();
         match self.format.decode(original.unwrap_or(raw), level) {
             Ok(Entry::Leaf { phys, attrs, accessed, dirty }) if parked => {
-                entries.store(index, F::Raw::default());
-                let span = Span::of_entry::<F>(piece.first, level);
-                let leaf = Leaf { phys, attrs, accessed, dirty };
-                self.leaf(Node { span, level, parked, leaf }.mapping::<F>());
+                self.leaves(entries, level, rest, Leaf { phys, attrs, accessed, dirty })
             }
             Ok(Entry::Table { phys, .. }) => {
-                let Some(below) = level.down() else { return };
+                let Some(below) = level.down() else { return piece.last };
                 let child = Entries::ours(self.ports, phys);
                 self.table(child, below, piece, parked);
                 if parked && all(child, |raw| raw == F::Raw::default()) {
@@ -157,18 +158,24 @@ impl<'p, F: Format, P: FrameSource + PhysMapper, R: FnMut(Mapping)> Sweep<'p, F,
                     self.stats.tables = self.stats.tables.saturating_sub(1);
                     reserve::free(self.ports, phys);
                 }
+                piece.last
             }
-            _ => {}
+            _ => piece.last,
         }
     }
 
-    fn leaf(&mut self, leaf: Mapping) {
-        self.stats.quarantined_bytes = self.stats.quarantined_bytes.saturating_sub(leaf.leaf_bytes);
-        if self.run.as_mut().is_some_and(|run| run.join(&leaf)) {
-            return;
+    /// Clears the leaf of the first byte of `rest` and those like it; their last byte.
+    fn leaves(&mut self, entries: Entries<'p, F::Raw>, level: Level, rest: Span, leaf: Leaf) -> u64 {
+        let Run { span, leaf } = run::of(&self.format, entries, level, rest, Like::Contiguous, leaf);
+        let count = span.whole_entries::<F>(level);
+        (rest.index::<F>(level)..).take(count).for_each(|index| entries.store(index, F::Raw::default()));
+        self.stats.quarantined_bytes = self.stats.quarantined_bytes.saturating_sub(span.bytes());
+        let leaves = Node { span, level, parked: true, leaf }.mapping::<F>();
+        if !self.run.as_mut().is_some_and(|run| run.join(&leaves)) {
+            self.end_run();
+            self.run = Some(leaves);
         }
-        self.end_run();
-        self.run = Some(leaf);
+        span.last
     }
 
     fn end_run(&mut self) {

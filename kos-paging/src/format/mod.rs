@@ -182,6 +182,10 @@ pub trait Format: Copy + fmt::Debug + 'static {
     /// A leaf from [`leaf_bits`](Self::leaf_bits), at an address that is aligned and in reach.
     fn with_address(bits: Self::Raw, phys: PhysAddr) -> Self::Raw;
 
+    /// The bits of a leaf at `level` that may hold its address. All others but [`KEPT`](Self::KEPT) are
+    /// [`leaf_bits`](Self::leaf_bits), ignored or reserved; [`park`](Self::park) keeps or inverts each of them.
+    fn address_bits(&self, level: Level) -> Self::Raw;
+
     /// An entry for the table at `phys`, which narrows no rights: the leaf decides.
     fn table(&self, phys: PhysAddr) -> Self::Raw;
 

@@ -37,6 +37,8 @@ impl LongCaps {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct X86Long<const LEVELS: usize> {
     caps: LongCaps,
+    /// What no present entry may have set on this CPU.
+    reserved: u64,
 }
 
 impl X86Long<4> {
@@ -47,7 +49,10 @@ impl X86Long<4> {
     /// [`PhysBitsError`] if `phys_bits` is none that an x86_64 CPU can have.
     pub const fn new(caps: LongCaps) -> Result<Self, PhysBitsError> {
         match caps.phys_bits {
-            32..=52 => Ok(Self { caps }),
+            bits @ 32..=52 => {
+                let xd = if caps.nx { 0 } else { XD };
+                Ok(Self { caps, reserved: ADDRESS & !((1 << bits) - 1) | xd })
+            }
             bits => Err(PhysBitsError(bits)),
         }
     }
@@ -63,13 +68,12 @@ impl X86Long<4> {
         level == Level::PAGE || raw & u64::from(x86::PS) != 0
     }
 
+    /// What a leaf may not have set besides.
     #[inline]
-    fn reserved(&self, raw: u64, level: Level) -> u64 {
-        let beyond = ADDRESS & !self.max_phys().get();
-        let xd = if self.caps.nx { 0 } else { XD };
+    fn reserved_in_leaf(&self, level: Level) -> u64 {
         let size = if level > self.max_leaf() { u64::from(x86::PS) } else { 0 };
-        let low = if level != Level::PAGE && Self::is_leaf(raw, level) { below_huge(level) } else { 0 };
-        raw & (beyond | xd | size | low)
+        let low = if level == Level::PAGE { 0 } else { below_huge(level) };
+        size | low
     }
 }
 
@@ -123,6 +127,11 @@ impl Format for X86Long<4> {
     }
 
     #[inline]
+    fn address_bits(&self, level: Level) -> u64 {
+        self.max_phys().get() & !((1 << Self::shift(level)) - 1)
+    }
+
+    #[inline]
     fn table(&self, phys: PhysAddr) -> u64 {
         u64::from(x86::TABLE) | phys.get()
     }
@@ -132,12 +141,13 @@ impl Format for X86Long<4> {
         if raw & u64::from(x86::P) == 0 {
             return Ok(if Self::unpark(raw).is_some() { Entry::Parked } else { Entry::Absent });
         }
-        let reserved = self.reserved(raw, level);
+        let leaf = Self::is_leaf(raw, level);
+        let reserved = raw & (self.reserved | if leaf { self.reserved_in_leaf(level) } else { 0 });
         if reserved != 0 {
             return Err(ReservedBits(reserved));
         }
         let execute = if raw & XD == 0 { Flags::EXECUTE } else { Flags::empty() };
-        if !Self::is_leaf(raw, level) {
+        if !leaf {
             return Ok(Entry::Table {
                 phys: PhysAddr::new(raw & ADDRESS),
                 limit: x86::limit(low(raw)) | execute,
@@ -146,7 +156,7 @@ impl Format for X86Long<4> {
         let mut attrs =
             x86::attrs(low(raw), level, &self.caps.memory).map_err(|bit| ReservedBits(bit.into()))?;
         attrs.flags |= execute;
-        let phys = PhysAddr::new(raw & ADDRESS & !((1 << Self::shift(level)) - 1));
+        let phys = PhysAddr::new(raw & self.address_bits(level));
         let bit = |bit: u32| raw & u64::from(bit) != 0;
         Ok(Entry::Leaf { phys, attrs, accessed: bit(x86::A), dirty: bit(x86::D) })
     }

@@ -91,6 +91,11 @@ impl Format for X86TwoLevel {
     }
 
     #[inline]
+    fn address_bits(&self, level: Level) -> u32 {
+        !((1 << Self::shift(level)) - 1)
+    }
+
+    #[inline]
     fn table(&self, phys: PhysAddr) -> u32 {
         x86::TABLE | address_bits(phys)
     }
@@ -110,7 +115,7 @@ impl Format for X86TwoLevel {
         }
         let mut attrs = x86::attrs(raw, level, &self.caps.memory).map_err(|bit| ReservedBits(bit.into()))?;
         attrs.flags |= Flags::EXECUTE;
-        let phys = PhysAddr::new((raw & !((1 << Self::shift(level)) - 1)).into());
+        let phys = PhysAddr::new((raw & self.address_bits(level)).into());
         Ok(Entry::Leaf { phys, attrs, accessed: raw & x86::A != 0, dirty: raw & x86::D != 0 })
     }
 

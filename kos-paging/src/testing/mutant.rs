@@ -76,6 +76,10 @@ impl<const FAULT: usize> Format for Mutant<FAULT> {
         X86Long::<4>::with_address(bits, PhysAddr::new(phys.get() & reach))
     }
 
+    fn address_bits(&self, level: Level) -> u64 {
+        self.0.address_bits(level)
+    }
+
     fn table(&self, phys: PhysAddr) -> u64 {
         let entry = self.0.table(phys);
         match FAULT {

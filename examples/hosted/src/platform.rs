@@ -59,6 +59,8 @@ pub enum Broken {
     Traps,
     /// There is no timer.
     Timer,
+    /// The CPU has no execute-disable bit.
+    Nx,
 }
 
 /// The machine.
@@ -107,6 +109,10 @@ impl Hosted {
         core::mem::take(&mut *lock(&self.records))
     }
 
+    fn has_nx(&self) -> bool {
+        self.broken != Some(Broken::Nx)
+    }
+
     /// What an MMU would say to an access.
     fn walk(&self, address: u64, access: Access) -> Result<(), Refused> {
         let root = PhysAddr::new(self.root.load(Ordering::Relaxed));
@@ -122,6 +128,14 @@ impl Hosted {
                 }
             }
         }
+    }
+}
+
+/// The format of a CPU with or without an execute-disable bit.
+const fn format(nx: bool) -> X86Long<4> {
+    match X86Long::new(LongCaps { nx, ..LongCaps::FULL }) {
+        Ok(format) => format,
+        Err(_) => unreachable!(),
     }
 }
 
@@ -167,11 +181,9 @@ impl Platform for Hosted {
     }
 
     fn format(&self) -> X86Long<4> {
-        const FULL: X86Long<4> = match X86Long::new(LongCaps::FULL) {
-            Ok(format) => format,
-            Err(_) => unreachable!(),
-        };
-        FULL
+        const FORMATS: [X86Long<4>; 2] = [format(false), format(true)];
+        let [without, with] = FORMATS;
+        if self.has_nx() { with } else { without }
     }
 
     fn memory_map(&self) -> impl Iterator<Item = FirmwareRegion> {
@@ -203,7 +215,7 @@ impl Platform for Hosted {
     }
 
     fn features(&self) -> impl Iterator<Item = (&'static str, bool)> {
-        [("nx", true), ("1g", true)].into_iter()
+        [("nx", self.has_nx()), ("1g-pages", true)].into_iter()
     }
 
     #[expect(unsafe_code, reason = "loading a root is unsafe on real machines")]

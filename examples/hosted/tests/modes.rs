@@ -130,6 +130,14 @@ fn a_skipped_test_is_named_in_ktap() {
 }
 
 #[test]
+fn without_nx_the_kernel_runs_and_says_so() {
+    let machine = broken(Broken::Nx).unwrap();
+    assert!(machine.log().contains("paging   degraded  no NX: no W^X; "), "{}", machine.log());
+    let tests = machine.exec("pagemap; kmalloc-demo; selftest");
+    assert!(tests.succeeded() && tests.text().contains(", 1 skipped, "), "{}", tests.text());
+}
+
+#[test]
 fn without_traps_the_boot_fails_by_name() {
     let Err(MachineError::Boot { error, .. }) = broken(Broken::Traps) else { panic!("it booted") };
     let fault = DeviceError { device: "software MMU", fault: DeviceFault::Absent };

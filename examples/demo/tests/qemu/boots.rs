@@ -81,6 +81,23 @@ fn named_cpu_models_boot() {
 }
 
 #[test]
+fn a_processor_without_nx_boots_degraded() {
+    let answer = demo(&["run", "--exec", SHORT, "--cpu", "qemu64,-nx", "-v"]).expect(0);
+    assert!(answer.stderr.contains("paging   degraded  no NX: no W^X; "), "{}", answer.stderr);
+    let skipped: Vec<_> = answer.stdout.lines().filter(|line| line.starts_with("skip ")).collect();
+    assert!(
+        matches!(skipped[..], [only] if only.contains("paging::write_and_execute_never_meet")),
+        "{skipped:?}"
+    );
+}
+
+#[test]
+fn a_processor_without_apic_boots_degraded() {
+    let answer = demo(&["test", "machine::", "--cpu", "qemu64,-apic"]).expect(0);
+    assert!(answer.stdout.contains("machine::timer_ticks # SKIP no timer"), "{}", answer.stdout);
+}
+
+#[test]
 fn more_processors_do_no_harm() {
     demo(&["run", "--exec", "selftest", "--cpus", "2"]).expect(0);
 }

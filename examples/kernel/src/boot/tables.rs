@@ -1,6 +1,6 @@
 //! Stage `paging`: the final page tables, built beside those of the boot stub and then loaded.
 //!
-//! Write and execute never meet, neither in a mapping ([`WxPolicy::Deny`]) nor in a frame: what the image may not write, the
+//! Without NX the stage is degraded: all memory is executable then. With it, write and execute never meet, neither in a mapping ([`WxPolicy::Deny`]) nor in a frame: what the image may not write, the
 //! direct map shows read-only too. Guard pages are holes: they are checked to be.
 
 use kos_alloc::{Env, FrameRange};
@@ -10,7 +10,7 @@ use super::memory::frames_of;
 use crate::error::Cause;
 use crate::firmware;
 use crate::glue::address::{in_direct_map, phys_of};
-use crate::glue::rights::attrs_of;
+use crate::glue::rights::{attrs_of, can_forbid_execution, expressible};
 use crate::glue::table_frames::TableFrames;
 use crate::kernel::{KernelTable, SharedFrames};
 use crate::platform::{Mapping, Platform, Rights};
@@ -24,22 +24,25 @@ pub(super) fn start<P: Platform>(
     notes: &mut Notes<'_, '_, P>,
 ) -> Result<KernelTable<P>, Cause> {
     let ports = TableFrames { frames, mapper: platform.phys() };
-    let mut tables =
-        KernelTable::<P>::new(platform.format(), ports, WxPolicy::Deny).map_err(Cause::Tables)?;
+    let format = platform.format();
+    let nx = can_forbid_execution(&format);
+    let policy = if nx { WxPolicy::Deny } else { WxPolicy::Allow };
+    let mut tables = KernelTable::<P>::new(format, ports, policy).map_err(Cause::Tables)?;
     let direct = map_memory(platform, &mut tables)?;
-    let mut pieces = 0;
     for mapping in platform.mappings().filter(|mapping| mapping.rights != Rights::Guard) {
         map_piece::<P>(&mut tables, mapping)?;
         seal(platform, &mut tables, mapping)?;
-        pieces += 1;
     }
     for guard in platform.mappings().filter(|mapping| mapping.rights == Rights::Guard) {
         check_guard::<P>(&tables, guard)?;
     }
     activate(platform, &tables);
-    let (count, direct) = (tables.stats().tables, Bytes(direct));
-    let features = features(platform);
-    notes.figures(format_args!("{count} tables: direct map of {direct}, {pieces} pieces, W^X;{features}"));
+    let (count, direct, features) = (tables.stats().tables, Bytes(direct), features(platform));
+    if nx {
+        notes.figures(format_args!("{count} tables: direct map of {direct}, W^X;{features}"));
+    } else {
+        notes.degraded(format_args!("no NX: no W^X; {count} tables;{features}"));
+    }
     Ok(tables)
 }
 
@@ -52,14 +55,13 @@ fn memory<P: Platform>(platform: &P) -> impl Iterator<Item = FrameRange> {
 /// Maps all usable memory, read and write; the bytes.
 fn map_memory<P: Platform>(platform: &P, tables: &mut KernelTable<P>) -> Result<u64, Cause> {
     let name = "direct map";
+    let attrs = expressible(tables.format(), Attrs::RW.global());
     let mut bytes = 0;
     for frames in memory(platform) {
         let range =
             in_direct_map(platform.direct_map_base(), frames).map_err(|error| bad_range(name, error))?;
         let phys = phys_of(frames.start());
-        tables
-            .map(range, phys, Attrs::RW.global(), HugePolicy::Largest)
-            .map_err(|cause| Cause::Map { name, cause })?;
+        tables.map(range, phys, attrs, HugePolicy::Largest).map_err(|cause| Cause::Map { name, cause })?;
         bytes += range.bytes();
     }
     Ok(bytes)
@@ -67,7 +69,7 @@ fn map_memory<P: Platform>(platform: &P, tables: &mut KernelTable<P>) -> Result<
 
 fn map_piece<P: Platform>(tables: &mut KernelTable<P>, mapping: Mapping) -> Result<(), Cause> {
     let Mapping { name, phys, rights, .. } = mapping;
-    let Some(attrs) = attrs_of(rights) else { return Ok(()) };
+    let Some(attrs) = attrs_of(tables.format(), rights) else { return Ok(()) };
     let range = range_of(mapping)?;
     tables
         .map(range, PhysAddr::new(phys), attrs, HugePolicy::Largest)
@@ -84,10 +86,11 @@ fn seal<P: Platform>(
         return Ok(());
     }
     let piece = FrameRange::covering(phys, length, 12).map_err(|_| Cause::BadReservation { name })?;
+    let attrs = expressible(tables.format(), Attrs::R.global());
     for frames in memory(platform).map(|frames| frames.intersection(&piece)).filter(|part| !part.is_empty()) {
         let range =
             in_direct_map(platform.direct_map_base(), frames).map_err(|error| bad_range(name, error))?;
-        let sealed = tables.protect(range, Attrs::R.global(), SplitPolicy::Split);
+        let sealed = tables.protect(range, attrs, SplitPolicy::Split);
         // Nothing to flush: no TLB has seen these tables yet.
         let _ = sealed.map_err(|cause| Cause::Seal { name, cause })?;
     }
@@ -118,13 +121,17 @@ fn activate<P: Platform>(platform: &P, tables: &KernelTable<P>) {
     unsafe { platform.activate(tables.root().get()) };
 }
 
-/// The protections in use, and those that the CPU lacks.
+/// The protections in use, then those that the CPU lacks.
 fn features<P: Platform>(platform: &P) -> Text {
     use core::fmt::Write;
     let mut text = Text::default();
-    for (name, on) in platform.features() {
-        // More features than a line holds are cut.
-        let _ = write!(text, " {}{name}", if on { "" } else { "no-" });
-    }
+    let mut list = |word: &str, wanted| {
+        for (index, (name, _)) in platform.features().filter(|&(_, on)| on == wanted).enumerate() {
+            // More features than a line holds are cut.
+            let _ = write!(text, "{} {name}", if index == 0 { word } else { "" });
+        }
+    };
+    list("", true);
+    list("; no", false);
     text
 }

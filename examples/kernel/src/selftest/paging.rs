@@ -11,6 +11,7 @@ use super::{Failure, Test};
 use crate::Kernel;
 use crate::ensure;
 use crate::glue::address::phys_of;
+use crate::glue::rights::{can_forbid_execution, expressible};
 use crate::owned::Run;
 use crate::platform::{Access, Platform, Rights};
 
@@ -45,7 +46,10 @@ fn frames<P: Platform>(kernel: &Kernel<P>, count: usize) -> Result<Run<'_, Frame
 
 fn map<P: Platform>(kernel: &Kernel<P>, bytes: u64, phys: PhysAddr, attrs: Attrs) -> Result<(), MapError> {
     let range = VirtRange::new(VirtAddr::new(SCRATCH), bytes)?;
-    kernel.with_tables(|tables| tables.map(range, phys, attrs, HugePolicy::Largest))
+    kernel.with_tables(|tables| {
+        let attrs = expressible(tables.format(), attrs);
+        tables.map(range, phys, attrs, HugePolicy::Largest)
+    })
 }
 
 /// Unmaps from `SCRATCH` on; the bytes that were mapped.
@@ -89,7 +93,8 @@ fn translate<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     for offset in [0, 1, PAGE - 1, PAGE, 2 * PAGE - 1] {
         let found = kernel.with_tables(|tables| tables.translate(VirtAddr::new(SCRATCH + offset)))?;
         ensure!(found.phys.get() == phys.get() + offset, "offset {offset:#x} is at {}", found.phys);
-        ensure!(found.leaf.attrs == Attrs::R, "attributes became {:?}", found.leaf.attrs);
+        let wanted = expressible(&kernel.platform().format(), Attrs::R);
+        ensure!(found.leaf.attrs == wanted, "attributes became {:?}", found.leaf.attrs);
     }
     let behind = kernel.with_tables(|tables| tables.translate(VirtAddr::new(SCRATCH + 2 * PAGE)));
     ensure!(matches!(behind, Err(TranslateError::NotMapped { .. })), "behind the end: {behind:?}");
@@ -110,6 +115,9 @@ fn occupied<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
 }
 
 fn write_xor_execute<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    if !can_forbid_execution(&kernel.platform().format()) {
+        return Err(Failure::skip(format_args!("no NX")));
+    }
     let run = frames(kernel, 1)?;
     let answer = map(kernel, PAGE, phys_of(run.range().start()), Attrs::RWX);
     ensure!(answer == Err(MapError::Attr(AttrError::WriteAndExecute)), "{answer:?}");
@@ -127,7 +135,8 @@ fn protect<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     ensure!(probe(kernel, SCRATCH, Access::Write) == Ok(()));
     let range = scratch(PAGE)?;
     kernel.with_tables(|tables| {
-        let changed = tables.protect(range, Attrs::R, SplitPolicy::Refuse)?;
+        let attrs = expressible(tables.format(), Attrs::R);
+        let changed = tables.protect(range, attrs, SplitPolicy::Refuse)?;
         changed.flush(&kernel.platform().tlb()).map_err(|error| Failure::new(format_args!("{error}")))
     })?;
     ensure!(probe(kernel, SCRATCH, Access::Write) == Err(true), "a read-only page took a write");

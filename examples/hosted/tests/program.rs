@@ -4,9 +4,11 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio};
 
 use rustix::fs::{Mode, OFlags};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::OpenptFlags;
 use rustix::termios::{LocalModes, tcgetattr};
 
@@ -120,4 +122,22 @@ fn lines_are_edited_on_a_terminal_which_is_left_as_it_was() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
     let after = tcgetattr(&theirs).unwrap();
     assert!(after.local_modes.contains(LocalModes::ICANON | LocalModes::ECHO), "the terminal stays raw");
+}
+
+#[test]
+fn signals_end_the_shell_and_leave_the_terminal_as_it_was() {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let (mut ours, theirs) = terminal();
+        let input = theirs.try_clone().unwrap();
+        let mut child = program(&["shell"]).stdin(input).stdout(theirs.try_clone().unwrap()).spawn().unwrap();
+        expect(&mut ours, "kos> ");
+        assert!(!tcgetattr(&theirs).unwrap().local_modes.contains(LocalModes::ICANON), "not raw yet");
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(signal.as_raw()));
+        let after = tcgetattr(&theirs).unwrap();
+        assert!(
+            after.local_modes.contains(LocalModes::ICANON | LocalModes::ECHO),
+            "{signal:?}: it stays raw"
+        );
+    }
 }

@@ -25,6 +25,7 @@ impl<E: Env, T> Locked<E, T> {
     }
 
     /// Runs `work` on the value with interrupts masked and the lock held. Takes what `work` takes; must not be nested.
+    #[inline]
     pub fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         let _masked = self.env.irq_save();
         let mut guard = self.inner.lock();

@@ -110,6 +110,7 @@ impl State {
     }
 
     /// Frees the block at `ptr`; hands out the frames that this leaves without use. `class` is that of the layout.
+    #[inline]
     pub(super) fn free(
         &mut self,
         ptr: NonNull<u8>,

@@ -7,7 +7,7 @@
 //! | [`FailAt`] | a [`FrameAlloc`](crate::FrameAlloc) whose k-th allocation fails |
 //! | [`PlainFrames`] | the simplest [`FrameAlloc`](crate::FrameAlloc), a vector of flags |
 //! | [`Machine`], [`host_frames`] | memory maps, and a frame allocator over the memory of a [`HostEnv`] |
-//! | [`FrameModel`], [`FrameOp`], [`step`] | what a frame allocator must do, stepped beside it |
+//! | [`FrameModel`], [`FrameOp`], [`step`], [`compare`] | what a frame allocator must do, stepped beside it |
 //! | [`check_frame_alloc`] | the contract of a frame allocator |
 //! | [`HeapModel`] | what a heap must do, stepped beside it |
 //! | [`check_heap`] | the contract of a heap over your own ports |
@@ -28,7 +28,7 @@ pub use bytes::Bytes;
 pub use cases::cases;
 pub use env::{HostEnv, HostIrq, HostLock};
 pub use fail::FailAt;
-pub use frame::{Fit, FrameModel, FrameOp, Machine, check_frame_alloc, host_frames, step};
+pub use frame::{Fit, FrameModel, FrameOp, Machine, check_frame_alloc, compare, host_frames, step};
 pub use heap::{BadFree, HeapModel, HeapOp, PlainFrames, check_heap};
 
 /// The body of each fuzz target: decodes bytes into operations, compares model and subject after each.

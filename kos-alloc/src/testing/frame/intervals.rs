@@ -1,6 +1,7 @@
 //! A set of numbers that is too simple to be wrong: [`Intervals`].
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use crate::types::FrameRange;
 
@@ -19,39 +20,58 @@ impl Intervals {
 
     /// Whether the whole of `range` is in the set. Not for an empty range.
     pub(super) fn contains(&self, range: FrameRange) -> bool {
-        self.iter().any(|own| own.contains_range(&range))
+        self.0
+            .get(touched(&self.0, range))
+            .is_some_and(|own| matches!(own, [own] if own.contains_range(&range)))
     }
 
     /// Whether any of `range` is in the set.
     pub(super) fn intersects(&self, range: FrameRange) -> bool {
-        self.iter().any(|own| !own.intersection(&range).is_empty())
+        !range.is_empty() && !touched(&self.0, range).is_empty()
     }
 
     /// Adds a range of which nothing is in the set.
     pub(super) fn insert(&mut self, range: FrameRange) {
         assert!(!self.intersects(range), "{range:?} is in the set already");
-        let mut sorted: Vec<_> = self.iter().chain((!range.is_empty()).then_some(range)).collect();
-        sorted.sort_by_key(FrameRange::start);
-        self.0 = sorted.iter().fold(Vec::new(), |mut joined: Vec<FrameRange>, next| {
-            match joined.last_mut() {
-                Some(last) if last.end() == next.start() => {
-                    *last = FrameRange::between(last.start(), next.end());
-                }
-                _ => joined.push(*next),
-            }
-            joined
-        });
+        if range.is_empty() {
+            return;
+        }
+        let at = touched(&self.0, range).start;
+        let below = at.checked_sub(1).and_then(|below| self.0.get(below));
+        let below = below.filter(|below| below.end() == range.start()).copied();
+        let above = self.0.get(at).filter(|above| above.start() == range.end()).copied();
+        let start = below.unwrap_or(range).start();
+        let end = above.unwrap_or(range).end();
+        let joined = at - usize::from(below.is_some())..at + usize::from(above.is_some());
+        self.0.splice(joined, [FrameRange::between(start, end)]);
     }
 
     /// Takes out what is in the set of `range`.
     pub(super) fn remove(&mut self, range: FrameRange) {
-        let rest = self.iter().flat_map(|own| {
-            let cut = own.intersection(&range);
-            if cut.is_empty() {
-                return [own, FrameRange::EMPTY];
-            }
-            [FrameRange::between(own.start(), cut.start()), FrameRange::between(cut.end(), own.end())]
-        });
-        self.0 = rest.filter(|part| !part.is_empty()).collect();
+        cut(&mut self.0, range);
     }
+}
+
+/// Which of `ranges`, sorted and disjoint, have a frame of `range`, which is not empty.
+fn touched(ranges: &[FrameRange], range: FrameRange) -> Range<usize> {
+    let start = ranges.partition_point(|own| own.end() <= range.start());
+    start..ranges.partition_point(|own| own.start() < range.end())
+}
+
+/// Adds `range` to `ranges`, sorted and disjoint, of which none has a frame of it; joins nothing.
+pub(super) fn enter(ranges: &mut Vec<FrameRange>, range: FrameRange) {
+    ranges.insert(touched(ranges, range).start, range);
+}
+
+/// Cuts `range` out of `ranges`, sorted and disjoint.
+pub(super) fn cut(ranges: &mut Vec<FrameRange>, range: FrameRange) {
+    if range.is_empty() {
+        return;
+    }
+    let touched = touched(ranges, range);
+    let Some([first, ..]) = ranges.get(touched.clone()) else { return };
+    let last = ranges.get(touched.end - 1).unwrap_or(first);
+    let rest =
+        [FrameRange::between(first.start(), range.start()), FrameRange::between(range.end(), last.end())];
+    ranges.splice(touched, rest.into_iter().filter(|part| !part.is_empty()));
 }

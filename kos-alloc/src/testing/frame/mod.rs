@@ -10,4 +10,4 @@ mod ops;
 pub use contract::check_frame_alloc;
 pub use machine::{Machine, host_frames};
 pub use model::{Fit, FrameModel};
-pub use ops::{FrameOp, frame_ops, step};
+pub use ops::{FrameOp, compare, frame_ops, step};

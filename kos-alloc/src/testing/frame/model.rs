@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::intervals::Intervals;
+use super::intervals::{self, Intervals};
 use crate::error::{FrameError, FreeError};
 use crate::frame::{FrameStats, Histogram, MAX_ORDER};
 use crate::types::{FrameRange, FrameRequest, Pfn};
@@ -62,7 +62,7 @@ impl FrameModel {
         Self { fit, free: managed.clone(), managed, live: Vec::new(), stats }
     }
 
-    /// What was allocated and not freed, in no order.
+    /// What was allocated and not freed, in ascending order.
     #[must_use]
     pub fn live(&self) -> &[FrameRange] {
         &self.live
@@ -179,7 +179,7 @@ impl FrameModel {
 
     fn take(&mut self, range: FrameRange) -> FrameRange {
         self.free.remove(range);
-        self.live.push(range);
+        intervals::enter(&mut self.live, range);
         self.stats.allocations += 1;
         self.stats.free = self.free.count();
         self.stats.peak = self.stats.peak.max(self.stats.allocated());
@@ -188,13 +188,7 @@ impl FrameModel {
 
     fn give_back(&mut self, range: FrameRange) {
         self.free.insert(range);
-        let rest = self.live.iter().flat_map(|live| {
-            let mut rest = Intervals::default();
-            rest.insert(*live);
-            rest.remove(range);
-            rest.iter().collect::<Vec<_>>()
-        });
-        self.live = rest.collect();
+        intervals::cut(&mut self.live, range);
         self.stats.frees += 1;
         self.stats.free = self.free.count();
     }

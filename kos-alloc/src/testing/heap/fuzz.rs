@@ -1,6 +1,7 @@
 //! Bytes of a fuzzer as operations on a heap: [`heap_ops`], [`bad_free`].
 
 use core::alloc::Layout;
+use core::cell::RefCell;
 
 use alloc::vec::Vec;
 
@@ -40,17 +41,27 @@ pub fn bad_free(data: &[u8]) {
     });
 }
 
+fn span() -> FrameRange {
+    FrameRange::between(START, Pfn(START.0 + FRAMES))
+}
+
+std::thread_local! {
+    /// Used by one input after the other: to map memory takes longer than to run most inputs.
+    static ENV: RefCell<HostEnv> = RefCell::new(HostEnv::new(span()));
+}
+
 /// The first byte is the number of the frame allocation that fails; the second chooses the frame source.
 fn run(data: &[u8], next: impl FnMut(&mut Bytes<'_>) -> HeapOp) {
-    let span = FrameRange::between(START, Pfn(START.0 + FRAMES));
-    let env = HostEnv::new(span);
     let mut bytes = Bytes::new(data);
     let fail_at = usize::from(bytes.u8());
-    if bytes.u8().is_multiple_of(2) {
-        run_on(&env, PlainFrames::new(span), fail_at, &mut bytes, next);
-    } else {
-        run_on(&env, host_frames(&env, &mut Vec::new()), fail_at, &mut bytes, next);
-    }
+    ENV.with_borrow_mut(|env| {
+        env.reset();
+        if bytes.u8().is_multiple_of(2) {
+            run_on(env, PlainFrames::new(span()), fail_at, &mut bytes, next);
+        } else {
+            run_on(env, host_frames(env, &mut Vec::new()), fail_at, &mut bytes, next);
+        }
+    });
 }
 
 fn run_on<F: FrameAlloc>(

@@ -31,6 +31,17 @@ fn bad(command: &str, expected: Status) -> String {
     output.text()
 }
 
+/// What people read fits a terminal of 100 columns, and has no blanks at the ends of lines.
+#[test]
+fn output_fits_100_columns() {
+    let machine = Machine::boot(MachineConfig::with_memory(4096 << 20)).unwrap();
+    let said =
+        machine.exec("help; free; free -h; free -b; memstat; frames; pagemap; kmalloc-demo; irq; dmesg");
+    let bad = said.text();
+    let bad = bad.lines().find(|line| line.chars().count() > 100 || line.ends_with(' '));
+    assert_eq!(bad, None);
+}
+
 #[test]
 fn help_lists_every_command_and_each_of_them_exists() {
     let text = good("help");
@@ -124,7 +135,7 @@ fn frames_picture_counts_what_is_free() {
     let text = machine.exec("frames").text();
     assert!(text.contains("one character is 4 KiB"), "{text}");
     let picture =
-        text.lines().skip(1).take_while(|line| !line.starts_with("0-9")).filter_map(|line| line.get(18..));
+        text.lines().skip(1).take_while(|line| !line.contains("0-9")).filter_map(|line| line.get(18..));
     let free = picture.flat_map(str::chars).filter(|c| c.is_ascii_digit() || ('a'..='i').contains(c)).count();
     assert_eq!(free, machine.kernel().frames().stats().free, "{text}");
 }
@@ -134,7 +145,9 @@ fn pagemap_shows_rights_leaves_and_guards() {
     let text = good("pagemap");
     let line = |name: &str| text.lines().find(|line| line.ends_with(name)).unwrap().to_owned();
     assert!(line("text").contains(" r-x-g- 4 KiB"), "{text}");
-    assert!(line("rodata").contains(" r---g- 4 KiB"), "{text}");
+    assert!(line("   rodata").contains(" r---g- 4 KiB"), "{text}");
+    assert!(line("direct map of text, rodata").contains(" r---g- 4 KiB"), "{text}");
+    assert!(text.contains("rights: r read, w write, x execute"), "{text}");
     assert!(line("guard below stack").contains("none"), "{text}");
     assert!(text.contains("rw--g- 2 MiB   direct map"), "{text}");
     assert!(!text.contains("rwx"), "{text}");

@@ -154,7 +154,7 @@ fn start_heap<P: Platform>(
     let stats = heap.stats();
     let largest = Bytes(stats.classes.last().map_or(0, |class| class.size) as u64);
     notes.figures(format_args!(
-        "{} classes to {largest}, whole frames above; frames of the page map: {}",
+        "{} classes to {largest}, whole frames above; page map of {} frames",
         stats.classes.len(),
         stats.page_map_frames
     ));

@@ -30,11 +30,11 @@ pub(super) fn run<P: Platform>(kernel: &Kernel<P>, arguments: &[&str], out: &mut
     picture(kernel, cell, out)?;
     writeln!(
         out,
-        "0-9 a-i: in a free block of 2^0 to 2^18 frames  :  free in smaller pieces  +  partly free"
+        "         0-9 a-i  in a free block of 2^0 to 2^18 frames   :  free in smaller pieces   +  partly free"
     )?;
     writeln!(
         out,
-        "      #: in use                                 R  reserved                .  not usable"
+        "         #        in use                                  R  reserved                 .  not usable"
     )?;
     orders(kernel, out)?;
     Ok(Next::Continue)
@@ -133,10 +133,11 @@ impl<I: Iterator<Item = FrameRange>> Along<I> {
 fn orders<P: Platform>(kernel: &Kernel<P>, out: &mut dyn Write) -> fmt::Result {
     let histogram = kernel.frames().histogram();
     let free = histogram.frames().max(1);
+    writeln!(out, "{:>16}  {:>7}   {:<9} share of what is free", "order", "blocks", "of")?;
     for (order, &letter) in (0..).zip(ORDERS).filter(|&(order, _)| histogram.of(order) > 0) {
         let (blocks, size) = (histogram.of(order), Bytes(FRAME_BYTES << order));
         let bar = ((blocks << order) * 48).div_ceil(free);
-        writeln!(out, "      {}: {blocks:>7} x {size:<9} {:=<bar$}", char::from(letter), "")?;
+        writeln!(out, "{:>16}  {blocks:>7} x {size:<9} {:=<bar$}", char::from(letter), "")?;
     }
     Ok(())
 }

@@ -60,9 +60,9 @@ pub(super) fn run<P: Platform>(kernel: &Kernel<P>, arguments: &[&str], out: &mut
     accounts.check(kernel.platform(), &frames)?;
     let map = unit.of(accounts.map_bytes);
     writeln!(out, "{:<9}{map:>17}   = used + free + reserved + firmware, to the byte", "map")?;
-    write!(out, "reserved ")?;
+    write!(out, "{:<9}{reserved:>17}   ", "reserved")?;
     for (index, (name, frames)) in accounts.reserved_by_name().enumerate() {
-        write!(out, "{}{name} {}", if index == 0 { "" } else { ", " }, unit.of_frames(frames))?;
+        write!(out, "{} {name} {}", if index == 0 { "=" } else { " +" }, unit.of_frames(frames))?;
     }
     writeln!(out)?;
     Ok(Next::Continue)

@@ -31,6 +31,7 @@ pub(super) fn run<P: Platform>(kernel: &Kernel<P>, arguments: &[&str], out: &mut
         )?;
     }
     guards(kernel, out)?;
+    writeln!(out, "rights: r read, w write, x execute, u user, g global, d device (uncached)")?;
     let tables = kernel.with_tables(|tables| tables.stats().tables);
     writeln!(out, "{index} runs, {} mapped, {tables} tables ({})", Bytes(bytes), Bytes(tables * 4096))?;
     Ok(Next::Continue)

@@ -367,3 +367,31 @@ fn many_pages_are_one_flush() {
     bench.unmap(range(0, GIB), SplitPolicy::Refuse);
     assert_eq!(bench.tlb.flushes(), flushes);
 }
+
+#[test]
+fn user_rights_are_flushed() {
+    // Under SMEP and SMAP a stale entry lets the kernel run or read what is a program's now.
+    let mut bench = Bench::new();
+    bench.map(0, 0, PAGE);
+    let mut protect = |attrs| {
+        let protected = bench.table.protect(range(0, PAGE), attrs, SplitPolicy::Refuse).unwrap();
+        let transition = protected.transition();
+        protected.flush(&bench.tlb).unwrap();
+        transition
+    };
+    assert_eq!(protect(Attrs::R), Transition::Flush);
+    assert_eq!(protect(Attrs::RW), Transition::Lazy);
+    assert_eq!(protect(Attrs::RW.user()), Transition::Flush);
+}
+
+#[test]
+fn runs_end_where_the_range_does() {
+    // Three like leaves, half of the first and of the last asked for: the refusal names one of them, not the run.
+    let mut bench = Bench::new();
+    bench.map(2 * MIB, 64 * MIB, 6 * MIB);
+    for (asked, named) in [(range(3 * MIB, 5 * MIB), 2 * MIB), (range(2 * MIB, 5 * MIB), 6 * MIB)] {
+        let refused = bench.table.protect(asked, Attrs::R, SplitPolicy::Refuse).err();
+        let Some(ProtectError::PartOfHuge { leaf }) = refused else { panic!("{refused:?}") };
+        assert_eq!((leaf.range, leaf.phys), (range(named, 2 * MIB), phys(62 * MIB + named)));
+    }
+}

@@ -78,7 +78,8 @@ pub(super) fn split(bits: u32, level: Level) -> u32 {
 
 /// What `was` to `is` asks of the TLBs, `was` being present and each bit of `rights` allowing something.
 ///
-/// A TLB may keep what it read; it walks again before it refuses (SDM vol. 3, "Optional Invalidation").
+/// A TLB may keep what it read; it walks again before it refuses (SDM vol. 3, "Optional Invalidation"). `US` is no such
+/// right: under SMEP and SMAP it takes from the kernel what it gives to programs.
 #[inline]
 pub(super) fn transition(was: u64, is: u64, rights: u64) -> Transition {
     let use_bits = u64::from(A | D);

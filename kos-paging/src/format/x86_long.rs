@@ -185,6 +185,6 @@ impl Format for X86Long<4> {
             return Transition::None;
         }
         // Turned so that every one of these bits allows something.
-        x86::transition(old ^ XD, new ^ XD, u64::from(x86::RW | x86::US) | XD)
+        x86::transition(old ^ XD, new ^ XD, u64::from(x86::RW) | XD)
     }
 }

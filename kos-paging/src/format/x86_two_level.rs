@@ -139,7 +139,7 @@ impl Format for X86TwoLevel {
         if old & x86::P == 0 {
             return Transition::None;
         }
-        x86::transition(u64::from(old), u64::from(new), u64::from(x86::RW | x86::US))
+        x86::transition(u64::from(old), u64::from(new), u64::from(x86::RW))
     }
 }
 

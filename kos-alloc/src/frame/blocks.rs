@@ -146,7 +146,7 @@ impl<'m> Blocks<'m> {
         self.orders.get(self.top as usize)?.next(self.words, self.top, from)
     }
 
-    /// The number of the first block of the top order from number `from`, which is free, that is not; at most `limit`.
+    /// The number of the first block of the top order from number `from` that is not free; at most `limit`.
     pub(super) fn top_run_end(&self, from: usize, limit: usize) -> usize {
         let top = self.orders.get(self.top as usize);
         top.map_or(limit, |order| order.run_end(self.words, self.top, from, limit))

@@ -95,7 +95,7 @@ impl Order {
                 || (self.blocks > 1 && self.tree.any(words, start >> order, (end - 1) >> order)))
     }
 
-    /// The number of the first block from number `from`, which is free, that is not free; at most `limit`.
+    /// The number of the first block from number `from` that is not free; at most `limit`.
     pub(super) fn run_end(&self, words: &[u64], order: u32, from: usize, limit: usize) -> usize {
         let lowest = usize::from(from == self.first >> order);
         self.tree.next_clear(words, from + lowest, limit)

@@ -75,7 +75,7 @@ fn named_cpu_models_boot() {
     for model in ["qemu64", "max"] {
         let answer = demo(&["run", "--exec", SHORT, "--cpu", model, "-v"]).expect(0);
         // The one lacks what the other has; both must do.
-        assert_eq!(answer.stderr.contains(" smep"), model == "max", "{}", answer.stderr);
+        assert_eq!(answer.stderr.contains(" wp smep"), model == "max", "{}", answer.stderr);
         assert!(answer.stderr.contains("QEMU's start to ready: "), "{}", answer.stderr);
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn start<P: Platform>(
     activate(platform, &tables);
     let (count, direct, features) = (tables.stats().tables, Bytes(direct), features(platform));
     if nx {
-        notes.figures(format_args!("{count} tables: direct map of {direct}, W^X;{features}"));
+        notes.figures(format_args!("{count} tables map {direct}, W^X;{features}"));
     } else {
         notes.degraded(format_args!("no NX: no W^X; {count} tables;{features}"));
     }

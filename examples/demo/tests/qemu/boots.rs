@@ -77,6 +77,8 @@ fn named_cpu_models_boot() {
         // The one lacks what the other has; both must do.
         assert_eq!(answer.stderr.contains(" wp smep"), model == "max", "{}", answer.stderr);
         assert!(answer.stderr.contains("QEMU's start to ready: "), "{}", answer.stderr);
+        let wide = answer.stderr.lines().find(|line| line.starts_with('[') && line.len() > 100);
+        assert_eq!(wide, None, "the boot log fits 100 columns");
     }
 }
 

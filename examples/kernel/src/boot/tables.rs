@@ -1,7 +1,8 @@
 //! Stage `paging`: the final page tables, built beside those of the boot stub and then loaded.
 //!
-//! Without NX the stage is degraded: all memory is executable then. With it, write and execute never meet, neither in a mapping ([`WxPolicy::Deny`]) nor in a frame: what the image may not write, the
-//! direct map shows read-only too. Guard pages are holes: they are checked to be.
+//! Write and execute never meet, neither in a mapping ([`WxPolicy::Deny`]) nor in a frame: what the image may not write, the
+//! direct map shows read-only too. On a CPU without NX the stage is degraded: all memory is executable then. Guard pages are
+//! holes: they are checked to be.
 
 use kos_alloc::{Env, FrameRange};
 use kos_paging::{Attrs, HugePolicy, PhysAddr, RangeError, SplitPolicy, VirtAddr, VirtRange, WxPolicy};

@@ -110,7 +110,11 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(crate::testing::cases()))]
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None,
+            rng_seed: proptest::test_runner::RngSeed::Fixed(1),
+            ..ProptestConfig::with_cases(crate::testing::cases())
+        })]
 
         #[test]
         fn never_reads_outside(words in prop::collection::vec(0x0f00u64..0x1300, 0..64), rbp in 0x0f00u64..0x1300) {

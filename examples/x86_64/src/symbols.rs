@@ -110,7 +110,11 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(crate::testing::cases()))]
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None,
+            rng_seed: proptest::test_runner::RngSeed::Fixed(1),
+            ..ProptestConfig::with_cases(crate::testing::cases())
+        })]
 
         #[test]
         fn agrees_with_a_linear_search(mut bases in prop::collection::vec(0u64..5000, 0..60), probe in 0u64..6000) {

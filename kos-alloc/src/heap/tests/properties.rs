@@ -6,12 +6,17 @@ use std::path::PathBuf;
 
 use proptest::collection::vec;
 use proptest::prelude::any;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 use crate::testing::{cases, fuzz};
 
 fn sequences(target: fn(&[u8])) {
-    let config = Config { cases: cases(), failure_persistence: None, ..Config::default() };
+    let config = Config {
+        cases: cases(),
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(1),
+        ..Config::default()
+    };
     let mut runner = TestRunner::new(config);
     let strategy = vec(any::<u8>(), 0..400);
     runner

@@ -136,7 +136,8 @@ impl Format for X86Long<4> {
         u64::from(x86::TABLE) | phys.get()
     }
 
-    #[inline]
+    // Always: at a level known at the call most of it folds away.
+    #[inline(always)]
     fn decode(&self, raw: u64, level: Level) -> Result<Entry, ReservedBits> {
         if raw & u64::from(x86::P) == 0 {
             return Ok(if Self::unpark(raw).is_some() { Entry::Parked } else { Entry::Absent });
@@ -156,7 +157,8 @@ impl Format for X86Long<4> {
         let mut attrs =
             x86::attrs(low(raw), level, &self.caps.memory).map_err(|bit| ReservedBits(bit.into()))?;
         attrs.flags |= execute;
-        let phys = PhysAddr::new(raw & self.address_bits(level));
+        // Bits beyond the CPU's addresses were refused above.
+        let phys = PhysAddr::new(raw & ADDRESS & !((1 << Self::shift(level)) - 1));
         let bit = |bit: u32| raw & u64::from(bit) != 0;
         Ok(Entry::Leaf { phys, attrs, accessed: bit(x86::A), dirty: bit(x86::D) })
     }

@@ -24,6 +24,11 @@ pub enum FrameError {
         /// Alignment asked for, in frames.
         align: usize,
     },
+    /// The source may not grow any further.
+    LimitReached {
+        /// Frames that it may have at most.
+        max: usize,
+    },
     /// The exact frames asked for are not all managed by this allocator.
     NotManaged(FrameRange),
     /// Some of the exact frames asked for are in use.
@@ -39,6 +44,7 @@ impl fmt::Display for FrameError {
                 write!(f, "no memory: {requested} frames asked, largest free run is {largest_free}")
             }
             Self::BadRequest { count, align } => write!(f, "bad request: {count} frames aligned to {align}"),
+            Self::LimitReached { max } => write!(f, "the limit of {max} frames is reached"),
             Self::NotManaged(range) => write!(f, "frames {range} are not managed here"),
             Self::InUse(range) => write!(f, "frames {range} are in use"),
             Self::NotReady => f.write_str("the frame allocator is not initialised"),
@@ -67,6 +73,18 @@ pub enum AllocError {
         /// Alignment asked for, in bytes.
         align: usize,
     },
+    /// The heap may not grow any further.
+    LimitReached {
+        /// Bytes that it may have at most.
+        max: usize,
+    },
+    /// The log of the transaction has no room for one more entry. Nothing was allocated.
+    LogFull {
+        /// Entries that it has room for.
+        capacity: usize,
+    },
+    /// The caller interrupted a critical section, or must not wait for the lock that this needs.
+    WouldBlock,
     /// The heap was not initialised yet.
     NotReady,
 }
@@ -80,6 +98,9 @@ impl fmt::Display for AllocError {
             Self::BadRequest { size, align } => {
                 write!(f, "impossible request: {size} bytes aligned to {align}")
             }
+            Self::LimitReached { max } => write!(f, "the limit of {max} bytes is reached"),
+            Self::LogFull { capacity } => write!(f, "the log is full: {capacity} entries"),
+            Self::WouldBlock => f.write_str("this would have to wait for a lock"),
             Self::NotReady => f.write_str("the heap is not initialised"),
         }
     }
@@ -184,8 +205,12 @@ pub enum FreeError<H> {
         /// Bytes that the block has.
         actual: usize,
     },
+    /// The block can only be freed with its layout: its size and alignment are not recorded.
+    LayoutRequired(H),
     /// The allocator's own metadata of this block is damaged.
     Corrupt(H),
+    /// The caller must not wait for the lock that this needs.
+    WouldBlock(H),
     /// The allocator was not initialised yet.
     NotReady(H),
 }
@@ -199,6 +224,8 @@ impl<H: fmt::Debug> fmt::Display for FreeError<H> {
             Self::WrongSize { at, given, actual } => {
                 write!(f, "{at:?} freed with a layout of {given} bytes, it has {actual}")
             }
+            Self::LayoutRequired(h) => write!(f, "{h:?} can only be freed with its layout"),
+            Self::WouldBlock(h) => write!(f, "to free {h:?} would have to wait for a lock"),
             Self::Corrupt(h) => write!(f, "the metadata of {h:?} is damaged"),
             Self::NotReady(h) => write!(f, "free of {h:?} before initialisation"),
         }

@@ -4,8 +4,13 @@
 //! |---|---|---|
 //! | [`Env`] | the kernel, once a machine | everything that locks or touches memory |
 //! | [`FrameAlloc`] | this crate's [`Frames`](crate::Frames), or your own frame allocator | [`KernelHeap`](crate::KernelHeap) |
+//! | [`BlockAlloc`] | this crate's [`KernelHeap`](crate::KernelHeap), or your own heap | transactions and reservations |
+//! | [`Reclaim`] | whoever keeps memory that he can do without: a page cache, a dentry cache | the last resort before `NoMemory` |
 
-use crate::error::{FrameError, FreeError, Violation};
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use crate::error::{AllocError, FrameError, FreeError, Violation};
 use crate::types::{CpuIndex, DirectMap, FrameRange, FrameRequest};
 
 /// What a kernel lends to its allocators: a lock, the interrupt mask, the CPU's number and the direct map.
@@ -46,6 +51,19 @@ pub unsafe trait Env: Sync {
     /// Called with interrupts masked, so that the answer stays true.
     fn cpu(&self) -> Option<CpuIndex>;
 
+    /// Whether the caller may have interrupted a critical section of its own CPU, because the mask does not hold it off:
+    /// a non-maskable interrupt, a machine check. Such a caller never waits for a lock.
+    fn in_nmi(&self) -> bool {
+        false
+    }
+
+    /// Asks `cpu` to call [`drain_local`](crate::KernelHeap::drain_local) soon, because memory ran out; by an
+    /// inter-processor interrupt, say. Called without a lock. Nothing is lost if it does nothing: the CPU is also asked
+    /// through a flag that it sees when next it exchanges a magazine.
+    fn kick(&self, cpu: CpuIndex) {
+        let _ = cpu;
+    }
+
     /// Where physical memory is mapped.
     fn direct_map(&self) -> DirectMap;
 
@@ -75,6 +93,14 @@ unsafe impl<E: Env> Env for &E {
 
     fn cpu(&self) -> Option<CpuIndex> {
         (**self).cpu()
+    }
+
+    fn in_nmi(&self) -> bool {
+        (**self).in_nmi()
+    }
+
+    fn kick(&self, cpu: CpuIndex) {
+        (**self).kick(cpu);
     }
 
     fn direct_map(&self) -> DirectMap {
@@ -134,5 +160,101 @@ unsafe impl<F: FrameAlloc> FrameAlloc for &F {
     unsafe fn free(&self, range: FrameRange) -> Result<(), FreeError<FrameRange>> {
         // SAFETY: the caller's promise is passed on.
         unsafe { (**self).free(range) }
+    }
+}
+
+/// A source of blocks of bytes, and of the frames below them: what a transaction works on.
+///
+/// # Safety
+///
+/// A block that was handed out is owned by the caller alone until he frees it, holds at least `layout.size()` bytes and is
+/// aligned to `layout.align()`.
+pub unsafe trait BlockAlloc: Sync {
+    /// Where whole frames come from.
+    type Frames: FrameAlloc;
+
+    /// A block with any content; for 0 bytes an aligned pointer that may not be read through.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError`]; nothing is allocated then.
+    fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError>;
+
+    /// Takes a block back. Nothing is done for a layout of 0 bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`FreeError`] with the pointer, if it is no live block of that layout; nothing changes then.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the block and nobody uses it any more.
+    unsafe fn free(&self, block: NonNull<u8>, layout: Layout) -> Result<(), FreeError<NonNull<u8>>>;
+
+    /// The source of whole frames.
+    fn frames(&self) -> &Self::Frames;
+}
+
+// SAFETY: the referenced allocator keeps the promise.
+unsafe impl<A: BlockAlloc> BlockAlloc for &A {
+    type Frames = A::Frames;
+
+    fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        (**self).allocate(layout)
+    }
+
+    unsafe fn free(&self, block: NonNull<u8>, layout: Layout) -> Result<(), FreeError<NonNull<u8>>> {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { (**self).free(block, layout) }
+    }
+
+    fn frames(&self) -> &A::Frames {
+        (**self).frames()
+    }
+}
+
+/// Somebody who keeps memory that he can do without. Asked when memory ends, before an allocation fails.
+///
+/// Called with no lock of this crate held and interrupts as the allocating caller has them; may free, and may allocate
+/// (such an allocation asks nobody again). Is not called again before it has returned.
+pub trait Reclaim: Sync {
+    /// Frames that could be given back now, more or less.
+    fn count(&self) -> usize;
+
+    /// Gives back `frames` frames, or what it can; says how many. 0 ends the asking.
+    fn reclaim(&self, frames: usize) -> usize;
+}
+
+/// Nobody.
+impl Reclaim for () {
+    fn count(&self) -> usize {
+        0
+    }
+
+    fn reclaim(&self, _: usize) -> usize {
+        0
+    }
+}
+
+impl<R: Reclaim> Reclaim for &R {
+    fn count(&self) -> usize {
+        (**self).count()
+    }
+
+    fn reclaim(&self, frames: usize) -> usize {
+        (**self).reclaim(frames)
+    }
+}
+
+/// One after the other, the second for what the first left. Tuples of tuples make longer chains.
+impl<A: Reclaim, B: Reclaim> Reclaim for (A, B) {
+    fn count(&self) -> usize {
+        self.0.count().saturating_add(self.1.count())
+    }
+
+    fn reclaim(&self, frames: usize) -> usize {
+        let first = self.0.reclaim(frames);
+        let rest = frames.saturating_sub(first);
+        if rest == 0 { first } else { first.saturating_add(self.1.reclaim(rest)) }
     }
 }

@@ -7,6 +7,11 @@ use core::ptr::NonNull;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Pfn(pub usize);
 
+impl Pfn {
+    /// The number behind every frame.
+    pub const MAX: Self = Self(usize::MAX);
+}
+
 impl fmt::Debug for Pfn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "pfn {:#x}", self.0)
@@ -109,19 +114,80 @@ pub struct FrameRequest {
     pub count: usize,
     /// The first frame number is a multiple of it; a power of two, in frames. 1 for none.
     pub align: usize,
+    /// Every frame number is below it: what a device with short addresses needs. [`Pfn::MAX`] for no limit.
+    pub below: Pfn,
+    /// The zones that may serve it; of these the highest is asked first. Sources without zones ignore it.
+    pub zones: ZoneSet,
+    /// How hard to try.
+    pub flags: FrameFlags,
 }
 
 impl FrameRequest {
     /// `count` adjacent frames anywhere.
     #[must_use]
     pub const fn new(count: usize) -> Self {
-        Self { count, align: 1 }
+        Self { count, align: 1, below: Pfn::MAX, zones: ZoneSet::ALL, flags: FrameFlags::empty() }
     }
 
     /// The same with the first frame number a multiple of `align`, a power of two.
     #[must_use]
     pub const fn aligned(self, align: usize) -> Self {
         Self { align, ..self }
+    }
+
+    /// The same with every frame number below `limit`.
+    #[must_use]
+    pub const fn below(self, limit: Pfn) -> Self {
+        Self { below: limit, ..self }
+    }
+
+    /// The same from `zones` alone.
+    #[must_use]
+    pub const fn from_zones(self, zones: ZoneSet) -> Self {
+        Self { zones, ..self }
+    }
+
+    /// The same with `flags` too.
+    #[must_use]
+    pub const fn with(self, flags: FrameFlags) -> Self {
+        Self { flags: self.flags.union(flags), ..self }
+    }
+}
+
+bitflags::bitflags! {
+    /// How hard a [`FrameRequest`] tries.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct FrameFlags: u8 {
+        /// Asks no [`Reclaim`](crate::Reclaim) and gives up early: for callers that have something else to try, or that
+        /// are being asked to give memory back themselves.
+        const NO_RECLAIM = 1 << 0;
+        /// May use what a zone keeps below its min watermark: for who frees more memory than he takes.
+        const RESERVE = 1 << 1;
+        /// The frames are filled with zeroes, outside every lock. Sources that reach no memory ignore it.
+        const ZEROED = 1 << 2;
+    }
+}
+
+bitflags::bitflags! {
+    /// A set of zones: bit n stands for zone number n, counted from the lowest frames.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct ZoneSet: u8 {
+        /// Every zone.
+        const ALL = u8::MAX;
+    }
+}
+
+impl ZoneSet {
+    /// Zone number `index` alone; empty if there can be none of this number.
+    #[must_use]
+    pub const fn only(index: usize) -> Self {
+        if index < 8 { Self::from_bits_retain(1 << index) } else { Self::empty() }
+    }
+
+    /// Zone number `index` and all below it: what serves a device that reaches so far.
+    #[must_use]
+    pub const fn up_to(index: usize) -> Self {
+        if index < 7 { Self::from_bits_retain((2 << index) - 1) } else { Self::ALL }
     }
 }
 

@@ -1,11 +1,11 @@
-//! The heap as Rust's global allocator.
+//! The heap as Rust's global allocator and as a [`BlockAlloc`].
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
 
 use super::KernelHeap;
-use crate::error::{FreeError, ReallocError, Violation};
-use crate::ports::{Env, FrameAlloc};
+use crate::error::{AllocError, FreeError, ReallocError, Violation};
+use crate::ports::{BlockAlloc, Env, FrameAlloc};
 
 /// Never panics: failure is null, and a wrong free goes to [`Env::violation`].
 // SAFETY: blocks are unique, aligned and as large as asked until freed; none is freed by anything but its free.
@@ -40,6 +40,24 @@ unsafe impl<E: Env, F: FrameAlloc> GlobalAlloc for KernelHeap<E, F> {
                 ptr::null_mut()
             }
         }
+    }
+}
+
+// SAFETY: as above.
+unsafe impl<E: Env, F: FrameAlloc> BlockAlloc for KernelHeap<E, F> {
+    type Frames = F;
+
+    fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        self.allocate(layout)
+    }
+
+    unsafe fn free(&self, block: NonNull<u8>, layout: Layout) -> Result<(), FreeError<NonNull<u8>>> {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { self.free(block, layout) }
+    }
+
+    fn frames(&self) -> &F {
+        self.frames()
     }
 }
 

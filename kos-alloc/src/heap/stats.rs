@@ -87,17 +87,27 @@ pub struct FailedStats {
     pub no_memory: usize,
     /// [`AllocError::BadRequest`].
     pub bad_request: usize,
+    /// [`AllocError::LimitReached`].
+    pub limit_reached: usize,
+    /// [`AllocError::LogFull`].
+    pub log_full: usize,
+    /// [`AllocError::WouldBlock`].
+    pub would_block: usize,
     /// [`AllocError::NotReady`].
     pub not_ready: usize,
 }
 
 impl FailedStats {
-    pub(super) const NONE: Self = Self { no_memory: 0, bad_request: 0, not_ready: 0 };
+    pub(super) const NONE: Self =
+        Self { no_memory: 0, bad_request: 0, limit_reached: 0, log_full: 0, would_block: 0, not_ready: 0 };
 
     pub(super) fn count(&mut self, error: &AllocError) {
         let counter = match error {
             AllocError::NoMemory { .. } => &mut self.no_memory,
             AllocError::BadRequest { .. } => &mut self.bad_request,
+            AllocError::LimitReached { .. } => &mut self.limit_reached,
+            AllocError::LogFull { .. } => &mut self.log_full,
+            AllocError::WouldBlock => &mut self.would_block,
             AllocError::NotReady => &mut self.not_ready,
         };
         *counter = counter.saturating_add(1);
@@ -115,20 +125,33 @@ pub struct RefusedStats {
     pub interior: usize,
     /// [`FreeError::WrongSize`].
     pub wrong_size: usize,
+    /// [`FreeError::LayoutRequired`].
+    pub layout_required: usize,
     /// [`FreeError::Corrupt`].
     pub corrupt: usize,
+    /// [`FreeError::WouldBlock`].
+    pub would_block: usize,
     /// [`FreeError::NotReady`].
     pub not_ready: usize,
 }
 
 impl RefusedStats {
-    pub(super) const NONE: Self =
-        Self { double_free: 0, not_managed: 0, interior: 0, wrong_size: 0, corrupt: 0, not_ready: 0 };
+    pub(super) const NONE: Self = Self {
+        double_free: 0,
+        not_managed: 0,
+        interior: 0,
+        wrong_size: 0,
+        layout_required: 0,
+        corrupt: 0,
+        would_block: 0,
+        not_ready: 0,
+    };
 
     /// All of them.
     #[must_use]
     pub const fn total(&self) -> usize {
-        self.double_free + self.not_managed + self.interior + self.wrong_size + self.corrupt + self.not_ready
+        let of_the_caller = self.double_free + self.not_managed + self.interior + self.wrong_size;
+        of_the_caller + self.layout_required + self.corrupt + self.would_block + self.not_ready
     }
 
     pub(super) fn count<H>(&mut self, error: &FreeError<H>) {
@@ -137,7 +160,9 @@ impl RefusedStats {
             FreeError::NotManaged(_) => &mut self.not_managed,
             FreeError::Interior { .. } => &mut self.interior,
             FreeError::WrongSize { .. } => &mut self.wrong_size,
+            FreeError::LayoutRequired(_) => &mut self.layout_required,
             FreeError::Corrupt(_) => &mut self.corrupt,
+            FreeError::WouldBlock(_) => &mut self.would_block,
             FreeError::NotReady(_) => &mut self.not_ready,
         };
         *counter = counter.saturating_add(1);

@@ -38,11 +38,11 @@ fn free(frames: &impl FrameAlloc, range: FrameRange) -> Result<(), FreeError<Fra
 
 fn refuses_bad_requests(frames: &impl FrameAlloc) {
     for (count, align) in [(0, 1), (1, 0), (1, 3), (0, 0), (usize::MAX, 6)] {
-        let refused = frames.allocate(&FrameRequest { count, align });
+        let refused = frames.allocate(&FrameRequest::new(count).aligned(align));
         assert_eq!(refused, Err(FrameError::BadRequest { count, align }));
     }
     for (count, align) in [(usize::MAX, 1), (usize::MAX / 2 + 2, 1), (1, 1 << (usize::BITS - 1))] {
-        let refused = frames.allocate(&FrameRequest { count, align });
+        let refused = frames.allocate(&FrameRequest::new(count).aligned(align));
         let fits = frames.span().contains(Pfn(0)) && count == 1;
         assert!(fits || matches!(refused, Err(FrameError::NoMemory { .. })), "{count} aligned to {align}");
         if let Ok(range) = refused {

@@ -22,7 +22,7 @@ pub enum Fit {
 impl Fit {
     /// Length and alignment of the free run that a request needs, if they can be counted.
     fn run(self, request: &FrameRequest) -> Option<(usize, usize)> {
-        let FrameRequest { count, align } = *request;
+        let FrameRequest { count, align, .. } = *request;
         let Self::Blocks { top } = self else { return Some((count, align)) };
         let block = count.max(align).checked_next_power_of_two()?;
         if block <= 1 << top {
@@ -123,7 +123,7 @@ impl FrameModel {
     ///
     /// Those that the allocator must return.
     pub fn allocate(&mut self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
-        let FrameRequest { count, align } = *request;
+        let FrameRequest { count, align, .. } = *request;
         if count == 0 || !align.is_power_of_two() {
             self.stats.failures.bad_request += 1;
             return Err(FrameError::BadRequest { count, align });

@@ -54,7 +54,7 @@ fn decode_odd_request(bytes: &mut Bytes<'_>) -> FrameRequest {
         1 => 1 << (usize::BITS - 1),
         _ => 1 << (bytes.u8() % 14),
     };
-    FrameRequest { count, align }
+    FrameRequest { align, ..FrameRequest::new(count) }
 }
 
 fn pick(bytes: &mut Bytes<'_>, ranges: &[FrameRange]) -> FrameRange {

@@ -53,7 +53,7 @@ unsafe impl FrameAlloc for PlainFrames {
     }
 
     fn allocate(&self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
-        let FrameRequest { count, align } = *request;
+        let FrameRequest { count, align, .. } = *request;
         if count == 0 || !align.is_power_of_two() {
             return Err(FrameError::BadRequest { count, align });
         }

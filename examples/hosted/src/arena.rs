@@ -1,7 +1,8 @@
-//! Physical memory: one anonymous mapping, address 0 at its start. Pages cost nothing until they are touched.
+//! Physical memory: one anonymous mapping, address 0 at its first multiple of [`ALIGN`], so that what is aligned physically is
+//! aligned in this process too. Pages cost nothing until they are touched.
 //!
-//! Invariant: the mapping is live, readable, writable and exclusively this arena's from [`Arena::new`] to drop. It is reached
-//! in two ways: by the page tables through [`HostedPhys`], which keeps the arena alive; and by the kernel's allocators through
+//! Invariant: the mapping is live, readable, writable and exclusively this arena's from [`Arena::new`] to drop, and holds
+//! `bytes` bytes from `base` on. It is reached in two ways: by the page tables through [`HostedPhys`], which keeps the arena alive; and by the kernel's allocators through
 //! [`HostedEnv`], which does not. An allocator over that needs a source of frames, and the only one, the kernel's, is gone
 //! before the arena: the kernel drops its machine last.
 #![expect(unsafe_code, reason = "memory of the machine: mmap, and the two ports that show it")]
@@ -17,11 +18,17 @@ use rustix::mm::{MapFlags, ProtFlags};
 /// Bytes of a frame.
 pub const FRAME: u64 = 4096;
 
+/// What the address of physical address 0 is a multiple of: a huge page. The host aligns mappings to its frames only.
+pub const ALIGN: usize = 2 << 20;
+
 /// The mapping.
 #[derive(Debug)]
 pub struct Arena {
     base: NonNull<u8>,
     bytes: usize,
+    /// What the host gave, and its length: the arena with what alignment leaves over on both sides.
+    mapping: NonNull<u8>,
+    mapped: usize,
 }
 
 impl Arena {
@@ -33,13 +40,17 @@ impl Arena {
         let bytes =
             bytes.max(1).checked_next_multiple_of(FRAME).and_then(|bytes| usize::try_from(bytes).ok());
         let bytes = bytes.ok_or(io::ErrorKind::OutOfMemory)?;
+        let mapped = bytes.checked_add(ALIGN).ok_or(io::ErrorKind::OutOfMemory)?;
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
         // SAFETY: a new mapping at an address of the host's choice touches no existing memory.
-        let base = unsafe {
-            rustix::mm::mmap_anonymous(ptr::null_mut(), bytes, ProtFlags::READ | ProtFlags::WRITE, flags)
+        let mapping = unsafe {
+            rustix::mm::mmap_anonymous(ptr::null_mut(), mapped, ProtFlags::READ | ProtFlags::WRITE, flags)
         }?;
-        let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Self { base, bytes })
+        let mapping = NonNull::new(mapping.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
+        let lead = mapping.addr().get().wrapping_neg() % ALIGN;
+        // SAFETY: the lead is below `ALIGN`, so that the mapping holds `bytes` bytes behind it.
+        let base = unsafe { mapping.add(lead) };
+        Ok(Self { base, bytes, mapping, mapped })
     }
 
     /// The address at which physical address 0 appears.
@@ -64,7 +75,7 @@ impl Arena {
 impl Drop for Arena {
     fn drop(&mut self) {
         // SAFETY: the mapping is this arena's own, and by the invariant nobody uses it any more.
-        let unmapped = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.bytes) };
+        let unmapped = unsafe { rustix::mm::munmap(self.mapping.as_ptr().cast(), self.mapped) };
         debug_assert!(unmapped.is_ok(), "munmap of a whole mapping does not fail");
     }
 }
@@ -125,5 +136,43 @@ unsafe impl PhysMapper for HostedPhys {
         let offset = usize::try_from(frame.get()).ok().filter(|offset| offset >> 12 < self.0.bytes >> 12)?;
         // SAFETY: the offset is within the mapping.
         Some(unsafe { self.0.base.add(offset) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The host packs mappings closely, and odd ones between them move the next by a frame or three.
+    #[test]
+    fn address_zero_is_aligned_wherever_the_host_maps() {
+        let between: Vec<_> =
+            (0..64).map(|odd| (Arena::new(FRAME), Arena::new((2 * odd + 1) * FRAME))).collect();
+        for arena in between.into_iter().flat_map(|(first, second)| [first, second]).map(Result::unwrap) {
+            assert!(arena.base().addr().get().is_multiple_of(ALIGN), "{arena:?}");
+            let (start, end) = (arena.mapping.addr().get(), arena.mapping.addr().get() + arena.mapped);
+            let base = arena.base().addr().get();
+            assert!(start <= base && base + arena.bytes <= end, "{arena:?}");
+        }
+    }
+
+    #[test]
+    fn an_arena_shows_its_last_byte() {
+        let arena = Arena::new(5 * FRAME - 1).unwrap();
+        assert!(arena.holds(5 * FRAME - 1) && !arena.holds(5 * FRAME));
+        let memory = HostedPhys(Arc::new(arena));
+        let last = memory.table(PhysAddr::new(4 * FRAME)).unwrap();
+        // SAFETY: the last frame of the arena, whose last byte is 4095.
+        let last = unsafe { last.add(4095) };
+        // SAFETY: a byte of the arena, which lives and which nobody else uses.
+        unsafe { last.write(1) };
+        assert_eq!(memory.table(PhysAddr::new(5 * FRAME)), None);
+    }
+
+    #[test]
+    fn more_than_the_address_space_is_an_error() {
+        for bytes in [u64::MAX, u64::MAX - FRAME, 1 << 62] {
+            assert_eq!(Arena::new(bytes).unwrap_err().kind(), io::ErrorKind::OutOfMemory, "{bytes}");
+        }
     }
 }

@@ -10,6 +10,7 @@ extern crate std;
 pub mod boot;
 mod error;
 pub mod frame;
+pub mod health;
 mod heap;
 #[expect(unsafe_code, reason = "the ports carry the promises on which memory safety rests")]
 mod ports;
@@ -22,7 +23,7 @@ mod types;
 pub use error::{AllocError, Corruption, FrameError, FreeError, InitError, ReallocError, Violation};
 pub use frame::{Bitmap, Buddy, Frames};
 pub use heap::{ClassStats, FailedStats, HeapStats, KernelHeap, LargeStats, RefusedStats};
-pub use ports::{BlockAlloc, Env, FrameAlloc, Reclaim};
+pub use ports::{BlockAlloc, Env, FrameAlloc, Inventory, Reclaim};
 pub use slab::CLASSES;
 pub use sync::Locked;
 pub use types::{CpuIndex, DirectMap, FrameFlags, FrameRange, FrameRequest, Pfn, ZoneSet};

@@ -5,13 +5,15 @@
 //! | [`Env`] | the kernel, once a machine | everything that locks or touches memory |
 //! | [`FrameAlloc`] | this crate's [`Frames`](crate::Frames), or your own frame allocator | [`KernelHeap`](crate::KernelHeap) |
 //! | [`BlockAlloc`] | this crate's [`KernelHeap`](crate::KernelHeap), or your own heap | transactions and reservations |
+//! | [`Inventory`] | [`Frames`](crate::Frames), or your own frame allocator | the reports of [`health`](crate::health) |
 //! | [`Reclaim`] | whoever keeps memory that he can do without: a page cache, a dentry cache | the last resort before `NoMemory` |
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use crate::error::{AllocError, FrameError, FreeError, Violation};
-use crate::types::{CpuIndex, DirectMap, FrameRange, FrameRequest};
+use crate::error::{AllocError, Corruption, FrameError, FreeError, Violation};
+use crate::health::ZoneUsage;
+use crate::types::{CpuIndex, DirectMap, FrameRange, FrameRequest, Pfn};
 
 /// What a kernel lends to its allocators: a lock, the interrupt mask, the CPU's number and the direct map.
 ///
@@ -210,6 +212,38 @@ unsafe impl<A: BlockAlloc> BlockAlloc for &A {
 
     fn frames(&self) -> &A::Frames {
         (**self).frames()
+    }
+}
+
+/// A source of frames that tells what it holds, zone by zone.
+///
+/// For reports and diagnosis: a snapshot of one zone is of one moment, those of two need not be.
+pub trait Inventory {
+    /// Zone number `index`, from the lowest frames; `None` beyond the last. A source without zones is one zone.
+    fn zone(&self, index: usize) -> Option<ZoneUsage>;
+
+    /// The lowest free block that starts at `from` or above; blocks that rest in CPU caches are not reported.
+    fn next_free(&self, from: Pfn) -> Option<FrameRange>;
+
+    /// Walks every invariant; takes time in proportion to the memory managed.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Corruption`] found.
+    fn check(&self) -> Result<(), Corruption>;
+}
+
+impl<I: Inventory> Inventory for &I {
+    fn zone(&self, index: usize) -> Option<ZoneUsage> {
+        (**self).zone(index)
+    }
+
+    fn next_free(&self, from: Pfn) -> Option<FrameRange> {
+        (**self).next_free(from)
+    }
+
+    fn check(&self) -> Result<(), Corruption> {
+        (**self).check()
     }
 }
 

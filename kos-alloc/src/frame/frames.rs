@@ -4,7 +4,8 @@ use core::{fmt, iter};
 
 use super::{AlreadyInitialised, Backend, Buddy, FrameStats, Histogram};
 use crate::error::{Corruption, FrameError, FreeError};
-use crate::ports::{Env, FrameAlloc};
+use crate::health::ZoneUsage;
+use crate::ports::{Env, FrameAlloc, Inventory};
 use crate::sync::Locked;
 use crate::types::{FrameRange, FrameRequest, Pfn};
 
@@ -67,7 +68,7 @@ impl<E: Env, T: Backend> Frames<E, T> {
     pub fn free_blocks(&self) -> impl Iterator<Item = FrameRange> {
         let mut from = Pfn(0);
         iter::from_fn(move || {
-            let block = self.look(None, |backend| backend.next_free(from))?;
+            let block = self.next_free(from)?;
             from = block.end();
             Some(block)
         })
@@ -94,6 +95,26 @@ impl<E: Env, T: Backend> Frames<E, T> {
 
     fn look<R>(&self, before_init: R, work: impl FnOnce(&T) -> R) -> R {
         self.backend.with(|slot| slot.as_ref().map_or(before_init, work))
+    }
+}
+
+/// One zone without watermarks, `Normal`; none before initialisation.
+impl<E: Env, T: Backend> Inventory for Frames<E, T> {
+    fn zone(&self, index: usize) -> Option<ZoneUsage> {
+        let usage = |backend: &T| {
+            let FrameStats { managed, free, .. } = backend.stats();
+            let blocks = backend.histogram();
+            ZoneUsage { name: "Normal", managed, free, cached: 0, min: 0, low: 0, high: 0, blocks }
+        };
+        if index == 0 { self.look(None, |backend| Some(usage(backend))) } else { None }
+    }
+
+    fn next_free(&self, from: Pfn) -> Option<FrameRange> {
+        self.look(None, |backend| backend.next_free(from))
+    }
+
+    fn check(&self) -> Result<(), Corruption> {
+        self.check()
     }
 }
 

@@ -9,6 +9,9 @@ extern crate std;
 
 pub mod boot;
 mod error;
+#[cfg(any(feature = "allocator-api2-02", feature = "allocator-api2-04"))]
+#[expect(unsafe_code, reason = "implements unsafe traits by passing them on")]
+mod faces;
 pub mod frame;
 pub mod health;
 mod heap;

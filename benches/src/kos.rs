@@ -1,15 +1,30 @@
-//! The environment of our crates here: an arena as physical memory at its own address, one CPU, no interrupts.
+//! The environment of our crates here: an arena as physical memory at its own address, a CPU for each thread (its number
+//! in a thread-local, as a kernel has it in its per-CPU area), no interrupts.
 
+use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
 
-use kos_alloc::{CpuIndex, DirectMap, Env, FrameRange, Pfn};
+use kos_alloc::frame::Config;
+use kos_alloc::{Buddy, CpuIndex, DirectMap, Env, FrameRange, Frames, KernelHeap, Pfn};
 
 use crate::harness::memory::Arena;
 use crate::harness::must;
 
 /// log2 of the bytes in a frame.
 const SHIFT: u32 = 12;
+
+/// CPUs, which is threads at one time.
+pub(crate) const CPUS: usize = 2;
+
+std::thread_local! {
+    static CPU: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Makes the calling thread CPU number `cpu`, below [`CPUS`].
+pub(crate) fn enter(cpu: usize) {
+    CPU.set(cpu);
+}
 
 /// An environment whose allocators lock with `L`.
 pub(crate) struct Host<L> {
@@ -50,7 +65,11 @@ unsafe impl<L: lock_api::RawMutex + Send + Sync> Env for Host<L> {
 
     #[inline]
     fn cpu(&self) -> Option<CpuIndex> {
-        Some(CpuIndex(0))
+        Some(CpuIndex(CPU.get()))
+    }
+
+    fn cpus(&self) -> usize {
+        CPUS
     }
 
     fn direct_map(&self) -> DirectMap {
@@ -65,4 +84,21 @@ unsafe impl<L: lock_api::RawMutex + Send + Sync> Env for Host<L> {
 /// Words for metadata, which our allocators want for ever. A run makes a few dozen allocators.
 pub(crate) fn storage(words: usize) -> &'static mut [u64] {
     vec![0; words].leak()
+}
+
+/// A heap over the whole of `arena`, which must outlive it; and the bytes of its frames' books, which lie outside.
+pub(crate) fn heap<L>(arena: &Arena) -> (KernelHeap<Host<L>, Frames<Host<L>>>, usize)
+where
+    L: lock_api::RawMutex + Send + Sync,
+{
+    let host: Host<L> = Host::new(arena);
+    let usable = [host.frames()];
+    let words = must(Buddy::storage_words(Config::default(), &usable, &[]).ok());
+    let buddy = must(Buddy::new(storage(words), Config::default(), &usable, &[]).ok());
+    let frames = Frames::new(Host::new(arena));
+    // SAFETY: the frames are those of the arena, which is used by nobody else and lives as long as the heap.
+    must(unsafe { frames.init(buddy) }.ok());
+    let heap = KernelHeap::new(host, frames);
+    must(heap.init().ok());
+    (heap, words * size_of::<u64>())
 }

@@ -26,13 +26,20 @@ use paging::Leaf;
 fn questions() -> Vec<Question> {
     vec![
         heap::pair::question("heap-pair-64", 64),
-        heap::batch::question("heap-batch-64", 64, 4096),
+        heap::batch::question("heap-batch-64", 64, 8, 4096),
         heap::churn::question(),
+        heap::fragmented::question(),
         heap::pair::question("heap-pair-8k", 8192),
-        heap::batch::question("heap-batch-8k", 8192, 1024),
+        heap::batch::question("heap-batch-8k", 8192, 8, 1024),
+        heap::batch::question("heap-over-aligned", 64, 4096, 1024),
+        heap::realloc::question(),
+        heap::threads::question("heap-two-threads", heap::threads::Job::Own),
+        heap::threads::question("heap-cross-free", heap::threads::Job::Cross),
         frame::pair::question("frame-pair", 1),
         frame::shuffled::question(),
         frame::pair::question("frame-contiguous-512", 512),
+        frame::free_cost::question("frame-free-100", 100),
+        frame::free_cost::question("frame-free-100k", 100_000),
         paging::map::question("map-4k", Leaf::Page),
         paging::map::question("map-2m", Leaf::Huge),
         paging::unmap::question("unmap-4k", Leaf::Page),
@@ -90,6 +97,9 @@ fn answer(options: &Options, out: &mut dyn Write) -> io::Result<()> {
             Err("switched off".to_owned())
         };
         report::print(out, style, question, &times, &counts)?;
+    }
+    if heap::efficiency::NAME.contains(&options.only) {
+        heap::efficiency::print(out, style)?;
     }
     report::print_left_out(out, style)
 }

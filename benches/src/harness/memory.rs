@@ -62,6 +62,9 @@ impl Arena {
     }
 }
 
+// SAFETY: it tells addresses and never follows them while it is shared.
+unsafe impl Sync for Arena {}
+
 impl Drop for Arena {
     fn drop(&mut self) {
         // SAFETY: allocated with this layout in `untouched`, freed only here.

@@ -10,6 +10,11 @@ pub(crate) trait Body {
 
     /// Panics unless the last run did what it should have.
     fn verify(&mut self) {}
+
+    /// What the last run found, where the question is not for time.
+    fn finding(&self) -> Option<f64> {
+        None
+    }
 }
 
 /// The one call that is measured; callgrind counts what happens between its entry and its return.

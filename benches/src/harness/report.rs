@@ -60,6 +60,12 @@ pub(crate) fn print_left_out(out: &mut dyn Write, style: Style) -> io::Result<()
     LEFT_OUT.iter().try_for_each(|(name, reason)| writeln!(out, "- {name}: {reason}."))
 }
 
+/// Prints the name of a question and what is asked.
+pub(crate) fn print_heading(out: &mut dyn Write, style: Style, name: &str, what: &str) -> io::Result<()> {
+    let heading = if style == Style::Markdown { "### " } else { "" };
+    writeln!(out, "\n{heading}{name}\n\n{what}")
+}
+
 /// Prints the tables of one question: one for each promise that any subject gives.
 pub(crate) fn print(
     out: &mut dyn Write,
@@ -68,8 +74,7 @@ pub(crate) fn print(
     times: &[Times],
     counts: &Counts,
 ) -> io::Result<()> {
-    let heading = if style == Style::Markdown { "### " } else { "" };
-    writeln!(out, "\n{heading}{}\n\n{} Per {}.", question.name, question.what, question.operation)?;
+    print_heading(out, style, question.name, &format!("{} Per {}.", question.what, question.operation))?;
     if let Err(reason) = counts {
         writeln!(out, "Instructions not measured: {reason}.")?;
     }
@@ -77,7 +82,7 @@ pub(crate) fn print(
         let rows = rows(question, promise, times, counts);
         if !rows.is_empty() {
             writeln!(out, "\n{}:\n", promise.heading())?;
-            print_table(out, style, &rows)?;
+            print_table(out, style, HEADINGS, &rows)?;
         }
     }
     out.flush()
@@ -128,17 +133,23 @@ fn factor(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
-fn print_table(out: &mut dyn Write, style: Style, rows: &[Row]) -> io::Result<()> {
-    let headings = HEADINGS.map(str::to_owned);
+/// Prints a table; the first and the last column are text, the others figures.
+pub(crate) fn print_table<const N: usize>(
+    out: &mut dyn Write,
+    style: Style,
+    headings: [&str; N],
+    rows: &[[String; N]],
+) -> io::Result<()> {
+    let headings = headings.map(str::to_owned);
     let width = |column: usize| {
         let cells = rows.iter().chain([&headings]).filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..HEADINGS.len()).map(width).collect();
+    let widths: Vec<usize> = (0..N).map(width).collect();
     print_row(out, style, &headings, &widths)?;
-    let rule: Row = core::array::from_fn(|column| {
+    let rule: [String; N] = core::array::from_fn(|column| {
         let dashes = "-".repeat(widths.get(column).copied().unwrap_or(1));
-        let left = column == 0 || column == HEADINGS.len() - 1;
+        let left = column == 0 || column == N - 1;
         if left { dashes } else { dashes.replacen('-', "", 1) + ":" }
     });
     if style == Style::Markdown {
@@ -147,7 +158,7 @@ fn print_table(out: &mut dyn Write, style: Style, rows: &[Row]) -> io::Result<()
     rows.iter().try_for_each(|row| print_row(out, style, row, &widths))
 }
 
-fn print_row(out: &mut dyn Write, style: Style, row: &Row, widths: &[usize]) -> io::Result<()> {
+fn print_row(out: &mut dyn Write, style: Style, row: &[String], widths: &[usize]) -> io::Result<()> {
     let last = row.len() - 1;
     let cell = |(column, (cell, width)): (usize, (&String, &usize))| {
         if column == 0 || column == last { format!("{cell:<width$}") } else { format!("{cell:>width$}") }

@@ -4,33 +4,36 @@ use core::alloc::Layout;
 use core::hint::black_box;
 use core::ptr::NonNull;
 
-use super::{Heap, Workload, layout, subjects};
+use super::{Heap, Workload, aligned, subjects};
 use crate::harness::memory::shuffled;
 use crate::harness::must;
 use crate::harness::question::{Body, Question, Shape};
 
-/// The question for `count` blocks of `bytes`.
-pub(crate) fn question(name: &'static str, bytes: usize, count: usize) -> Question {
+/// The question for `count` blocks of `bytes`, aligned to `align`.
+pub(crate) fn question(name: &'static str, bytes: usize, align: usize, count: usize) -> Question {
+    let layout = aligned(bytes, align);
     Question {
         name,
-        what: format!("Allocate {count} blocks of {bytes} bytes, free them in a shuffled order."),
+        what: format!(
+            "Allocate {count} blocks of {bytes} bytes aligned to {align}, free them in a shuffled order."
+        ),
         operation: "allocation and free",
         operations: count,
         shape: Shape::Repeated { counted: 1 },
-        subjects: subjects(Batch { bytes, count }),
+        subjects: subjects(Batch { layout, count }),
     }
 }
 
 #[derive(Clone, Copy)]
 struct Batch {
-    bytes: usize,
+    layout: Layout,
     count: usize,
 }
 
 impl Workload for Batch {
     fn body<H: Heap>(self, heap: H) -> Box<dyn Body> {
         let blocks = vec![NonNull::dangling(); self.count];
-        Box::new(Batches { heap, layout: layout(self.bytes), blocks, order: shuffled(self.count) })
+        Box::new(Batches { heap, layout: self.layout, blocks, order: shuffled(self.count) })
     }
 }
 

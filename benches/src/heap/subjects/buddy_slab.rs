@@ -153,7 +153,7 @@ impl Heap for Parts {
 
     #[inline]
     fn allocate(&mut self, layout: Layout) -> Option<NonNull<u8>> {
-        if layout.size() > SLAB_MAX {
+        if layout.size().max(layout.align()) > SLAB_MAX {
             return self.allocate_pages(layout);
         }
         loop {
@@ -170,7 +170,7 @@ impl Heap for Parts {
 
     #[inline]
     unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
-        if layout.size() > SLAB_MAX {
+        if layout.size().max(layout.align()) > SLAB_MAX {
             self.buddy.dealloc_pages(block.addr().get(), layout.size().div_ceil(PAGE));
             return;
         }

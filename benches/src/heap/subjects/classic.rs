@@ -90,6 +90,12 @@ impl Heap for Tlsf {
         // SAFETY: the caller's promise is passed on.
         unsafe { self.heap.deallocate(block, layout.align()) };
     }
+
+    #[inline]
+    unsafe fn reallocate(&mut self, block: NonNull<u8>, old: Layout, size: usize) -> Option<NonNull<u8>> {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { self.heap.reallocate(block, Layout::from_size_align(size, old.align()).ok()?) }
+    }
 }
 
 /// `good_memory_allocator::Allocator`, with its default bins.

@@ -84,6 +84,12 @@ impl<H: Heap> Heap for Locked<H> {
         // SAFETY: the caller's promise is passed on.
         unsafe { self.0.lock().free(block, layout) };
     }
+
+    #[inline]
+    unsafe fn reallocate(&mut self, block: NonNull<u8>, old: Layout, size: usize) -> Option<NonNull<u8>> {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { self.0.lock().reallocate(block, old, size) }
+    }
 }
 
 /// An allocator that owns its memory.
@@ -106,6 +112,17 @@ macro_rules! global {
             unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
                 // SAFETY: the caller's promise is passed on.
                 unsafe { self.0.dealloc(block.as_ptr(), layout) };
+            }
+
+            #[inline]
+            unsafe fn reallocate(
+                &mut self,
+                block: NonNull<u8>,
+                old: Layout,
+                size: usize,
+            ) -> Option<NonNull<u8>> {
+                // SAFETY: the caller's promise is passed on.
+                NonNull::new(unsafe { self.0.realloc(block.as_ptr(), old, size) })
             }
         }
     };

@@ -39,6 +39,20 @@ impl Heap for Alone {
         // SAFETY: the caller's promise is passed on.
         unsafe { self.heap.deallocate(block.as_ptr(), layout) };
     }
+
+    #[inline]
+    unsafe fn reallocate(&mut self, block: NonNull<u8>, old: Layout, size: usize) -> Option<NonNull<u8>> {
+        // SAFETY: the caller's promise is passed on.
+        if unsafe { self.heap.try_realloc_in_place(block.as_ptr(), old, size) } {
+            return Some(block);
+        }
+        let new = self.allocate(Layout::from_size_align(size, old.align()).ok()?)?;
+        // SAFETY: the old block has `old.size()` bytes, the new one `size`, and they are two.
+        unsafe { core::ptr::copy_nonoverlapping(block.as_ptr(), new.as_ptr(), old.size().min(size)) };
+        // SAFETY: the caller's promise is passed on.
+        unsafe { self.heap.deallocate(block.as_ptr(), old) };
+        Some(new)
+    }
 }
 
 /// `TalcLock`.
@@ -66,5 +80,11 @@ impl Heap for Locked {
     unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
         // SAFETY: the caller's promise is passed on.
         unsafe { self.heap.dealloc(block.as_ptr(), layout) };
+    }
+
+    #[inline]
+    unsafe fn reallocate(&mut self, block: NonNull<u8>, old: Layout, size: usize) -> Option<NonNull<u8>> {
+        // SAFETY: the caller's promise is passed on.
+        NonNull::new(unsafe { self.heap.realloc(block.as_ptr(), old, size) })
     }
 }

@@ -17,6 +17,8 @@ pub mod health;
 mod heap;
 #[expect(unsafe_code, reason = "the ports carry the promises on which memory safety rests")]
 mod ports;
+#[expect(unsafe_code, reason = "implements the port that promises unique frames, by passing it on")]
+mod reclaim;
 mod slab;
 mod sync;
 #[cfg(any(test, feature = "testing"))]
@@ -27,6 +29,7 @@ pub use error::{AllocError, Corruption, FrameError, FreeError, InitError, Reallo
 pub use frame::{Bitmap, Buddy, Frames};
 pub use heap::{ClassStats, FailedStats, HeapStats, KernelHeap, LargeStats, RefusedStats};
 pub use ports::{BlockAlloc, Env, FrameAlloc, Inventory, Reclaim};
+pub use reclaim::{ReclaimStats, Reclaiming};
 pub use slab::CLASSES;
 pub use sync::Locked;
 pub use types::{CpuIndex, DirectMap, FrameFlags, FrameRange, FrameRequest, Pfn, ZoneSet};

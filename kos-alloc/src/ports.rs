@@ -6,7 +6,7 @@
 //! | [`FrameAlloc`] | this crate's [`Frames`](crate::Frames), or your own frame allocator | [`KernelHeap`](crate::KernelHeap) |
 //! | [`BlockAlloc`] | this crate's [`KernelHeap`](crate::KernelHeap), or your own heap | transactions and reservations |
 //! | [`Inventory`] | [`Frames`](crate::Frames), or your own frame allocator | the reports of [`health`](crate::health) |
-//! | [`Reclaim`] | whoever keeps memory that he can do without: a page cache, a dentry cache | the last resort before `NoMemory` |
+//! | [`Reclaim`] | whoever keeps memory that he can do without: a page cache, a dentry cache | [`Reclaiming`](crate::Reclaiming), the last resort before `NoMemory` |
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -250,9 +250,11 @@ impl<I: Inventory> Inventory for &I {
 /// Somebody who keeps memory that he can do without. Asked when memory ends, before an allocation fails.
 ///
 /// Called with no lock of this crate held and interrupts as the allocating caller has them; may free, and may allocate
-/// (such an allocation asks nobody again). Is not called again before it has returned.
+/// (such an allocation asks nobody again). Is not called again on the same CPU before it has returned; other CPUs that run
+/// short may call it at the same time. An allocation made with a lock held that it takes says
+/// [`NO_RECLAIM`](crate::FrameFlags::NO_RECLAIM).
 pub trait Reclaim: Sync {
-    /// Frames that could be given back now, more or less.
+    /// Frames that could be given back now, more or less. 0: it is not asked to.
     fn count(&self) -> usize;
 
     /// Gives back `frames` frames, or what it can; says how many. 0 ends the asking.

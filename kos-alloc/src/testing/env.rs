@@ -92,6 +92,12 @@ impl HostEnv {
         self.masked.load(Ordering::Relaxed)
     }
 
+    /// Whether the calling thread has interrupts masked, in any environment.
+    #[must_use]
+    pub fn is_masked() -> bool {
+        MASK_DEPTH.get() > 0
+    }
+
     /// The violations told since the last call.
     pub fn take_violations(&self) -> Vec<Violation> {
         core::mem::take(&mut *self.violations.lock().unwrap_or_else(PoisonError::into_inner))

@@ -245,6 +245,11 @@ impl Platform for Hosted {
         })
     }
 
+    fn set_tick_rate(&self, _: u32) -> Result<(), DeviceError> {
+        // Ticks are computed from the time, not taken.
+        Err(DeviceError { device: "host clock", fault: DeviceFault::NoInterrupt })
+    }
+
     fn now(&self) -> Instant {
         Instant::from_ticks(u64::try_from(self.entry.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }

@@ -33,7 +33,7 @@ fn run_mode_writes_output_statuses_and_the_end() {
     let records = records(&machine);
     let kinds: String = records.iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds, "OSSSE");
-    assert!(records[0].1.starts_with(b"up 0:00:0"));
+    assert!(records[0].1.starts_with(b"up 0:0"));
     assert_eq!(records[1].1, b"\0\0\0\0uptime");
     assert_eq!(records[2].1, b"\x01\0\0\0false");
     assert_eq!(records[4].1, 3_u32.to_le_bytes());
@@ -134,7 +134,11 @@ fn without_nx_the_kernel_runs_and_says_so() {
     let machine = broken(Broken::Nx).unwrap();
     assert!(machine.log().contains("paging   degraded  no NX: no W^X; "), "{}", machine.log());
     let tests = machine.exec("pagemap; kmalloc-demo; selftest");
-    assert!(tests.succeeded() && tests.text().contains(", 1 skipped, "), "{}", tests.text());
+    assert!(
+        tests.succeeded() && tests.text().contains("skip  paging::write_and_execute_never_meet "),
+        "{}",
+        tests.text()
+    );
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::platform::{self, Platform, TimerReport};
 use crate::run::{self, End};
 use crate::shell::script::{self, Outcome, Sink};
 use crate::shell::{self, Next, Status};
+use crate::storm::Storm;
 
 /// The one frame allocator of the kernel, in boot memory: heap and page table share it.
 pub(crate) type SharedFrames<P> = &'static Frames<<P as Platform>::Env>;
@@ -34,6 +35,7 @@ pub struct Kernel<P: Platform> {
     pub(crate) accounts: Accounts,
     /// The timer that ticks, if one does.
     pub(crate) timer: Option<TimerReport>,
+    pub(crate) storm: Storm<P>,
     pub(crate) platform: P,
 }
 
@@ -47,6 +49,11 @@ impl<P: Platform> Kernel<P> {
     /// Does what the command line asks for: shell, script or tests.
     pub fn run(&self) -> End {
         run::run(self)
+    }
+
+    /// What the kernel does at each tick of the timer. The machine calls it in interrupt context, interrupts masked.
+    pub fn tick(&self) {
+        self.storm.tick(&self.heap);
     }
 
     /// Runs one command; what it says goes to `out`.

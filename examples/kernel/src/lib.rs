@@ -22,6 +22,7 @@ mod run;
 pub mod selftest;
 pub mod shell;
 mod stage;
+mod storm;
 pub mod text;
 pub mod time;
 

@@ -1,12 +1,13 @@
 //! Owners of what the allocators hand out: dropped, it goes back. So commands and tests need no `unsafe` and cannot leak.
 //!
 //! Invariant: a [`Block`] or [`Run`] is live and belongs to its value alone, from its making to its drop; the fields are
-//! private, and only this file frees.
+//! private, and only this file frees. A block in a [`Mailbox`] belongs to nobody but the mailbox.
 #![expect(unsafe_code, reason = "freeing is unsafe; here is the proof that nobody uses what is freed")]
 
 use core::alloc::Layout;
 use core::mem::ManuallyDrop;
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use kos_alloc::{AllocError, Env, FrameAlloc, FrameError, FrameRange, FrameRequest, FreeError, KernelHeap};
 
@@ -77,6 +78,31 @@ impl<E: Env, F: FrameAlloc> Drop for Block<'_, E, F> {
         let freed = unsafe { self.heap.free(self.start, self.layout) };
         // A refusal would be the heap's fault: it counts it, `memstat` shows it.
         let _ = freed;
+    }
+}
+
+/// A place where one block waits for whoever takes it, in interrupt context or out of it.
+#[derive(Debug, Default)]
+pub struct Mailbox(AtomicPtr<u8>);
+
+impl Mailbox {
+    /// What every block here was allocated with.
+    pub const LAYOUT: Layout = Layout::new::<[u64; 12]>();
+
+    /// Takes the block that waits, if any, and lets `block` wait. All of them are blocks of `heap`.
+    ///
+    /// # Panics
+    /// `block` is of another layout.
+    pub fn exchange<'k, E: Env, F: FrameAlloc>(
+        &self,
+        heap: &'k KernelHeap<E, F>,
+        block: Option<Block<'k, E, F>>,
+    ) -> Option<Block<'k, E, F>> {
+        let put = block.map(ManuallyDrop::new);
+        assert!(put.as_ref().is_none_or(|block| block.layout == Self::LAYOUT), "a mailbox has one layout");
+        let put = put.map_or(ptr::null_mut(), |block| block.start.as_ptr());
+        let start = NonNull::new(self.0.swap(put, Ordering::AcqRel))?;
+        Some(Block { heap, start, layout: Self::LAYOUT })
     }
 }
 

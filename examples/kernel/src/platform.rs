@@ -78,6 +78,12 @@ pub trait Platform: Sized + Sync + 'static {
     /// # Errors
     /// The device that is absent, silent or out of range. The kernel then runs on without ticks, and says so.
     fn start_timer(&self) -> Result<TimerReport, DeviceError>;
+    /// Lets the timer tick so often from now on. The machine calls [`Kernel::tick`](crate::Kernel::tick) at each tick, in
+    /// interrupt context.
+    ///
+    /// # Errors
+    /// The device that is absent, out of range, or does not interrupt. Nothing changes then.
+    fn set_tick_rate(&self, ticks_per_second: u32) -> Result<(), DeviceError>;
 
     /// Time since entry. Monotonic; rough until [`Platform::start_timer`] has calibrated it.
     fn now(&self) -> Instant;
@@ -283,6 +289,8 @@ pub enum DeviceFault {
         /// The value that it gave.
         value: u64,
     },
+    /// It counts, but interrupts nobody.
+    NoInterrupt,
 }
 
 impl fmt::Display for DeviceError {
@@ -292,6 +300,7 @@ impl fmt::Display for DeviceError {
             DeviceFault::Absent => write!(f, "{device} is absent"),
             DeviceFault::Silent => write!(f, "{device} does not answer"),
             DeviceFault::Implausible { value } => write!(f, "{device} answers {value}, which cannot be"),
+            DeviceFault::NoInterrupt => write!(f, "{device} does not interrupt"),
         }
     }
 }

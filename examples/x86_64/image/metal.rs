@@ -94,6 +94,13 @@ impl Metal {
         }
     }
 
+    /// The timer that interrupts, and the rate in Hz of its counter.
+    fn tick_source(&self) -> Result<(LocalApic, u64), DeviceError> {
+        let apic = self.apic.get().ok_or(DeviceError { device: "local APIC", fault: DeviceFault::Absent })?;
+        let rates = self.rates.get().copied().unwrap_or(Err(timer::NOT_CALIBRATED))?;
+        Ok((*apic, rates.apic()?))
+    }
+
     /// The end of the direct map, a physical address.
     fn memory_end(&self) -> u64 {
         self.boot.get().map_or(0, |boot| boot.memory_end(DEVICES - DIRECT_MAP))
@@ -201,12 +208,16 @@ impl Platform for &'static Metal {
 
     fn start_timer(&self) -> Result<TimerReport, DeviceError> {
         interrupts::enable();
-        let apic = self.apic.get().ok_or(DeviceError { device: "local APIC", fault: DeviceFault::Absent })?;
-        let counter_hz = self.rates.get().copied().unwrap_or(Err(timer::NOT_CALIBRATED))?.apic()?;
-        // A plausible rate fits the counter's 32 bits.
-        apic.tick_every(u32::try_from(counter_hz / u64::from(TICK_HZ)).unwrap_or(u32::MAX));
+        let (apic, counter_hz) = self.tick_source()?;
+        apic.tick_every(timer::period(counter_hz, TICK_HZ)?);
         self.ticking.store(true, Relaxed);
         Ok(TimerReport { device: "local APIC", counter_hz, ticks_per_second: TICK_HZ })
+    }
+
+    fn set_tick_rate(&self, ticks_per_second: u32) -> Result<(), DeviceError> {
+        let (apic, counter_hz) = self.tick_source()?;
+        apic.tick_every(timer::period(counter_hz, ticks_per_second)?);
+        Ok(())
     }
 
     fn now(&self) -> Instant {

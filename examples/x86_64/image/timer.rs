@@ -86,6 +86,13 @@ pub(crate) fn calibrate(apic: Option<LocalApic>) -> Result<Rates, DeviceError> {
     Ok(Rates { tsc, apic })
 }
 
+/// How far a counter of `hz` counts between two ticks.
+pub(crate) fn period(hz: u64, ticks_per_second: u32) -> Result<u32, DeviceError> {
+    let period = hz.checked_div(u64::from(ticks_per_second)).and_then(|period| u32::try_from(period).ok());
+    let fault = DeviceFault::Implausible { value: hz };
+    period.filter(|&period| period > 0).ok_or(DeviceError { device: "local APIC", fault })
+}
+
 fn window(apic: Option<LocalApic>) -> Option<(u64, u64)> {
     apic.inspect(|apic| apic.start_counting());
     pit::start();

@@ -54,6 +54,7 @@ fn name(vector: u16) -> &'static str {
 /// Called by `trap.s` with the saved registers, interrupts off; what it leaves in them is restored.
 #[unsafe(no_mangle)]
 extern "C" fn trap_handle(frame: &mut Frame) {
+    const TIMER_VECTOR: u64 = apic::TIMER_VECTOR as u64;
     const SPURIOUS_VECTOR: u64 = apic::SPURIOUS_VECTOR as u64;
     const FIRST_PIC: u64 = pic::FIRST_VECTOR as u64;
     const LAST_PIC: u64 = FIRST_PIC + 15;
@@ -63,6 +64,12 @@ extern "C" fn trap_handle(frame: &mut Frame) {
         count.fetch_add(1, Relaxed);
     }
     match vector {
+        TIMER_VECTOR => {
+            if let Some(kernel) = crate::kernel() {
+                kernel.tick();
+            }
+            metal.end_of_interrupt();
+        }
         trap::BREAKPOINT => {}
         trap::PAGE_FAULT | trap::GENERAL_PROTECTION if probe::refuse(frame) => {}
         0..trap::EXCEPTIONS => fault::fatal(frame),

@@ -124,6 +124,15 @@ fn status_says_whether_each_command_succeeded() {
     }
 }
 
+/// Ten million operations while a timer at 10 kHz allocates and frees in its handler.
+#[test]
+fn heap_withstands_a_storm_of_interrupts() {
+    let Answer { stdout, .. } = demo(&["run", "--exec", "storm 10000000", "--timeout", "300"]).expect(0);
+    let [kernel, handler] = ["kernel", "handler"].map(|side| numbers(&stdout, side)[0]);
+    assert!(kernel >= 10_000_000 && handler > 10_000, "{stdout}");
+    assert!(stdout.contains("no deadlock, no block overwritten, 0 refused; nothing leaked"), "{stdout}");
+}
+
 #[test]
 fn in_kernel_tests_pass() {
     let Answer { stdout, stderr, .. } = demo(&["test"]).expect(0);

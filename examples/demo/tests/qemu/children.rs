@@ -75,7 +75,7 @@ fn deadline_kills_qemu_and_what_it_started() {
     let stand_in = StandIn::new("deadline", "sleep 3600 & wait");
     let pipe = stand_in.pipe.clone();
     let alive = thread::spawn(move || File::open(pipe).unwrap().read(&mut [0]).unwrap());
-    let Answer { status, stderr, .. } = answer(&mut stand_in.command("1"));
+    let Answer { status, stderr, .. } = answer(&mut stand_in.command("5"));
     assert_eq!(status, Some(3), "{stderr}");
     assert_eq!(alive.join().unwrap(), 0);
 }

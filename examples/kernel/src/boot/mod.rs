@@ -18,6 +18,7 @@ use crate::kernel::{Heap, Kernel, SharedFrames};
 use crate::log::{Log, Ring};
 use crate::platform::{Platform, TimerReport};
 use crate::stage::{Notes, Stage, Stages};
+use crate::storm::Storm;
 use crate::text::{Bytes, Grouped, Text};
 pub(crate) use memory::frames_of;
 use place::BootMemory;
@@ -61,7 +62,8 @@ impl<P: Platform> Kernel<P> {
         let timer = stages.run(Stage::Timer, |notes| start_timer(&platform, notes))?;
         stages.run(Stage::Shell, |notes| ready(&heap, notes))?;
         let log = Log::new(platform.env(), stages.into_ring());
-        Ok(Self { heap, tables: Locked::new(platform.env(), tables), log, accounts, timer, platform })
+        let (tables, storm) = (Locked::new(platform.env(), tables), Storm::new(platform.env()));
+        Ok(Self { heap, tables, log, accounts, timer, storm, platform })
     }
 }
 

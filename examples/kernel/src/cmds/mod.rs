@@ -5,6 +5,7 @@ mod free;
 mod heap;
 mod memstat;
 mod pagemap;
+mod storm;
 mod system;
 mod tests;
 
@@ -42,6 +43,12 @@ impl<P: Platform> Table<P> {
         command("pagemap", "", "what is mapped where, with which rights and leaves", pagemap::run),
         command("alloc", "BYTES [ALIGN]", "allocate, say where, free again", heap::alloc),
         command("kmalloc-demo", "", "allocate, zero, free; show that nothing leaked", heap::demo),
+        command(
+            "storm",
+            "[OPERATIONS]",
+            "work the heap while a 10 kHz timer's handler does so too",
+            storm::run,
+        ),
         command("dmesg", "", "the boot log", system::dmesg),
         command("irq", "", "traps and interrupts taken", system::irq),
         command("uptime", "", "time since entry", system::uptime),

@@ -13,6 +13,7 @@ use crate::Kernel;
 use crate::ensure;
 use crate::owned::{Block, HeapBlock, JUNK, Wrong, free_wrongly};
 use crate::platform::Platform;
+use crate::storm;
 
 pub(super) fn tests<P: Platform>() -> &'static [Test<P>] {
     &[
@@ -23,6 +24,7 @@ pub(super) fn tests<P: Platform>() -> &'static [Test<P>] {
         Test { name: "heap::impossible_requests_are_refused", run: impossible },
         Test { name: "heap::wrong_frees_are_named", run: wrong_frees },
         Test { name: "heap::lack_of_frames_is_an_error", run: lack },
+        Test { name: "heap::interrupts_allocate_while_the_kernel_does", run: interrupts },
         Test { name: "heap::collections_grow_and_shrink", run: collections },
     ]
 }
@@ -147,6 +149,20 @@ fn lack<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     drop(hoard);
     Block::new(kernel.heap(), layout(20_000, 8)?)?.free()?;
     Ok(kernel.heap().check()?)
+}
+
+/// Short; the command `storm` does the same as long as one likes.
+fn interrupts<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    let report = storm::rage(kernel, 20_000, 100);
+    if let Some(error) = report.calm {
+        return Err(Failure::skip(format_args!("{error}")));
+    }
+    let (mut all, ticks) = (report.kernel, report.ticks);
+    all += report.handler;
+    ensure!(ticks >= 100 && report.handler.operations >= 8 * ticks, "{report:?}");
+    ensure!(report.kernel.received > 0 && report.handler.received > 0, "{report:?}");
+    ensure!(all.damaged == 0 && all.refused == 0, "{report:?}");
+    Ok(kernel.check()?)
 }
 
 /// On bare metal this is the kernel's own heap, in a process the host's.

@@ -137,6 +137,26 @@ pub unsafe trait FrameAlloc: Sync {
     /// [`FrameError`]; nothing is allocated then.
     fn allocate(&self, request: &FrameRequest) -> Result<FrameRange, FrameError>;
 
+    /// `count` adjacent frames whose numbers are all below `limit`: what a device with short addresses needs.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError`]; nothing is allocated then.
+    fn allocate_below(&self, count: usize, limit: Pfn) -> Result<FrameRange, FrameError> {
+        self.allocate(&FrameRequest::new(count).below(limit))
+    }
+
+    /// Hands out exactly `range`: the frames behind a block that is to grow, or those that a device insists on. A source
+    /// need not be able to: unless it says otherwise all its frames are in use.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError::NotManaged`] for an empty range or one with a frame that is not the source's,
+    /// [`FrameError::InUse`]; nothing is allocated then.
+    fn allocate_at(&self, range: FrameRange) -> Result<FrameRange, FrameError> {
+        Err(FrameError::InUse(range))
+    }
+
     /// Takes back frames: a whole range as it was handed out, or any part of one.
     ///
     /// # Errors
@@ -157,6 +177,14 @@ unsafe impl<F: FrameAlloc> FrameAlloc for &F {
 
     fn allocate(&self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
         (**self).allocate(request)
+    }
+
+    fn allocate_below(&self, count: usize, limit: Pfn) -> Result<FrameRange, FrameError> {
+        (**self).allocate_below(count, limit)
+    }
+
+    fn allocate_at(&self, range: FrameRange) -> Result<FrameRange, FrameError> {
+        (**self).allocate_at(range)
     }
 
     unsafe fn free(&self, range: FrameRange) -> Result<(), FreeError<FrameRange>> {

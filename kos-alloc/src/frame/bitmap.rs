@@ -73,7 +73,8 @@ impl<'m> Bitmap<'m> {
         let count = request.count;
         let no_memory = |largest_free| FrameError::NoMemory { requested: count, largest_free };
         let start = self.find(request).map_err(no_memory)?;
-        let range = self.regions.range(start, count).ok_or(no_memory(0))?;
+        let range = self.regions.range(start, count).filter(|range| range.end() <= request.below);
+        let range = range.ok_or_else(|| no_memory(self.largest_free()))?;
         self.mark_used(start, start + count);
         Ok(range)
     }

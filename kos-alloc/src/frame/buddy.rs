@@ -130,7 +130,7 @@ impl<'m> Buddy<'m> {
     fn take_block(&mut self, request: &FrameRequest) -> Option<FrameRange> {
         let order = request.count.max(request.align).checked_next_power_of_two()?.ilog2();
         let block = self.blocks.lowest(order)?;
-        let range = self.regions.range(block.start, request.count)?;
+        let range = self.reachable(block.start, request)?;
         self.blocks.take(block, request.count);
         Some(range)
     }
@@ -142,9 +142,14 @@ impl<'m> Buddy<'m> {
             return None;
         }
         let start = self.find_run(request)?;
-        let range = self.regions.range(start, request.count)?;
+        let range = self.reachable(start, request)?;
         self.blocks.carve(start, start + request.count);
         Some(range)
+    }
+
+    /// The frames of `request` from index `start`, unless they reach its limit. Every other place for it is higher.
+    fn reachable(&self, start: usize, request: &FrameRequest) -> Option<FrameRange> {
+        self.regions.range(start, request.count).filter(|range| range.end() <= request.below)
     }
 
     /// The lowest run of adjacent top-order blocks that serves `request`.

@@ -49,15 +49,6 @@ impl<E: Env, T: Backend> Frames<E, T> {
         self.backend.env()
     }
 
-    /// Hands out exactly `range`, as [`Backend::allocate_at`].
-    ///
-    /// # Errors
-    ///
-    /// [`FrameError`]; nothing is allocated then.
-    pub fn allocate_at(&self, range: FrameRange) -> Result<FrameRange, FrameError> {
-        self.backend.with(|slot| slot.as_mut().ok_or(FrameError::NotReady)?.allocate_at(range))
-    }
-
     /// The largest count that an allocation would get now; 0 before initialisation.
     pub fn largest_free(&self) -> usize {
         self.look(0, T::largest_free)
@@ -133,6 +124,10 @@ unsafe impl<E: Env, T: Backend + Send> FrameAlloc for Frames<E, T> {
 
     fn allocate(&self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
         self.backend.with(|slot| slot.as_mut().ok_or(FrameError::NotReady)?.allocate(request))
+    }
+
+    fn allocate_at(&self, range: FrameRange) -> Result<FrameRange, FrameError> {
+        self.backend.with(|slot| slot.as_mut().ok_or(FrameError::NotReady)?.allocate_at(range))
     }
 
     unsafe fn free(&self, range: FrameRange) -> Result<(), FreeError<FrameRange>> {

@@ -47,7 +47,7 @@ pub trait Backend {
     /// The smallest range that holds every managed frame; never changes.
     fn span(&self) -> FrameRange;
 
-    /// Hands out the lowest `request.count` frames that fit. O(k), see [`Buddy`] for requests above its top order.
+    /// Hands out the lowest `request.count` frames that fit, if they are below `request.below`. O(k), see [`Buddy`] for requests above its top order.
     ///
     /// # Errors
     ///

@@ -8,7 +8,7 @@ use crate::types::{FrameRange, FrameRequest};
 
 const NEVER: usize = usize::MAX;
 
-/// A frame allocator whose k-th allocation fails as if memory had run out; all else is passed on.
+/// A frame allocator whose k-th allocation (claims count too) fails as if memory had run out; all else is passed on.
 ///
 /// A sweep runs a scenario without a failure, reads [`calls`](Self::calls), then runs it again for every k below, and
 /// compares [`live_frames`](Self::live_frames) with the count before.
@@ -47,6 +47,20 @@ impl<F: FrameAlloc> FailAt<F> {
         self.live.load(Ordering::SeqCst)
     }
 
+    /// Makes an allocation of `frames` frames, unless it is the one that fails.
+    fn count(
+        &self,
+        frames: usize,
+        allocate: impl FnOnce() -> Result<FrameRange, FrameError>,
+    ) -> Result<FrameRange, FrameError> {
+        if self.calls.fetch_add(1, Ordering::SeqCst) == self.fail_at.load(Ordering::SeqCst) {
+            return Err(FrameError::NoMemory { requested: frames, largest_free: 0 });
+        }
+        let range = allocate()?;
+        self.live.fetch_add(range.count(), Ordering::SeqCst);
+        Ok(range)
+    }
+
     /// The wrapped allocator.
     pub const fn inner(&self) -> &F {
         &self.inner
@@ -60,12 +74,11 @@ unsafe impl<F: FrameAlloc> FrameAlloc for FailAt<F> {
     }
 
     fn allocate(&self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
-        if self.calls.fetch_add(1, Ordering::SeqCst) == self.fail_at.load(Ordering::SeqCst) {
-            return Err(FrameError::NoMemory { requested: request.count, largest_free: 0 });
-        }
-        let range = self.inner.allocate(request)?;
-        self.live.fetch_add(range.count(), Ordering::SeqCst);
-        Ok(range)
+        self.count(request.count, || self.inner.allocate(request))
+    }
+
+    fn allocate_at(&self, range: FrameRange) -> Result<FrameRange, FrameError> {
+        self.count(range.count(), || self.inner.allocate_at(range))
     }
 
     unsafe fn free(&self, range: FrameRange) -> Result<(), FreeError<FrameRange>> {

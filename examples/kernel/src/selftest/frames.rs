@@ -1,6 +1,6 @@
 //! Physical frames: uniqueness, alignment, refusals, exhaustion.
 
-use kos_alloc::{FrameError, FrameRange, FrameRequest, Frames, FreeError, Pfn};
+use kos_alloc::{FrameAlloc, FrameError, FrameRange, FrameRequest, Frames, FreeError, Pfn};
 
 use super::hoard::Hoard;
 use super::{Failure, Test};

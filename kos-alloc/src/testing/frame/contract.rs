@@ -9,9 +9,9 @@ use crate::types::{FrameRange, FrameRequest, Pfn};
 /// Frames taken at most, so that the check of a large machine ends soon.
 const MOST: usize = 4096;
 
-/// Checks that `frames` keeps the contract of its port, as far as a caller can see: exact counts, alignment, no frame
-/// handed out twice, typed errors for what is wrong, nothing lost. Needs a free frame and the allocator for itself;
-/// leaves it as it was.
+/// Checks that `frames` keeps the contract of its port, as far as a caller can see: exact counts, alignment, limits, no
+/// frame handed out twice, claims of exact frames (where the source knows them), parts that coalesce, typed errors for
+/// what is wrong, nothing lost. Needs a free frame and the allocator for itself; leaves it as it was.
 ///
 /// # Panics
 ///
@@ -19,6 +19,9 @@ const MOST: usize = 4096;
 pub fn check_frame_alloc(frames: &impl FrameAlloc) {
     refuses_bad_requests(frames);
     hands_out_what_is_asked(frames);
+    stays_below_limits(frames);
+    claims_exactly(frames);
+    coalesces(frames);
     refuses_wrong_frees(frames);
     loses_nothing(frames);
 }
@@ -28,6 +31,7 @@ fn allocate(frames: &impl FrameAlloc, request: FrameRequest) -> Result<FrameRang
     assert_eq!(range.count(), request.count, "{request:?} is given exactly");
     assert_eq!(range.start().0 % request.align, 0, "{request:?} is aligned");
     assert!(frames.span().contains_range(&range), "{range:?} is within the span");
+    assert!(range.end() <= request.below, "{range:?} is below {}", request.below);
     Ok(range)
 }
 
@@ -68,6 +72,63 @@ fn hands_out_what_is_asked(frames: &impl FrameAlloc) {
             assert!(part.is_empty() || free(frames, part).is_ok(), "{part:?} of {range:?} can be freed");
         }
     }
+}
+
+fn stays_below_limits(frames: &impl FrameAlloc) {
+    for count in [1, 3, 16] {
+        let Ok(range) = allocate(frames, FrameRequest::new(count)) else { continue };
+        assert_eq!(free(frames, range), Ok(()), "free what was given");
+        let span = frames.span();
+        for limit in [Pfn(0), span.start(), range.start(), range.end(), span.end()] {
+            let below = allocate(frames, FrameRequest::new(count).below(limit));
+            let room = limit.0.saturating_sub(span.start().0) >= count;
+            assert!(room || matches!(below, Err(FrameError::NoMemory { .. })), "{count} below {limit}");
+            give_back(frames, below);
+        }
+        let again = frames.allocate_below(count, span.end());
+        assert_eq!(again.map(|range| range.count()), Ok(count), "the whole span is below its end");
+        give_back(frames, again);
+    }
+}
+
+/// A source that knows no claims answers [`FrameError::InUse`] to each; any other keeps to the contract.
+fn claims_exactly(frames: &impl FrameAlloc) {
+    let Ok(range) = allocate(frames, FrameRequest::new(3)) else { return };
+    assert_eq!(frames.allocate_at(range), Err(FrameError::InUse(range)), "live frames are not claimed");
+    assert_eq!(free(frames, range), Ok(()), "free what was given");
+    let claimed = frames.allocate_at(range);
+    if claimed == Err(FrameError::InUse(range)) {
+        return;
+    }
+    assert_eq!(claimed, Ok(range), "exactly the frames asked for");
+    let first = FrameRange::new(range.start(), 1).unwrap_or(FrameRange::EMPTY);
+    assert_eq!(frames.allocate_at(first), Err(FrameError::InUse(first)), "claimed frames are in use");
+    let other = allocate(frames, FrameRequest::new(1));
+    assert!(!other.is_ok_and(|other| range.contains_range(&other)), "claimed frames are not handed out");
+    give_back(frames, other);
+    for bad in [FrameRange::EMPTY, FrameRange::between(frames.span().end(), Pfn::MAX)] {
+        assert_eq!(frames.allocate_at(bad), Err(FrameError::NotManaged(bad)));
+    }
+    assert_eq!(free(frames, range), Ok(()), "a claim is freed like an allocation");
+}
+
+/// Memory that was given back in single frames, in another order, serves a large request again.
+fn coalesces(frames: &impl FrameAlloc) {
+    let mut large = [512, 64, 8].into_iter().map(|count| FrameRequest::new(count).aligned(count));
+    let Some(range) = large.find_map(|request| allocate(frames, request).ok()) else { return };
+    let (even, odd): (Vec<_>, Vec<_>) = (range.start().0..range.end().0).partition(|at| at % 2 == 0);
+    for at in even.into_iter().rev().chain(odd) {
+        let part = FrameRange::between(Pfn(at), Pfn(at + 1));
+        assert_eq!(free(frames, part), Ok(()), "{part:?} of {range:?} can be freed");
+    }
+    let again = allocate(frames, FrameRequest::new(range.count()).aligned(range.count()));
+    assert!(again.is_ok(), "{range:?} was freed and does not coalesce: {again:?}");
+    give_back(frames, again);
+}
+
+/// Frees what an allocation gave, if it gave something.
+fn give_back(frames: &impl FrameAlloc, given: Result<FrameRange, FrameError>) {
+    assert_eq!(given.map_or(Ok(()), |range| free(frames, range)), Ok(()), "free what was given");
 }
 
 fn refuses_wrong_frees(frames: &impl FrameAlloc) {

@@ -135,7 +135,8 @@ impl FrameModel {
                 fits.then_some(start)
             })
         });
-        let Some(range) = lowest.and_then(|start| FrameRange::new(start, count)) else {
+        let lowest = lowest.and_then(|start| FrameRange::new(start, count));
+        let Some(range) = lowest.filter(|range| range.end() <= request.below) else {
             self.stats.failures.no_memory += 1;
             return Err(FrameError::NoMemory { requested: count, largest_free: self.largest_free() });
         };

@@ -31,7 +31,7 @@ impl FrameOp {
     pub fn decode(bytes: &mut Bytes<'_>, model: &FrameModel) -> Self {
         match bytes.u8() % 8 {
             0 => Self::Allocate(FrameRequest::new(1)),
-            1 => Self::Allocate(FrameRequest::new(bytes.below(64)).aligned(1 << (bytes.u8() % 8))),
+            1 => Self::Allocate(decode_request(bytes, model)),
             2 => Self::Allocate(decode_odd_request(bytes)),
             3 => Self::Claim(decode_near(bytes, &model.free_runs())),
             4 => Self::Claim(decode_near(bytes, &model.managed())),
@@ -40,6 +40,13 @@ impl FrameOp {
             _ => Self::Free(pick(bytes, model.live())),
         }
     }
+}
+
+/// A request that can often be met, every second one with a limit near a frame that is live.
+fn decode_request(bytes: &mut Bytes<'_>, model: &FrameModel) -> FrameRequest {
+    let (count, align) = (bytes.below(64), bytes.u8());
+    let request = FrameRequest::new(count).aligned(1 << (align % 8));
+    if align < 128 { request } else { request.below(decode_near(bytes, model.live()).end()) }
 }
 
 fn decode_odd_request(bytes: &mut Bytes<'_>) -> FrameRequest {

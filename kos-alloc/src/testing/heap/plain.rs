@@ -58,11 +58,24 @@ unsafe impl FrameAlloc for PlainFrames {
             return Err(FrameError::BadRequest { count, align });
         }
         let mut flags = self.flags();
-        let starts = self.span.start().0..self.span.end().0;
+        let starts = self.span.start().0..self.span.end().min(request.below).0;
         let candidates = starts.filter(|start| start & (align - 1) == 0);
         let mut ranges = candidates.filter_map(|start| FrameRange::new(Pfn(start), count));
-        let found = ranges.find(|range| self.all(&flags, *range, false));
+        let fits = |range: &FrameRange| range.end() <= request.below && self.all(&flags, *range, false);
+        let found = ranges.find(fits);
         let range = found.ok_or(FrameError::NoMemory { requested: count, largest_free: 0 })?;
+        self.set(&mut flags, range, true);
+        Ok(range)
+    }
+
+    fn allocate_at(&self, range: FrameRange) -> Result<FrameRange, FrameError> {
+        let mut flags = self.flags();
+        if range.is_empty() || !self.span.contains_range(&range) {
+            return Err(FrameError::NotManaged(range));
+        }
+        if !self.all(&flags, range, false) {
+            return Err(FrameError::InUse(range));
+        }
         self.set(&mut flags, range, true);
         Ok(range)
     }

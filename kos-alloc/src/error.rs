@@ -83,10 +83,18 @@ pub enum AllocError {
         /// Entries that it has room for.
         capacity: usize,
     },
+    /// The frames of a transaction or a reservation were not allocated.
+    Frames(FrameError),
     /// The caller interrupted a critical section, or must not wait for the lock that this needs.
     WouldBlock,
     /// The heap was not initialised yet.
     NotReady,
+}
+
+impl From<FrameError> for AllocError {
+    fn from(error: FrameError) -> Self {
+        Self::Frames(error)
+    }
 }
 
 impl fmt::Display for AllocError {
@@ -100,13 +108,21 @@ impl fmt::Display for AllocError {
             }
             Self::LimitReached { max } => write!(f, "the limit of {max} bytes is reached"),
             Self::LogFull { capacity } => write!(f, "the log is full: {capacity} entries"),
+            Self::Frames(error) => error.fmt(f),
             Self::WouldBlock => f.write_str("this would have to wait for a lock"),
             Self::NotReady => f.write_str("the heap is not initialised"),
         }
     }
 }
 
-impl core::error::Error for AllocError {}
+impl core::error::Error for AllocError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Frames(error) => Some(error),
+            _ => None,
+        }
+    }
+}
 
 /// Why a heap was not initialised. It holds no frame and may be initialised again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -23,6 +23,7 @@ mod slab;
 mod sync;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod txn;
 mod types;
 
 pub use error::{AllocError, Corruption, FrameError, FreeError, InitError, ReallocError, Violation};
@@ -32,4 +33,5 @@ pub use ports::{BlockAlloc, Env, FrameAlloc, Inventory, Reclaim};
 pub use reclaim::{ReclaimStats, Reclaiming};
 pub use slab::CLASSES;
 pub use sync::Locked;
+pub use txn::{Reservation, Transaction};
 pub use types::{CpuIndex, DirectMap, FrameFlags, FrameRange, FrameRequest, Pfn, ZoneSet};

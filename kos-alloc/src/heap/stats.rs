@@ -103,7 +103,7 @@ impl FailedStats {
 
     pub(super) fn count(&mut self, error: &AllocError) {
         let counter = match error {
-            AllocError::NoMemory { .. } => &mut self.no_memory,
+            AllocError::NoMemory { .. } | AllocError::Frames(_) => &mut self.no_memory,
             AllocError::BadRequest { .. } => &mut self.bad_request,
             AllocError::LimitReached { .. } => &mut self.limit_reached,
             AllocError::LogFull { .. } => &mut self.log_full,

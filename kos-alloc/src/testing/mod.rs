@@ -11,6 +11,8 @@
 //! | [`check_frame_alloc`] | the contract of a frame allocator |
 //! | [`HeapModel`] | what a heap must do, stepped beside it |
 //! | [`check_heap`] | the contract of a heap over your own ports |
+//! | [`FakeHeap`] | a [`BlockAlloc`](crate::BlockAlloc) over the host's own heap that knows each of its blocks |
+//! | [`FaultyHeap`] | a [`BlockAlloc`](crate::BlockAlloc) whose k-th allocation fails, blocks and frames counted together |
 //! | [`fuzz`] | the bodies of the fuzz targets |
 //! | [`cases()`] | how many sequences a property test runs |
 //! | [`Bytes`] | decodes fuzz input into operations |
@@ -23,6 +25,7 @@ mod env;
 mod fail;
 mod frame;
 mod heap;
+mod txn;
 
 pub use bytes::Bytes;
 pub use cases::cases;
@@ -30,6 +33,7 @@ pub use env::{HostEnv, HostIrq, HostLock};
 pub use fail::FailAt;
 pub use frame::{Fit, FrameModel, FrameOp, Machine, check_frame_alloc, compare, host_frames, step};
 pub use heap::{BadFree, HeapModel, HeapOp, PlainFrames, check_heap};
+pub use txn::{FakeHeap, FaultyHeap, Live};
 
 /// The body of each fuzz target: decodes bytes into operations, compares model and subject after each.
 pub mod fuzz {

@@ -27,7 +27,7 @@ pub mod txn;
 mod types;
 
 pub use error::{AllocError, Corruption, FrameError, FreeError, InitError, ReallocError, Violation};
-pub use frame::{Bitmap, Buddy, Frames};
+pub use frame::{Bitmap, Buddy, Frames, zone::Zones};
 pub use heap::{ClassStats, FailedStats, HeapStats, KernelHeap, LargeStats, RefusedStats};
 pub use ports::{BlockAlloc, Env, FrameAlloc, Inventory, Reclaim};
 pub use reclaim::{ReclaimStats, Reclaiming};

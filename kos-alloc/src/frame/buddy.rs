@@ -73,10 +73,14 @@ impl<'m> Buddy<'m> {
         usable: &[FrameRange],
         reserved: &[FrameRange],
     ) -> Result<usize, InitError> {
-        let managed = Managed::new(usable, reserved)?;
+        let words = Self::words_for(config, Managed::new(usable, reserved)?)?;
+        words.checked_add(ENTRY).ok_or(InitError::TooLarge)
+    }
+
+    /// Words that [`over`](Self::over) with the same arguments needs.
+    pub(super) fn words_for(config: Config, managed: Managed<'_>) -> Result<usize, InitError> {
         let (table, shape) = Self::layout(config, managed)?;
-        let spare = ENTRY;
-        table.checked_add(spare).and_then(|words| words.checked_add(shape.words())).ok_or(InitError::TooLarge)
+        table.checked_add(shape.words()).ok_or(InitError::TooLarge)
     }
 
     /// Manages the `usable` frames that are not `reserved`; all of them are free. The lists may be in any order and are
@@ -93,7 +97,15 @@ impl<'m> Buddy<'m> {
         usable: &[FrameRange],
         reserved: &[FrameRange],
     ) -> Result<Self, InitError> {
-        let managed = Managed::new(usable, reserved)?;
+        Self::over(storage, config, Managed::new(usable, reserved)?)
+    }
+
+    /// [`new`](Self::new) for the `managed` frames.
+    pub(super) fn over(
+        storage: &'m mut [u64],
+        config: Config,
+        managed: Managed<'_>,
+    ) -> Result<Self, InitError> {
         let (table, shape) = Self::layout(config, managed)?;
         let (table, words) = split(storage, table, shape.words())?;
         let regions = RegionTable::new(table, managed, shape.top())?;

@@ -23,6 +23,8 @@ pub(super) struct Managed<'a> {
     usable: &'a [FrameRange],
     reserved: &'a [FrameRange],
     at: usize,
+    /// Frames from here on do not count.
+    end: usize,
 }
 
 impl<'a> Managed<'a> {
@@ -34,7 +36,12 @@ impl<'a> Managed<'a> {
                 return Err(InitError::Overlap { existing, added: *added });
             }
         }
-        Ok(Self { usable, reserved, at: 0 })
+        Ok(Self { usable, reserved, at: 0, end: usize::MAX })
+    }
+
+    /// Those frames that lie in `window`.
+    pub(super) const fn within(self, window: FrameRange) -> Self {
+        Self { at: window.start().0, end: window.end().0, ..self }
     }
 
     /// Frames of the largest range; fails if there is no frame at all.
@@ -57,7 +64,7 @@ impl<'a> Managed<'a> {
         let mut at = from;
         loop {
             let ahead = self.usable.iter().filter(|range| !range.is_empty() && range.end().0 > at);
-            at = ahead.map(|range| range.start().0.max(at)).min()?;
+            at = ahead.map(|range| range.start().0.max(at)).min().filter(|&at| at < self.end)?;
             match self.reserved.iter().find(|range| range.contains(Pfn(at))) {
                 Some(range) => at = range.end().0,
                 None => return Some(at),
@@ -72,7 +79,7 @@ impl<'a> Managed<'a> {
             return from;
         }
         let ahead = self.reserved.iter().filter(|range| !range.is_empty() && range.start().0 > from);
-        ahead.map(|range| range.start().0).fold(range.end().0, usize::min)
+        ahead.map(|range| range.start().0).fold(range.end().0.min(self.end), usize::min)
     }
 }
 

@@ -78,6 +78,18 @@ impl FrameStats {
     pub const fn allocated(&self) -> usize {
         self.managed.saturating_sub(self.free)
     }
+
+    /// Each counter the sum of both.
+    pub(super) const fn plus(&self, other: &Self) -> Self {
+        Self {
+            managed: self.managed + other.managed,
+            free: self.free + other.free,
+            peak: self.peak + other.peak,
+            allocations: self.allocations + other.allocations,
+            frees: self.frees + other.frees,
+            failures: self.failures.plus(&other.failures),
+        }
+    }
 }
 
 /// Calls that returned an error, by reason.
@@ -93,6 +105,18 @@ pub struct FrameFailures {
     pub not_managed: u64,
     /// Frees of frames that were free already.
     pub double_free: u64,
+}
+
+impl FrameFailures {
+    const fn plus(&self, other: &Self) -> Self {
+        Self {
+            no_memory: self.no_memory + other.no_memory,
+            bad_request: self.bad_request + other.bad_request,
+            in_use: self.in_use + other.in_use,
+            not_managed: self.not_managed + other.not_managed,
+            double_free: self.double_free + other.double_free,
+        }
+    }
 }
 
 impl FrameStats {

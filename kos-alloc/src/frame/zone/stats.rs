@@ -1,0 +1,194 @@
+//! What zones count: [`ZoneStats`], and what can be seen of [`Zones`].
+
+use core::iter;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use super::super::{Backend, FrameFailures, FrameStats, Histogram};
+use super::Zones;
+use super::slot::{Core, Slot};
+use super::table::ZoneKind;
+use super::watermark::Watermarks;
+use crate::error::{Corruption, FrameError, FreeError};
+use crate::ports::Env;
+use crate::types::{FrameRange, FrameRequest, Pfn};
+
+/// One zone, counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ZoneStats {
+    /// Its entry of the table.
+    pub kind: ZoneKind,
+    /// Its frames and the calls that reached it. A request that it could not serve is one failure here, even if another
+    /// zone served it.
+    pub frames: FrameStats,
+    /// Its watermarks.
+    pub watermarks: Watermarks,
+    /// Whether its free frames fell below `low` and have not reached `high` since.
+    pub pressure: bool,
+}
+
+/// Calls that returned an error to the caller, whatever zone it was.
+#[derive(Debug)]
+pub(super) struct Failures {
+    no_memory: AtomicUsize,
+    bad_request: AtomicUsize,
+    in_use: AtomicUsize,
+    not_managed: AtomicUsize,
+    double_free: AtomicUsize,
+}
+
+impl Failures {
+    pub(super) const fn new() -> Self {
+        Self {
+            no_memory: AtomicUsize::new(0),
+            bad_request: AtomicUsize::new(0),
+            in_use: AtomicUsize::new(0),
+            not_managed: AtomicUsize::new(0),
+            double_free: AtomicUsize::new(0),
+        }
+    }
+
+    /// Counts `result` if it is an error.
+    #[inline]
+    pub(super) fn count_allocation(
+        &self,
+        result: Result<FrameRange, FrameError>,
+    ) -> Result<FrameRange, FrameError> {
+        result.inspect_err(|error| {
+            let counter = match error {
+                FrameError::NoMemory { .. } => &self.no_memory,
+                FrameError::InUse(_) => &self.in_use,
+                FrameError::NotManaged(_) => &self.not_managed,
+                FrameError::BadRequest { .. } => &self.bad_request,
+                _ => return,
+            };
+            counter.fetch_add(1, Ordering::Relaxed);
+        })
+    }
+
+    /// Counts `result` if it is an error.
+    #[inline]
+    pub(super) fn count_free(
+        &self,
+        result: Result<(), FreeError<FrameRange>>,
+    ) -> Result<(), FreeError<FrameRange>> {
+        result.inspect_err(|error| {
+            let counter = match error {
+                FreeError::DoubleFree(_) => &self.double_free,
+                FreeError::NotManaged(_) => &self.not_managed,
+                _ => return,
+            };
+            counter.fetch_add(1, Ordering::Relaxed);
+        })
+    }
+
+    fn read(&self) -> FrameFailures {
+        let value = |counter: &AtomicUsize| counter.load(Ordering::Relaxed) as u64;
+        FrameFailures {
+            no_memory: value(&self.no_memory),
+            bad_request: value(&self.bad_request),
+            in_use: value(&self.in_use),
+            not_managed: value(&self.not_managed),
+            double_free: value(&self.double_free),
+        }
+    }
+}
+
+impl<'m, E: Env> Zones<'m, E> {
+    /// All zones together; zero before initialisation. `failures` are those that callers saw; `peak` is the sum of the
+    /// zones' peaks, which may lie apart in time.
+    pub fn stats(&self) -> FrameStats {
+        let zones = (0..self.kinds().len()).filter_map(|index| self.zone_stats(index));
+        let sum = zones.fold(FrameStats::default(), |sum, zone| sum.plus(&zone.frames));
+        FrameStats { failures: self.failures.read(), ..sum }
+    }
+
+    /// Zone number `index`, if the table has one.
+    pub fn zone_stats(&self, index: usize) -> Option<ZoneStats> {
+        let (kind, slot) = self.kinds().get(index).zip(self.slots.get(index))?;
+        let seen = slot.with(&self.env.irq_save(), |core| (core.stats, core.marks));
+        let (frames, watermarks) = seen.unwrap_or_default();
+        Some(ZoneStats { kind: *kind, frames, watermarks, pressure: slot.is_pressed() })
+    }
+
+    /// Free blocks of zone number `index` by order; none if there is no such zone.
+    pub fn zone_histogram(&self, index: usize) -> Histogram {
+        self.look(index, |core| core.buddy.histogram()).unwrap_or(Histogram::EMPTY)
+    }
+
+    /// Free blocks of all zones by order; none before initialisation.
+    pub fn histogram(&self) -> Histogram {
+        let mut sum = Histogram::EMPTY;
+        for index in 0..self.kinds().len() {
+            let zone = self.zone_histogram(index);
+            sum.0.iter_mut().zip(zone.0).for_each(|(sum, blocks)| *sum += blocks);
+        }
+        sum
+    }
+
+    /// The largest count that a request without flags, limit and zones would get now; 0 before initialisation.
+    pub fn largest_free(&self) -> usize {
+        self.largest_for(&FrameRequest::new(1))
+    }
+
+    /// The largest count that could stand in `request` now, if it had no alignment and no limit.
+    pub fn largest_for(&self, request: &FrameRequest) -> usize {
+        let Some(table) = self.table.get() else { return 0 };
+        let request = FrameRequest { below: Pfn::MAX, ..*request };
+        let largest = |(slot, floor): (&Slot<'m, E>, usize)| {
+            slot.with(&self.env.irq_save(), |core| core.largest(floor)).unwrap_or(0)
+        };
+        self.candidates(table, &request).map(largest).max().unwrap_or(0)
+    }
+
+    /// The smallest range that holds every managed frame.
+    pub(super) fn managed_span(&self) -> FrameRange {
+        let spans = (0..self.kinds().len()).filter_map(|index| self.look(index, |core| core.buddy.span()));
+        spans.reduce(|low, high| FrameRange::between(low.start(), high.end())).unwrap_or(FrameRange::EMPTY)
+    }
+
+    /// The free blocks in ascending order. A lock is taken anew for each, so that interrupts are not masked long: what
+    /// changes meanwhile may be missed.
+    pub fn free_blocks(&self) -> impl Iterator<Item = FrameRange> {
+        let mut from = Pfn(0);
+        let mut zone = 0;
+        iter::from_fn(move || {
+            while zone < self.kinds().len() {
+                if let Some(block) = self.look(zone, |core| core.buddy.next_free(from)).flatten() {
+                    from = block.end();
+                    return Some(block);
+                }
+                zone += 1;
+            }
+            None
+        })
+    }
+
+    /// Walks every invariant, with the lock of one zone after the other held: for tests and self-tests.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Corruption`] found.
+    pub fn check(&self) -> Result<(), Corruption> {
+        (0..self.kinds().len())
+            .try_for_each(|index| self.look(index, |core| self.check_zone(index, core)).unwrap_or(Ok(())))
+    }
+
+    fn check_zone(&self, index: usize, core: &Core<'m>) -> Result<(), Corruption> {
+        core.buddy.check()?;
+        let span = core.buddy.span();
+        let corrupt = |what| Corruption { what, frame: span.start() };
+        let bounds = self.table.get().map_or(FrameRange::EMPTY, |table| table.bounds(index));
+        if !bounds.contains_range(&span) {
+            return Err(corrupt("a zone must have no frame of another"));
+        }
+        if core.stats.free != core.buddy.stats().free {
+            return Err(corrupt("the count of a zone must equal its buddy's"));
+        }
+        Ok(())
+    }
+
+    /// Runs `work` on the core of zone number `index`, if it has frames.
+    pub(super) fn look<R>(&self, index: usize, work: impl FnOnce(&Core<'m>) -> R) -> Option<R> {
+        self.slots.get(index)?.with(&self.env.irq_save(), |core| work(core))
+    }
+}

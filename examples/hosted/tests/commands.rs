@@ -54,6 +54,7 @@ fn help_lists_every_command_and_each_of_them_exists() {
         "pagemap",
         "alloc",
         "kmalloc-demo",
+        "inject",
         "storm",
         "dmesg",
         "irq",
@@ -217,6 +218,33 @@ fn storm_counts_and_leaks_nothing() {
     let counted = text.split_whitespace().nth(1).unwrap().replace(',', "").parse::<u32>().unwrap();
     assert!(counted >= 50 << 10, "{text}");
     assert!(bad("storm now", Status::USAGE).contains("usage: storm [OPERATIONS]"));
+}
+
+#[test]
+fn injected_failures_are_named_and_leak_nothing() {
+    let machine = machine();
+    let kernel = machine.kernel();
+    for k in 1..4 {
+        let output = machine.exec(&format!("inject oom {k}; inject; kmalloc-demo; inject; kmalloc-demo"));
+        let text = output.text();
+        let statuses: Vec<_> = output.statuses.iter().map(|(_, status)| status.0).collect();
+        assert_eq!(statuses, [0, 0, 1, 0, 0], "{text}");
+        for part in [
+            &format!("frame allocation {k} from now fails"),
+            "kmalloc-demo: no memory",
+            "inject: refused ",
+            "; nothing leaked: ",
+            "nothing is to fail",
+        ] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+        kernel.check().unwrap();
+    }
+    assert_eq!(machine.exec("inject oom 1; inject off; kmalloc-demo").statuses[2].1, Status::SUCCESS);
+    assert!(bad("inject oom 0", Status::USAGE).contains("usage: inject [oom K|off]"));
+    for command in ["inject oom", "inject oom x", "inject fire", "inject oom 1 2"] {
+        bad(command, Status::USAGE);
+    }
 }
 
 #[test]

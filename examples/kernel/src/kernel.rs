@@ -7,6 +7,7 @@ use kos_paging::Table;
 
 use crate::accounts::{Accounts, WrongSum};
 use crate::command_line::CommandLine;
+use crate::glue::inject::Injector;
 use crate::glue::table_frames::TableFrames;
 use crate::log::Log;
 use crate::platform::{self, Platform, TimerReport};
@@ -15,15 +16,17 @@ use crate::shell::script::{self, Outcome, Sink};
 use crate::shell::{self, Next, Status};
 use crate::storm::Storm;
 
-/// The one frame allocator of the kernel, in boot memory: heap and page table share it.
-pub(crate) type SharedFrames<P> = &'static Frames<<P as Platform>::Env>;
+/// The physical frames.
+pub type KernelFrames<P> = Frames<<P as Platform>::Env>;
+
+/// The one frame allocator of the kernel, in boot memory: heap and page table share it. Commands can let it fail.
+pub(crate) type SharedFrames<P> = &'static Injector<KernelFrames<P>>;
 
 /// The kernel's heap.
 pub type Heap<P> = KernelHeap<<P as Platform>::Env, SharedFrames<P>>;
 
 /// The kernel's page table.
-pub type KernelTable<P> =
-    Table<<P as Platform>::Format, TableFrames<<P as Platform>::Env, <P as Platform>::Phys>>;
+pub type KernelTable<P> = Table<<P as Platform>::Format, TableFrames<SharedFrames<P>, <P as Platform>::Phys>>;
 
 /// The kernel on one machine, up and running.
 ///
@@ -77,7 +80,12 @@ impl<P: Platform> Kernel<P> {
 
     /// The physical frames.
     #[must_use]
-    pub fn frames(&self) -> &Frames<P::Env> {
+    pub fn frames(&self) -> &KernelFrames<P> {
+        self.injector().inner()
+    }
+
+    /// What lets allocations of frames fail.
+    pub(crate) fn injector(&self) -> &Injector<KernelFrames<P>> {
         self.heap.frames()
     }
 

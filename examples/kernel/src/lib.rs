@@ -28,7 +28,7 @@ pub mod time;
 
 pub use boot::Config;
 pub use error::{BootError, Cause};
-pub use kernel::{Corruption, Heap, Kernel, KernelTable};
+pub use kernel::{Corruption, Heap, Kernel, KernelFrames, KernelTable};
 pub use platform::Platform;
 pub use run::End;
 pub use stage::Stage;

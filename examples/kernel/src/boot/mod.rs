@@ -141,7 +141,7 @@ fn start_frames<P: Platform>(
     let top = Bytes(FRAME_BYTES << buddy.max_order());
     let regions = free.len();
     let frames = place::frames(room, platform.env(), buddy);
-    let managed = Grouped(frames.stats().managed as u64);
+    let managed = Grouped(frames.inner().stats().managed as u64);
     notes.figures(format_args!("buddy over {managed} frames in {regions} regions, blocks to {top}"));
     Ok(frames)
 }
@@ -189,7 +189,7 @@ fn start_timer<P: Platform>(
 }
 
 fn ready<P: Platform>(heap: &Heap<P>, notes: &mut Notes<'_, '_, P>) -> Result<(), Cause> {
-    let free = Text::new(format_args!("{}", Bytes(heap.frames().stats().free as u64 * FRAME_BYTES)));
+    let free = Text::new(format_args!("{}", Bytes(heap.frames().inner().stats().free as u64 * FRAME_BYTES)));
     notes.figures(format_args!("{free} free"));
     Ok(())
 }

@@ -15,6 +15,7 @@ use kos_alloc::{Env, Frames};
 use kos_paging::PhysAddr;
 
 use crate::glue::address::frame_of;
+use crate::glue::inject::Injector;
 
 /// The bump allocator, with a view of memory.
 pub(super) struct BootMemory<'m, E: Env> {
@@ -70,15 +71,15 @@ impl<'m, E: Env> BootMemory<'m, E> {
 
 /// The frame allocator over `buddy`, in `room`, where heap and page table can share it.
 pub(super) fn frames<E: Env>(
-    room: &'static mut MaybeUninit<Frames<E>>,
+    room: &'static mut MaybeUninit<Injector<Frames<E>>>,
     env: E,
     buddy: Buddy<'static>,
-) -> &'static Frames<E> {
+) -> &'static Injector<Frames<E>> {
     let frames = Frames::new(env);
     // SAFETY: the frames are what the boot allocator handed over as free: nobody uses them.
     let started = unsafe { frames.init(buddy) };
     debug_assert!(started.is_ok(), "a new allocator was not started before");
-    room.write(frames)
+    room.write(Injector::new(frames))
 }
 
 /// The layout of an array, which may be too large for any memory.

@@ -3,6 +3,7 @@
 mod frames;
 mod free;
 mod heap;
+pub(crate) mod inject;
 mod memstat;
 mod pagemap;
 mod storm;
@@ -49,6 +50,7 @@ impl<P: Platform> Table<P> {
             "work the heap while a 10 kHz timer's handler does so too",
             storm::run,
         ),
+        command("inject", "[oom K|off]", "let the K-th frame allocation from now fail", inject::run),
         command("dmesg", "", "the boot log", system::dmesg),
         command("irq", "", "traps and interrupts taken", system::irq),
         command("uptime", "", "time since entry", system::uptime),

@@ -1,5 +1,6 @@
 //! Where the crates meet: one file a port, each a few lines. A longer one means that a crate is wrong.
 
 pub mod address;
+pub mod inject;
 pub mod rights;
 pub mod table_frames;

@@ -3,21 +3,21 @@
 
 use core::ptr::NonNull;
 
-use kos_alloc::{Env, FrameAlloc, FrameRange, FrameRequest, Frames};
+use kos_alloc::{FrameAlloc, FrameRange, FrameRequest};
 use kos_paging::{Frame, FrameSource, OutOfFrames, PhysAddr, PhysMapper};
 
 use super::address::{frame_of, phys_of};
 
 /// What a page table works with.
 #[derive(Debug)]
-pub struct TableFrames<E: Env + 'static, M> {
+pub struct TableFrames<F, M> {
     /// Where table frames come from.
-    pub frames: &'static Frames<E>,
+    pub frames: F,
     /// How they are seen.
     pub mapper: M,
 }
 
-impl<E: Env, M> FrameSource for TableFrames<E, M> {
+impl<F: FrameAlloc, M> FrameSource for TableFrames<F, M> {
     fn allocate(&self, request: kos_paging::FrameRequest) -> Result<Frame, OutOfFrames> {
         let range = self.frames.allocate(&FrameRequest::new(1)).map_err(|_| OutOfFrames)?;
         // SAFETY: the frame allocator gives a frame to one owner.
@@ -38,7 +38,7 @@ impl<E: Env, M> FrameSource for TableFrames<E, M> {
 }
 
 // SAFETY: the answers are the machine's, which promises the same.
-unsafe impl<E: Env, M: PhysMapper> PhysMapper for TableFrames<E, M> {
+unsafe impl<F, M: PhysMapper> PhysMapper for TableFrames<F, M> {
     fn table(&self, frame: PhysAddr) -> Option<NonNull<u8>> {
         self.mapper.table(frame)
     }

@@ -1,13 +1,13 @@
 //! Physical frames: uniqueness, alignment, refusals, exhaustion.
 
-use kos_alloc::{FrameAlloc, FrameError, FrameRange, FrameRequest, Frames, FreeError, Pfn};
+use kos_alloc::{FrameAlloc, FrameError, FrameRange, FrameRequest, FreeError, Pfn};
 
 use super::hoard::Hoard;
 use super::{Failure, Test};
-use crate::Kernel;
 use crate::ensure;
 use crate::owned::Run;
 use crate::platform::Platform;
+use crate::{Kernel, KernelFrames};
 
 pub(super) fn tests<P: Platform>() -> &'static [Test<P>] {
     &[
@@ -22,7 +22,7 @@ pub(super) fn tests<P: Platform>() -> &'static [Test<P>] {
 }
 
 fn unique<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
-    let mut runs = heapless::Vec::<Run<'_, Frames<P::Env>>, 64>::new();
+    let mut runs = heapless::Vec::<Run<'_, KernelFrames<P>>, 64>::new();
     for step in 0..64 {
         let run = Run::new(kernel.frames(), FrameRequest::new(1 + step % 5))?;
         let clash = runs.iter().find(|other| !other.range().intersection(&run.range()).is_empty());
@@ -96,7 +96,7 @@ fn exhaustion<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
 
 fn coalesce<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     let before = kernel.frames().histogram();
-    let mut runs = heapless::Vec::<Run<'_, Frames<P::Env>>, 32>::new();
+    let mut runs = heapless::Vec::<Run<'_, KernelFrames<P>>, 32>::new();
     for _ in 0..32 {
         ensure!(runs.push(Run::new(kernel.frames(), FrameRequest::new(1))?).is_ok());
     }

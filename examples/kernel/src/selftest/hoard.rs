@@ -1,8 +1,9 @@
 //! All the memory there is, in one hand: makes it run out exactly when a test wants.
 
-use kos_alloc::{FrameError, FrameRequest, Frames};
+use kos_alloc::{FrameAlloc, FrameError, FrameRequest};
 
 use super::Failure;
+use crate::KernelFrames;
 use crate::ensure;
 use crate::owned::Run;
 use crate::platform::Platform;
@@ -14,13 +15,13 @@ const SINGLES: usize = 16;
 
 /// Every free frame.
 pub(super) struct Hoard<'k, P: Platform> {
-    singles: heapless::Vec<Run<'k, Frames<P::Env>>, SINGLES>,
-    _rest: heapless::Vec<Run<'k, Frames<P::Env>>, PIECES>,
+    singles: heapless::Vec<Run<'k, KernelFrames<P>>, SINGLES>,
+    _rest: heapless::Vec<Run<'k, KernelFrames<P>>, PIECES>,
 }
 
 impl<'k, P: Platform> Hoard<'k, P> {
     /// Takes every free frame; `spare` of them can be given back.
-    pub(super) fn new(frames: &'k Frames<P::Env>, spare: usize) -> Result<Self, Failure> {
+    pub(super) fn new(frames: &'k KernelFrames<P>, spare: usize) -> Result<Self, Failure> {
         let mut singles = heapless::Vec::new();
         for _ in 0..spare {
             let pushed = singles.push(Run::new(frames, FrameRequest::new(1))?);
@@ -45,6 +46,6 @@ impl<'k, P: Platform> Hoard<'k, P> {
     }
 }
 
-fn frames_left<E: kos_alloc::Env>(frames: &Frames<E>) -> Result<(), FrameError> {
+fn frames_left(frames: &impl FrameAlloc) -> Result<(), FrameError> {
     Run::new(frames, FrameRequest::new(1)).map(drop)
 }

@@ -1,6 +1,6 @@
 //! The page table that is loaded: what it allows, what it refuses, that failures change nothing.
 
-use kos_alloc::{FrameRequest, Frames};
+use kos_alloc::FrameRequest;
 use kos_paging::{
     AttrError, Attrs, Flags, HugePolicy, MapError, PhysAddr, SplitPolicy, TranslateError, UnmapError,
     VirtAddr, VirtRange,
@@ -8,12 +8,12 @@ use kos_paging::{
 
 use super::hoard::Hoard;
 use super::{Failure, Test};
-use crate::Kernel;
 use crate::ensure;
 use crate::glue::address::phys_of;
 use crate::glue::rights::{can_forbid_execution, expressible};
 use crate::owned::Run;
 use crate::platform::{Access, Platform, Rights};
+use crate::{Kernel, KernelFrames};
 
 /// Kernel addresses that nothing else uses: behind the largest direct map.
 const SCRATCH: u64 = 0xffff_c000_0000_0000;
@@ -40,7 +40,7 @@ fn scratch(bytes: u64) -> Result<VirtRange, Failure> {
 }
 
 /// Frames that a test maps; dropped after they are unmapped.
-fn frames<P: Platform>(kernel: &Kernel<P>, count: usize) -> Result<Run<'_, Frames<P::Env>>, Failure> {
+fn frames<P: Platform>(kernel: &Kernel<P>, count: usize) -> Result<Run<'_, KernelFrames<P>>, Failure> {
     Ok(Run::new(kernel.frames(), FrameRequest::new(count).aligned(count.next_power_of_two()))?)
 }
 

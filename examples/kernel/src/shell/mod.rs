@@ -12,6 +12,7 @@ pub mod script;
 use core::fmt::{self, Write};
 
 use crate::Kernel;
+use crate::cmds::inject::Witness;
 use crate::cmds::{self, Command};
 use crate::platform::{Input, Platform};
 use crate::run::End;
@@ -80,7 +81,13 @@ pub(crate) fn execute<P: Platform>(
         writeln!(out, "{name}: no such command; 'help' lists them")?;
         return Ok((Status::UNKNOWN, Next::Continue));
     };
-    finish((found.run)(kernel, arguments, out), found, out)
+    let witness = Witness::call(kernel);
+    let (status, next) = finish((found.run)(kernel, arguments, out), found, out)?;
+    let status = match witness {
+        None => status,
+        Some(witness) => witness.testify(kernel, status, out)?,
+    };
+    Ok((status, next))
 }
 
 /// Says what went wrong, if anything, and makes a status of it.

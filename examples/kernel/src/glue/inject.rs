@@ -1,0 +1,109 @@
+//! `FrameAlloc` that fails when it is told to: [`Injector`], between the frame allocator and all who allocate.
+//!
+//! Armed with k, it lets k - 1 allocations pass and refuses all others, until it is disarmed: a heap that is refused once tries
+//! other ways, and would find them.
+#![expect(unsafe_code, reason = "implements the port that promises unique frames, by passing it on")]
+
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use kos_alloc::health::ZoneUsage;
+use kos_alloc::{Corruption, FrameAlloc, FrameError, FrameRange, FrameRequest, FreeError, Inventory, Pfn};
+
+/// Not armed.
+const OFF: usize = usize::MAX;
+
+/// Frames of `F`, until they are refused.
+#[derive(Debug)]
+pub struct Injector<F> {
+    inner: F,
+    /// Allocations that still pass.
+    passing: AtomicUsize,
+    refused: AtomicUsize,
+}
+
+impl<F> Injector<F> {
+    /// Disarmed.
+    pub const fn new(inner: F) -> Self {
+        Self { inner, passing: AtomicUsize::new(OFF), refused: AtomicUsize::new(0) }
+    }
+
+    /// The allocator behind it, for those who are not to be refused.
+    pub const fn inner(&self) -> &F {
+        &self.inner
+    }
+
+    /// Refuses allocations once `passing` of them have passed.
+    pub fn arm(&self, passing: usize) {
+        self.refused.store(0, Relaxed);
+        self.passing.store(passing, Relaxed);
+    }
+
+    /// Refuses no more; how many were refused since it was armed.
+    pub fn disarm(&self) -> usize {
+        self.passing.store(OFF, Relaxed);
+        self.refused()
+    }
+
+    /// Allocations that will pass before one is refused, if any is to be.
+    pub fn passing(&self) -> Option<usize> {
+        Some(self.passing.load(Relaxed)).filter(|&passing| passing != OFF)
+    }
+
+    /// Allocations refused since it was armed.
+    pub fn refused(&self) -> usize {
+        self.refused.load(Relaxed)
+    }
+
+    /// Counts an allocation; whether it is to be refused.
+    fn refuses(&self) -> bool {
+        let pass = |passing: usize| match passing {
+            OFF => None,
+            armed => armed.checked_sub(1),
+        };
+        let refuses = self.passing.fetch_update(Relaxed, Relaxed, pass) == Err(0);
+        if refuses {
+            self.refused.fetch_add(1, Relaxed);
+        }
+        refuses
+    }
+}
+
+// SAFETY: only ranges of the wrapped allocator are handed out, each once.
+unsafe impl<F: FrameAlloc> FrameAlloc for Injector<F> {
+    fn span(&self) -> FrameRange {
+        self.inner.span()
+    }
+
+    fn allocate(&self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
+        if self.refuses() {
+            return Err(FrameError::NoMemory { requested: request.count, largest_free: 0 });
+        }
+        self.inner.allocate(request)
+    }
+
+    fn allocate_at(&self, range: FrameRange) -> Result<FrameRange, FrameError> {
+        if self.refuses() {
+            return Err(FrameError::InUse(range));
+        }
+        self.inner.allocate_at(range)
+    }
+
+    unsafe fn free(&self, range: FrameRange) -> Result<(), FreeError<FrameRange>> {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { self.inner.free(range) }
+    }
+}
+
+impl<F: Inventory> Inventory for Injector<F> {
+    fn zone(&self, index: usize) -> Option<ZoneUsage> {
+        self.inner.zone(index)
+    }
+
+    fn next_free(&self, from: Pfn) -> Option<FrameRange> {
+        self.inner.next_free(from)
+    }
+
+    fn check(&self) -> Result<(), Corruption> {
+        self.inner.check()
+    }
+}

@@ -15,6 +15,7 @@ mod faces;
 pub mod frame;
 pub mod health;
 mod heap;
+pub mod pool;
 #[expect(unsafe_code, reason = "the ports carry the promises on which memory safety rests")]
 mod ports;
 #[expect(unsafe_code, reason = "implements the port that promises unique frames, by passing it on")]
@@ -29,6 +30,7 @@ mod types;
 pub use error::{AllocError, Corruption, FrameError, FreeError, InitError, ReallocError, Violation};
 pub use frame::{Bitmap, Buddy, Frames, zone::Zones};
 pub use heap::{ClassStats, FailedStats, HeapStats, KernelHeap, LargeStats, RefusedStats};
+pub use pool::{Pool, PoolEmpty, PoolStats, SharedPool};
 pub use ports::{BlockAlloc, Env, FrameAlloc, Inventory, Reclaim};
 pub use reclaim::{ReclaimStats, Reclaiming};
 pub use slab::CLASSES;

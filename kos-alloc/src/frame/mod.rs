@@ -38,6 +38,7 @@ pub use buddy::{Buddy, Config};
 pub use error::{AlreadyInitialised, InitError};
 pub use frames::Frames;
 pub use stats::{FrameFailures, FrameStats, Histogram};
+pub(crate) use tree::Tree;
 
 /// The order of the largest block that a buddy can have: `2^18` frames, 1 GiB of 4 KiB frames.
 pub const MAX_ORDER: u32 = 18;

@@ -13,7 +13,7 @@ const WORD_SHIFT: u32 = 6;
 
 /// The place and shape of one hierarchical bitmap. It holds no bits itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tree {
+pub(crate) struct Tree {
     /// First word of level 0.
     start: usize,
     /// Word behind the top level.
@@ -40,7 +40,7 @@ impl Tree {
     pub(super) const EMPTY: Self = Self { start: 0, end: 0, bits: 0 };
 
     /// The shape of `bits` bits in the words from `start`; `None` if the words cannot be counted.
-    pub(super) fn new(start: usize, bits: usize) -> Option<Self> {
+    pub(crate) fn new(start: usize, bits: usize) -> Option<Self> {
         let mut words = bits.div_ceil(WORD);
         let mut end = start.checked_add(words)?;
         while words > 1 {
@@ -51,7 +51,7 @@ impl Tree {
     }
 
     /// The word behind the last.
-    pub(super) const fn end(&self) -> usize {
+    pub(crate) const fn end(&self) -> usize {
         self.end
     }
 
@@ -60,26 +60,26 @@ impl Tree {
     }
 
     /// Whether bit `index` is set.
-    pub(super) fn get(&self, words: &[u64], index: usize) -> bool {
+    pub(crate) fn get(&self, words: &[u64], index: usize) -> bool {
         index < self.bits && read(words, self.start + index / WORD) & bit(index) != 0
     }
 
     /// Sets bit `index`; at most one word a level is written.
-    pub(super) fn set(&self, words: &mut [u64], index: usize) {
+    pub(crate) fn set(&self, words: &mut [u64], index: usize) {
         if index < self.bits {
             raise(words, self.bottom(), index);
         }
     }
 
     /// Clears bit `index`; at most one word a level is written.
-    pub(super) fn clear(&self, words: &mut [u64], index: usize) {
+    pub(crate) fn clear(&self, words: &mut [u64], index: usize) {
         if index < self.bits {
             lower(words, self.bottom(), index);
         }
     }
 
     /// The lowest set bit at `from` or above. Reads at most two words a level.
-    pub(super) fn next(&self, words: &[u64], from: usize) -> Option<usize> {
+    pub(crate) fn next(&self, words: &[u64], from: usize) -> Option<usize> {
         if from >= self.bits {
             return None;
         }
@@ -135,7 +135,7 @@ impl Tree {
     }
 
     /// Sets (`value`) or clears the bits from `first` up to, not including, `end`, a word at a time.
-    pub(super) fn fill(&self, words: &mut [u64], first: usize, end: usize, value: bool) {
+    pub(crate) fn fill(&self, words: &mut [u64], first: usize, end: usize, value: bool) {
         let end = end.min(self.bits);
         let mut index = first;
         while index < end {
@@ -162,7 +162,7 @@ impl Tree {
     }
 
     /// The first index whose summary does not tell the truth. Reads every word.
-    pub(super) fn check(&self, words: &[u64]) -> Result<(), usize> {
+    pub(crate) fn check(&self, words: &[u64]) -> Result<(), usize> {
         let (mut level, mut scale) = (self.bottom(), WORD);
         while level.words > 1 {
             let above = level.above();

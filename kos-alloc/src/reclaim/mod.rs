@@ -175,6 +175,11 @@ unsafe impl<E: Env, F: FrameAlloc, R: Reclaim> FrameAlloc for Reclaiming<E, F, R
         }
     }
 
+    /// Asks nobody: exact frames are not what others can be asked for.
+    fn allocate_at(&self, range: FrameRange) -> Result<FrameRange, FrameError> {
+        self.frames.allocate_at(range)
+    }
+
     unsafe fn free(&self, range: FrameRange) -> Result<(), FreeError<FrameRange>> {
         // SAFETY: the caller's promise is passed on.
         unsafe { self.frames.free(range) }

@@ -136,6 +136,7 @@ fn no_reclaim_calls_nothing() {
     assert!(is_no_memory(source.allocate(&one().with(FrameFlags::NO_RECLAIM))));
     assert!(is_no_memory(source.allocate(&FrameRequest::new(SPAN.count() + 1))), "more than there is");
     assert!(matches!(source.allocate(&FrameRequest::new(0)), Err(FrameError::BadRequest { .. })));
+    assert_eq!(source.allocate_at(SPAN), Err(FrameError::InUse(SPAN)), "exact frames");
     source.env.nmi.set(true);
     assert!(is_no_memory(source.allocate(&one())), "not in an NMI");
     assert_eq!((cache.asked(), source.stats()), (Vec::new(), ReclaimStats::default()));

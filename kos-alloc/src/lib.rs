@@ -24,6 +24,7 @@ mod slab;
 mod sync;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod tiny;
 pub mod txn;
 mod types;
 
@@ -35,5 +36,6 @@ pub use ports::{BlockAlloc, Env, FrameAlloc, Inventory, Reclaim};
 pub use reclaim::{ReclaimStats, Reclaiming};
 pub use slab::CLASSES;
 pub use sync::Locked;
+pub use tiny::SimpleHeap;
 pub use txn::{Reservation, Transaction};
 pub use types::{CpuIndex, DirectMap, FrameFlags, FrameRange, FrameRequest, Pfn, ZoneSet};

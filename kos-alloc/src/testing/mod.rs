@@ -25,6 +25,8 @@ mod env;
 mod fail;
 mod frame;
 mod heap;
+#[expect(unsafe_code, reason = "lends memory, and frees blocks, rightly and wrongly")]
+mod tiny;
 mod txn;
 
 pub use bytes::Bytes;
@@ -39,4 +41,5 @@ pub use txn::{FakeHeap, FaultyHeap, Live};
 pub mod fuzz {
     pub use super::frame::frame_ops;
     pub use super::heap::fuzz::{bad_free, heap_ops};
+    pub use super::tiny::tiny_ops;
 }

@@ -6,7 +6,7 @@ pub(super) mod fuzz;
 #[expect(unsafe_code, reason = "does every operation of the heap, wrongly too")]
 mod model;
 #[expect(unsafe_code, reason = "writes and reads the blocks of the model")]
-mod pattern;
+pub(super) mod pattern;
 #[expect(unsafe_code, reason = "implements an unsafe port over a vector of flags")]
 mod plain;
 

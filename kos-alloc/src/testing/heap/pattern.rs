@@ -8,7 +8,7 @@ const EDGE: usize = 48;
 const STRIDE: usize = 509;
 
 /// Writes the pattern of `seed` to a block of `size` bytes that the caller owns.
-pub(super) fn fill(block: NonNull<u8>, size: usize, seed: u8) {
+pub(in crate::testing) fn fill(block: NonNull<u8>, size: usize, seed: u8) {
     for offset in offsets(size) {
         // SAFETY: the caller owns the block, and the offset is below its size.
         unsafe { at(block, offset).write(byte(offset, seed)) };
@@ -16,7 +16,7 @@ pub(super) fn fill(block: NonNull<u8>, size: usize, seed: u8) {
 }
 
 /// Compares the first `kept` bytes of a block with the pattern that was filled into `filled` bytes.
-pub(super) fn check(block: NonNull<u8>, kept: usize, filled: usize, seed: u8) {
+pub(in crate::testing) fn check(block: NonNull<u8>, kept: usize, filled: usize, seed: u8) {
     for offset in offsets(filled).filter(|&offset| offset < kept) {
         // SAFETY: the caller owns the block, and the offset is below its size; the byte was written.
         let found = unsafe { at(block, offset).read() };
@@ -25,7 +25,7 @@ pub(super) fn check(block: NonNull<u8>, kept: usize, filled: usize, seed: u8) {
 }
 
 /// Compares all `size` bytes of a block with 0.
-pub(super) fn check_zero(block: NonNull<u8>, size: usize) {
+pub(in crate::testing) fn check_zero(block: NonNull<u8>, size: usize) {
     for offset in 0..size {
         // SAFETY: the caller owns the block, and the offset is below its size; the heap wrote it.
         let found = unsafe { at(block, offset).read() };

@@ -12,7 +12,8 @@
 //! A zone refuses what would leave it with less than its min watermark, and, if a higher zone could have served the
 //! request, less than its lowmem reserve on top.
 //!
-//! A range that is handed out never reaches into a second zone; one that does is refused as `NotManaged`.
+//! A range that is handed out never reaches into a second zone; one that does is refused as `NotManaged`. Claims of exact
+//! frames go below the watermarks.
 //!
 //! Source: Linux, mm/page_alloc.c (zone list, watermarks, lowmem reserve).
 
@@ -46,7 +47,7 @@ use table::Table;
 pub use table::{Config, MAX_ZONES, ZoneKind, dma_dma32_normal, dma_normal_high};
 pub use watermark::Watermarks;
 
-/// All frames of a machine, in zones, for all CPUs; implements [`FrameAlloc`].
+/// All frames of a machine, in zones, for all CPUs; implements [`FrameAlloc`](crate::FrameAlloc).
 ///
 /// It can be a `static`: [`new`](Self::new) is `const`, and until [`init`](Self::init) every call fails with `NotReady`.
 /// Every method may be called in interrupt context (not from a non-maskable interrupt) and, unless it says otherwise,
@@ -115,16 +116,6 @@ impl<'m, E: Env> Zones<'m, E> {
     /// The table of zones; empty before initialisation.
     pub fn kinds(&self) -> &[ZoneKind] {
         self.table.get().map_or(&[], Table::kinds)
-    }
-
-    /// Hands out exactly `range`, whatever the watermarks say.
-    ///
-    /// # Errors
-    ///
-    /// [`FrameError::NotManaged`] for an empty range, one with an unmanaged frame and one in two zones,
-    /// [`FrameError::InUse`], [`FrameError::NotReady`]; nothing is allocated then.
-    pub fn allocate_at(&self, range: FrameRange) -> Result<FrameRange, FrameError> {
-        self.failures.count_allocation(self.claim(range))
     }
 
     fn claim(&self, range: FrameRange) -> Result<FrameRange, FrameError> {

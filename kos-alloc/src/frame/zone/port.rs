@@ -16,6 +16,10 @@ unsafe impl<E: Env> FrameAlloc for Zones<'_, E> {
         self.failures.count_allocation(self.take(request))
     }
 
+    fn allocate_at(&self, range: FrameRange) -> Result<FrameRange, FrameError> {
+        self.failures.count_allocation(self.claim(range))
+    }
+
     unsafe fn free(&self, range: FrameRange) -> Result<(), FreeError<FrameRange>> {
         self.failures.count_free(self.give_back(range))
     }

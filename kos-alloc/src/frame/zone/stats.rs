@@ -9,7 +9,8 @@ use super::slot::{Core, Slot};
 use super::table::ZoneKind;
 use super::watermark::Watermarks;
 use crate::error::{Corruption, FrameError, FreeError};
-use crate::ports::Env;
+use crate::health::ZoneUsage;
+use crate::ports::{Env, Inventory};
 use crate::types::{FrameRange, FrameRequest, Pfn};
 
 /// One zone, counted.
@@ -150,16 +151,10 @@ impl<'m, E: Env> Zones<'m, E> {
     /// changes meanwhile may be missed.
     pub fn free_blocks(&self) -> impl Iterator<Item = FrameRange> {
         let mut from = Pfn(0);
-        let mut zone = 0;
         iter::from_fn(move || {
-            while zone < self.kinds().len() {
-                if let Some(block) = self.look(zone, |core| core.buddy.next_free(from)).flatten() {
-                    from = block.end();
-                    return Some(block);
-                }
-                zone += 1;
-            }
-            None
+            let block = self.next_free(from)?;
+            from = block.end();
+            Some(block)
         })
     }
 
@@ -190,5 +185,23 @@ impl<'m, E: Env> Zones<'m, E> {
     /// Runs `work` on the core of zone number `index`, if it has frames.
     pub(super) fn look<R>(&self, index: usize, work: impl FnOnce(&Core<'m>) -> R) -> Option<R> {
         self.slots.get(index)?.with(&self.env.irq_save(), |core| work(core))
+    }
+}
+
+impl<E: Env> Inventory for Zones<'_, E> {
+    fn zone(&self, index: usize) -> Option<ZoneUsage> {
+        let ZoneStats { kind, frames, watermarks, .. } = self.zone_stats(index)?;
+        let FrameStats { managed, free, .. } = frames;
+        let Watermarks { min, low, high } = watermarks;
+        let blocks = self.zone_histogram(index);
+        Some(ZoneUsage { name: kind.name, managed, free, cached: 0, min, low, high, blocks })
+    }
+
+    fn next_free(&self, from: Pfn) -> Option<FrameRange> {
+        (0..self.kinds().len()).find_map(|zone| self.look(zone, |core| core.buddy.next_free(from)).flatten())
+    }
+
+    fn check(&self) -> Result<(), Corruption> {
+        self.check()
     }
 }

@@ -36,7 +36,7 @@ fn bad(command: &str, expected: Status) -> String {
 fn output_fits_100_columns() {
     let machine = Machine::boot(MachineConfig::with_memory(4096 << 20)).unwrap();
     let said = machine
-        .exec("help; free; free -h; free -b; memstat; frames; pagemap; kmalloc-demo; storm 1K; irq; dmesg");
+        .exec("help; free; free -h; free -b; memstat; frames; pagemap; kmalloc-demo; txn-demo; inject; storm 1K; irq; dmesg");
     let bad = said.text();
     let bad = bad.lines().find(|line| line.chars().count() > 100 || line.ends_with(' '));
     assert_eq!(bad, None);
@@ -54,6 +54,7 @@ fn help_lists_every_command_and_each_of_them_exists() {
         "pagemap",
         "alloc",
         "kmalloc-demo",
+        "txn-demo",
         "inject",
         "storm",
         "dmesg",
@@ -218,6 +219,20 @@ fn storm_counts_and_leaks_nothing() {
     let counted = text.split_whitespace().nth(1).unwrap().replace(',', "").parse::<u32>().unwrap();
     assert!(counted >= 50 << 10, "{text}");
     assert!(bad("storm now", Status::USAGE).contains("usage: storm [OPERATIONS]"));
+}
+
+#[test]
+fn txn_demo_fails_at_each_step_and_leaves_nothing() {
+    let text = good("txn-demo; txn-demo");
+    assert_eq!(text.matches("as before\n").count(), 2 * 7, "{text}");
+    for part in
+        ["before     ", "nested: 16 frames", "no memory: 512 bytes asked", "commit     ", "taken apart again"]
+    {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    let line = |word: &str| text.lines().find(|line| line.starts_with(word)).unwrap().to_owned();
+    assert!(line("before ").contains(" 0 blocks of 0 bytes"), "{text}");
+    assert!(line("commit ").contains(" 3 blocks of "), "{text}");
 }
 
 #[test]

@@ -48,6 +48,15 @@ impl<'k, E: Env, F: FrameAlloc> Block<'k, E, F> {
         Ok(Self { heap, start, layout })
     }
 
+    /// The owner of a block that a transaction left when it committed.
+    ///
+    /// # Safety
+    /// It is a live block of `heap` with this layout, and nobody else owns it. Who calls [`bytes`](Self::bytes) has written all
+    /// of them.
+    pub const unsafe fn adopt(heap: &'k KernelHeap<E, F>, start: NonNull<u8>, layout: Layout) -> Self {
+        Self { heap, start, layout }
+    }
+
     /// Where it starts.
     #[must_use]
     pub const fn start(&self) -> NonNull<u8> {
@@ -158,6 +167,14 @@ impl<'k, F: FrameAlloc> Run<'k, F> {
     /// As [`FrameAlloc::allocate`].
     pub fn new(frames: &'k F, request: FrameRequest) -> Result<Self, FrameError> {
         Ok(Self { frames, range: frames.allocate(&request)? })
+    }
+
+    /// The owner of frames that a transaction left when it committed.
+    ///
+    /// # Safety
+    /// They are live frames of `frames`, and nobody else owns them.
+    pub const unsafe fn adopt(frames: &'k F, range: FrameRange) -> Self {
+        Self { frames, range }
     }
 
     /// Which frames.

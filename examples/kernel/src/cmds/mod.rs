@@ -9,6 +9,7 @@ mod pagemap;
 mod storm;
 mod system;
 mod tests;
+mod txn;
 
 use core::fmt::Write;
 use core::marker::PhantomData;
@@ -50,6 +51,7 @@ impl<P: Platform> Table<P> {
             "work the heap while a 10 kHz timer's handler does so too",
             storm::run,
         ),
+        command("txn-demo", "", "all-or-nothing allocation: each step fails in turn, then none", txn::run),
         command("inject", "[oom K|off]", "let the K-th frame allocation from now fail", inject::run),
         command("dmesg", "", "the boot log", system::dmesg),
         command("irq", "", "traps and interrupts taken", system::irq),

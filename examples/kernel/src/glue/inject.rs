@@ -1,13 +1,19 @@
-//! `FrameAlloc` that fails when it is told to: [`Injector`], between the frame allocator and all who allocate.
+//! `FrameAlloc` that fails when it is told to: [`Injector`], between the frame allocator and all who allocate. And a heap
+//! that does: [`HeapInjector`].
 //!
 //! Armed with k, it lets k - 1 allocations pass and refuses all others, until it is disarmed: a heap that is refused once tries
 //! other ways, and would find them.
-#![expect(unsafe_code, reason = "implements the port that promises unique frames, by passing it on")]
+#![expect(unsafe_code, reason = "implements the ports that promise unique memory, by passing them on")]
 
+use core::alloc::Layout;
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use kos_alloc::health::ZoneUsage;
-use kos_alloc::{Corruption, FrameAlloc, FrameError, FrameRange, FrameRequest, FreeError, Inventory, Pfn};
+use kos_alloc::{
+    AllocError, BlockAlloc, Corruption, FrameAlloc, FrameError, FrameRange, FrameRequest, FreeError,
+    Inventory, Pfn,
+};
 
 /// Not armed.
 const OFF: usize = usize::MAX;
@@ -105,5 +111,42 @@ impl<F: Inventory> Inventory for Injector<F> {
 
     fn check(&self) -> Result<(), Corruption> {
         self.inner.check()
+    }
+}
+
+/// Blocks and frames of `A`; both count down to the first that is refused.
+#[derive(Debug)]
+pub struct HeapInjector<'a, A: BlockAlloc> {
+    heap: &'a A,
+    frames: Injector<&'a A::Frames>,
+}
+
+impl<'a, A: BlockAlloc> HeapInjector<'a, A> {
+    /// Refuses allocations once `passing` of them have passed.
+    pub fn new(heap: &'a A, passing: usize) -> Self {
+        let frames = Injector::new(heap.frames());
+        frames.arm(passing);
+        Self { heap, frames }
+    }
+}
+
+// SAFETY: only blocks of the wrapped heap are handed out, each once.
+unsafe impl<'a, A: BlockAlloc> BlockAlloc for HeapInjector<'a, A> {
+    type Frames = Injector<&'a A::Frames>;
+
+    fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        if self.frames.refuses() {
+            return Err(AllocError::NoMemory { requested: layout.size(), largest_free: 0 });
+        }
+        self.heap.allocate(layout)
+    }
+
+    unsafe fn free(&self, block: NonNull<u8>, layout: Layout) -> Result<(), FreeError<NonNull<u8>>> {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { self.heap.free(block, layout) }
+    }
+
+    fn frames(&self) -> &Self::Frames {
+        &self.frames
     }
 }

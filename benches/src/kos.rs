@@ -6,7 +6,7 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use kos_alloc::frame::Config;
-use kos_alloc::{Buddy, CpuIndex, DirectMap, Env, FrameRange, Frames, KernelHeap, Pfn};
+use kos_alloc::{Buddy, CpuIndex, DirectMap, Env, FrameRange, Frames, HeapConfig, KernelHeap, Pfn};
 
 use crate::harness::memory::Arena;
 use crate::harness::must;
@@ -99,6 +99,6 @@ where
     // SAFETY: the frames are those of the arena, which is used by nobody else and lives as long as the heap.
     must(unsafe { frames.init(buddy) }.ok());
     let heap = KernelHeap::new(host, frames);
-    must(heap.init().ok());
+    must(heap.init(HeapConfig::default()).ok());
     (heap, words * size_of::<u64>())
 }

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::thread;
 
 use kos_alloc::frame::Config;
-use kos_alloc::{Buddy, CpuIndex, DirectMap, Env, FrameRange, Frames, KernelHeap, Pfn};
+use kos_alloc::{Buddy, CpuIndex, DirectMap, Env, FrameRange, Frames, HeapConfig, KernelHeap, Pfn};
 
 const FRAMES: usize = 4096;
 /// Memory that is handed out once, by `boot`.
@@ -61,7 +61,7 @@ fn boot() {
     let buddy = Buddy::new(tables, Config::default(), &usable, &[]).expect("a memory map");
     // SAFETY: the memory is used through this allocator alone.
     unsafe { HEAP.frames().init(buddy) }.expect("the first initialisation");
-    HEAP.init().expect("frames for the page map");
+    HEAP.init(HeapConfig::default()).expect("frames for the page map");
 }
 
 /// A process allocates before `main`; a kernel, which does not, makes `HEAP` itself the global allocator.

@@ -13,8 +13,9 @@ use allocator_api2_04::boxed::Box;
 use allocator_api2_04::vec::Vec;
 use hashbrown::HashMap;
 
+use crate::KernelHeap;
 use crate::error::FreeError;
-use crate::heap::KernelHeap;
+use crate::heap::HeapConfig;
 use crate::testing::{FailAt, HostEnv, PlainFrames};
 use crate::types::{FrameRange, Pfn};
 
@@ -34,7 +35,7 @@ impl Machine {
 
     fn heap(&self) -> Heap<'_> {
         let heap = KernelHeap::new(&self.env, &self.frames);
-        heap.init().unwrap();
+        heap.init(HeapConfig::default()).unwrap();
         heap
     }
 

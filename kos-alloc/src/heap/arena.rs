@@ -5,8 +5,8 @@
 //! through descends from the direct map's base. Frames are counted from the span's first, as an *index*.
 //!
 //! Invariant, on which the unsafe code rests: [`Arena::new`]'s promise, made once in `init`. The bytes are atomic, so
-//! that the owner of a frame may mark it without the heap's lock; the frame itself passes between owners through the
-//! frame source, whose lock orders the marks.
+//! that the owner of a frame may mark it without a lock; the frame itself passes between owners through the frame source,
+//! whose lock orders the marks.
 
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU8, Ordering};
@@ -15,7 +15,7 @@ use crate::error::InitError;
 use crate::slab::SLAB_LIMIT;
 use crate::types::{DirectMap, FrameRange, Pfn};
 
-/// The heap's memory; without a frame before `init`.
+/// The heap's memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Arena {
     base: NonNull<u8>,
@@ -29,14 +29,10 @@ pub(super) struct Arena {
 
 // SAFETY: it names plain memory that is the same for every CPU; access to it is what the methods say.
 unsafe impl Send for Arena {}
+// SAFETY: it never changes; what it names is atomic, or the affair of who follows its pointers.
+unsafe impl Sync for Arena {}
 
 impl Arena {
-    /// No memory, with frames of 2^`shift` bytes.
-    pub(super) const fn none(shift: u32) -> Self {
-        let (base, marks) = (NonNull::dangling(), NonNull::dangling());
-        Self { base, marks, first: Pfn(0), frames: 0, shift, skew: 0 }
-    }
-
     /// The address in `map` of the first frame of `span`, and the bits in which addresses differ from physical ones.
     ///
     /// # Errors
@@ -78,19 +74,15 @@ impl Arena {
         shift: u32,
     ) -> Result<Self, InitError> {
         let (offset, skew) = Self::place(map, span, shift)?;
-        let arena = Self { first: span.start(), frames: span.count(), skew, ..Self::none(shift) };
         // SAFETY: the offset is that of a mapped frame and fits an `isize`, says `place`.
         let base = unsafe { map.base().add(offset) };
-        let arena = Self { base, ..arena };
+        let arena =
+            Self { base, marks: NonNull::dangling(), first: span.start(), frames: span.count(), shift, skew };
         let marks = arena.index_of_frame(page_map.start()).and_then(|index| arena.address(index));
         let marks = marks.ok_or(InitError::NotMapped { span: page_map, mapped: span })?;
         // SAFETY: the caller gives these frames to the heap; they have a byte for each frame of the span.
         unsafe { marks.write_bytes(0, span.count()) };
         Ok(Self { marks: marks.cast(), ..arena })
-    }
-
-    pub(super) const fn is_ready(&self) -> bool {
-        self.frames != 0
     }
 
     /// Number of frames.
@@ -154,12 +146,19 @@ impl Arena {
         self.byte(index).load(Ordering::Relaxed)
     }
 
-    /// Sets the page-map byte of frame `index`. A byte that names a slab is written under the heap's lock alone.
+    /// Sets the page-map byte of frame `index`, which belongs to the caller. A byte that names a slab is written under the
+    /// lock of its class alone.
     #[inline]
     pub(super) fn set_mark(&self, index: usize, mark: u8) {
         if index < self.frames {
             self.byte(index).store(mark, Ordering::Relaxed);
         }
+    }
+
+    /// Sets the page-map byte of frame `index` to `new` if it is `old`: of several callers one succeeds.
+    pub(super) fn replace_mark(&self, index: usize, old: u8, new: u8) -> bool {
+        index < self.frames
+            && self.byte(index).compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     /// The pointer to `address`, if it lies in a frame of the span.
@@ -176,7 +175,7 @@ impl Arena {
     #[inline]
     fn byte(&self, index: usize) -> &AtomicU8 {
         debug_assert!(index < self.frames);
-        // SAFETY: both callers compared the index; the page map has a byte for each frame of the span, says `new`.
+        // SAFETY: all callers compared the index; the page map has a byte for each frame of the span, says `new`.
         let byte = unsafe { self.marks.add(index) };
         // SAFETY: the byte was written by `new`, is only used as an atomic, and lives as long as the heap.
         unsafe { byte.as_ref() }

@@ -4,7 +4,7 @@ use core::alloc::Layout;
 use core::ptr::{self, NonNull};
 
 use super::KernelHeap;
-use super::locate::Miss;
+use super::locate::{Found, wrong_size};
 use crate::error::{AllocError, FreeError, ReallocError};
 use crate::ports::{Env, FrameAlloc};
 use crate::slab::Class;
@@ -28,8 +28,8 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
     ///
     /// # Errors
     ///
-    /// [`FreeError`] if `ptr` is not a live block of this heap that such a layout gets. Nothing changes then, and neither
-    /// `ptr` nor a block is read or written to find out:
+    /// [`FreeError`] if `ptr` is not a live block of this heap that such a layout gets. Nothing changes then, and nothing
+    /// is written through `ptr` to find out; what it points to is read only if it is a block of a slab, live or free:
     /// - [`DoubleFree`](FreeError::DoubleFree): the block is free, or its memory went back to the frame source;
     /// - [`Interior`](FreeError::Interior): it points into a block (of a slab: live or not);
     /// - [`NotManaged`](FreeError::NotManaged): the address never was a block of this heap;
@@ -40,20 +40,35 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
     /// # Safety
     ///
     /// If `ptr` is a live block of this heap, nobody uses it any more. (A pointer that is none is safe: it is refused. One
-    /// that was freed and since allocated again *is* live, and cannot be told from the new owner's.)
+    /// that was freed and since allocated again *is* live, and cannot be told from the new owner's; and a second free that
+    /// comes while another CPU is at the first may be found only when the block is to be handed out again.)
     #[inline]
     pub unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) -> Result<(), FreeError<NonNull<u8>>> {
         let class = Class::of(layout);
         if class.is_none() && layout.size() == 0 {
             return Ok(());
         }
-        match self.state.with(|state| state.free(ptr, class, layout)) {
-            Ok(None) => Ok(()),
-            Ok(Some(surplus)) => {
-                self.dispose(surplus);
-                Ok(())
+        self.free_located(ptr, class, layout).map_err(|error| self.refuse(error))
+    }
+
+    fn free_located(
+        &self,
+        ptr: NonNull<u8>,
+        class: Option<Class>,
+        layout: Layout,
+    ) -> Result<(), FreeError<NonNull<u8>>> {
+        let ground = self.ground.get().ok_or(FreeError::NotReady(ptr))?;
+        let index = ground.arena.index_of(ptr.addr().get());
+        if let Some((index, class)) = index.zip(class)
+            && ground.arena.is_slab(index, class)
+        {
+            return self.put(ground, ptr, class, layout.size());
+        }
+        match Self::locate(ground, ptr)? {
+            Found::Block(class) => Err(wrong_size(ptr, layout, class.size())),
+            Found::Large { index, digits, count } => {
+                self.free_large(ground, ptr, (index, digits, count), layout)
             }
-            Err(miss) => Err(self.refuse(ptr, miss)),
         }
     }
 
@@ -79,8 +94,8 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
             return Err(ReallocError::Allocate(self.fail(error)));
         };
         if old.size() != 0 && new_size != 0 {
-            let resized = self.state.with(|state| state.resize(ptr, old, new));
-            if resized.map_err(|miss| ReallocError::Free(self.refuse(ptr, miss)))? {
+            let resized = self.resize(ptr, old, new);
+            if resized.map_err(|error| ReallocError::Free(self.refuse(error)))? {
                 return Ok(ptr);
             }
         }
@@ -96,18 +111,33 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         Ok(block)
     }
 
-    /// Names and counts what was wrong with `ptr`.
-    #[cold]
-    fn refuse(&self, ptr: NonNull<u8>, miss: Miss) -> FreeError<NonNull<u8>> {
-        let error = match miss {
-            Miss::Refused(error) => error,
-            Miss::InTail { index } => {
-                let arena = self.state.with(|state| state.arena);
-                let head = arena.head_before(index).and_then(|head| arena.address(head));
-                head.map_or(FreeError::NotManaged(ptr), |block| FreeError::Interior { at: ptr, block })
+    /// Whether the block at `ptr` of layout `old` also serves `new`, of the same alignment; if so it now does.
+    fn resize(&self, ptr: NonNull<u8>, old: Layout, new: Layout) -> Result<bool, FreeError<NonNull<u8>>> {
+        let ground = self.ground.get().ok_or(FreeError::NotReady(ptr))?;
+        match Self::locate(ground, ptr)? {
+            Found::Block(class) if Class::of(old) != Some(class) => Err(wrong_size(ptr, old, class.size())),
+            Found::Block(class) => {
+                let fits = Class::of(new) == Some(class);
+                if fits {
+                    self.bin(class).with(&self.env, |bin| bin.count_requested(new.size(), old.size()));
+                }
+                Ok(fits)
             }
-        };
-        self.state.with(|state| state.refused.count(&error));
+            Found::Large { count, .. } => {
+                Self::check_large(ground, ptr, old, count)?;
+                let fits = ground.arena.frames_for(new.size()) == count;
+                if fits {
+                    self.counters.requested.add(new.size().wrapping_sub(old.size()));
+                }
+                Ok(fits)
+            }
+        }
+    }
+
+    /// Counts what was wrong.
+    #[cold]
+    fn refuse(&self, error: FreeError<NonNull<u8>>) -> FreeError<NonNull<u8>> {
+        self.counters.count_refused(&error);
         error
     }
 }

@@ -1,137 +1,192 @@
 //! The invariants of a heap, walked one by one.
+//!
+//! Each slab and each list is looked at under the lock of its class; the totals of a class are compared only if nobody
+//! used it during the walk. So a busy heap is never called broken, and a quiet one is checked completely.
 
+use super::KernelHeap;
+use super::ground::Ground;
 use super::pagemap::Frame;
-use super::state::State;
 use crate::error::Corruption;
-use crate::slab::{Bin, CLASSES, Class};
+use crate::ports::{Env, FrameAlloc};
+use crate::slab::{Bin, CLASSES, Class, List, PerClass};
 
-/// What the page map says, added up.
+/// What the page map says of a class, added up.
+#[derive(Clone, Copy, Default)]
 struct Census {
-    slabs: [usize; CLASSES],
-    live: [usize; CLASSES],
-    partial: [usize; CLASSES],
-    empty: [usize; CLASSES],
+    /// The bin's number of changes before the walk.
+    changes: usize,
+    slabs: usize,
+    live: usize,
+    partial: usize,
+    empty: usize,
+}
+
+/// What the page map says of everything.
+struct Found {
+    classes: PerClass<Census>,
+    large_changes: usize,
     large_blocks: usize,
     large_frames: usize,
 }
 
-impl State {
-    /// Whether page map, slabs, lists and counters agree.
-    pub(super) fn check(&self) -> Result<(), Corruption> {
-        let mut census = Census {
-            slabs: [0; CLASSES],
-            live: [0; CLASSES],
-            partial: [0; CLASSES],
-            empty: [0; CLASSES],
-            large_blocks: 0,
-            large_frames: 0,
-        };
+impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
+    /// Walks every invariant: page map, slabs, seals, lists, counters. For tests and diagnosis: it takes time in proportion
+    /// to the frames of the span, but a lock no longer than one slab or one list takes.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Corruption`] found.
+    pub fn check(&self) -> Result<(), Corruption> {
+        let Some(ground) = self.ground.get() else { return Ok(()) };
+        let mut found = self.before();
         let mut index = 0;
-        while index < self.arena.frames() {
-            index += match self.arena.look(index) {
-                Frame::Slab(class) => self.check_slab(index, class, &mut census)?,
-                Frame::Head(digits) => self.check_block(index, digits, &mut census)?,
+        while index < ground.arena.frames() {
+            index += match ground.arena.look(index) {
+                Frame::Slab(class) => self.check_slab(ground, index, class, found.classes.of_mut(class))?,
+                Frame::Head(digits) => Self::check_large_block(ground, index, digits, &mut found)?,
                 // A tail without a head is a block that another CPU is about to enter or to give back.
                 Frame::Never | Frame::Returned | Frame::Tail(_) => 1,
                 Frame::Damaged => {
-                    return self.broken(index, "the page map has a byte that the heap does not write");
+                    return broken(ground, index, "the page map has a byte that the heap does not write");
                 }
             };
         }
-        self.check_totals(&census)
+        self.check_totals(ground, &found)
+    }
+
+    fn before(&self) -> Found {
+        let mut classes = PerClass::new([Census::default(); CLASSES]);
+        for class in Class::all() {
+            classes.of_mut(class).changes = self.bin(class).with(&self.env, |bin| bin.changes());
+        }
+        let large_changes = self.counters.large_changes();
+        Found { classes, large_changes, large_blocks: 0, large_frames: 0 }
     }
 
     /// Checks the slab whose first frame is `index`; says how many frames it has.
-    fn check_slab(&self, index: usize, class: Class, census: &mut Census) -> Result<usize, Corruption> {
-        let base = self.arena.address(index);
-        let found = base.and_then(|base| self.slab_at(base.addr().get(), class));
-        let Some((slab, geometry)) = found.filter(|(slab, _)| Some(slab.base()) == base) else {
-            return self.broken(index, "a slab does not start where its class is aligned");
+    fn check_slab(
+        &self,
+        ground: &Ground,
+        index: usize,
+        class: Class,
+        census: &mut Census,
+    ) -> Result<usize, Corruption> {
+        self.bin(class).with(&self.env, |_| {
+            if ground.arena.look(index) != Frame::Slab(class) {
+                // It went back to the source meanwhile.
+                return Ok(1);
+            }
+            Self::check_live_slab(ground, index, class, census)
+        })
+    }
+
+    /// As [`check_slab`](Self::check_slab), under the lock of the class.
+    fn check_live_slab(
+        ground: &Ground,
+        index: usize,
+        class: Class,
+        census: &mut Census,
+    ) -> Result<usize, Corruption> {
+        let (arena, geometry) = (&ground.arena, Self::geometry(class));
+        let base = arena.address(index);
+        let slab = base.and_then(|base| Self::slab_at(ground, base.addr().get(), class));
+        let Some(slab) = slab.filter(|slab| Some(slab.base()) == base) else {
+            return broken(ground, index, "a slab does not start where its class is aligned");
         };
-        let frames = self.arena.frames_for(geometry.slab as usize);
-        if (index..index + frames).any(|frame| self.arena.look(frame) != Frame::Slab(class)) {
-            return self.broken(index, "a slab lacks frames");
+        let frames = arena.frames_for(geometry.slab as usize);
+        if (index..index + frames).any(|frame| arena.look(frame) != Frame::Slab(class)) {
+            return broken(ground, index, "a slab lacks frames");
         }
-        if !slab.is_sound(self.secret) {
-            return self.broken(index, "the cookie of a slab was overwritten");
+        if !slab.is_sound(ground.secret) {
+            return broken(ground, index, "the cookie of a slab was overwritten");
         }
         if !slab.is_consistent(geometry) {
-            return self.broken(index, "bitmap, summary and count of a slab differ");
+            return broken(ground, index, "bitmap, summary and count of a slab differ");
         }
-        let number = usize::from(class.index());
-        add(&mut census.slabs, number, 1);
-        add(&mut census.live, number, slab.live() as usize);
-        add(&mut census.partial, number, usize::from(!slab.is_full()));
-        add(&mut census.empty, number, usize::from(slab.live() == 0));
+        if !slab.is_sealed(geometry, ground.secret) {
+            return broken(ground, index, "a free block was written to");
+        }
+        census.slabs += 1;
+        census.live += slab.live() as usize;
+        census.partial += usize::from(!slab.is_full() && slab.live() > 0);
+        census.empty += usize::from(slab.live() == 0);
         Ok(frames)
     }
 
     /// Checks the large block whose head is `index`; says how many frames it has.
-    fn check_block(&self, index: usize, digits: u8, census: &mut Census) -> Result<usize, Corruption> {
-        let count = self.arena.large_count(index, digits).unwrap_or(0);
-        if count == 0 || count > self.arena.frames() - index {
-            return self.broken(index, "a large block has an impossible length");
+    fn check_large_block(
+        ground: &Ground,
+        index: usize,
+        digits: u8,
+        found: &mut Found,
+    ) -> Result<usize, Corruption> {
+        let arena = &ground.arena;
+        let count = arena.large_count(index, digits).unwrap_or(0);
+        let fits = count > 0 && count <= arena.frames() - index;
+        let whole = fits && (index + 1..index + count).all(|tail| matches!(arena.look(tail), Frame::Tail(_)));
+        if whole {
+            found.large_blocks += 1;
+            found.large_frames += count;
+            return Ok(count);
         }
-        if (index + 1..index + count).any(|tail| !matches!(self.arena.look(tail), Frame::Tail(_))) {
-            return self.broken(index, "a large block lacks frames");
+        if arena.look(index) != Frame::Head(digits) {
+            // It was freed meanwhile.
+            return Ok(1);
         }
-        census.large_blocks += 1;
-        census.large_frames += count;
-        Ok(count)
+        broken(ground, index, "a large block has an impossible length, or lacks frames")
     }
 
-    fn check_totals(&self, census: &Census) -> Result<(), Corruption> {
-        let stats = self.stats();
-        let mut live = census.large_frames * self.arena.frame_bytes();
-        for (class, bin) in self.bins() {
-            let number = usize::from(class.index());
-            let of = |counts: &[usize; CLASSES]| counts.get(number).copied().unwrap_or(0);
-            if (of(&census.slabs), of(&census.live)) != (bin.slabs(), bin.live()) {
-                return self.broken(0, "the counters of a class differ from its slabs");
-            }
-            if of(&census.empty) != usize::from(bin.empty().is_some()) {
-                return self.broken(0, "a class keeps an empty slab that it does not know");
-            }
-            self.check_list(bin, class, of(&census.partial))?;
-            live += bin.live() * class.size();
+    fn check_totals(&self, ground: &Ground, found: &Found) -> Result<(), Corruption> {
+        for (class, census) in found.classes.iter() {
+            self.bin(class).with(&self.env, |bin| Self::check_bin(ground, class, bin, census))?;
         }
-        if (census.large_blocks, census.large_frames) != (stats.large.blocks, stats.large.frames) {
-            return self.broken(0, "the counters of large blocks differ from the page map");
-        }
-        if live != stats.live || stats.live > stats.peak {
-            return self.broken(0, "the live bytes differ from the blocks");
+        let large = self.counters.large();
+        if (found.large_blocks, found.large_frames) != (large.blocks, large.frames)
+            && found.large_changes == self.counters.large_changes()
+        {
+            return broken(ground, 0, "the counters of large blocks differ from the page map");
         }
         Ok(())
     }
 
-    /// Whether the list of `bin` links exactly `expected` slabs of `class`, each with a free block.
-    fn check_list(&self, bin: &Bin, class: Class, expected: usize) -> Result<(), Corruption> {
-        let (mut previous, mut next) = (None, bin.partial());
+    /// Whether lists and counters of a class are as its slabs say.
+    fn check_bin(ground: &Ground, class: Class, bin: &Bin, census: &Census) -> Result<(), Corruption> {
+        if bin.changes() != census.changes {
+            return Ok(());
+        }
+        if (census.slabs, census.live, census.empty) != (bin.slabs(), bin.live(), bin.empties()) {
+            return broken(ground, 0, "the counters of a class differ from its slabs");
+        }
+        if bin.live() < bin.leaked() || bin.live() > bin.peak() {
+            return broken(ground, 0, "the counters of a class contradict each other");
+        }
+        Self::check_list(ground, class, bin.partial(), census.partial)?;
+        Self::check_list(ground, class, bin.empty(), census.empty)
+    }
+
+    /// Whether `list` links exactly `expected` slabs of `class`, each with a free block.
+    fn check_list(ground: &Ground, class: Class, list: &List, expected: usize) -> Result<(), Corruption> {
+        let (mut previous, mut next) = (None, list.first());
         for _ in 0..expected {
             let Some(slab) = next else {
-                return self.broken(0, "a slab with free blocks is not in its list");
+                return broken(ground, 0, "a slab with free blocks is not in its list");
             };
-            let Some(index) = self.arena.index_of(slab.base().addr().get()) else {
-                return self.broken(0, "a list leads out of the heap");
+            let Some(index) = ground.arena.index_of(slab.base().addr().get()) else {
+                return broken(ground, 0, "a list leads out of the heap");
             };
-            if self.arena.look(index) != Frame::Slab(class) || slab.previous() != previous || slab.is_full() {
-                return self.broken(index, "a list links what is no slab with free blocks of its class");
+            let in_place = ground.arena.look(index) == Frame::Slab(class) && slab.previous() == previous;
+            if !in_place || slab.is_full() {
+                return broken(ground, index, "a list links what is no slab with free blocks of its class");
             }
             (previous, next) = (Some(slab), slab.next());
         }
         if next.is_some() {
-            return self.broken(0, "a list is longer than its class has slabs with free blocks");
+            return broken(ground, 0, "a list is longer than its class has such slabs");
         }
         Ok(())
     }
-
-    fn broken<T>(&self, index: usize, what: &'static str) -> Result<T, Corruption> {
-        Err(Corruption { what, frame: self.arena.frame(index) })
-    }
 }
 
-fn add(counts: &mut [usize; CLASSES], number: usize, value: usize) {
-    if let Some(count) = counts.get_mut(number) {
-        *count += value;
-    }
+fn broken<T>(ground: &Ground, index: usize, what: &'static str) -> Result<T, Corruption> {
+    Err(Corruption { what, frame: ground.arena.frame(index) })
 }

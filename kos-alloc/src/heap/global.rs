@@ -4,7 +4,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
 
 use super::KernelHeap;
-use crate::error::{AllocError, FreeError, ReallocError, Violation};
+use crate::error::{AllocError, FreeError, ReallocError};
 use crate::ports::{BlockAlloc, Env, FrameAlloc};
 
 /// Never panics: failure is null, and a wrong free goes to [`Env::violation`].
@@ -58,16 +58,5 @@ unsafe impl<E: Env, F: FrameAlloc> BlockAlloc for KernelHeap<E, F> {
 
     fn frames(&self) -> &F {
         self.frames()
-    }
-}
-
-impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
-    #[cold]
-    fn tell(&self, error: FreeError<NonNull<u8>>, layout: Layout) {
-        let cpu = {
-            let _masked = self.env().irq_save();
-            self.env().cpu()
-        };
-        self.env().violation(&Violation { error, layout, cpu });
     }
 }

@@ -1,95 +1,101 @@
-//! Which block an address names. The page map decides; nothing is read through the address.
+//! Which block an address names. The page map decides; nothing is read through the address until page map, cookie and
+//! slot have said that it is a block of a slab, and nothing is ever written.
 
+use core::alloc::Layout;
 use core::ptr::NonNull;
 
+use super::KernelHeap;
+use super::ground::Ground;
 use super::pagemap::Frame;
-use super::state::State;
 use crate::error::FreeError;
-use crate::slab::{Class, Geometry, Slab};
+use crate::ports::{Env, FrameAlloc};
+use crate::slab::{Class, Slab, bytes_needed, seal};
 
 /// A live block.
 #[derive(Debug)]
 pub(super) enum Found {
     /// A block of a slab.
-    Block { class: Class },
-    /// Whole frames: `count` from `index`.
-    Large { index: usize, count: usize },
+    Block(Class),
+    /// Whole frames: `count` from `index`, whose mark says that there are `digits` digits of the count.
+    Large { index: usize, digits: u8, count: usize },
 }
 
-/// Why an address names no live block.
-#[derive(Debug)]
-pub(super) enum Miss {
-    Refused(FreeError<NonNull<u8>>),
-    /// It points into the large block to whose tail frame `index` belongs; to find the head takes a walk.
-    InTail {
-        index: usize,
-    },
-}
-
-impl State {
+impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
     /// The live block that starts at `ptr`.
-    pub(super) fn locate(&self, ptr: NonNull<u8>) -> Result<Found, Miss> {
-        let Some(index) = self.arena.index_of(ptr.addr().get()) else { return Err(self.outside(ptr)) };
-        match self.arena.look(index) {
-            Frame::Slab(class) => self.locate_block(ptr, class).map(|_| Found::Block { class }),
-            Frame::Head(digits) => self.locate_large(ptr, index, digits),
-            Frame::Tail(_) => Err(Miss::InTail { index }),
-            Frame::Never => Err(Miss::Refused(FreeError::NotManaged(ptr))),
-            Frame::Returned => Err(Miss::Refused(FreeError::DoubleFree(ptr))),
-            Frame::Damaged => Err(Miss::Refused(FreeError::Corrupt(ptr))),
+    pub(super) fn locate(ground: &Ground, ptr: NonNull<u8>) -> Result<Found, FreeError<NonNull<u8>>> {
+        let arena = &ground.arena;
+        let Some(index) = arena.index_of(ptr.addr().get()) else { return Err(FreeError::NotManaged(ptr)) };
+        match arena.look(index) {
+            Frame::Slab(class) => Self::locate_live(ground, ptr, class),
+            Frame::Head(digits) => Self::locate_large(ground, ptr, index, digits),
+            Frame::Tail(_) => {
+                let head = arena.head_before(index).and_then(|head| arena.address(head));
+                Err(head.map_or(FreeError::NotManaged(ptr), |block| FreeError::Interior { at: ptr, block }))
+            }
+            Frame::Never => Err(FreeError::NotManaged(ptr)),
+            Frame::Returned => Err(FreeError::DoubleFree(ptr)),
+            Frame::Damaged => Err(FreeError::Corrupt(ptr)),
         }
     }
 
-    /// The live block that starts at `ptr`, in a frame that the page map gives to a slab of `class`.
+    /// The block that starts at `ptr`, live or free, in a frame that the page map gives to a slab of `class`.
     #[inline]
-    pub(super) fn locate_block(&self, ptr: NonNull<u8>, class: Class) -> Result<(Slab, usize), Miss> {
+    pub(super) fn locate_block(
+        ground: &Ground,
+        ptr: NonNull<u8>,
+        class: Class,
+    ) -> Result<(Slab, usize), FreeError<NonNull<u8>>> {
+        let geometry = Self::geometry(class);
         let address = ptr.addr().get();
-        let Some((slab, geometry)) = self.slab_at(address, class) else {
-            return Err(Miss::Refused(FreeError::Corrupt(ptr)));
+        let Some(slab) = Self::slab_at(ground, address, class).filter(|slab| slab.is_sound(ground.secret))
+        else {
+            return Err(FreeError::Corrupt(ptr));
         };
-        if !slab.is_sound(self.secret) {
-            return Err(Miss::Refused(FreeError::Corrupt(ptr)));
-        }
         let offset = address & (geometry.slab as usize - 1);
         let Some((block, start)) = geometry.block_at(offset) else {
-            return Err(Miss::Refused(FreeError::NotManaged(ptr)));
+            return Err(FreeError::NotManaged(ptr));
         };
         if start != offset {
-            return Err(Miss::Refused(FreeError::Interior { at: ptr, block: slab.block(geometry, block) }));
-        }
-        if slab.is_free(geometry, block) {
-            return Err(Miss::Refused(FreeError::DoubleFree(ptr)));
+            return Err(FreeError::Interior { at: ptr, block: slab.block(geometry, block) });
         }
         Ok((slab, block))
     }
 
-    fn locate_large(&self, ptr: NonNull<u8>, index: usize, digits: u8) -> Result<Found, Miss> {
-        let count = self.arena.large_count(index, digits);
-        let (Some(count), Some(block)) = (count, self.arena.address(index)) else {
-            return Err(Miss::Refused(FreeError::Corrupt(ptr)));
+    fn locate_live(ground: &Ground, ptr: NonNull<u8>, class: Class) -> Result<Found, FreeError<NonNull<u8>>> {
+        Self::locate_block(ground, ptr, class)?;
+        // SAFETY: it is a block of a live slab.
+        if unsafe { seal::is_sealed(ptr, ground.secret) } {
+            return Err(FreeError::DoubleFree(ptr));
+        }
+        Ok(Found::Block(class))
+    }
+
+    fn locate_large(
+        ground: &Ground,
+        ptr: NonNull<u8>,
+        index: usize,
+        digits: u8,
+    ) -> Result<Found, FreeError<NonNull<u8>>> {
+        let count = ground.arena.large_count(index, digits);
+        let (Some(count), Some(block)) = (count, ground.arena.address(index)) else {
+            return Err(FreeError::Corrupt(ptr));
         };
         if ptr != block {
-            return Err(Miss::Refused(FreeError::Interior { at: ptr, block }));
+            return Err(FreeError::Interior { at: ptr, block });
         }
-        Ok(Found::Large { index, count })
+        Ok(Found::Large { index, digits, count })
     }
 
     /// The slab of `class` in which `address` lies, as the page map says.
     #[inline]
-    pub(super) fn slab_at(&self, address: usize, class: Class) -> Option<(Slab, &Geometry)> {
-        let geometry = self.bin(class)?.geometry();
-        let base = self.arena.pointer(address & !(geometry.slab as usize - 1))?;
-        // SAFETY: the page map names a slab's frames from `adopt`, which takes a formatted slab, to `dismiss`, both
-        // under the lock that guards `self`.
-        Some((unsafe { Slab::at(base) }, geometry))
+    pub(super) fn slab_at(ground: &Ground, address: usize, class: Class) -> Option<Slab> {
+        let base = ground.arena.pointer(address & !(Self::geometry(class).slab as usize - 1))?;
+        // SAFETY: the page map names a slab's frames from `adopt`, which takes a formatted slab, to `dismiss`; a slab
+        // with a live block, or one that is looked at under the lock of its class, is not dismissed meanwhile.
+        Some(unsafe { Slab::at(base) })
     }
+}
 
-    #[cold]
-    fn outside(&self, ptr: NonNull<u8>) -> Miss {
-        Miss::Refused(if self.arena.is_ready() {
-            FreeError::NotManaged(ptr)
-        } else {
-            FreeError::NotReady(ptr)
-        })
-    }
+pub(super) fn wrong_size(at: NonNull<u8>, layout: Layout, actual: usize) -> FreeError<NonNull<u8>> {
+    FreeError::WrongSize { at, given: bytes_needed(layout), actual }
 }

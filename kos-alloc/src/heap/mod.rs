@@ -3,42 +3,51 @@
 //! ```text
 //! layout ── 0 bytes ─────────────> dangling
 //!   │
-//!   ├─ at most 8192 bytes ──────> bin of its class ── slab ── block      under one lock, O(1)
+//!   ├─ at most 8192 bytes ──────> bin of its class ── slab ── block      under the lock of the class, O(1)
 //!   │                               └ no free block: a new slab's frames ┐
-//!   └─ above, or above-aligned ──> whole frames ─────────────────────────┴─ from F, without the lock
+//!   └─ above, or above-aligned ──> whole frames ─────────────────────────┴─ from F, without a lock
 //! ```
 //!
 //! | file | what |
 //! |---|---|
-//! | `state` | what stands behind the lock |
+//! | `config` | how a heap is set up |
+//! | `ground` | what `init` fixes: memory, secret, terms |
 //! | `arena`, `pagemap` | the memory, and one byte a frame that says what it is |
+//! | `bins` | blocks from and to the slabs of a class |
+//! | `large` | blocks of whole frames |
 //! | `locate` | which block an address names |
-//! | `source` | frames from and to the source, `init`, `shrink` |
+//! | `source` | frames from and to the source, `init`, `shrink`, new slabs |
 //! | `block`, `global` | the faces: free, resize, `GlobalAlloc` |
-//! | `check`, `stats` | the invariants, the counters |
+//! | `check`, `stats`, `counters` | the invariants, what is counted and how |
 //!
 //! Invariants: a frame of the heap is part of a slab, part of a large block, or of the page map; the page map says which,
-//! and changes for a slab or a head only under the lock. The frame source is never called with the lock held.
+//! and changes for a slab only under the lock of its class, for a large block by one atomic exchange of its first byte. No
+//! two locks of the heap are held at once, and the frame source is never called with one held.
 
 #[expect(
     unsafe_code,
     reason = "derives every pointer of the heap from the direct map, and reaches the page map"
 )]
 mod arena;
+#[expect(unsafe_code, reason = "seals and unseals blocks")]
+mod bins;
 #[expect(
     unsafe_code,
     reason = "the faces whose callers promise something, and the copying and zeroing they do"
 )]
 mod block;
 mod check;
+mod config;
+mod counters;
 #[expect(unsafe_code, reason = "an unsafe trait, passed on")]
 mod global;
+mod ground;
+mod large;
 #[expect(unsafe_code, reason = "names the slab that the page map says is there")]
 mod locate;
 mod pagemap;
 #[expect(unsafe_code, reason = "formats slabs in fresh frames, and gives frames back")]
 mod source;
-mod state;
 mod stats;
 #[cfg(test)]
 #[expect(unsafe_code, reason = "frees blocks, rightly and wrongly")]
@@ -48,38 +57,46 @@ use core::alloc::Layout;
 use core::fmt;
 use core::ptr::NonNull;
 
-use self::state::State;
+pub use self::config::{HeapConfig, Mode};
+use self::counters::Counters;
+use self::ground::Ground;
 pub use self::stats::{ClassStats, FailedStats, HeapStats, LargeStats, RefusedStats};
-use crate::error::{AllocError, Corruption};
+use crate::error::AllocError;
 use crate::ports::{Env, FrameAlloc};
-use crate::slab::Class;
-use crate::sync::Locked;
+use crate::slab::{Bin, CLASSES, Class, Geometry, PerClass, geometries};
+use crate::sync::{Guarded, Once, const_fn};
 
 /// A heap for a whole kernel, safe in interrupt handlers: slabs of 36 size classes up to 8 KiB, whole frames above.
 ///
 /// Every frame comes from `F` and is reached through the direct map of `E`. A heap lives as long as the machine: dropping
 /// one does not give its frames back. Several stand side by side; a block goes back to the heap it came from.
 pub struct KernelHeap<E: Env, F: FrameAlloc> {
-    state: Locked<E, State>,
+    env: E,
     frames: F,
+    ground: Once<Ground>,
+    bins: PerClass<Guarded<E, Bin>>,
+    counters: Counters,
 }
 
 impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
     /// Frames must be 4 to 64 KiB: a slab is at least one of them and at most 64 KiB.
-    const EMPTY: State = {
+    const GEOMETRIES: &'static PerClass<Geometry> = {
         assert!(E::PAGE_SHIFT >= 12 && E::PAGE_SHIFT <= 16, "frames of 4 to 64 KiB");
-        State::new(E::PAGE_SHIFT)
+        &geometries(1 << E::PAGE_SHIFT)
     };
 
-    /// A heap over `frames`; every allocation fails until [`init`](Self::init).
-    #[must_use]
-    pub const fn new(env: E, frames: F) -> Self {
-        Self { state: Locked::new(env, Self::EMPTY), frames }
+    const_fn! {
+        /// A heap over `frames`; every allocation fails until [`init`](Self::init).
+        #[must_use]
+        pub fn new(env: E, frames: F) -> Self {
+            let bins = PerClass::new([const { Guarded::new(Bin::new()) }; CLASSES]);
+            Self { env, frames, ground: Once::new(), bins, counters: Counters::new() }
+        }
     }
 
     /// The environment.
     pub const fn env(&self) -> &E {
-        self.state.env()
+        &self.env
     }
 
     /// The frame source.
@@ -100,25 +117,21 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         if class.is_none() && layout.size() == 0 {
             return Ok(layout.dangling_ptr());
         }
-        match class.and_then(|class| self.state.with(|state| state.take(class, layout.size()))) {
+        let ground = self.ground.get();
+        match ground.zip(class).and_then(|(ground, class)| self.take(ground, class, layout.size())) {
             Some(block) => Ok(block),
             None => self.allocate_frames(class, layout),
         }
     }
 
-    /// The counters, all of one moment.
-    pub fn stats(&self) -> HeapStats {
-        self.state.with(|state| state.stats())
+    #[inline]
+    fn geometry(class: Class) -> &'static Geometry {
+        Self::GEOMETRIES.of(class)
     }
 
-    /// Walks every invariant: page map, slabs, lists, counters. For tests and diagnosis: interrupts are masked for the
-    /// whole walk, which takes time in proportion to the frames of the span.
-    ///
-    /// # Errors
-    ///
-    /// The first [`Corruption`] found.
-    pub fn check(&self) -> Result<(), Corruption> {
-        self.state.with(|state| state.check())
+    #[inline]
+    fn bin(&self, class: Class) -> &Guarded<E, Bin> {
+        self.bins.of(class)
     }
 }
 

@@ -62,7 +62,7 @@ impl Arena {
         self.mark(index) == SLAB + class.index()
     }
 
-    /// Marks the frames of a slab. Under the heap's lock.
+    /// Marks the frames of a slab. Under the lock of its class.
     pub(super) fn mark_slab(&self, index: usize, count: usize, class: Class) {
         self.fill(index, count, SLAB + class.index());
     }
@@ -81,10 +81,15 @@ impl Arena {
         }
     }
 
-    /// Marks the first frame of a large block. Under the heap's lock.
+    /// Marks the first frame of a large block: from now on there is the block.
     pub(super) fn mark_head(&self, index: usize, count: usize) {
         let digits = if count == 1 { 0 } else { digits(count) };
         self.set_mark(index, HEAD + digits);
+    }
+
+    /// Takes the block away whose first frame is `index`: of several callers one gets it.
+    pub(super) fn take_head(&self, index: usize, digits: u8) -> bool {
+        self.replace_mark(index, HEAD + digits, RETURNED)
     }
 
     /// The frames of the large block at `index`, whose head says that it has `digits` digits.
@@ -97,7 +102,7 @@ impl Arena {
         Some(count)
     }
 
-    /// The head before the tail at `index`. Walks the block: not for the heap's lock.
+    /// The head before the tail at `index`. Walks the block: not under a lock.
     pub(super) fn head_before(&self, index: usize) -> Option<usize> {
         let before = (0..index).rev().find(|&frame| !matches!(self.look(frame), Frame::Tail(_)))?;
         matches!(self.look(before), Frame::Head(_)).then_some(before)

@@ -2,20 +2,25 @@
 
 use core::fmt;
 
-use crate::error::{AllocError, FreeError};
-use crate::slab::CLASSES;
+use super::KernelHeap;
+use crate::ports::{Env, FrameAlloc};
+use crate::slab::{CLASSES, Class};
 
-/// A snapshot of a heap's counters, taken at once.
+/// A snapshot of a heap's counters. Each class is of one moment; where other CPUs use the heap meanwhile, the sums are
+/// not.
 ///
-/// The heap holds `page_map_frames + large.frames` frames and those of its slabs; `live` bytes of them are handed out.
+/// The heap holds `frames` frames: `page_map_frames + large.frames` and those of its slabs. `live` bytes of them are
+/// handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeapStats {
     /// Bytes that the live blocks were asked with (a block freed with another size of its class shifts it).
     pub requested: usize,
     /// Bytes of the live blocks: sizes of their classes, whole frames.
     pub live: usize,
-    /// The most that [`live`](Self::live) ever was.
-    pub peak: usize,
+    /// Frames that the heap has from its source.
+    pub frames: usize,
+    /// The most that [`frames`](Self::frames) ever was.
+    pub peak_frames: usize,
     /// Each size class, smallest first.
     pub classes: [ClassStats; CLASSES],
     /// Blocks that are whole frames.
@@ -44,17 +49,71 @@ impl HeapStats {
     pub fn live_blocks(&self) -> usize {
         self.large.blocks + self.classes.iter().map(|class| class.live).sum::<usize>()
     }
+
+    /// Blocks that were written to while they were free, and are therefore never handed out again.
+    #[must_use]
+    pub fn leaked_blocks(&self) -> usize {
+        self.classes.iter().map(|class| class.leaked).sum()
+    }
 }
 
 impl fmt::Display for HeapStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "live {} B (asked {} B, peak {} B)", self.live, self.requested, self.peak)?;
-        writeln!(f, "{:>6} {:>6} {:>8} {:>8}", "size", "slabs", "objects", "live")?;
+        let Self { live, requested, frames, peak_frames, .. } = self;
+        writeln!(f, "live {live} B (asked {requested} B) in {frames} frames (peak {peak_frames})")?;
+        writeln!(f, "{:>6} {:>6} {:>8} {:>8} {:>8}", "size", "slabs", "objects", "live", "peak")?;
         for class in self.classes.iter().filter(|class| class.slabs > 0) {
-            writeln!(f, "{:>6} {:>6} {:>8} {:>8}", class.size, class.slabs, class.objects, class.live)?;
+            let ClassStats { size, slabs, objects, live, peak, .. } = class;
+            writeln!(f, "{size:>6} {slabs:>6} {objects:>8} {live:>8} {peak:>8}")?;
         }
         writeln!(f, "large: {} blocks, {} frames", self.large.blocks, self.large.frames)?;
         write!(f, "overhead: page map {} frames, slabs {} B", self.page_map_frames, self.slab_overhead)
+    }
+}
+
+impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
+    /// The counters.
+    pub fn stats(&self) -> HeapStats {
+        let mut classes = [ClassStats::default(); CLASSES];
+        let large = self.counters.large();
+        let (mut live, mut requested) = (large.frames << E::PAGE_SHIFT, self.counters.requested.get());
+        let mut slab_overhead = 0;
+        for (stats, class) in classes.iter_mut().zip(Class::all()) {
+            let asked = self.class_stats(class, stats);
+            live += stats.live * stats.size;
+            requested = requested.wrapping_add(asked);
+            slab_overhead += stats.slabs * Self::geometry(class).overhead();
+        }
+        let (frames, peak_frames) = self.counters.held();
+        HeapStats {
+            // What was freed with another size of its class can bring it below 0.
+            requested: usize::try_from(requested.cast_signed()).unwrap_or(0),
+            live,
+            frames,
+            peak_frames,
+            classes,
+            large,
+            failed: self.counters.failed(),
+            refused: self.counters.refused(),
+            page_map_frames: self.ground.get().map_or(0, |ground| ground.page_map_frames),
+            slab_overhead,
+            lost_frames: self.counters.lost_frames.get(),
+        }
+    }
+
+    /// Fills in `stats`; says how many bytes were asked for.
+    fn class_stats(&self, class: Class, stats: &mut ClassStats) -> usize {
+        self.bin(class).with(&self.env, |bin| {
+            *stats = ClassStats {
+                size: class.size(),
+                slabs: bin.slabs(),
+                objects: bin.slabs() * Self::geometry(class).blocks as usize,
+                live: bin.live() - bin.leaked(),
+                peak: bin.peak(),
+                leaked: bin.leaked(),
+            };
+            bin.requested()
+        })
     }
 }
 
@@ -69,6 +128,10 @@ pub struct ClassStats {
     pub objects: usize,
     /// Objects handed out.
     pub live: usize,
+    /// The most that were ever out of the slabs at once.
+    pub peak: usize,
+    /// Objects that were written to while they were free: reported, and never handed out again.
+    pub leaked: usize,
 }
 
 /// Blocks that are whole frames.
@@ -83,88 +146,46 @@ pub struct LargeStats {
 /// Allocations that failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FailedStats {
-    /// [`AllocError::NoMemory`].
+    /// [`AllocError::NoMemory`](crate::AllocError::NoMemory).
     pub no_memory: usize,
-    /// [`AllocError::BadRequest`].
+    /// [`AllocError::BadRequest`](crate::AllocError::BadRequest).
     pub bad_request: usize,
-    /// [`AllocError::LimitReached`].
+    /// [`AllocError::LimitReached`](crate::AllocError::LimitReached).
     pub limit_reached: usize,
-    /// [`AllocError::LogFull`].
+    /// [`AllocError::LogFull`](crate::AllocError::LogFull).
     pub log_full: usize,
-    /// [`AllocError::WouldBlock`].
+    /// [`AllocError::WouldBlock`](crate::AllocError::WouldBlock).
     pub would_block: usize,
-    /// [`AllocError::NotReady`].
+    /// [`AllocError::NotReady`](crate::AllocError::NotReady).
     pub not_ready: usize,
-}
-
-impl FailedStats {
-    pub(super) const NONE: Self =
-        Self { no_memory: 0, bad_request: 0, limit_reached: 0, log_full: 0, would_block: 0, not_ready: 0 };
-
-    pub(super) fn count(&mut self, error: &AllocError) {
-        let counter = match error {
-            AllocError::NoMemory { .. } | AllocError::Frames(_) => &mut self.no_memory,
-            AllocError::BadRequest { .. } => &mut self.bad_request,
-            AllocError::LimitReached { .. } => &mut self.limit_reached,
-            AllocError::LogFull { .. } => &mut self.log_full,
-            AllocError::WouldBlock => &mut self.would_block,
-            AllocError::NotReady => &mut self.not_ready,
-        };
-        *counter = counter.saturating_add(1);
-    }
 }
 
 /// Frees (and reallocations) that were refused because the block was not what the caller said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RefusedStats {
-    /// [`FreeError::DoubleFree`].
+    /// [`FreeError::DoubleFree`](crate::FreeError::DoubleFree).
     pub double_free: usize,
-    /// [`FreeError::NotManaged`].
+    /// [`FreeError::NotManaged`](crate::FreeError::NotManaged).
     pub not_managed: usize,
-    /// [`FreeError::Interior`].
+    /// [`FreeError::Interior`](crate::FreeError::Interior).
     pub interior: usize,
-    /// [`FreeError::WrongSize`].
+    /// [`FreeError::WrongSize`](crate::FreeError::WrongSize).
     pub wrong_size: usize,
-    /// [`FreeError::LayoutRequired`].
+    /// [`FreeError::LayoutRequired`](crate::FreeError::LayoutRequired).
     pub layout_required: usize,
-    /// [`FreeError::Corrupt`].
+    /// [`FreeError::Corrupt`](crate::FreeError::Corrupt).
     pub corrupt: usize,
-    /// [`FreeError::WouldBlock`].
+    /// [`FreeError::WouldBlock`](crate::FreeError::WouldBlock).
     pub would_block: usize,
-    /// [`FreeError::NotReady`].
+    /// [`FreeError::NotReady`](crate::FreeError::NotReady).
     pub not_ready: usize,
 }
 
 impl RefusedStats {
-    pub(super) const NONE: Self = Self {
-        double_free: 0,
-        not_managed: 0,
-        interior: 0,
-        wrong_size: 0,
-        layout_required: 0,
-        corrupt: 0,
-        would_block: 0,
-        not_ready: 0,
-    };
-
     /// All of them.
     #[must_use]
     pub const fn total(&self) -> usize {
         let of_the_caller = self.double_free + self.not_managed + self.interior + self.wrong_size;
         of_the_caller + self.layout_required + self.corrupt + self.would_block + self.not_ready
-    }
-
-    pub(super) fn count<H>(&mut self, error: &FreeError<H>) {
-        let counter = match error {
-            FreeError::DoubleFree(_) => &mut self.double_free,
-            FreeError::NotManaged(_) => &mut self.not_managed,
-            FreeError::Interior { .. } => &mut self.interior,
-            FreeError::WrongSize { .. } => &mut self.wrong_size,
-            FreeError::LayoutRequired(_) => &mut self.layout_required,
-            FreeError::Corrupt(_) => &mut self.corrupt,
-            FreeError::WouldBlock(_) => &mut self.would_block,
-            FreeError::NotReady(_) => &mut self.not_ready,
-        };
-        *counter = counter.saturating_add(1);
     }
 }

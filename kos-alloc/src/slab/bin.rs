@@ -1,35 +1,47 @@
 //! The slabs of one size class: [`Bin`].
 //!
-//! Slabs with a free block stand in a list, last touched first; full ones stand in none. At most one slab without a
-//! live block is kept (it is in the list too): the next that becomes empty leaves.
+//! Slabs with both free and live blocks stand in the *partial* list, last touched first; slabs without a live block in
+//! the *empty* list; full ones in none. Blocks are taken from partial slabs first. A few empty slabs are kept against a
+//! caller who goes to and fro; which more become empty leave.
 
 use core::ptr::NonNull;
 
-use super::class::{Class, Geometry};
+use super::class::Geometry;
 use super::header::Slab;
+use super::list::List;
 
-/// The slabs of one class, its own cache line.
-#[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
+/// Of so many slabs a class may keep one that is empty; at least one in all.
+const SLABS_PER_EMPTY: usize = 8;
+
+/// The slabs of one class. Every method wants the geometry of that class.
+#[derive(Debug)]
 pub(crate) struct Bin {
-    geometry: Geometry,
-    /// The first slab with a free block.
-    partial: Option<Slab>,
-    /// The one slab without a live block.
-    empty: Option<Slab>,
+    partial: List,
+    empty: List,
+    empties: usize,
     slabs: usize,
     live: usize,
+    peak: usize,
+    /// Bytes that the live blocks were asked with; wraps.
+    requested: usize,
+    leaked: usize,
+    changes: usize,
 }
 
 impl Bin {
-    /// No slabs yet, of `class` with frames of `frame` bytes.
-    pub(crate) const fn new(class: Class, frame: usize) -> Self {
-        Self { geometry: Geometry::new(class, frame), partial: None, empty: None, slabs: 0, live: 0 }
-    }
-
-    #[inline]
-    pub(crate) const fn geometry(&self) -> &Geometry {
-        &self.geometry
+    /// No slabs yet.
+    pub(crate) const fn new() -> Self {
+        Self {
+            partial: List::new(),
+            empty: List::new(),
+            empties: 0,
+            slabs: 0,
+            live: 0,
+            peak: 0,
+            requested: 0,
+            leaked: 0,
+            changes: 0,
+        }
     }
 
     /// Slabs held.
@@ -37,94 +49,123 @@ impl Bin {
         self.slabs
     }
 
-    /// Blocks handed out.
+    /// Blocks that are out of the slabs.
     pub(crate) const fn live(&self) -> usize {
         self.live
     }
 
-    /// The first slab of the list of those with a free block.
-    pub(crate) const fn partial(&self) -> Option<Slab> {
-        self.partial
+    /// The most that [`live`](Self::live) ever was.
+    pub(crate) const fn peak(&self) -> usize {
+        self.peak
     }
 
-    /// The slab without a live block, if one is kept.
-    pub(crate) const fn empty(&self) -> Option<Slab> {
-        self.empty
+    /// Blocks that will never be handed out again, because something wrote to them while they were free.
+    pub(crate) const fn leaked(&self) -> usize {
+        self.leaked
     }
 
-    /// Takes a free block out of the first slab that has one.
+    /// Bytes that callers asked for and have not given back, as far as they came through this bin; wraps.
+    pub(crate) const fn requested(&self) -> usize {
+        self.requested
+    }
+
+    /// A number that changes whenever something else does.
+    pub(crate) const fn changes(&self) -> usize {
+        self.changes
+    }
+
+    /// The slabs with both free and live blocks.
+    pub(crate) const fn partial(&self) -> &List {
+        &self.partial
+    }
+
+    /// The slabs without a live block.
+    pub(crate) const fn empty(&self) -> &List {
+        &self.empty
+    }
+
+    /// Slabs in [`empty`](Self::empty).
+    pub(crate) const fn empties(&self) -> usize {
+        self.empties
+    }
+
+    /// Enters a change of the bytes asked for: `more` of them, and `less`.
     #[inline]
-    pub(crate) fn take(&mut self) -> Option<NonNull<u8>> {
-        let slab = self.partial?;
-        let block = slab.take(&self.geometry)?;
-        if slab.live() == 1 && self.empty == Some(slab) {
-            self.empty = None;
+    pub(crate) fn count_requested(&mut self, more: usize, less: usize) {
+        self.requested = self.requested.wrapping_add(more).wrapping_sub(less);
+        self.changes = self.changes.wrapping_add(1);
+    }
+
+    /// Gives up a block that is out of its slab.
+    pub(crate) fn leak(&mut self) {
+        self.leaked += 1;
+    }
+
+    /// Takes a free block out of a slab that has one. A slab whose bitmap was trampled leaves the lists: the class goes
+    /// on with another.
+    #[inline]
+    pub(crate) fn take(&mut self, geometry: &Geometry) -> Option<NonNull<u8>> {
+        loop {
+            let slab = match self.partial.first() {
+                Some(slab) => slab,
+                None => self.reopen()?,
+            };
+            let block = slab.take(geometry);
+            if slab.is_full() || block.is_none() {
+                self.partial.remove(slab);
+            }
+            let Some(block) = block else { continue };
+            self.live += 1;
+            self.peak = self.peak.max(self.live);
+            self.changes = self.changes.wrapping_add(1);
+            return Some(slab.block(geometry, block));
         }
-        if slab.is_full() {
-            self.unlink(slab);
-        }
-        self.live += 1;
-        Some(slab.block(&self.geometry, block))
     }
 
     /// Puts a live block of `slab` back. A slab comes back that the bin no longer holds: the caller disposes of it.
     #[inline]
-    pub(crate) fn put(&mut self, slab: Slab, block: usize) -> Option<Slab> {
-        if slab.put(&self.geometry, block) {
-            self.link(slab);
+    pub(crate) fn put(&mut self, geometry: &Geometry, slab: Slab, block: usize) -> Option<Slab> {
+        if slab.put(geometry, block) {
+            self.partial.push(slab);
         }
         self.live = self.live.wrapping_sub(1);
+        self.changes = self.changes.wrapping_add(1);
         if slab.live() == 0 { self.retire(slab) } else { None }
     }
 
-    /// Takes in a freshly formatted slab and takes its first block.
-    pub(crate) fn adopt(&mut self, slab: Slab) -> Option<NonNull<u8>> {
+    /// Takes in a freshly formatted slab.
+    pub(crate) fn adopt(&mut self, slab: Slab) {
         self.slabs += 1;
-        self.link(slab);
-        self.take()
+        self.empties += 1;
+        self.changes = self.changes.wrapping_add(1);
+        self.empty.push(slab);
     }
 
-    /// Lets the empty slab go, if there is one.
+    /// Lets an empty slab go, if there is one.
     pub(crate) fn release_empty(&mut self) -> Option<Slab> {
-        let slab = self.empty.take()?;
-        self.release(slab);
-        Some(slab)
-    }
-
-    /// Keeps `slab`, which just became empty, or lets it go.
-    #[inline]
-    fn retire(&mut self, slab: Slab) -> Option<Slab> {
-        if self.empty.is_none() {
-            self.empty = Some(slab);
-            return None;
-        }
-        self.release(slab);
-        Some(slab)
-    }
-
-    fn release(&mut self, slab: Slab) {
-        self.unlink(slab);
+        let slab = self.empty.pop()?;
+        self.empties -= 1;
         self.slabs -= 1;
+        self.changes = self.changes.wrapping_add(1);
+        Some(slab)
     }
 
-    #[inline]
-    fn link(&mut self, slab: Slab) {
-        slab.set_previous(None);
-        slab.set_next(self.partial);
-        if let Some(next) = self.partial {
-            next.set_previous(Some(slab));
-        }
-        self.partial = Some(slab);
+    /// Makes an empty slab a partial one.
+    #[cold]
+    fn reopen(&mut self) -> Option<Slab> {
+        let slab = self.empty.pop()?;
+        self.empties -= 1;
+        self.partial.push(slab);
+        Some(slab)
     }
 
-    #[inline]
-    fn unlink(&mut self, slab: Slab) {
-        match slab.previous() {
-            Some(previous) => previous.set_next(slab.next()),
-            None => self.partial = slab.next(),
-        }
-        if let Some(next) = slab.next() {
-            next.set_previous(slab.previous());
-        }
+    /// Keeps `slab`, which just became empty, or lets one go.
+    #[cold]
+    fn retire(&mut self, slab: Slab) -> Option<Slab> {
+        self.partial.remove(slab);
+        self.empty.push(slab);
+        self.empties += 1;
+        let keep = (self.slabs / SLABS_PER_EMPTY).max(1);
+        if self.empties > keep { self.release_empty() } else { None }
     }
 }

@@ -13,6 +13,7 @@
 use core::alloc::Layout;
 
 use super::header;
+use super::per_class::PerClass;
 
 /// Number of size classes.
 pub const CLASSES: usize = 36;
@@ -44,6 +45,11 @@ impl Class {
         if (index as usize) < CLASSES { Some(Self(index)) } else { None }
     }
 
+    /// Every class, smallest first.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        (0..).map_while(Self::new)
+    }
+
     /// The smallest class of at least `need` bytes, 1 to [`LARGEST`]: the position of the highest bit gives the
     /// doubling, the two bits below it the step.
     #[inline]
@@ -58,6 +64,14 @@ impl Class {
     #[inline]
     pub(crate) const fn index(self) -> u8 {
         self.0
+    }
+
+    /// The layout of its blocks.
+    pub(crate) const fn layout(self) -> Layout {
+        match Layout::from_size_align(self.size(), 8) {
+            Ok(layout) => layout,
+            Err(_) => Layout::new::<u64>(),
+        }
     }
 
     /// Bytes of a block.
@@ -145,6 +159,18 @@ impl Geometry {
     pub(crate) const fn offset_of(&self, block: usize) -> usize {
         self.first as usize + block * self.size as usize
     }
+}
+
+/// The geometry of every class, with frames of `frame` bytes.
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time; the loop stays within the array")]
+pub(crate) const fn geometries(frame: usize) -> PerClass<Geometry> {
+    let mut index = 0;
+    let mut geometries = [Geometry::new(Class(0), frame); CLASSES];
+    while let Some(class) = Class::new(index) {
+        geometries[index as usize] = Geometry::new(class, frame);
+        index += 1;
+    }
+    PerClass::new(geometries)
 }
 
 const fn at_most(value: usize, limit: usize) -> usize {

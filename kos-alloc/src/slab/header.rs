@@ -6,12 +6,13 @@
 //! ```
 //!
 //! A set bit of the bitmap is a free block, a set bit of the summary a bitmap word that is not 0; so the first free
-//! block is two bit scans away and no free block is ever read or written. The cookie is a secret mixed with the slab's
-//! address: who overruns the block before the slab tramples it first.
+//! block is two bit scans away. The cookie is a secret mixed with the slab's address: who overruns the block before the
+//! slab tramples it first. Every free block bears its seal ([`super::seal`]).
 //!
 //! Invariant, on which the unsafe code rests: a `Slab` is only made by [`Slab::format`] or [`Slab::at`], whose callers
-//! promise that its memory is a slab's for as long as the value is used, and it is used under the heap's lock alone. The
-//! fields are `Cell`s: many `Slab` values of one slab may stand side by side on the one thread that has the lock.
+//! promise that its memory is a slab's for as long as the value is used, and everything but the cookie is used under the
+//! lock of the slab's [`Bin`](super::Bin) alone. The cookie is never written again. The fields are `Cell`s: many `Slab`
+//! values of one slab may stand side by side.
 
 use core::cell::Cell;
 use core::mem::size_of;
@@ -20,6 +21,7 @@ use core::ptr::NonNull;
 use core::slice;
 
 use super::class::Geometry;
+use super::seal;
 
 #[derive(Debug)]
 #[repr(C)]
@@ -43,11 +45,11 @@ pub(super) const fn bytes(words: usize) -> usize {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slab(NonNull<u8>);
 
-// SAFETY: a slab is plain memory, the same for every CPU; the heap's lock, under which it is used, moves between CPUs.
+// SAFETY: a slab is plain memory, the same for every CPU; the bin's lock, under which it is used, moves between CPUs.
 unsafe impl Send for Slab {}
 
 impl Slab {
-    /// Writes the head of a slab all of whose blocks are free, with a cookie made of `secret`.
+    /// Writes the head of a slab all of whose blocks are free, with a cookie made of `secret`, and seals the blocks.
     ///
     /// # Safety
     ///
@@ -66,7 +68,20 @@ impl Slab {
             let summary = &slab.header().summary;
             summary.set(summary.get() | u64::from(free > 0) << index);
         }
+        for block in 0..geometry.blocks as usize {
+            // SAFETY: the block lies within the slab, which the caller owns.
+            unsafe { seal::seal(slab.block(geometry, block), secret) };
+        }
         slab
+    }
+
+    /// Whether every free block bears its seal. Under the bin's lock.
+    pub(crate) fn is_sealed(self, geometry: &Geometry, secret: u64) -> bool {
+        let mut blocks = 0..geometry.blocks as usize;
+        blocks.all(|block| {
+            // SAFETY: the block is one of this slab, which is live by the module's invariant.
+            !self.is_free(geometry, block) || unsafe { seal::is_sealed(self.block(geometry, block), secret) }
+        })
     }
 
     /// The slab at `base`.

@@ -4,11 +4,12 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{FrameError, FreeError};
 use crate::ports::FrameAlloc;
-use crate::types::{FrameRange, FrameRequest};
+use crate::types::{FrameFlags, FrameRange, FrameRequest};
 
 const NEVER: usize = usize::MAX;
 
 /// A frame allocator whose k-th allocation (claims count too) fails as if memory had run out; all else is passed on.
+/// If that allocation said `NO_RECLAIM`, the next fails too: it is the same caller, who tries harder.
 ///
 /// A sweep runs a scenario without a failure, reads [`calls`](Self::calls), then runs it again for every k below, and
 /// compares [`live_frames`](Self::live_frames) with the count before.
@@ -47,13 +48,15 @@ impl<F: FrameAlloc> FailAt<F> {
         self.live.load(Ordering::SeqCst)
     }
 
-    /// Makes an allocation of `frames` frames, unless it is the one that fails.
+    /// Makes an allocation of `frames` frames, unless it is the one that fails; if so and it is `soft`, the next is too.
     fn count(
         &self,
         frames: usize,
+        soft: bool,
         allocate: impl FnOnce() -> Result<FrameRange, FrameError>,
     ) -> Result<FrameRange, FrameError> {
         if self.calls.fetch_add(1, Ordering::SeqCst) == self.fail_at.load(Ordering::SeqCst) {
+            self.fail_at.fetch_add(usize::from(soft), Ordering::SeqCst);
             return Err(FrameError::NoMemory { requested: frames, largest_free: 0 });
         }
         let range = allocate()?;
@@ -74,11 +77,12 @@ unsafe impl<F: FrameAlloc> FrameAlloc for FailAt<F> {
     }
 
     fn allocate(&self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
-        self.count(request.count, || self.inner.allocate(request))
+        let soft = request.flags.contains(FrameFlags::NO_RECLAIM);
+        self.count(request.count, soft, || self.inner.allocate(request))
     }
 
     fn allocate_at(&self, range: FrameRange) -> Result<FrameRange, FrameError> {
-        self.count(range.count(), || self.inner.allocate_at(range))
+        self.count(range.count(), false, || self.inner.allocate_at(range))
     }
 
     unsafe fn free(&self, range: FrameRange) -> Result<(), FreeError<FrameRange>> {

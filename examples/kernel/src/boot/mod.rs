@@ -9,7 +9,7 @@ mod tables;
 
 use kos_alloc::boot::{BootAllocator, HandOver};
 use kos_alloc::frame::Buddy;
-use kos_alloc::{Env, FrameRange, KernelHeap, Locked};
+use kos_alloc::{Env, FrameRange, HeapConfig, KernelHeap, Locked};
 
 use crate::accounts::{Accounts, FRAME_BYTES};
 use crate::command_line::CommandLine;
@@ -152,7 +152,7 @@ fn start_heap<P: Platform>(
     notes: &mut Notes<'_, '_, P>,
 ) -> Result<Heap<P>, Cause> {
     let heap = KernelHeap::new(platform.env(), frames);
-    heap.init().map_err(Cause::Heap)?;
+    heap.init(HeapConfig::default()).map_err(Cause::Heap)?;
     let stats = heap.stats();
     let largest = Bytes(stats.classes.last().map_or(0, |class| class.size) as u64);
     notes.figures(format_args!(

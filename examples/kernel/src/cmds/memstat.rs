@@ -58,12 +58,12 @@ fn frames<P: Platform>(kernel: &Kernel<P>, out: &mut dyn Write) -> fmt::Result {
 fn heap(stats: &HeapStats, out: &mut dyn Write) -> fmt::Result {
     writeln!(
         out,
-        "heap     {} live in {} blocks ({} asked for, peak {}), {} of slabs",
+        "heap     {} live in {} blocks ({} asked for), {} of slabs, peak {}",
         Bytes(stats.live as u64),
         Grouped(stats.live_blocks() as u64),
         Bytes(stats.requested as u64),
-        Bytes(stats.peak as u64),
-        Bytes(stats.slab_bytes() as u64)
+        Bytes(stats.slab_bytes() as u64),
+        Bytes(stats.peak_frames as u64 * FRAME_BYTES)
     )?;
     let (failed, refused) = (&stats.failed, &stats.refused);
     writeln!(

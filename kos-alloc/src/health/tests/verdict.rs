@@ -5,10 +5,11 @@ use alloc::{format, vec};
 use core::alloc::Layout;
 
 use super::{Paper, blocks};
+use crate::KernelHeap;
 use crate::error::Corruption;
 use crate::frame::Histogram;
 use crate::health::{Config, Health, ZoneUsage, assess};
-use crate::heap::KernelHeap;
+use crate::heap::HeapConfig;
 use crate::ports::{FrameAlloc, Inventory};
 use crate::testing::{HostEnv, host_frames};
 use crate::types::{FrameRange, FrameRequest, Pfn};
@@ -62,7 +63,7 @@ fn a_heap_tells_of_its_frames() {
     let mut storage = vec![];
     let frames = host_frames(&env, &mut storage);
     let heap = KernelHeap::new(&env, &frames);
-    heap.init().unwrap();
+    heap.init(HeapConfig::default()).unwrap();
     assert_eq!(heap.health(&Config::default()), Health::Ok);
     let taken: Vec<_> = core::iter::from_fn(|| frames.allocate(&FrameRequest::new(1)).ok()).collect();
     assert!(matches!(heap.health(&Config::default()), Health::Pressure { zone: "Normal", free: 0, low: 32 }));
@@ -82,7 +83,7 @@ fn waste_is_what_nobody_asked_for() {
     let env = HostEnv::new(FrameRange::between(Pfn(0), Pfn(64)));
     let mut storage = vec![];
     let heap = KernelHeap::new(&env, host_frames(&env, &mut storage));
-    heap.init().unwrap();
+    heap.init(HeapConfig::default()).unwrap();
     assert_eq!(heap.stats().waste(), 0);
     // 65 bytes take 80: 15/80 = 187/1000.
     let layout = Layout::from_size_align(65, 1).unwrap();
@@ -124,7 +125,7 @@ fn a_broken_invariant_is_told_first() {
     let env = HostEnv::new(FrameRange::between(Pfn(0), Pfn(64)));
     let mut storage = vec![];
     let heap = KernelHeap::new(&env, Broken(host_frames(&env, &mut storage)));
-    heap.init().unwrap();
+    heap.init(HeapConfig::default()).unwrap();
     let told = heap.health(&Config::default());
     assert_eq!(told, Health::Corrupt(Corruption { what: "a broken source", frame: Pfn(3) }));
     assert_eq!(format!("{told}"), "corrupt at frame 0x3: a broken source");

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use super::{Machine, TestHeap, free, layout, reallocate, try_free};
 use crate::error::{AllocError, FrameError, FreeError, InitError};
-use crate::heap::KernelHeap;
+use crate::heap::{HeapConfig, KernelHeap};
 use crate::ports::{Env, FrameAlloc};
 use crate::testing::{HostEnv, PlainFrames, check_heap, host_frames};
 use crate::types::{CpuIndex, DirectMap, FrameRange, FrameRequest, Pfn};
@@ -55,16 +55,16 @@ fn stats_move_and_never_underflow() {
     let (small, large) = (layout(57, 8), layout(9000, 8));
     let blocks = (allocate(&heap, small), allocate(&heap, large));
     let stats = heap.stats();
-    assert_eq!((stats.requested, stats.live, stats.peak), (9057, 64 + 12_288, 64 + 12_288));
+    assert_eq!((stats.requested, stats.live, stats.frames), (9057, 64 + 12_288, 1 + 1 + 3));
     assert_eq!((stats.large.blocks, stats.large.frames), (1, 3));
     let class = stats.classes[7];
-    assert_eq!((class.size, class.slabs, class.objects, class.live), (64, 1, 63, 1));
+    assert_eq!((class.size, class.slabs, class.objects, class.live, class.peak), (64, 1, 63, 1, 1));
     assert_eq!((stats.slab_bytes(), stats.slab_overhead), (4096, 64));
     // Another size of the same class cannot be told from the right one, and must not make a counter wrap.
     free(&heap, blocks.0, layout(64, 8));
     free(&heap, blocks.1, large);
     let stats = heap.stats();
-    assert_eq!((stats.requested, stats.live, stats.peak), (0, 0, 64 + 12_288));
+    assert_eq!((stats.requested, stats.live, stats.frames, stats.peak_frames), (0, 0, 2, 5));
     assert_eq!(stats.live_blocks(), 0);
     assert!(std::format!("{stats}").contains("live 0 B"));
 }
@@ -114,7 +114,7 @@ fn irq_handler_allocates_while_busy() {
     let plain = PlainFrames::new(machine.env.direct_map().frames());
     let source = Interrupting { frames: &plain, handler: Cell::new(None) };
     let heap = KernelHeap::new(&machine.env, &source);
-    heap.init().unwrap();
+    heap.init(HeapConfig::default()).unwrap();
     let times = Cell::new(0);
     let handler = || {
         times.set(times.get() + 1);
@@ -137,9 +137,9 @@ fn an_init_that_comes_second_gives_its_frames_back() {
     let heap = KernelHeap::new(&machine.env, &source);
     // The handler's `init` comes between the two halves of the other; of its later calls each fails.
     let first = Cell::new(true);
-    let handler = || assert_eq!(heap.init().is_ok(), first.replace(false));
+    let handler = || assert_eq!(heap.init(HeapConfig::default()).is_ok(), first.replace(false));
     source.handler.set(Some(&handler));
-    assert_eq!(heap.init(), Err(InitError::AlreadyInitialised));
+    assert_eq!(heap.init(HeapConfig::default()), Err(InitError::AlreadyInitialised));
     assert_eq!((plain.used(), heap.check()), (1, Ok(())));
 }
 
@@ -153,7 +153,7 @@ fn nothing_is_allocated_for_no_bytes() {
         assert_eq!(ptr.addr().get() % align, 0);
         free(&heap, ptr, nothing);
     }
-    heap.init().unwrap();
+    heap.init(HeapConfig::default()).unwrap();
     let grown = layout(0, 16);
     let block = reallocate(&heap, allocate(&heap, grown), grown, 40).unwrap();
     let nothing = reallocate(&heap, block, layout(40, 16), 0).unwrap();
@@ -241,7 +241,7 @@ fn zeroed_memory_is_zero_when_reused() {
 }
 
 #[test]
-fn interrupts_are_masked_for_every_operation_once() {
+fn a_call_masks_interrupts_once() {
     let machine = Machine::new(64);
     let heap = machine.heap();
     let word = layout(64, 8);
@@ -295,7 +295,9 @@ unsafe impl<const SHIFT: u32> Sync for Remapped<'_, SHIFT> {}
 fn a_direct_map_that_does_not_serve_is_refused() {
     let machine = Machine::at(Pfn(64), 64);
     let whole = machine.env.direct_map();
-    let init = |map: DirectMap| KernelHeap::new(Remapped::<12>(&machine.env, map), &machine.frames).init();
+    let init = |map: DirectMap| {
+        KernelHeap::new(Remapped::<12>(&machine.env, map), &machine.frames).init(HeapConfig::default())
+    };
     for (start, count) in [(64, 63), (65, 63), (65, 64), (0, 0), (1000, 64)] {
         let mapped = FrameRange::new(Pfn(start), count).unwrap();
         let expected = InitError::NotMapped { span: whole.frames(), mapped };
@@ -305,7 +307,7 @@ fn a_direct_map_that_does_not_serve_is_refused() {
     let skewed = InitError::Skewed { keeps: 4096, needed: 64 << 10 };
     assert_eq!(init(DirectMap::new(shifted, whole.frames())), Err(skewed));
     let nothing = KernelHeap::new(&machine.env, PlainFrames::new(FrameRange::EMPTY));
-    assert_eq!(nothing.init(), Err(InitError::NoFrames));
+    assert_eq!(nothing.init(HeapConfig::default()), Err(InitError::NoFrames));
     assert_eq!(machine.frames.live_frames(), 0);
 }
 
@@ -316,7 +318,7 @@ fn alignment_beyond_the_direct_map_is_a_bad_request() {
     let span = FrameRange::new(Pfn(16), 200).unwrap();
     let env = Remapped::<12>(&machine.env, DirectMap::new(machine.env.direct_map().base(), span));
     let heap = KernelHeap::new(&env, PlainFrames::new(span));
-    heap.init().unwrap();
+    heap.init(HeapConfig::default()).unwrap();
     let (kept, lost) = (layout(100, 64 << 10), layout(100, 128 << 10));
     free(&heap, heap.allocate(kept).unwrap(), kept);
     assert_eq!(heap.allocate(lost), Err(AllocError::BadRequest { size: 100, align: 128 << 10 }));
@@ -331,7 +333,7 @@ fn larger_frames_work_too() {
         let span = FrameRange::new(Pfn(7), 256).unwrap();
         let env = Remapped::<SHIFT>(&machine.env, DirectMap::new(machine.env.direct_map().base(), span));
         let heap = KernelHeap::new(&env, PlainFrames::new(span));
-        heap.init().unwrap();
+        heap.init(HeapConfig::default()).unwrap();
         check_heap(&heap);
         assert_eq!(heap.frames().used(), heap.stats().page_map_frames);
     }
@@ -371,7 +373,7 @@ fn blocks_align_absolutely() {
 fn the_frame_count_of_any_large_block_reads_back() {
     let machine = Machine::new(2200);
     let heap = machine.heap();
-    let arena = heap.state.with(|state| state.arena);
+    let arena = heap.ground.get().unwrap().arena;
     for count in (1..300).chain([1 << 7, (1 << 7) + 1, 1 << 11, 2100]) {
         arena.mark_tails(3, count);
         arena.mark_head(3, count);
@@ -388,7 +390,7 @@ fn the_contract_holds_over_the_buddy() {
     let frames = host_frames(&env, &mut storage);
     let free = frames.stats().free;
     let heap = KernelHeap::new(&env, &frames);
-    heap.init().unwrap();
+    heap.init(HeapConfig::default()).unwrap();
     check_heap(&heap);
     assert_eq!(frames.stats().free + heap.stats().page_map_frames, free);
     assert_eq!(frames.check(), Ok(()));

@@ -2,7 +2,7 @@
 
 use core::alloc::Layout;
 
-use super::super::KernelHeap;
+use super::super::{HeapConfig, KernelHeap};
 use super::{Machine, TestModel, free, layout, reallocate};
 use crate::error::{AllocError, FrameError, FreeError, InitError, ReallocError};
 use crate::ports::FrameAlloc;
@@ -107,11 +107,11 @@ fn a_failed_init_holds_nothing_and_may_be_repeated() {
     let machine = Machine::new(64);
     let heap = machine.cold_heap();
     machine.frames.fail_at(Some(0));
-    assert!(matches!(heap.init(), Err(InitError::Frames(FrameError::NoMemory { .. }))));
+    assert!(matches!(heap.init(HeapConfig::default()), Err(InitError::Frames(FrameError::NoMemory { .. }))));
     assert_eq!(machine.frames.live_frames(), 0);
     assert_eq!(heap.allocate(layout(8, 8)), Err(AllocError::NotReady));
-    assert_eq!(heap.init(), Ok(()));
-    assert_eq!(heap.init(), Err(InitError::AlreadyInitialised));
+    assert_eq!(heap.init(HeapConfig::default()), Ok(()));
+    assert_eq!(heap.init(HeapConfig::default()), Err(InitError::AlreadyInitialised));
     assert_eq!(machine.frames.live_frames(), 1);
     assert!(heap.allocate(layout(8, 8)).is_ok());
 }
@@ -207,7 +207,7 @@ fn frames_that_the_source_refuses_are_counted() {
     }
     let machine = Machine::new(32);
     let heap = KernelHeap::new(&machine.env, OneWay(PlainFrames::new(machine.frames.span())));
-    heap.init().unwrap();
+    heap.init(HeapConfig::default()).unwrap();
     let large = layout(3 * 4096, 8);
     free(&heap, heap.allocate(large).unwrap(), large);
     assert_eq!((heap.stats().lost_frames, heap.stats().live, heap.check()), (3, 0, Ok(())));

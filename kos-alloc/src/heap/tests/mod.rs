@@ -9,7 +9,7 @@ mod threads;
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use super::KernelHeap;
+use super::{HeapConfig, KernelHeap};
 use crate::error::{FreeError, ReallocError};
 use crate::ports::{Env, FrameAlloc};
 use crate::testing::{FailAt, HeapModel, HostEnv, PlainFrames};
@@ -41,7 +41,7 @@ impl Machine {
     /// A heap of it, initialised.
     pub(super) fn heap(&self) -> TestHeap<'_> {
         let heap = self.cold_heap();
-        heap.init().unwrap();
+        heap.init(HeapConfig::default()).unwrap();
         heap
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Barrier, Mutex};
 use std::thread;
 
 use super::{Machine, TestHeap, free, layout};
+use crate::heap::HeapConfig;
 use crate::testing::{Bytes, HeapModel, HeapOp};
 
 /// Bytes of a small generator, the same in every run.
@@ -90,7 +91,7 @@ fn one_of_two_inits_wins() {
         let machine = Machine::new(8);
         let heap = machine.cold_heap();
         let wins = thread::scope(|scope| {
-            let inits = [scope.spawn(|| heap.init()), scope.spawn(|| heap.init())];
+            let inits = [(); 2].map(|()| scope.spawn(|| heap.init(HeapConfig::default())));
             inits.into_iter().map(|init| init.join().unwrap()).filter(Result::is_ok).count()
         });
         assert_eq!((wins, machine.frames.live_frames()), (1, 1));

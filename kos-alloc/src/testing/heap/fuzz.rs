@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::model::{BadFree, HeapModel, HeapOp};
 use super::plain::PlainFrames;
-use crate::heap::KernelHeap;
+use crate::heap::{HeapConfig, KernelHeap};
 use crate::ports::FrameAlloc;
 use crate::testing::{Bytes, FailAt, HostEnv, host_frames};
 use crate::types::{FrameRange, Pfn};
@@ -73,7 +73,7 @@ fn run_on<F: FrameAlloc>(
 ) {
     let frames = FailAt::new(frames);
     let heap = KernelHeap::new(env, &frames);
-    assert_eq!(heap.init(), Ok(()));
+    assert_eq!(heap.init(HeapConfig::default()), Ok(()));
     let page_map = frames.live_frames();
     frames.fail_at(Some(fail_at));
     let mut model = HeapModel::new(&heap);

@@ -120,7 +120,7 @@ impl<'h, E: Env, F: FrameAlloc> HeapModel<'h, E, F> {
         let stats = self.heap.stats();
         assert_eq!(stats.live_blocks(), self.blocks(), "live blocks");
         assert_eq!(stats.requested, self.requested(), "requested bytes");
-        assert!(stats.live >= stats.requested && stats.peak >= stats.live, "{stats:?}");
+        assert!(stats.live >= stats.requested && stats.peak_frames >= stats.frames, "{stats:?}");
         assert_eq!(stats.lost_frames, 0);
         for block in self.live.values() {
             block.check();

@@ -11,7 +11,7 @@ use crate::error::{AllocError, ReallocError};
 use crate::testing::{FailAt, FaultyHeap, HostEnv, PlainFrames};
 use crate::txn::LogEntry;
 use crate::types::{FrameRange, Pfn};
-use crate::{KernelHeap, Reservation, Transaction};
+use crate::{HeapConfig, KernelHeap, Reservation, Transaction};
 
 type Kernel<'m> = KernelHeap<&'m HostEnv, &'m FailAt<PlainFrames>>;
 type Heap<'h, 'm> = FaultyHeap<&'h Kernel<'m>>;
@@ -90,7 +90,7 @@ fn run(
     let span = FrameRange::new(Pfn(0x1_0003), 256).unwrap();
     let (env, source) = (HostEnv::new(span), FailAt::new(PlainFrames::new(span)));
     let kernel = KernelHeap::new(&env, &source);
-    kernel.init().unwrap();
+    kernel.init(HeapConfig::default()).unwrap();
     let (heap, dropped) = (FaultyHeap::new(&kernel), Cell::new(0));
     let (frames_before, live_before) = (source.live_frames(), kernel.stats().live);
     fail(&heap, &source, Some(k));
@@ -140,7 +140,7 @@ fn a_dry_heap_is_left_as_it_was() {
     let span = FrameRange::new(Pfn(0x1_0003), 40).unwrap();
     let env = HostEnv::new(span);
     let heap = KernelHeap::new(&env, PlainFrames::new(span));
-    heap.init().unwrap();
+    heap.init(HeapConfig::default()).unwrap();
     for size in [64, 3000, 10_000] {
         let before = heap.stats().live;
         let mut log = [LogEntry::EMPTY; 4096];

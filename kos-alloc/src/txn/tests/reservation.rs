@@ -10,7 +10,7 @@ use crate::ports::Env;
 use crate::testing::{FaultyHeap, HostEnv, PlainFrames};
 use crate::txn::TakeError;
 use crate::types::{FrameRange, Pfn};
-use crate::{BlockAlloc, KernelHeap, Reservation};
+use crate::{BlockAlloc, HeapConfig, KernelHeap, Reservation};
 
 #[test]
 fn what_is_not_taken_goes_back() {
@@ -95,7 +95,7 @@ fn after_exhaustion_every_reserved_allocation_succeeds_masked() {
     let span = FrameRange::new(Pfn(0x1_0003), 96).unwrap();
     let env = HostEnv::new(span);
     let kernel = KernelHeap::new(&env, PlainFrames::new(span));
-    kernel.init().unwrap();
+    kernel.init(HeapConfig::default()).unwrap();
     let heap = FaultyHeap::new(&kernel);
     let kinds = [(bytes(8), 40), (bytes(100), 10), (bytes(8192), 2), (bytes(20_000), 1)];
     let runs = [(frames(1), 8), (frames(4).aligned(4), 2)];

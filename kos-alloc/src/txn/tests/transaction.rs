@@ -10,7 +10,7 @@ use crate::error::{AllocError, FrameError, FreeError};
 use crate::testing::{HostEnv, PlainFrames};
 use crate::txn::{BlockBox, LogEntry, Refused, RefusedFree, SavepointError};
 use crate::types::{FrameRange, Pfn};
-use crate::{KernelHeap, Transaction};
+use crate::{HeapConfig, KernelHeap, Transaction};
 
 #[test]
 fn a_dropped_transaction_leaves_nothing() {
@@ -434,7 +434,7 @@ fn a_block_freed_behind_the_back_is_refused() {
     let span = FrameRange::new(Pfn(0x40), 64).unwrap();
     let env = HostEnv::new(span);
     let heap = KernelHeap::new(&env, PlainFrames::new(span));
-    heap.init().unwrap();
+    heap.init(HeapConfig::default()).unwrap();
     let tx = heap.begin::<4>();
     let block = tx.allocate(bytes(64)).unwrap();
     free(&heap, block, bytes(64));

@@ -1,0 +1,167 @@
+//! The counters that no size class has: rare ones, each an atomic of its own. [`Counters`].
+
+use crate::error::{AllocError, FreeError};
+use crate::heap::stats::{FailedStats, LargeStats, RefusedStats};
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::const_fn;
+
+/// A counter without an order to anything else.
+#[derive(Debug)]
+pub(super) struct Counter(AtomicUsize);
+
+impl Counter {
+    const_fn! {
+        fn new() -> Self {
+            Self(AtomicUsize::new(0))
+        }
+    }
+
+    pub(super) fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Adds; says the sum.
+    pub(super) fn add(&self, count: usize) -> usize {
+        self.0.fetch_add(count, Ordering::Relaxed).wrapping_add(count)
+    }
+
+    pub(super) fn subtract(&self, count: usize) {
+        self.0.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    fn raise_to(&self, count: usize) {
+        self.0.fetch_max(count, Ordering::Relaxed);
+    }
+}
+
+/// What the heap counts outside its size classes.
+#[derive(Debug)]
+pub(super) struct Counters {
+    /// Bytes that the live large blocks were asked with; wraps.
+    pub(super) requested: Counter,
+    large_blocks: Counter,
+    large_frames: Counter,
+    large_changes: Counter,
+    pub(super) lost_frames: Counter,
+    held: Counter,
+    held_peak: Counter,
+    failed: Failed,
+    refused: Refused,
+}
+
+impl Counters {
+    const_fn! {
+        pub(super) fn new() -> Self {
+            Self {
+                requested: Counter::new(),
+                large_blocks: Counter::new(),
+                large_frames: Counter::new(),
+                large_changes: Counter::new(),
+                lost_frames: Counter::new(),
+                held: Counter::new(),
+                held_peak: Counter::new(),
+                failed: Failed::new(),
+                refused: Refused::new(),
+            }
+        }
+    }
+
+    /// Enters frames that the heap got.
+    pub(super) fn hold(&self, frames: usize) {
+        self.held_peak.raise_to(self.held.add(frames));
+    }
+
+    /// Enters frames that the heap gave up.
+    pub(super) fn give_up(&self, frames: usize) {
+        self.held.subtract(frames);
+    }
+
+    /// Frames that the heap has, and the most that it ever had.
+    pub(super) fn held(&self) -> (usize, usize) {
+        (self.held.get(), self.held_peak.get())
+    }
+
+    /// Enters a block of `frames` frames for `size` bytes.
+    pub(super) fn enter_large(&self, frames: usize, size: usize) {
+        self.large_changes.add(1);
+        self.large_blocks.add(1);
+        self.large_frames.add(frames);
+        self.requested.add(size);
+    }
+
+    pub(super) fn leave_large(&self, frames: usize, size: usize) {
+        self.large_changes.add(1);
+        self.large_blocks.subtract(1);
+        self.large_frames.subtract(frames);
+        self.requested.subtract(size);
+    }
+
+    /// A number that changes whenever [`large`](Self::large) does.
+    pub(super) fn large_changes(&self) -> usize {
+        self.large_changes.get()
+    }
+
+    pub(super) fn large(&self) -> LargeStats {
+        LargeStats { blocks: self.large_blocks.get(), frames: self.large_frames.get() }
+    }
+
+    pub(super) fn count_failed(&self, error: &AllocError) {
+        self.failed.of(error).add(1);
+    }
+
+    pub(super) fn count_refused<H>(&self, error: &FreeError<H>) {
+        self.refused.of(error).add(1);
+    }
+
+    pub(super) fn failed(&self) -> FailedStats {
+        self.failed.read()
+    }
+
+    pub(super) fn refused(&self) -> RefusedStats {
+        self.refused.read()
+    }
+}
+
+/// A counter for each variant of an error, and the snapshot of them.
+macro_rules! reasons {
+    ($name:ident => $stats:ident, $error:ty $(, $handle:ident)?; $($field:ident: $pattern:pat,)*) => {
+        #[derive(Debug)]
+        struct $name { $($field: Counter,)* }
+
+        impl $name {
+            const_fn! {
+                fn new() -> Self {
+                    Self { $($field: Counter::new(),)* }
+                }
+            }
+
+            fn of$(<$handle>)?(&self, error: &$error) -> &Counter {
+                match error { $($pattern => &self.$field,)* }
+            }
+
+            fn read(&self) -> $stats {
+                $stats { $($field: self.$field.get(),)* }
+            }
+        }
+    };
+}
+
+reasons! { Failed => FailedStats, AllocError;
+    no_memory: AllocError::NoMemory { .. } | AllocError::Frames(_),
+    bad_request: AllocError::BadRequest { .. },
+    limit_reached: AllocError::LimitReached { .. },
+    log_full: AllocError::LogFull { .. },
+    would_block: AllocError::WouldBlock,
+    not_ready: AllocError::NotReady,
+}
+
+reasons! { Refused => RefusedStats, FreeError<H>, H;
+    double_free: FreeError::DoubleFree(_),
+    not_managed: FreeError::NotManaged(_),
+    interior: FreeError::Interior { .. },
+    wrong_size: FreeError::WrongSize { .. },
+    layout_required: FreeError::LayoutRequired(_),
+    corrupt: FreeError::Corrupt(_),
+    would_block: FreeError::WouldBlock(_),
+    not_ready: FreeError::NotReady(_),
+}

@@ -1,0 +1,13 @@
+//! What a heap stands on, fixed by `init` and read without a lock: [`Ground`].
+
+use super::arena::Arena;
+
+/// The memory of a heap and the terms of its use.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ground {
+    pub(super) arena: Arena,
+    /// Keys the cookies of slabs and the seals of free blocks.
+    pub(super) secret: u64,
+    pub(super) page_map_frames: usize,
+    pub(super) fail_fast: bool,
+}

@@ -36,7 +36,7 @@ fn bad(command: &str, expected: Status) -> String {
 fn output_fits_100_columns() {
     let machine = Machine::boot(MachineConfig::with_memory(4096 << 20)).unwrap();
     let said = machine
-        .exec("help; free; free -h; free -b; memstat; frames; pagemap; kmalloc-demo; txn-demo; inject; storm 1K; irq; dmesg");
+        .exec("help; free; free -h; free -b; memstat; memstat -z; memstat -s; slabtop; frames; pagemap; kmalloc-demo; txn-demo; inject; storm 1K; irq; dmesg");
     let bad = said.text();
     let bad = bad.lines().find(|line| line.chars().count() > 100 || line.ends_with(' '));
     assert_eq!(bad, None);
@@ -50,6 +50,7 @@ fn help_lists_every_command_and_each_of_them_exists() {
         "help",
         "free",
         "memstat",
+        "slabtop",
         "frames",
         "pagemap",
         "alloc",
@@ -111,12 +112,62 @@ fn free_follows_allocations() {
 }
 
 #[test]
-fn memstat_shows_orders_classes_and_health() {
+fn memstat_shows_figures_and_health() {
     let machine = machine();
     let text = machine.exec("alloc 100; memstat").text();
-    for part in ["frames ", "order", "heap ", "class", "failed:", "tables ", "every invariant"] {
+    for part in ["frames ", "heap ", "failed:", "tables ", "health   ok; every invariant"] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
+    assert!(bad("memstat -x", Status::USAGE).contains("usage: memstat [-z|-s]"));
+}
+
+/// The numbers of a line.
+fn numbers(line: &str) -> Vec<usize> {
+    line.split_whitespace().filter_map(|word| word.replace(',', "").parse().ok()).collect()
+}
+
+#[test]
+fn memstat_z_shows_each_zone_and_order() {
+    let machine = Machine::boot(MachineConfig::with_memory(6 << 30)).unwrap();
+    let text = machine.exec("memstat -z").text();
+    let row = |name: &str| text.lines().find(|line| line.split_whitespace().next() == Some(name)).unwrap();
+    let (mut managed, mut free) = (0, 0);
+    for zone in ["DMA", "DMA32", "Normal"] {
+        let [has, left, cached, min, low, high] = numbers(row(zone))[..] else { panic!("{text}") };
+        assert!(min < low && low < high && high < left && cached <= left && left <= has, "{text}");
+        assert!(row(zone).ends_with("  ok"), "{text}");
+        (managed, free) = (managed + has, free + left);
+    }
+    let stats = machine.kernel().frames().stats();
+    assert_eq!((managed, free), (stats.managed, stats.free), "{text}");
+    for order in 0..19 {
+        assert!(row(&order.to_string()).ends_with("-1.000"), "order {order}: {text}");
+    }
+    let blocks = |order: &str| numbers(row(order)).into_iter().rev().take(3).sum::<usize>();
+    assert_eq!(blocks("18"), machine.kernel().frames().histogram().of(18), "{text}");
+}
+
+#[test]
+fn a_machine_without_high_memory_shows_an_empty_zone() {
+    let text = good("memstat -z");
+    assert!(text.lines().any(|line| line.starts_with("Normal ") && line.ends_with("  empty")), "{text}");
+}
+
+#[test]
+fn memstat_s_and_slabtop_show_size_classes() {
+    let machine = machine();
+    let layout = core::alloc::Layout::from_size_align(100, 4).unwrap();
+    let blocks: Vec<_> = (0..5)
+        .map(|_| kos_demo_kernel::owned::Block::zeroed(machine.kernel().heap(), layout).unwrap())
+        .collect();
+    let text = machine.exec("memstat -s").text();
+    let row = numbers(text.lines().find(|line| line.starts_with("heap-112 ")).unwrap());
+    assert_eq!((row[0], row[1], row[2]), (5, row[3] * row[4], 112), "{text}");
+    let text = machine.exec("slabtop").text();
+    assert!(text.contains("Active / Total Objects (% used)"), "{text}");
+    let row = text.lines().find(|line| line.ends_with(" heap-112")).unwrap();
+    assert_eq!(numbers(row)[1], 5, "{text}");
+    drop(blocks);
 }
 
 #[test]
@@ -137,8 +188,8 @@ fn frames_picture_counts_what_is_free() {
     let machine = Machine::boot(MachineConfig::with_memory(6 << 20)).unwrap();
     let text = machine.exec("frames").text();
     assert!(text.contains("one character is 4 KiB"), "{text}");
-    let picture =
-        text.lines().skip(1).take_while(|line| !line.contains("0-9")).filter_map(|line| line.get(18..));
+    let rows = text.lines().filter(|line| line.trim_start().starts_with("0x"));
+    let picture = rows.filter_map(|line| line.get(18..));
     let free = picture.flat_map(str::chars).filter(|c| c.is_ascii_digit() || ('a'..='i').contains(c)).count();
     assert_eq!(free, machine.kernel().frames().stats().free, "{text}");
 }

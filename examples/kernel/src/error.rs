@@ -4,7 +4,7 @@ use core::error::Error;
 use core::fmt;
 
 use kos_alloc::boot::{BootError as BumpError, RegionError};
-use kos_alloc::frame::InitError as FramesError;
+use kos_alloc::frame::zone::ZonesError;
 use kos_paging::{CreateError, MapError, ProtectError};
 
 use crate::accounts::FRAME_BYTES;
@@ -60,7 +60,7 @@ pub enum Cause {
     /// The boot's own memory did not fit.
     BootMemory(BumpError),
     /// The frame allocator refused what was left.
-    Frames(FramesError),
+    Frames(ZonesError),
     /// There is no frame for the first page table.
     Tables(CreateError),
     /// A piece of the kernel's address space could not be mapped.

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use kos_alloc::{Frames, KernelHeap, Locked};
+use kos_alloc::{KernelHeap, Locked, Zones};
 use kos_paging::Table;
 
 use crate::accounts::{Accounts, WrongSum};
@@ -16,8 +16,8 @@ use crate::shell::script::{self, Outcome, Sink};
 use crate::shell::{self, Next, Status};
 use crate::storm::Storm;
 
-/// The physical frames.
-pub type KernelFrames<P> = Frames<<P as Platform>::Env>;
+/// The physical frames: zones DMA, DMA32 and Normal.
+pub type KernelFrames<P> = Zones<'static, <P as Platform>::Env>;
 
 /// The one frame allocator of the kernel, in boot memory: heap and page table share it. Commands can let it fail.
 pub(crate) type SharedFrames<P> = &'static Injector<KernelFrames<P>>;

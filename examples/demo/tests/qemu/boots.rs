@@ -11,7 +11,8 @@ use rustix::termios::{LocalModes, Termios, tcgetattr};
 
 use crate::support::{Answer, Turn, command, demo, image};
 
-const EVERYTHING: &str = "free; memstat; frames; kmalloc-demo; selftest";
+const EVERYTHING: &str =
+    "free; memstat; memstat -z; memstat -s; slabtop; frames; kmalloc-demo; txn-demo; selftest";
 const SHORT: &str = "free; selftest";
 
 /// The numbers of the line of `free` that begins with this word.

@@ -7,9 +7,11 @@ mod memory;
 mod place;
 mod tables;
 
-use kos_alloc::boot::{BootAllocator, HandOver};
-use kos_alloc::frame::Buddy;
-use kos_alloc::{Env, FrameRange, HeapConfig, KernelHeap, Locked};
+use core::fmt::Write;
+
+use kos_alloc::boot::BootAllocator;
+use kos_alloc::frame::zone::{self, ZoneKind, Zones, dma_dma32_normal};
+use kos_alloc::{Env, FrameRange, HeapConfig, Inventory, KernelHeap, Locked};
 
 use crate::accounts::{Accounts, FRAME_BYTES};
 use crate::command_line::CommandLine;
@@ -105,7 +107,8 @@ fn start_bump<'m, P: Platform>(
     config: &Config,
     notes: &mut Notes<'_, '_, P>,
 ) -> Result<(BootMemory<'m, P::Env>, &'static mut [u64]), Cause> {
-    let words = Buddy::storage_words(config.frames, bump.free(), &[]).map_err(Cause::Frames)?;
+    let zones = Zones::new(platform.env());
+    let words = zones.storage_words(&zone_config(config), bump.free(), &[]).map_err(Cause::Frames)?;
     bump.set_limit(Some(EARLY_LIMIT));
     let mut memory = BootMemory::new(bump, platform.env());
     let storage = memory.words(words).map_err(Cause::BootMemory)?;
@@ -117,7 +120,14 @@ fn start_bump<'m, P: Platform>(
     Ok((memory, storage))
 }
 
-/// Ends the boot allocator and gives all that is free to the buddy.
+/// The zones of a PC.
+const ZONES: [ZoneKind; 3] = dma_dma32_normal(12);
+
+fn zone_config(config: &Config) -> zone::Config<'static> {
+    zone::Config { buddy: config.frames, ..zone::Config::new(&ZONES) }
+}
+
+/// Ends the boot allocator and gives all that is free to the zones.
 fn start_frames<P: Platform>(
     platform: &P,
     mut memory: BootMemory<'_, P::Env>,
@@ -127,23 +137,32 @@ fn start_frames<P: Platform>(
     notes: &mut Notes<'_, '_, P>,
 ) -> Result<SharedFrames<P>, Cause> {
     let room = memory.room().map_err(Cause::BootMemory)?;
-    let HandOver { free, used } = memory.hand_over();
-    for &range in used.iter() {
+    let owners = memory.hand_over();
+    for &range in owners.used.iter() {
         accounts
             .reserve("boot metadata", range, range.count())
             .map_err(|name| Cause::BadReservation { name })?;
     }
-    let needed = config.minimum_free;
-    if free.frames() < needed {
-        return Err(Cause::TooLittleMemory { free: free.frames(), needed });
+    let (free, needed) = (owners.free.frames(), config.minimum_free);
+    if free < needed {
+        return Err(Cause::TooLittleMemory { free, needed });
     }
-    let buddy = Buddy::new(storage, config.frames, &free, &[]).map_err(Cause::Frames)?;
-    let top = Bytes(FRAME_BYTES << buddy.max_order());
-    let regions = free.len();
-    let frames = place::frames(room, platform.env(), buddy);
-    let managed = Grouped(frames.inner().stats().managed as u64);
-    notes.figures(format_args!("buddy over {managed} frames in {regions} regions, blocks to {top}"));
+    let frames = place::frames(room, platform.env(), storage, &zone_config(config), &owners);
+    let frames = frames.map_err(Cause::Frames)?;
+    notes.figures(format_args!("{} frames{}", Grouped(free as u64), zones(frames.inner())));
     Ok(frames)
+}
+
+/// The zones that have frames, by size.
+fn zones<E: Env>(frames: &Zones<'_, E>) -> Text {
+    let mut text = Text::default();
+    let zones = (0..).map_while(|index| frames.zone(index)).filter(|zone| zone.managed > 0);
+    for (index, zone) in zones.enumerate() {
+        let (mark, bytes) = (if index == 0 { ':' } else { ',' }, Bytes(zone.managed as u64 * FRAME_BYTES));
+        // Three zones fit a line.
+        let _ = write!(text, "{mark} {} {bytes}", zone.name);
+    }
+    text
 }
 
 fn start_heap<P: Platform>(

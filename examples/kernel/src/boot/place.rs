@@ -10,8 +10,8 @@ use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
 use kos_alloc::boot::{BootAllocator, BootError, HandOver};
-use kos_alloc::frame::Buddy;
-use kos_alloc::{Env, Frames};
+use kos_alloc::frame::zone::{Config, ZonesError};
+use kos_alloc::{Env, Zones};
 use kos_paging::PhysAddr;
 
 use crate::glue::address::frame_of;
@@ -69,17 +69,21 @@ impl<'m, E: Env> BootMemory<'m, E> {
     }
 }
 
-/// The frame allocator over `buddy`, in `room`, where heap and page table can share it.
+/// The frame allocator, in `room`, where heap and page table can share it. Its tables lie in `storage`.
+///
+/// # Errors
+/// The zones refuse the frames.
 pub(super) fn frames<E: Env>(
-    room: &'static mut MaybeUninit<Injector<Frames<E>>>,
+    room: &'static mut MaybeUninit<Injector<Zones<'static, E>>>,
     env: E,
-    buddy: Buddy<'static>,
-) -> &'static Injector<Frames<E>> {
-    let frames = Frames::new(env);
+    storage: &'static mut [u64],
+    config: &Config<'_>,
+    HandOver { free, .. }: &HandOver<'_>,
+) -> Result<&'static Injector<Zones<'static, E>>, ZonesError> {
+    let frames = room.write(Injector::new(Zones::new(env)));
     // SAFETY: the frames are what the boot allocator handed over as free: nobody uses them.
-    let started = unsafe { frames.init(buddy) };
-    debug_assert!(started.is_ok(), "a new allocator was not started before");
-    room.write(Injector::new(frames))
+    unsafe { frames.inner().init(storage, config, free, &[]) }?;
+    Ok(frames)
 }
 
 /// The layout of an array, which may be too large for any memory.

@@ -7,6 +7,7 @@
 use kos_alloc::{Env, FrameRange};
 use kos_paging::{Attrs, HugePolicy, PhysAddr, RangeError, SplitPolicy, VirtAddr, VirtRange, WxPolicy};
 
+use super::EARLY_LIMIT;
 use super::memory::frames_of;
 use crate::error::Cause;
 use crate::firmware;
@@ -24,7 +25,7 @@ pub(super) fn start<P: Platform>(
     frames: SharedFrames<P>,
     notes: &mut Notes<'_, '_, P>,
 ) -> Result<KernelTable<P>, Cause> {
-    let ports = TableFrames { frames, mapper: platform.phys() };
+    let ports = TableFrames::below(EARLY_LIMIT, frames, platform.phys());
     let format = platform.format();
     let nx = can_forbid_execution(&format);
     let policy = if nx { WxPolicy::Deny } else { WxPolicy::Allow };
@@ -38,6 +39,7 @@ pub(super) fn start<P: Platform>(
         check_guard::<P>(&tables, guard)?;
     }
     activate(platform, &tables);
+    tables.ports().lift_limit();
     let (count, direct, features) = (tables.stats().tables, Bytes(direct), features(platform));
     if nx {
         notes.figures(format_args!("{count} tables map {direct}, W^X;{features}"));

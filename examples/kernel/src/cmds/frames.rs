@@ -1,10 +1,10 @@
-//! `frames`: physical memory as a picture. Each character is some frames; it tells how large the free block is.
+//! `frames`: physical memory as a picture, zone by zone. Each character is some frames; it tells how large the free block is.
 
 use core::fmt::{self, Write};
 use core::iter::Peekable;
 
 use kos_alloc::frame::MAX_ORDER;
-use kos_alloc::{Env, FrameRange, Pfn};
+use kos_alloc::{Env, FrameRange, Inventory, Pfn};
 
 use super::no_arguments;
 use crate::Kernel;
@@ -13,7 +13,7 @@ use crate::boot::frames_of;
 use crate::firmware;
 use crate::platform::Platform;
 use crate::shell::{CommandResult, Next};
-use crate::text::Bytes;
+use crate::text::{Bytes, Grouped};
 
 /// Characters in a line; with the address before them they fit 100 columns.
 const COLUMNS: usize = 64;
@@ -27,7 +27,7 @@ pub(super) fn run<P: Platform>(kernel: &Kernel<P>, arguments: &[&str], out: &mut
     let frames: usize = usable(kernel).map(|range| range.count()).sum();
     let cell = frames.div_ceil(COLUMNS * LINES).next_power_of_two();
     writeln!(out, "{:>16}  one character is {}", "address", Bytes(cell as u64 * FRAME_BYTES))?;
-    picture(kernel, cell, out)?;
+    zones(kernel, cell, out)?;
     writeln!(
         out,
         "         0-9 a-i  in a free block of 2^0 to 2^18 frames   :  free in smaller pieces   +  partly free"
@@ -47,13 +47,41 @@ fn usable<P: Platform>(kernel: &Kernel<P>) -> impl Iterator<Item = FrameRange> {
     firmware::pieces(|| platform.memory_map()).filter_map(move |piece| frames_of(piece, reach))
 }
 
-/// The lines that hold usable memory; dots stand for what lies between them.
-fn picture<P: Platform>(kernel: &Kernel<P>, cell: usize, out: &mut dyn Write) -> fmt::Result {
+/// A picture of each zone that has memory, with a title.
+fn zones<P: Platform>(kernel: &Kernel<P>, cell: usize, out: &mut dyn Write) -> fmt::Result {
+    let frames = kernel.frames();
+    let mut start = Pfn(0);
+    for (index, kind) in frames.kinds().iter().enumerate() {
+        let bounds = FrameRange::between(start, kind.end);
+        start = kind.end;
+        let Some(zone) = frames.zone(index).filter(|zone| zone.managed > 0) else { continue };
+        writeln!(
+            out,
+            "{:>16}  {} of {} frames free{}",
+            zone.name,
+            Grouped(zone.free as u64),
+            Grouped(zone.managed as u64),
+            if zone.free < zone.low { ", under pressure" } else { "" }
+        )?;
+        picture(kernel, bounds, cell, out)?;
+    }
+    Ok(())
+}
+
+/// The lines of `bounds` that hold usable memory; dots stand for what lies between them.
+fn picture<P: Platform>(
+    kernel: &Kernel<P>,
+    bounds: FrameRange,
+    cell: usize,
+    out: &mut dyn Write,
+) -> fmt::Result {
     let line_frames = cell * COLUMNS;
-    let mut view =
-        View { usable: Along::new(usable(kernel)), free: Along::new(kernel.frames().free_blocks()) };
+    let within =
+        || usable(kernel).map(move |range| range.intersection(&bounds)).filter(|part| !part.is_empty());
+    let free = kernel.frames().free_blocks().filter(move |block| bounds.contains(block.start()));
+    let mut view = View { usable: Along::new(within()), free: Along::new(free) };
     let mut next = 0;
-    for range in usable(kernel) {
+    for range in within() {
         let first = range.start().0 / line_frames * line_frames;
         if first > next {
             writeln!(out, "{:>16}", "...")?;
@@ -129,7 +157,7 @@ impl<I: Iterator<Item = FrameRange>> Along<I> {
     }
 }
 
-/// Free blocks by order; a bar shows each order's share of what is free.
+/// Free blocks of all zones by order; a bar shows each order's share of what is free.
 fn orders<P: Platform>(kernel: &Kernel<P>, out: &mut dyn Write) -> fmt::Result {
     let histogram = kernel.frames().histogram();
     let free = histogram.frames().max(1);

@@ -1,35 +1,49 @@
-//! `memstat`: what the allocators count, and whether their invariants hold.
+//! `memstat`: what the allocators count, and how they are; `-z` by zone, `-s` by size class.
 
 use core::fmt::{self, Write};
 
 use kos_alloc::HeapStats;
-use kos_alloc::frame::{FrameStats, MAX_ORDER};
+use kos_alloc::frame::FrameStats;
+use kos_alloc::health::{Config, Health};
 
-use super::no_arguments;
+use super::{slabs, zones};
 use crate::Kernel;
 use crate::accounts::FRAME_BYTES;
 use crate::platform::Platform;
-use crate::shell::{CommandResult, Next};
-use crate::text::{Bytes, Grouped};
+use crate::shell::{CommandError, CommandResult, Next};
+use crate::text::{Bytes, Grouped, Text};
 
 pub(super) fn run<P: Platform>(kernel: &Kernel<P>, arguments: &[&str], out: &mut dyn Write) -> CommandResult {
-    no_arguments(arguments)?;
-    frames(kernel, out)?;
-    heap(&kernel.heap().stats(), out)?;
-    tables(kernel, out)?;
-    kernel.check()?;
-    writeln!(out, "health   every invariant of frames, heap and tables holds; all sums are exact")?;
+    match arguments {
+        [] => overview(kernel, out)?,
+        ["-z"] => zones::show(kernel, out)?,
+        ["-s"] => slabs::show(&kernel.heap().stats(), out)?,
+        [.., word] => return Err(CommandError::Usage(Text::new(format_args!("unexpected '{word}'")))),
+    }
     Ok(Next::Continue)
 }
 
-fn frames<P: Platform>(kernel: &Kernel<P>, out: &mut dyn Write) -> fmt::Result {
-    let FrameStats { managed, free, peak, allocations, frees, failures } = kernel.frames().stats();
-    let used = managed - free;
+fn overview<P: Platform>(kernel: &Kernel<P>, out: &mut dyn Write) -> Result<(), CommandError> {
+    frames(&kernel.frames().stats(), out)?;
+    heap(&kernel.heap().stats(), out)?;
+    let tables = kernel.with_tables(|tables| tables.stats().tables);
+    writeln!(out, "tables   {tables} frames ({})", Bytes(tables * FRAME_BYTES))?;
+    kernel.check()?;
+    let health = kernel.heap().health(&Config::default());
+    writeln!(out, "health   {health}; every invariant of frames, heap and tables holds; all sums are exact")?;
+    match health {
+        Health::Corrupt(corruption) => Err(corruption.into()),
+        _ => Ok(()),
+    }
+}
+
+fn frames(stats: &FrameStats, out: &mut dyn Write) -> fmt::Result {
+    let FrameStats { managed, free, peak, allocations, frees, failures } = *stats;
     writeln!(
         out,
         "frames   {} managed, {} used (peak {}), {} free; {} allocations, {} frees",
         Grouped(managed as u64),
-        Grouped(used as u64),
+        Grouped((managed - free) as u64),
         Grouped(peak as u64),
         Grouped(free as u64),
         Grouped(allocations),
@@ -39,31 +53,27 @@ fn frames<P: Platform>(kernel: &Kernel<P>, out: &mut dyn Write) -> fmt::Result {
         out,
         "         refused: {} out of memory, {} bad requests, {} in use, {} not managed, {} double frees",
         failures.no_memory, failures.bad_request, failures.in_use, failures.not_managed, failures.double_free
-    )?;
-    let histogram = kernel.frames().histogram();
-    writeln!(out, "         {:>5} {:>9} {:>12} {:>12}", "order", "block", "free blocks", "free frames")?;
-    for order in (0..=MAX_ORDER).filter(|&order| histogram.of(order) > 0) {
-        let (blocks, size) = (histogram.of(order) as u64, FRAME_BYTES << order);
-        writeln!(
-            out,
-            "         {order:>5} {:>9} {:>12} {:>12}",
-            Bytes(size),
-            Grouped(blocks),
-            Grouped(blocks << order)
-        )?;
-    }
-    Ok(())
+    )
 }
 
 fn heap(stats: &HeapStats, out: &mut dyn Write) -> fmt::Result {
     writeln!(
         out,
-        "heap     {} live in {} blocks ({} asked for), {} of slabs, peak {}",
+        "heap     {} live in {} blocks, {} asked for: {}.{} % waste",
         Bytes(stats.live as u64),
         Grouped(stats.live_blocks() as u64),
         Bytes(stats.requested as u64),
+        stats.waste() / 10,
+        stats.waste() % 10
+    )?;
+    writeln!(
+        out,
+        "         {} frames (peak {}): {} of slabs, {} of large blocks, {} of page map",
+        Grouped(stats.frames as u64),
+        Grouped(stats.peak_frames as u64),
         Bytes(stats.slab_bytes() as u64),
-        Bytes(stats.peak_frames as u64 * FRAME_BYTES)
+        Bytes(stats.large.frames as u64 * FRAME_BYTES),
+        Bytes(stats.page_map_frames as u64 * FRAME_BYTES)
     )?;
     let (failed, refused) = (&stats.failed, &stats.refused);
     writeln!(
@@ -74,28 +84,5 @@ fn heap(stats: &HeapStats, out: &mut dyn Write) -> fmt::Result {
         refused.total(),
         refused.double_free,
         refused.interior
-    )?;
-    if stats.slab_bytes() > 0 {
-        writeln!(out, "         {:>5} {:>9} {:>12} {:>12}", "class", "slabs", "objects", "live")?;
-    }
-    for class in stats.classes.iter().filter(|class| class.slabs > 0) {
-        writeln!(
-            out,
-            "         {:>5} {:>9} {:>12} {:>12}",
-            class.size, class.slabs, class.objects, class.live
-        )?;
-    }
-    writeln!(
-        out,
-        "         {} large blocks in {} frames; page map {} frames, slab overhead {}",
-        stats.large.blocks,
-        stats.large.frames,
-        stats.page_map_frames,
-        Bytes(stats.slab_overhead as u64)
     )
-}
-
-fn tables<P: Platform>(kernel: &Kernel<P>, out: &mut dyn Write) -> fmt::Result {
-    let stats = kernel.with_tables(|tables| tables.stats());
-    writeln!(out, "tables   {} frames ({})", stats.tables, Bytes(stats.tables * FRAME_BYTES))
 }

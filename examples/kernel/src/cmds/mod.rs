@@ -6,10 +6,12 @@ mod heap;
 pub(crate) mod inject;
 mod memstat;
 mod pagemap;
+mod slabs;
 mod storm;
 mod system;
 mod tests;
 mod txn;
+mod zones;
 
 use core::fmt::Write;
 use core::marker::PhantomData;
@@ -40,8 +42,9 @@ impl<P: Platform> Table<P> {
             "memory in KiB (bytes, units): total, used, free, reserved, firmware",
             free::run,
         ),
-        command("memstat", "", "frames by order, heap by class, failures, health", memstat::run),
-        command("frames", "", "a map of physical memory by buddy order", frames::run),
+        command("memstat", "[-z|-s]", "frames, heap, failures, health; by zone, by size class", memstat::run),
+        command("slabtop", "", "how full the slabs of each size class are", slabs::top),
+        command("frames", "", "a map of physical memory by zone and buddy order", frames::run),
         command("pagemap", "", "what is mapped where, with which rights and leaves", pagemap::run),
         command("alloc", "BYTES [ALIGN]", "allocate, say where, free again", heap::alloc),
         command("kmalloc-demo", "", "allocate, zero, free; show that nothing leaked", heap::demo),

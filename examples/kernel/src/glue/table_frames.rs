@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "two unsafe ports meet: each side's promise is the other's proof")]
 
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use kos_alloc::{FrameAlloc, FrameRange, FrameRequest};
 use kos_paging::{Frame, FrameSource, OutOfFrames, PhysAddr, PhysMapper};
@@ -15,18 +16,28 @@ pub struct TableFrames<F, M> {
     pub frames: F,
     /// How they are seen.
     pub mapper: M,
+    limit: AtomicU64,
+}
+
+impl<F, M> TableFrames<F, M> {
+    /// Takes only frames below the physical address `limit`, as long as no others are mapped.
+    pub const fn below(limit: u64, frames: F, mapper: M) -> Self {
+        Self { frames, mapper, limit: AtomicU64::new(limit) }
+    }
+
+    /// From now on takes any frame.
+    pub fn lift_limit(&self) {
+        self.limit.store(u64::MAX, Relaxed);
+    }
 }
 
 impl<F: FrameAlloc, M> FrameSource for TableFrames<F, M> {
     fn allocate(&self, request: kos_paging::FrameRequest) -> Result<Frame, OutOfFrames> {
-        let range = self.frames.allocate(&FrameRequest::new(1)).map_err(|_| OutOfFrames)?;
+        let limit = self.limit.load(Relaxed).min(request.highest.get().saturating_add(1));
+        let low = FrameRequest::new(1).below(frame_of(PhysAddr::new(limit)));
+        let range = self.frames.allocate(&low).map_err(|_| OutOfFrames)?;
         // SAFETY: the frame allocator gives a frame to one owner.
-        let frame = unsafe { Frame::new(phys_of(range.start())) };
-        if frame.address() > request.highest {
-            self.free(frame);
-            return Err(OutOfFrames);
-        }
-        Ok(frame)
+        Ok(unsafe { Frame::new(phys_of(range.start())) })
     }
 
     fn free(&self, frame: Frame) {

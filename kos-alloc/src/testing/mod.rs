@@ -13,6 +13,7 @@
 //! | [`check_heap`] | the contract of a heap over your own ports |
 //! | [`FakeHeap`] | a [`BlockAlloc`](crate::BlockAlloc) over the host's own heap that knows each of its blocks |
 //! | [`FaultyHeap`] | a [`BlockAlloc`](crate::BlockAlloc) whose k-th allocation fails, blocks and frames counted together |
+//! | [`TxnModel`] | what transactions and reservations must do, stepped beside them |
 //! | [`fuzz`] | the bodies of the fuzz targets |
 //! | [`cases()`] | how many sequences a property test runs |
 //! | [`Bytes`] | decodes fuzz input into operations |
@@ -35,11 +36,14 @@ pub use env::{HostEnv, HostIrq, HostLock};
 pub use fail::FailAt;
 pub use frame::{Fit, FrameModel, FrameOp, Machine, check_frame_alloc, compare, host_frames, step};
 pub use heap::{BadFree, HeapModel, HeapOp, PlainFrames, check_heap};
-pub use txn::{FakeHeap, FaultyHeap, Live};
+#[cfg(test)]
+pub(crate) use txn::run_transactions;
+pub use txn::{FakeHeap, FaultyFrames, FaultyHeap, Live, TxnModel, TxnOp};
 
 /// The body of each fuzz target: decodes bytes into operations, compares model and subject after each.
 pub mod fuzz {
     pub use super::frame::frame_ops;
     pub use super::heap::fuzz::{bad_free, heap_ops};
     pub use super::tiny::tiny_ops;
+    pub use super::txn::fuzz::txn_ops;
 }

@@ -11,7 +11,7 @@ use crate::ports::BlockAlloc;
 use crate::testing::PlainFrames;
 use crate::types::{FrameRange, Pfn};
 
-/// The host's own heap with a list of what is live, and 256 frames that are only numbers. For tests of what works on any
+/// The host's own heap with a list of what is live, and 1024 frames that are only numbers. For tests of what works on any
 /// [`BlockAlloc`]; needs no environment.
 #[derive(Debug)]
 pub struct FakeHeap {
@@ -29,7 +29,7 @@ impl FakeHeap {
     /// A heap of which nothing is in use.
     #[must_use]
     pub fn new() -> Self {
-        let frames = PlainFrames::new(FrameRange::between(Pfn(0x101), Pfn(0x201)));
+        let frames = PlainFrames::new(FrameRange::between(Pfn(0x101), Pfn(0x501)));
         Self { live: Mutex::new(BTreeMap::new()), frames }
     }
 

@@ -2,6 +2,7 @@
 
 mod faults;
 mod macros;
+mod properties;
 mod reservation;
 mod transaction;
 

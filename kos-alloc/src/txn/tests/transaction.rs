@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::{Counted, NOTHING, Witness, bytes, frames, free, free_frames, heap, live};
 use crate::error::{AllocError, FrameError, FreeError};
+use crate::ports::{BlockAlloc, FrameAlloc};
 use crate::testing::{HostEnv, PlainFrames};
 use crate::txn::{BlockBox, LogEntry, Refused, RefusedFree, SavepointError};
 use crate::types::{FrameRange, Pfn};
@@ -128,8 +129,8 @@ fn an_entry_is_five_words() {
 #[test]
 fn a_deferred_free_waits_for_the_commit() {
     let heap = heap();
-    let old = crate::BlockAlloc::allocate(&heap, bytes(64)).unwrap();
-    let old_frames = crate::FrameAlloc::allocate(&heap, &frames(2)).unwrap();
+    let old = heap.allocate(bytes(64)).unwrap();
+    let old_frames = heap.frames().allocate(&frames(2)).unwrap();
     for commits in [false, true] {
         let tx = Transaction::begin::<4>(&heap);
         tx.allocate(bytes(32)).unwrap();
@@ -151,7 +152,7 @@ fn a_deferred_free_waits_for_the_commit() {
 #[test]
 fn a_deferred_free_needs_a_slot() {
     let heap = heap();
-    let old = crate::BlockAlloc::allocate(&heap, bytes(64)).unwrap();
+    let old = heap.allocate(bytes(64)).unwrap();
     let tx = Transaction::begin::<0>(&heap);
     // SAFETY: the block is live, and nobody uses it.
     assert_eq!(unsafe { tx.defer_free(old, bytes(64)) }, Err(AllocError::LogFull { capacity: 0 }));
@@ -162,7 +163,7 @@ fn a_deferred_free_needs_a_slot() {
 #[test]
 fn a_nested_commit_defers_on_to_the_outermost() {
     let heap = heap();
-    let old = crate::BlockAlloc::allocate(&heap, bytes(64)).unwrap();
+    let old = heap.allocate(bytes(64)).unwrap();
     let mut tx = Transaction::begin::<4>(&heap);
     let mut nested = tx.nested();
     let inmost = nested.nested();

@@ -11,8 +11,8 @@ use core::ptr::NonNull;
 use kos_alloc::testing::{FaultyHeap, HostEnv, Live, PlainFrames};
 use kos_alloc::txn::{BlockBox, Log, LogEntry};
 use kos_alloc::{
-    AllocError, BlockAlloc, Env, FrameAlloc, FrameRange, FrameRequest, KernelHeap, Pfn, Reservation,
-    Transaction,
+    AllocError, BlockAlloc, Env, FrameAlloc, FrameRange, FrameRequest, HeapConfig, KernelHeap, Pfn,
+    Reservation, Transaction,
 };
 
 /// A kernel's heap that fails when it is told to.
@@ -93,7 +93,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let memory = FrameRange::between(Pfn(0x1003), Pfn(0x1083));
     let env = HostEnv::new(memory);
     let kernel = KernelHeap::new(&env, PlainFrames::new(memory));
-    kernel.init()?;
+    kernel.init(HeapConfig::default())?;
     let heap = FaultyHeap::new(kernel);
     println!("{:<16}  {:<8}  {:>15}  {:>15}", "fails at", "stands", "in use by then", "left behind");
     for (k, step) in STEPS.iter().enumerate() {

@@ -8,9 +8,9 @@ use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
-use crate::KernelHeap;
 use crate::testing::{HostEnv, PlainFrames, cases, fuzz, run_transactions};
 use crate::types::{FrameRange, Pfn};
+use crate::{HeapConfig, KernelHeap};
 
 fn sequences(cases: u32, target: impl Fn(&[u8])) {
     let config =
@@ -35,7 +35,7 @@ fn random_transactions_on_a_kernel_heap_agree_with_the_model() {
     sequences((cases() / 32).max(16), |data| {
         let env = env.borrow();
         let heap = KernelHeap::new(&*env, PlainFrames::new(span));
-        heap.init().unwrap();
+        heap.init(HeapConfig::default()).unwrap();
         run_transactions(&heap, data);
         assert_eq!((heap.check(), heap.stats().live), (Ok(()), 0));
     });

@@ -9,6 +9,7 @@
 
 use alloc::sync::Arc;
 use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::io;
 
 use kos_alloc::{CpuIndex, DirectMap, Env, FrameRange, Pfn};
@@ -21,7 +22,7 @@ pub const FRAME: u64 = 4096;
 /// What the address of physical address 0 is a multiple of: a huge page. The host aligns mappings to its frames only.
 pub const ALIGN: usize = 2 << 20;
 
-/// The mapping.
+/// The mapping. Behind the arena, still in the mapping, lies the word of [`Cpu`].
 #[derive(Debug)]
 pub struct Arena {
     base: NonNull<u8>,
@@ -48,7 +49,7 @@ impl Arena {
         }?;
         let mapping = NonNull::new(mapping.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
         let lead = mapping.addr().get().wrapping_neg() % ALIGN;
-        // SAFETY: the lead is below `ALIGN`, so that the mapping holds `bytes` bytes behind it.
+        // SAFETY: the lead is whole frames and below `ALIGN`: the mapping holds `bytes` bytes and a frame behind it.
         let base = unsafe { mapping.add(lead) };
         Ok(Self { base, bytes, mapping, mapped })
     }
@@ -62,7 +63,9 @@ impl Arena {
     /// The allocators' view.
     #[must_use]
     pub const fn env(&self) -> HostedEnv {
-        HostedEnv { base: self.base, frames: self.bytes >> 12 }
+        // SAFETY: the mapping holds a frame behind the arena (`new`).
+        let owner = unsafe { self.base.add(self.bytes) };
+        HostedEnv { base: self.base, frames: self.bytes >> 12, cpu: Cpu { owner: owner.cast() } }
     }
 
     /// Whether the byte at this physical address is memory.
@@ -85,11 +88,43 @@ unsafe impl Send for Arena {}
 // SAFETY: as above; a shared arena gives out addresses only.
 unsafe impl Sync for Arena {}
 
-/// The allocators' environment: the arena, a spin lock, no interrupts.
+/// The one CPU. Any thread may run the kernel; the one that enters a critical section is the CPU until it leaves, and what
+/// others do meanwhile is done on no CPU.
+#[derive(Clone, Copy, Debug)]
+struct Cpu {
+    /// The thread that is the CPU, 0 for none; zeroed memory of the mapping.
+    owner: NonNull<AtomicUsize>,
+}
+
+impl Cpu {
+    fn owner(&self) -> &AtomicUsize {
+        // SAFETY: an aligned, zeroed word of the mapping, used for this alone, in which nobody uses an env of an arena
+        // that is gone (module's invariant).
+        unsafe { self.owner.as_ref() }
+    }
+
+    /// Makes this thread the CPU if nobody is; whether that was so.
+    fn enter(&self) -> bool {
+        self.owner().compare_exchange(0, this_thread(), Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    fn is_this_thread(&self) -> bool {
+        self.owner().load(Ordering::Relaxed) == this_thread()
+    }
+}
+
+/// A number that no other living thread has; not 0.
+fn this_thread() -> usize {
+    std::thread_local!(static HERE: u8 = const { 0 });
+    HERE.with(|here| ptr::from_ref(here).addr())
+}
+
+/// The allocators' environment: the arena, a spin lock, one CPU, no interrupts.
 #[derive(Clone, Copy, Debug)]
 pub struct HostedEnv {
     base: NonNull<u8>,
     frames: usize,
+    cpu: Cpu,
 }
 
 // SAFETY: an address and a length; see `Arena`.
@@ -97,22 +132,35 @@ unsafe impl Send for HostedEnv {}
 // SAFETY: an address and a length; see `Arena`.
 unsafe impl Sync for HostedEnv {}
 
-/// Nothing to mask: nothing interrupts a hosted kernel.
+/// A critical section. There is nothing to mask, for nothing interrupts a hosted kernel; but while it lives, no other thread is
+/// the CPU.
 #[derive(Debug)]
-pub struct NoInterrupts;
+pub struct OnCpu {
+    /// The CPU that this section entered, and leaves.
+    entered: Option<Cpu>,
+}
 
-// SAFETY: the spin lock excludes; there are no interrupt handlers; the direct map is the arena, which outlives the kernel's
-// allocators and is used by nobody else (invariant of this module).
+impl Drop for OnCpu {
+    fn drop(&mut self) {
+        if let Some(cpu) = self.entered {
+            cpu.owner().store(0, Ordering::Release);
+        }
+    }
+}
+
+// SAFETY: the spin lock excludes; there are no interrupt handlers; one thread at a time is CPU 0, from the guard that it
+// entered with to the end of that; the direct map is the arena, which outlives the kernel's allocators and is used by nobody
+// else (invariant of this module).
 unsafe impl Env for HostedEnv {
     type Lock = spin::mutex::SpinMutex<()>;
-    type Irq = NoInterrupts;
+    type Irq = OnCpu;
 
-    fn irq_save(&self) -> NoInterrupts {
-        NoInterrupts
+    fn irq_save(&self) -> OnCpu {
+        OnCpu { entered: Some(self.cpu).filter(Cpu::enter) }
     }
 
     fn cpu(&self) -> Option<CpuIndex> {
-        Some(CpuIndex(0))
+        self.cpu.is_this_thread().then_some(CpuIndex(0))
     }
 
     fn direct_map(&self) -> DirectMap {
@@ -167,6 +215,25 @@ mod tests {
         // SAFETY: a byte of the arena, which lives and which nobody else uses.
         unsafe { last.write(1) };
         assert_eq!(memory.table(PhysAddr::new(5 * FRAME)), None);
+    }
+
+    #[test]
+    fn one_thread_at_a_time_is_the_cpu() {
+        let arena = Arena::new(FRAME).unwrap();
+        let env = arena.env();
+        assert_eq!(env.cpu(), None, "outside of any section");
+        let outer = env.irq_save();
+        let inner = env.irq_save();
+        assert_eq!(env.cpu(), Some(CpuIndex(0)));
+        let elsewhere = || {
+            let _section = env.irq_save();
+            env.cpu()
+        };
+        let other_thread = || std::thread::scope(|scope| scope.spawn(elsewhere).join().unwrap());
+        drop(inner);
+        assert_eq!((other_thread(), env.cpu()), (None, Some(CpuIndex(0))));
+        drop(outer);
+        assert_eq!((other_thread(), env.cpu()), (Some(CpuIndex(0)), None));
     }
 
     #[test]

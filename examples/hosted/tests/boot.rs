@@ -1,10 +1,14 @@
 //! Boots that must fail by name, boots that must not, and a sweep over the point where memory ends.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panic")]
 
+use core::alloc::Layout;
+
 use kos_alloc::testing::cases;
 use kos_demo_kernel::firmware::{ADDRESS_LIMIT, MAX_ENTRIES};
+use kos_demo_kernel::owned::Block;
 use kos_demo_kernel::platform::{FirmwareKind, FirmwareRegion};
-use kos_demo_kernel::{BootError, Cause, Config, Stage};
+use kos_demo_kernel::{BootError, Cause, Config, Heap, Stage};
+use kos_hosted::platform::Hosted;
 use kos_hosted::{Machine, MachineConfig, MachineError};
 use proptest::prelude::*;
 
@@ -187,6 +191,42 @@ fn a_hundred_kernels_live_in_one_process() {
         .map(|machine| std::thread::spawn(move || machine.exec("kmalloc-demo; free").succeeded()))
         .collect();
     assert!(threads.into_iter().all(|thread| thread.join().unwrap()));
+}
+
+/// A kernel takes calls from any thread, from many at once, though it has one CPU.
+#[test]
+fn threads_share_one_kernel() {
+    let machine = boot(MachineConfig::with_memory(64 * MIB)).unwrap();
+    let before = machine.kernel().frames().stats().allocated();
+    std::thread::scope(|scope| {
+        for seed in 0..4 {
+            let heap = machine.kernel().heap();
+            scope.spawn(move || churn(heap, seed));
+        }
+    });
+    machine.kernel().check().unwrap();
+    assert_eq!(machine.kernel().heap().stats().live_blocks(), 0);
+    machine.kernel().heap().shrink();
+    assert_eq!(machine.kernel().frames().stats().allocated(), before);
+}
+
+/// 5000 allocations and frees; what a block holds must stay.
+fn churn(heap: &Heap<Hosted>, mut random: u32) {
+    let mut blocks: Vec<(Block<'_, _, _>, u8)> = Vec::new();
+    for step in 0..5000_u32 {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let size = usize::try_from(random >> 20).unwrap() + 1;
+        if blocks.len() > 40 || (step % 3 == 2 && !blocks.is_empty()) {
+            let (mut block, stamp) = blocks.swap_remove(size % blocks.len());
+            assert!(block.bytes().iter().all(|&byte| byte == stamp));
+            block.free().unwrap();
+        } else {
+            let mut block = Block::new(heap, Layout::from_size_align(size, 8).unwrap()).unwrap();
+            let stamp = random.to_le_bytes()[2];
+            block.bytes().fill(stamp);
+            blocks.push((block, stamp));
+        }
+    }
 }
 
 /// Memory in pieces of 512 bytes: what the kernel must make of a map.

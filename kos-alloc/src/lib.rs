@@ -15,6 +15,8 @@ mod faces;
 pub mod frame;
 pub mod health;
 mod heap;
+#[expect(unsafe_code, reason = "makes shared words of a lent slice")]
+mod percpu;
 pub mod pool;
 #[expect(unsafe_code, reason = "the ports carry the promises on which memory safety rests")]
 mod ports;

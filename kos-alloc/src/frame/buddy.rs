@@ -130,6 +130,11 @@ impl<'m> Buddy<'m> {
         self.blocks.top()
     }
 
+    /// Whether `range` has a frame and all its frames are managed.
+    pub(super) fn manages(&self, range: FrameRange) -> bool {
+        self.regions.index_of(range).is_some()
+    }
+
     fn take(&mut self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
         validate(request)?;
         self.take_block(request).or_else(|| self.take_run(request)).ok_or_else(|| FrameError::NoMemory {

@@ -12,15 +12,27 @@
 //! A zone refuses what would leave it with less than its min watermark, and, if a higher zone could have served the
 //! request, less than its lowmem reserve on top.
 //!
+//! Frames come and go mostly one at a time, so each CPU keeps some free blocks of the common orders for itself, and uses
+//! them without a lock: all CPUs together at most 1/256 of a zone. They are free in every count, not in the histograms,
+//! and outside of the watermarks. They go back before a request fails: those of this CPU at once, those of the others when
+//! they answer ([`Env::kick`], [`Zones::drain_local`]). Frames freed while a zone is short of memory do not rest. A bit
+//! for each frame tells whether it is owned, so that a wrong free is an error wherever the frame rests.
+//!
 //! A range that is handed out never reaches into a second zone; one that does is refused as `NotManaged`. Claims of exact
 //! frames go below the watermarks.
 //!
-//! Source: Linux, mm/page_alloc.c (zone list, watermarks, lowmem reserve).
+//! Source: Linux, mm/page_alloc.c (zone list, watermarks, lowmem reserve, per-CPU page lists).
 
+mod cache;
+#[expect(unsafe_code, reason = "offers to drain a CPU whose stop the caller promises")]
+mod drain;
+mod live;
+mod local;
 #[expect(unsafe_code, reason = "hands out references to a value that is written once")]
 mod once;
 #[expect(unsafe_code, reason = "implements the port that promises unique frames")]
 mod port;
+mod serve;
 #[expect(unsafe_code, reason = "its caller promises that nobody else uses the frames")]
 mod setup;
 mod slot;
@@ -29,14 +41,13 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod watermark;
+#[expect(unsafe_code, reason = "writes to frames through the direct map")]
+mod zero;
 
 use core::fmt;
 use core::sync::atomic::AtomicBool;
 
-use super::validate;
-use crate::error::{FrameError, FreeError};
 use crate::ports::Env;
-use crate::types::{FrameRange, FrameRequest, ZoneSet};
 
 use once::Once;
 pub use setup::ZonesError;
@@ -50,8 +61,11 @@ pub use watermark::Watermarks;
 /// All frames of a machine, in zones, for all CPUs; implements [`FrameAlloc`](crate::FrameAlloc).
 ///
 /// It can be a `static`: [`new`](Self::new) is `const`, and until [`init`](Self::init) every call fails with `NotReady`.
-/// Every method may be called in interrupt context (not from a non-maskable interrupt) and, unless it says otherwise,
-/// masks interrupts and holds the lock of a zone only as long as one operation of its [`Buddy`](super::Buddy) takes.
+/// Every method may be called in interrupt context (not from a non-maskable interrupt). Unless it says otherwise, it
+/// masks interrupts and holds the lock of a zone only as long as one operation of its [`Buddy`](super::Buddy) takes, or one
+/// batch of at most 64 of them on the way to or from a CPU's cache.
+///
+/// A free is linear in the frames of the range, 64 at a time, as is an allocation: a bit for each is changed.
 ///
 /// ```
 /// use kos_alloc::frame::zone::{Config, Zones, dma_dma32_normal};
@@ -116,53 +130,6 @@ impl<'m, E: Env> Zones<'m, E> {
     /// The table of zones; empty before initialisation.
     pub fn kinds(&self) -> &[ZoneKind] {
         self.table.get().map_or(&[], Table::kinds)
-    }
-
-    fn claim(&self, range: FrameRange) -> Result<FrameRange, FrameError> {
-        let table = self.table.get().ok_or(FrameError::NotReady)?;
-        let slot = self.slot_of(table, range).ok_or(FrameError::NotManaged(range))?;
-        slot.allocate_at(&self.env.irq_save(), range)
-    }
-
-    fn take(&self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
-        let table = self.table.get().ok_or(FrameError::NotReady)?;
-        validate(request)?;
-        let mut largest = 0;
-        for (slot, floor) in self.candidates(table, request) {
-            match slot.allocate(&self.env.irq_save(), request, floor) {
-                Err(FrameError::NoMemory { largest_free, .. }) => largest = largest.max(largest_free),
-                other => return other,
-            }
-        }
-        Err(FrameError::NoMemory { requested: request.count, largest_free: largest })
-    }
-
-    fn give_back(&self, range: FrameRange) -> Result<(), FreeError<FrameRange>> {
-        let table = self.table.get().ok_or(FreeError::NotReady(range))?;
-        let slot = self.slot_of(table, range).ok_or(FreeError::NotManaged(range))?;
-        slot.free(&self.env.irq_save(), range)
-    }
-
-    /// The zones that may serve `request`, the highest first, each with the frames that it must leave free.
-    fn candidates(
-        &self,
-        table: &Table,
-        request: &FrameRequest,
-    ) -> impl Iterator<Item = (&Slot<'m, E>, usize)> {
-        let allowed = |index: &usize| {
-            request.zones.contains(ZoneSet::only(*index)) && table.bounds(*index).start() < request.below
-        };
-        let zones = table.kinds().len();
-        let highest = (0..zones).rev().find(allowed).unwrap_or(0);
-        let indices = (0..zones).rev().filter(allowed);
-        indices.filter_map(move |index| {
-            let slot = self.slots.get(index)?;
-            Some((slot, slot.floor(request, highest)))
-        })
-    }
-
-    fn slot_of(&self, table: &Table, range: FrameRange) -> Option<&Slot<'m, E>> {
-        self.slots.get(table.zone_of(range)?)
     }
 }
 

@@ -6,6 +6,7 @@ use core::sync::atomic::Ordering;
 use super::super::region::{ENTRY, Managed};
 use super::super::{Backend, Buddy, InitError};
 use super::Zones;
+use super::local::Local;
 use super::table::{Config, MAX_ZONES, Table};
 use super::watermark::Watermarks;
 use crate::ports::Env;
@@ -66,7 +67,7 @@ impl<'m, E: Env> Zones<'m, E> {
         usable: &[FrameRange],
         reserved: &[FrameRange],
     ) -> Result<usize, ZonesError> {
-        let plan = Plan::new(config, usable, reserved)?;
+        let plan = Plan::new(config, usable, reserved, self.env.cpus())?;
         let spare = ENTRY * plan.table.kinds().len();
         Ok(plan.all_words()?.checked_add(spare).ok_or(InitError::TooLarge)?)
     }
@@ -89,7 +90,7 @@ impl<'m, E: Env> Zones<'m, E> {
         usable: &[FrameRange],
         reserved: &[FrameRange],
     ) -> Result<(), ZonesError> {
-        let plan = Plan::new(config, usable, reserved)?;
+        let plan = Plan::new(config, usable, reserved, self.env.cpus())?;
         let (needed, given) = (plan.all_words()?, storage.len());
         if needed > given {
             return Err(InitError::Storage { needed, given }.into());
@@ -106,15 +107,12 @@ impl<'m, E: Env> Zones<'m, E> {
     /// Builds the buddy of each zone in its part of `storage`, which is large enough.
     fn fill(&self, mut storage: &'m mut [u64], plan: &Plan<'_>) -> Result<(), InitError> {
         for (index, slot) in self.slots.iter().enumerate().take(plan.table.kinds().len()) {
-            let words = plan.words(index)?;
-            if words == 0 {
-                continue;
-            }
-            let given = storage.len();
-            let too_small = InitError::Storage { needed: words, given };
-            let (part, rest) = storage.split_at_mut_checked(words).ok_or(too_small)?;
-            storage = rest;
-            slot.fill(&self.env.irq_save(), Buddy::over(part, plan.config.buddy, plan.managed(index))?);
+            let Some(words) = plan.words(index)? else { continue };
+            let managed = plan.managed(index);
+            let buddy = Buddy::over(cut(&mut storage, words.buddy)?, plan.config.buddy, managed)?;
+            let bits = cut(&mut storage, words.bits)?;
+            let local = Local::new(bits, cut(&mut storage, words.caches)?, managed, plan.cpus);
+            slot.fill(&self.env.irq_save(), buddy, local);
         }
         Ok(())
     }
@@ -137,11 +135,31 @@ impl<'m, E: Env> Zones<'m, E> {
     }
 }
 
+/// Cuts the first `words` words off `storage`.
+fn cut<'m>(storage: &mut &'m mut [u64], words: usize) -> Result<&'m mut [u64], InitError> {
+    let given = storage.len();
+    storage.split_off_mut(..words).ok_or(InitError::Storage { needed: words, given })
+}
+
 /// The arguments of a set-up, checked.
 struct Plan<'a> {
     config: Config<'a>,
     table: Table,
     managed: Managed<'a>,
+    cpus: usize,
+}
+
+/// Words of storage for one zone, by use.
+struct Words {
+    buddy: usize,
+    bits: usize,
+    caches: usize,
+}
+
+impl Words {
+    fn sum(&self) -> Option<usize> {
+        self.buddy.checked_add(self.bits)?.checked_add(self.caches)
+    }
 }
 
 impl<'a> Plan<'a> {
@@ -149,13 +167,14 @@ impl<'a> Plan<'a> {
         config: &Config<'a>,
         usable: &'a [FrameRange],
         reserved: &'a [FrameRange],
+        cpus: usize,
     ) -> Result<Self, ZonesError> {
         let zones = config.table.len();
         let table = Table::new(config.table).ok_or(ZonesError::Table { zones })?;
         let managed = Managed::new(usable, reserved)?;
         let reach = FrameRange::between(table.bounds(0).start(), table.bounds(zones - 1).end());
         managed.within(reach).largest()?;
-        Ok(Self { config: *config, table, managed })
+        Ok(Self { config: *config, table, managed, cpus })
     }
 
     /// The managed frames of zone number `index`.
@@ -163,20 +182,23 @@ impl<'a> Plan<'a> {
         self.managed.within(self.table.bounds(index))
     }
 
-    /// Words for the books of all zones.
+    /// Words of storage for all zones.
     fn all_words(&self) -> Result<usize, InitError> {
-        let mut words = 0_usize;
+        let mut all = 0_usize;
         for index in 0..self.table.kinds().len() {
-            words = words.checked_add(self.words(index)?).ok_or(InitError::TooLarge)?;
+            let words = self.words(index)?.map_or(Some(0), |words| words.sum());
+            all = words.and_then(|words| all.checked_add(words)).ok_or(InitError::TooLarge)?;
         }
-        Ok(words)
+        Ok(all)
     }
 
-    /// Words for the books of zone number `index`; 0 if it has no frame.
-    fn words(&self, index: usize) -> Result<usize, InitError> {
-        match Buddy::words_for(self.config.buddy, self.managed(index)) {
-            Err(InitError::NoFrames) => Ok(0),
-            other => other,
-        }
+    /// Words of storage for zone number `index`; `None` if it has no frame.
+    fn words(&self, index: usize) -> Result<Option<Words>, InitError> {
+        let buddy = match Buddy::words_for(self.config.buddy, self.managed(index)) {
+            Err(InitError::NoFrames) => return Ok(None),
+            other => other?,
+        };
+        let (bits, caches) = Local::storage_words(self.managed(index), self.cpus)?;
+        Ok(Some(Words { buddy, bits, caches }))
     }
 }

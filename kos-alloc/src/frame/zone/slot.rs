@@ -5,6 +5,9 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::{Backend, Buddy, FrameStats};
+use super::cache::Stack;
+use super::local::Local;
+use super::once::Once;
 use super::watermark::{Floors, Watermarks};
 use crate::error::{FrameError, FreeError};
 use crate::ports::Env;
@@ -15,7 +18,7 @@ use crate::types::{FrameFlags, FrameRange, FrameRequest};
 pub(super) struct Core<'m> {
     pub(super) buddy: Buddy<'m>,
     pub(super) marks: Watermarks,
-    /// Of the calls that went through the lock.
+    /// Of the calls that went through the lock. The free frames are the buddy's to tell.
     pub(super) stats: FrameStats,
 }
 
@@ -23,6 +26,8 @@ pub(super) struct Core<'m> {
 #[repr(align(64))]
 pub(super) struct Slot<'m, E: Env> {
     core: lock_api::Mutex<E::Lock, Option<Core<'m>>>,
+    /// There as soon as the zone has frames.
+    pub(super) local: Once<Local<'m>>,
     pub(super) floors: Floors,
     /// Whether the zone fell below its low watermark and has not reached the high one since.
     pressed: AtomicBool,
@@ -30,7 +35,12 @@ pub(super) struct Slot<'m, E: Env> {
 
 impl<'m, E: Env> Slot<'m, E> {
     pub(super) const fn new() -> Self {
-        Self { core: lock_api::Mutex::new(None), floors: Floors::new(), pressed: AtomicBool::new(false) }
+        Self {
+            core: lock_api::Mutex::new(None),
+            local: Once::new(),
+            floors: Floors::new(),
+            pressed: AtomicBool::new(false),
+        }
     }
 
     /// Runs `work` on the core, if the zone has frames. Must not be nested.
@@ -39,14 +49,14 @@ impl<'m, E: Env> Slot<'m, E> {
     }
 
     /// Gives the zone its frames; false if it has some.
-    pub(super) fn fill(&self, _masked: &E::Irq, buddy: Buddy<'m>) -> bool {
+    pub(super) fn fill(&self, _masked: &E::Irq, buddy: Buddy<'m>, local: Local<'m>) -> bool {
         let mut core = self.core.lock();
         if core.is_some() {
             return false;
         }
         let stats = FrameStats::new(buddy.stats().managed);
         *core = Some(Core { buddy, marks: Watermarks::default(), stats });
-        true
+        self.local.set(local)
     }
 
     /// Whether memory is short here.
@@ -59,18 +69,23 @@ impl<'m, E: Env> Slot<'m, E> {
         if request.flags.contains(FrameFlags::RESERVE) { 0 } else { self.floors.of(highest) }
     }
 
-    /// Serves `request` from the buddy, unless less than `floor` frames would be left.
+    /// Serves `request` from the buddy, unless less than `floor` frames would be left. If memory is not short after that,
+    /// `then` may take more for later.
     pub(super) fn allocate(
         &self,
         masked: &E::Irq,
         request: &FrameRequest,
         floor: usize,
+        then: impl FnOnce(&mut Core<'m>),
     ) -> Result<FrameRange, FrameError> {
         let none = FrameError::NoMemory { requested: request.count, largest_free: 0 };
         self.with(masked, |core| {
             let result = core.take(request, floor);
             core.stats.count_allocation(core.buddy.stats().free, &result);
             self.note_pressure(core);
+            if result.is_ok() && !self.is_pressed() {
+                then(core);
+            }
             result
         })
         .unwrap_or(Err(none))
@@ -98,6 +113,33 @@ impl<'m, E: Env> Slot<'m, E> {
         .unwrap_or(Err(FreeError::NotManaged(range)))
     }
 
+    /// Takes back the oldest batch of `stack`; returns how many frames that were.
+    pub(super) fn take_back(&self, masked: &E::Irq, stack: &Stack<'_>) -> usize {
+        let mut blocks = 0;
+        self.with(masked, |core| {
+            stack.take_oldest(stack.batch(), |block| {
+                let freed = core.buddy.free(block);
+                debug_assert!(freed.is_ok(), "a block in a cache is allocated in the buddy");
+                blocks += usize::from(freed.is_ok());
+            });
+            self.note_pressure(core);
+        });
+        blocks * stack.frames()
+    }
+
+    /// The error of a free of `range`, of which not every frame is live.
+    #[cold]
+    pub(super) fn refuse(&self, masked: &E::Irq, range: FrameRange) -> Result<(), FreeError<FrameRange>> {
+        self.with(masked, |core| {
+            let managed = core.buddy.manages(range);
+            let refused =
+                Err(if managed { FreeError::DoubleFree(range) } else { FreeError::NotManaged(range) });
+            core.stats.count_free(core.buddy.stats().free, &refused);
+            refused
+        })
+        .unwrap_or(Err(FreeError::NotManaged(range)))
+    }
+
     /// Brings [`is_pressed`](Self::is_pressed) up to date.
     pub(super) fn note_pressure(&self, core: &Core<'m>) {
         let (free, pressed) = (core.buddy.stats().free, self.is_pressed());
@@ -120,6 +162,20 @@ impl Core<'_> {
             }
             other => other,
         })
+    }
+
+    /// Takes blocks for `stack` from `window`, to half of its size, and no further down than to the low watermark.
+    pub(super) fn fill(&mut self, stack: &Stack<'_>, window: FrameRange, floor: usize) {
+        let keep = floor.max(self.marks.low);
+        let block = FrameRequest::new(stack.frames()).aligned(stack.frames());
+        while stack.len() < stack.batch() && !stack.is_asked() && self.spare(keep) >= block.count {
+            let Ok(taken) = self.buddy.allocate(&block) else { break };
+            if !window.contains_range(&taken) || !stack.fill(taken) {
+                let back = self.buddy.free(taken);
+                debug_assert!(back.is_ok(), "what was just allocated can be freed");
+                break;
+            }
+        }
     }
 
     /// Frames that can be had before only `floor` are left.

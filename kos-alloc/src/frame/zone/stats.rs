@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::super::{Backend, FrameFailures, FrameStats, Histogram};
 use super::Zones;
+use super::local::Local;
 use super::slot::{Core, Slot};
 use super::table::ZoneKind;
 use super::watermark::Watermarks;
@@ -18,9 +19,11 @@ use crate::types::{FrameRange, FrameRequest, Pfn};
 pub struct ZoneStats {
     /// Its entry of the table.
     pub kind: ZoneKind,
-    /// Its frames and the calls that reached it. A request that it could not serve is one failure here, even if another
-    /// zone served it.
+    /// Its frames and the calls that reached it. Frames that rest with CPUs are free, but count as allocated for
+    /// `peak`. Each attempt to serve a request that failed is one failure here, even if another zone served it.
     pub frames: FrameStats,
+    /// Frames among the free ones that rest with CPUs.
+    pub cached: usize,
     /// Its watermarks.
     pub watermarks: Watermarks,
     /// Whether its free frames fell below `low` and have not reached `high` since.
@@ -106,17 +109,27 @@ impl<'m, E: Env> Zones<'m, E> {
     /// Zone number `index`, if the table has one.
     pub fn zone_stats(&self, index: usize) -> Option<ZoneStats> {
         let (kind, slot) = self.kinds().get(index).zip(self.slots.get(index))?;
-        let seen = slot.with(&self.env.irq_save(), |core| (core.stats, core.marks));
-        let (frames, watermarks) = seen.unwrap_or_default();
-        Some(ZoneStats { kind: *kind, frames, watermarks, pressure: slot.is_pressed() })
+        let seen = self.look(index, |core| (core.stats, core.buddy.stats().free, core.marks));
+        let (stats, free, watermarks) = seen.unwrap_or_default();
+        let (cached, (allocations, frees)) = slot
+            .local
+            .get()
+            .map_or_else(Default::default, |local| (local.caches.resting(), local.caches.calls()));
+        let frames = FrameStats {
+            free: free + cached,
+            allocations: stats.allocations + allocations,
+            frees: stats.frees + frees,
+            ..stats
+        };
+        Some(ZoneStats { kind: *kind, frames, cached, watermarks, pressure: slot.is_pressed() })
     }
 
-    /// Free blocks of zone number `index` by order; none if there is no such zone.
+    /// Free blocks of zone number `index` by order, without those that rest with CPUs; none if there is no such zone.
     pub fn zone_histogram(&self, index: usize) -> Histogram {
         self.look(index, |core| core.buddy.histogram()).unwrap_or(Histogram::EMPTY)
     }
 
-    /// Free blocks of all zones by order; none before initialisation.
+    /// Free blocks of all zones by order, without those that rest with CPUs; none before initialisation.
     pub fn histogram(&self) -> Histogram {
         let mut sum = Histogram::EMPTY;
         for index in 0..self.kinds().len() {
@@ -126,14 +139,17 @@ impl<'m, E: Env> Zones<'m, E> {
         sum
     }
 
-    /// The largest count that a request without flags, limit and zones would get now; 0 before initialisation.
+    /// The largest count that a request without flags, limit and zones would get now; 0 before initialisation. Gives back
+    /// what rests with this CPU first, as a request that fails does.
     pub fn largest_free(&self) -> usize {
         self.largest_for(&FrameRequest::new(1))
     }
 
-    /// The largest count that could stand in `request` now, if it had no alignment and no limit.
+    /// The largest count that could stand in `request` now, if it had no alignment and no limit. As
+    /// [`largest_free`](Self::largest_free).
     pub fn largest_for(&self, request: &FrameRequest) -> usize {
         let Some(table) = self.table.get() else { return 0 };
+        self.drain_local();
         let request = FrameRequest { below: Pfn::MAX, ..*request };
         let largest = |(slot, floor): (&Slot<'m, E>, usize)| {
             slot.with(&self.env.irq_save(), |core| core.largest(floor)).unwrap_or(0)
@@ -147,7 +163,7 @@ impl<'m, E: Env> Zones<'m, E> {
         spans.reduce(|low, high| FrameRange::between(low.start(), high.end())).unwrap_or(FrameRange::EMPTY)
     }
 
-    /// The free blocks in ascending order. A lock is taken anew for each, so that interrupts are not masked long: what
+    /// The free blocks in ascending order, without those that rest with CPUs. A lock is taken anew for each, so that interrupts are not masked long: what
     /// changes meanwhile may be missed.
     pub fn free_blocks(&self) -> impl Iterator<Item = FrameRange> {
         let mut from = Pfn(0);
@@ -158,7 +174,8 @@ impl<'m, E: Env> Zones<'m, E> {
         })
     }
 
-    /// Walks every invariant, with the lock of one zone after the other held: for tests and self-tests.
+    /// Walks every invariant, with the lock of one zone after the other held: for tests and self-tests, while nobody
+    /// allocates or frees.
     ///
     /// # Errors
     ///
@@ -176,10 +193,8 @@ impl<'m, E: Env> Zones<'m, E> {
         if !bounds.contains_range(&span) {
             return Err(corrupt("a zone must have no frame of another"));
         }
-        if core.stats.free != core.buddy.stats().free {
-            return Err(corrupt("the count of a zone must equal its buddy's"));
-        }
-        Ok(())
+        let local = self.slots.get(index).and_then(|slot| slot.local.get());
+        local.map_or(Ok(()), |local| check_local(local, core))
     }
 
     /// Runs `work` on the core of zone number `index`, if it has frames.
@@ -188,13 +203,38 @@ impl<'m, E: Env> Zones<'m, E> {
     }
 }
 
+/// Walks the caches and counts the live frames of a zone.
+fn check_local(local: &Local<'_>, core: &Core<'_>) -> Result<(), Corruption> {
+    let (live, window) = (&local.live, local.live.window());
+    for block in local.caches.blocks() {
+        let corrupt = |what| Err(Corruption { what, frame: block.start() });
+        if local.class_of(block).is_none() {
+            return corrupt("a block in a cache must be an aligned one of the window");
+        }
+        if live.any(block) {
+            return corrupt("a frame in a cache must not be live");
+        }
+        if core.buddy.next_free(block.start()).is_some_and(|free| free.start() < block.end()) {
+            return corrupt("a frame in a cache must not be free in the buddy");
+        }
+    }
+    let FrameStats { managed, free, .. } = core.buddy.stats();
+    let counted = live.count() + local.caches.resting() + free;
+    let exact = window.contains_range(&core.buddy.span());
+    if counted > managed || (exact && counted < managed) {
+        let what = "a frame must be live, in a cache or free in the buddy";
+        return Err(Corruption { what, frame: window.start() });
+    }
+    Ok(())
+}
+
 impl<E: Env> Inventory for Zones<'_, E> {
     fn zone(&self, index: usize) -> Option<ZoneUsage> {
-        let ZoneStats { kind, frames, watermarks, .. } = self.zone_stats(index)?;
+        let ZoneStats { kind, frames, cached, watermarks, .. } = self.zone_stats(index)?;
         let FrameStats { managed, free, .. } = frames;
         let Watermarks { min, low, high } = watermarks;
         let blocks = self.zone_histogram(index);
-        Some(ZoneUsage { name: kind.name, managed, free, cached: 0, min, low, high, blocks })
+        Some(ZoneUsage { name: kind.name, managed, free, cached, min, low, high, blocks })
     }
 
     fn next_free(&self, from: Pfn) -> Option<FrameRange> {

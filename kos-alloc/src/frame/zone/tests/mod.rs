@@ -1,7 +1,10 @@
 //! Tests of zones.
 
 mod behaviour;
+mod caches;
+mod cpus;
 mod setup;
+mod threads;
 
 use alloc::vec;
 use alloc::vec::Vec;

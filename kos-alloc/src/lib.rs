@@ -1,6 +1,10 @@
 #![doc = include_str!("../README.md")]
 #![no_std]
 #![deny(unsafe_code)]
+#![cfg_attr(
+    all(feature = "compat-linked-list", feature = "compat-buddy-system"),
+    expect(ambiguous_glob_reexports, reason = "a kernel takes the place of one peer alone")
+)]
 
 #[cfg(any(test, feature = "testing"))]
 extern crate alloc;
@@ -8,6 +12,8 @@ extern crate alloc;
 extern crate std;
 
 pub mod boot;
+#[cfg(any(feature = "compat-linked-list", feature = "compat-buddy-system"))]
+pub mod compat;
 mod error;
 #[cfg(any(feature = "allocator-api2-02", feature = "allocator-api2-04"))]
 #[expect(unsafe_code, reason = "implements unsafe traits by passing them on")]
@@ -30,6 +36,10 @@ pub mod tiny;
 pub mod txn;
 mod types;
 
+#[cfg(feature = "compat-buddy-system")]
+pub use compat::buddy_system::*;
+#[cfg(feature = "compat-linked-list")]
+pub use compat::linked_list::*;
 pub use error::{AllocError, Corruption, FrameError, FreeError, InitError, ReallocError, Violation};
 pub use frame::{Bitmap, Buddy, Frames, zone::Zones};
 pub use heap::{ClassStats, FailedStats, HeapConfig, HeapStats, KernelHeap, LargeStats, Mode, RefusedStats};

@@ -19,6 +19,7 @@ use core::ptr::NonNull;
 use rlsf::{GRANULARITY, Tlsf};
 
 use super::live::{LiveMap, STEP};
+use super::place::Place;
 use super::{LendError, TinyStats};
 use crate::error::FreeError;
 
@@ -53,27 +54,17 @@ impl<const DOUBLINGS: usize, const STEPS: usize> Chunk<DOUBLINGS, STEPS> {
     ///
     /// The range is writable memory that nobody else uses as long as the chunk is.
     pub(super) unsafe fn create(lent: NonNull<[u8]>) -> Result<NonNull<Self>, LendError> {
-        let place = Place::of::<Self>(lent)?;
+        let place =
+            Place::of::<Self>(lent).map_err(|needed| LendError::TooSmall { given: lent.len(), needed })?;
         if place.pool_bytes > Self::MAX_POOL {
             return Err(LendError::TooLarge { given: lent.len(), max: Self::MAX_POOL });
         }
-        let base = lent.cast::<u8>();
-        // SAFETY: `Place` keeps every offset within the range; here and below.
-        let head = unsafe { base.add(place.head) }.cast::<Self>();
-        // SAFETY: as above.
-        let words = unsafe { base.add(place.words) }.cast::<usize>();
-        // SAFETY: as above.
-        let pool = unsafe { base.add(place.pool) };
-        // SAFETY: within the range, aligned, and for a `usize` every content is one once it is written.
-        unsafe { words.write_bytes(0, place.word_count) };
-        // SAFETY: as above; nothing else refers to these words, and the chunk goes before the range does.
-        let words = unsafe { NonNull::slice_from_raw_parts(words, place.word_count).as_mut() };
+        // SAFETY: passed on from the caller.
+        let (head, live) = unsafe { place.carve(lent) };
         let mut lists = Lists::new();
         // SAFETY: the bytes are the chunk's own, and live as long as it.
-        let taken =
-            unsafe { lists.insert_free_block_ptr(NonNull::slice_from_raw_parts(pool, place.pool_bytes)) };
+        let taken = unsafe { lists.insert_free_block_ptr(live.range()) };
         debug_assert_eq!(taken.map(usize::from), Some(place.pool_bytes));
-        let live = LiveMap::new(words, pool, place.pool_bytes);
         // SAFETY: the place is in the range, aligned, and overlaps neither words nor pool.
         unsafe { head.write(Self { next: None, lent, lists, live, blocks: 0, granted: 0, widest: STEP }) };
         Ok(head)
@@ -243,38 +234,6 @@ impl<const DOUBLINGS: usize, const STEPS: usize> Chunk<DOUBLINGS, STEPS> {
     /// The address `offset` bytes into the pool.
     fn at(&self, offset: usize) -> NonNull<u8> {
         self.live.base().map_addr(|base| base.saturating_add(offset))
-    }
-}
-
-/// Where the parts of a chunk lie: offsets in the lent range.
-struct Place {
-    head: usize,
-    words: usize,
-    word_count: usize,
-    pool: usize,
-    pool_bytes: usize,
-}
-
-impl Place {
-    /// Least bytes of a pool: a block and the sentinel.
-    const MIN_POOL: usize = 2 * GRANULARITY;
-
-    fn of<Head>(lent: NonNull<[u8]>) -> Result<Self, LendError> {
-        let start = lent.cast::<u8>().addr().get();
-        let given = lent.len();
-        // A range that exists ends before the last address, so no sum of an address in it and a head wraps.
-        let align_up = |offset: usize, align: usize| (start + offset).next_multiple_of(align) - start;
-        let too_small = |needed: usize| LendError::TooSmall { given, needed };
-        let head = align_up(0, align_of::<Head>().max(align_of::<usize>()));
-        let words = align_up(head + size_of::<Head>(), align_of::<usize>());
-        let rest = given.checked_sub(words).ok_or(too_small(words + GRANULARITY + Self::MIN_POOL))?;
-        let word_count = LiveMap::words_for(rest).max(1);
-        let pool = align_up(words + word_count * size_of::<usize>(), GRANULARITY);
-        let pool_bytes = given.saturating_sub(pool) & !(GRANULARITY - 1);
-        if pool_bytes < Self::MIN_POOL {
-            return Err(too_small(pool + Self::MIN_POOL));
-        }
-        Ok(Self { head, words, word_count, pool, pool_bytes })
     }
 }
 

@@ -25,11 +25,24 @@ impl LiveMap {
         bytes.div_ceil(STEP * BITS)
     }
 
-    /// The map of `bytes` bytes from `base`, nothing live, in as many `words` as [`words_for`](Self::words_for) says.
-    pub(crate) fn new(words: &'static mut [usize], base: NonNull<u8>, bytes: usize) -> Self {
-        words.fill(0);
+    /// The map of `bytes` bytes from `base`, nothing live, in `count` words at `words`, as many as
+    /// [`words_for`](Self::words_for) says.
+    ///
+    /// # Safety
+    ///
+    /// The words are aligned and writable, and nobody else uses them for as long as the map is used.
+    pub(crate) unsafe fn new(words: NonNull<usize>, count: usize, base: NonNull<u8>, bytes: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { words.write_bytes(0, count) };
+        // SAFETY: as above, and every word is written now.
+        let words = unsafe { NonNull::slice_from_raw_parts(words, count).as_mut() };
         let steps = (bytes / STEP).min(words.len() * BITS);
         Self { base, steps, words }
+    }
+
+    /// The range.
+    pub(crate) const fn range(&self) -> NonNull<[u8]> {
+        NonNull::slice_from_raw_parts(self.base, self.bytes())
     }
 
     /// The first byte of the range.

@@ -6,6 +6,7 @@
 //! | `ranges` | `Tiny`: several lent ranges |
 //! | `chunk` | one of them: rlsf's lists, the checks of every free |
 //! | `live` | which addresses are live blocks |
+//! | `place` | how a range is cut into head, map and pool |
 //!
 //! The type parameters: a range, and so a block, is at most a granule (four words) times 2^`DOUBLINGS`; each doubling is
 //! cut into `STEPS` lists, a power of two up to 16, so that a search passes over blocks that are up to 1/`STEPS` larger
@@ -15,7 +16,10 @@
 
 #[expect(unsafe_code, reason = "hands live blocks alone to rlsf, and writes its head into lent memory")]
 mod chunk;
+#[expect(unsafe_code, reason = "its words lie in lent memory")]
 mod live;
+#[expect(unsafe_code, reason = "cuts lent memory")]
+mod place;
 #[expect(unsafe_code, reason = "follows the list of chunks, which is the heap's own")]
 mod ranges;
 #[expect(
@@ -31,6 +35,8 @@ use core::fmt;
 
 pub use self::ranges::Tiny;
 pub use self::simple::SimpleHeap;
+#[cfg(any(feature = "compat-linked-list", feature = "compat-buddy-system"))]
+pub(crate) use self::{live::LiveMap, place::Place};
 
 /// Why a range was not taken. The heap is as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

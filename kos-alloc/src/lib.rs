@@ -19,6 +19,7 @@ mod error;
 #[expect(unsafe_code, reason = "implements unsafe traits by passing them on")]
 mod faces;
 pub mod frame;
+pub mod growth;
 pub mod health;
 mod heap;
 #[expect(unsafe_code, reason = "makes shared words of a lent slice")]
@@ -42,6 +43,7 @@ pub use compat::buddy_system::*;
 pub use compat::linked_list::*;
 pub use error::{AllocError, Corruption, FrameError, FreeError, InitError, ReallocError, Violation};
 pub use frame::{Bitmap, Buddy, Frames, zone::Zones};
+pub use growth::Growing;
 pub use heap::{ClassStats, FailedStats, HeapConfig, HeapStats, KernelHeap, LargeStats, Mode, RefusedStats};
 pub use pool::{Pool, PoolEmpty, PoolStats, SharedPool};
 pub use ports::{BlockAlloc, Env, FrameAlloc, Inventory, Reclaim};

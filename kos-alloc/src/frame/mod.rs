@@ -96,7 +96,7 @@ pub trait Backend {
 }
 
 /// Refuses what no allocator can mean.
-fn validate(request: &FrameRequest) -> Result<(), FrameError> {
+pub(crate) fn validate(request: &FrameRequest) -> Result<(), FrameError> {
     let FrameRequest { count, align, .. } = *request;
     if count == 0 || !align.is_power_of_two() { Err(FrameError::BadRequest { count, align }) } else { Ok(()) }
 }

@@ -37,7 +37,7 @@ impl Level {
 
 impl Tree {
     /// A bitmap without a bit.
-    pub(super) const EMPTY: Self = Self { start: 0, end: 0, bits: 0 };
+    pub(crate) const EMPTY: Self = Self { start: 0, end: 0, bits: 0 };
 
     /// The shape of `bits` bits in the words from `start`; `None` if the words cannot be counted.
     pub(crate) fn new(start: usize, bits: usize) -> Option<Self> {
@@ -113,7 +113,7 @@ impl Tree {
 
     /// Whether any bit from `first` to `last`, both included, is set. Reads one word if they lie in one, else at most
     /// two a level.
-    pub(super) fn any(&self, words: &[u64], first: usize, last: usize) -> bool {
+    pub(crate) fn any(&self, words: &[u64], first: usize, last: usize) -> bool {
         if first / WORD != last / WORD {
             return self.next(words, first).is_some_and(|found| found <= last);
         }
@@ -122,7 +122,7 @@ impl Tree {
     }
 
     /// The lowest clear bit at `from` or above, at most `limit`. Reads the words between.
-    pub(super) fn next_clear(&self, words: &[u64], from: usize, limit: usize) -> usize {
+    pub(crate) fn next_clear(&self, words: &[u64], from: usize, limit: usize) -> usize {
         let mut index = from;
         while index < limit {
             let clear = !read(words, self.start + index / WORD) & !0 << (index % WORD);

@@ -1,6 +1,6 @@
 //! Owners of what the allocators hand out: dropped, it goes back. So commands and tests need no `unsafe` and cannot leak.
 //!
-//! Invariant: a [`Block`] or [`Run`] is live and belongs to its value alone, from its making to its drop; the fields are
+//! Invariant: a [`Space`], [`Block`] or [`Run`] is live and belongs to its value alone, from its making to its drop; the fields are
 //! private, and only this file frees. A block in a [`Mailbox`] belongs to nobody but the mailbox.
 #![expect(unsafe_code, reason = "freeing is unsafe; here is the proof that nobody uses what is freed")]
 
@@ -20,54 +20,30 @@ pub type HeapBlock<'k, P> = Block<'k, <P as Platform>::Env, SharedFrames<P>>;
 /// What a block that nobody zeroed holds, so that nobody relies on it.
 pub const JUNK: u8 = 0xa5;
 
-/// A live block of the heap.
+/// A live block of the heap whose content nobody looks at.
 #[derive(Debug)]
-pub struct Block<'k, E: Env, F: FrameAlloc> {
+pub struct Space<'k, E: Env, F: FrameAlloc> {
     heap: &'k KernelHeap<E, F>,
     start: NonNull<u8>,
     layout: Layout,
 }
 
-impl<'k, E: Env, F: FrameAlloc> Block<'k, E, F> {
-    /// A zeroed block.
-    ///
-    /// # Errors
-    /// As [`kos_alloc::KernelHeap::allocate_zeroed`].
-    pub fn zeroed(heap: &'k KernelHeap<E, F>, layout: Layout) -> Result<Self, AllocError> {
-        Ok(Self { heap, start: heap.allocate_zeroed(layout)?, layout })
-    }
-
-    /// A block filled with [`JUNK`].
+impl<'k, E: Env, F: FrameAlloc> Space<'k, E, F> {
+    /// A block with any content.
     ///
     /// # Errors
     /// As [`kos_alloc::KernelHeap::allocate`].
+    #[inline]
     pub fn new(heap: &'k KernelHeap<E, F>, layout: Layout) -> Result<Self, AllocError> {
-        let start = heap.allocate(layout)?;
-        // SAFETY: the block was just allocated with so many bytes.
-        unsafe { start.write_bytes(JUNK, layout.size()) };
-        Ok(Self { heap, start, layout })
+        Ok(Self { heap, start: heap.allocate(layout)?, layout })
     }
 
     /// The owner of a block that a transaction left when it committed.
     ///
     /// # Safety
-    /// It is a live block of `heap` with this layout, and nobody else owns it. Who calls [`bytes`](Self::bytes) has written all
-    /// of them.
+    /// It is a live block of `heap` with this layout, and nobody else owns it.
     pub const unsafe fn adopt(heap: &'k KernelHeap<E, F>, start: NonNull<u8>, layout: Layout) -> Self {
         Self { heap, start, layout }
-    }
-
-    /// Where it starts.
-    #[must_use]
-    pub const fn start(&self) -> NonNull<u8> {
-        self.start
-    }
-
-    /// Its bytes.
-    pub const fn bytes(&mut self) -> &mut [u8] {
-        // SAFETY: the block has so many bytes (for 0 the pointer is aligned and not null, which suffices), they were written
-        // by `zeroed` or `new`, and belong to this value, which is borrowed.
-        unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr(), self.layout.size()) }
     }
 
     /// Gives it back.
@@ -75,18 +51,65 @@ impl<'k, E: Env, F: FrameAlloc> Block<'k, E, F> {
     /// # Errors
     /// The heap says that it is no block of its: the heap is corrupt.
     pub fn free(self) -> Result<(), FreeError<NonNull<u8>>> {
-        let block = ManuallyDrop::new(self);
+        let space = ManuallyDrop::new(self);
         // SAFETY: the block is live, and with its owner gone nobody uses it.
-        unsafe { block.heap.free(block.start, block.layout) }
+        unsafe { space.heap.free(space.start, space.layout) }
     }
 }
 
-impl<E: Env, F: FrameAlloc> Drop for Block<'_, E, F> {
+impl<E: Env, F: FrameAlloc> Drop for Space<'_, E, F> {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: the block is live, and with its owner gone nobody uses it.
         let freed = unsafe { self.heap.free(self.start, self.layout) };
         // A refusal would be the heap's fault: it counts it, `memstat` shows it.
         let _ = freed;
+    }
+}
+
+/// A live block of the heap, every byte of which was written.
+#[derive(Debug)]
+pub struct Block<'k, E: Env, F: FrameAlloc>(Space<'k, E, F>);
+
+impl<'k, E: Env, F: FrameAlloc> Block<'k, E, F> {
+    /// A zeroed block.
+    ///
+    /// # Errors
+    /// As [`kos_alloc::KernelHeap::allocate_zeroed`].
+    pub fn zeroed(heap: &'k KernelHeap<E, F>, layout: Layout) -> Result<Self, AllocError> {
+        Ok(Self(Space { heap, start: heap.allocate_zeroed(layout)?, layout }))
+    }
+
+    /// A block filled with [`JUNK`].
+    ///
+    /// # Errors
+    /// As [`kos_alloc::KernelHeap::allocate`].
+    pub fn new(heap: &'k KernelHeap<E, F>, layout: Layout) -> Result<Self, AllocError> {
+        let space = Space::new(heap, layout)?;
+        // SAFETY: the block was just allocated with so many bytes.
+        unsafe { space.start.write_bytes(JUNK, layout.size()) };
+        Ok(Self(space))
+    }
+
+    /// Where it starts.
+    #[must_use]
+    pub const fn start(&self) -> NonNull<u8> {
+        self.0.start
+    }
+
+    /// Its bytes.
+    pub const fn bytes(&mut self) -> &mut [u8] {
+        // SAFETY: the block has so many bytes (for 0 the pointer is aligned and not null, which suffices), they were written
+        // by `zeroed` or `new`, and belong to this value, which is borrowed.
+        unsafe { core::slice::from_raw_parts_mut(self.0.start.as_ptr(), self.0.layout.size()) }
+    }
+
+    /// Gives it back.
+    ///
+    /// # Errors
+    /// As [`Space::free`].
+    pub fn free(self) -> Result<(), FreeError<NonNull<u8>>> {
+        self.0.free()
     }
 }
 
@@ -108,10 +131,10 @@ impl Mailbox {
         block: Option<Block<'k, E, F>>,
     ) -> Option<Block<'k, E, F>> {
         let put = block.map(ManuallyDrop::new);
-        assert!(put.as_ref().is_none_or(|block| block.layout == Self::LAYOUT), "a mailbox has one layout");
-        let put = put.map_or(ptr::null_mut(), |block| block.start.as_ptr());
+        assert!(put.as_ref().is_none_or(|block| block.0.layout == Self::LAYOUT), "a mailbox has one layout");
+        let put = put.map_or(ptr::null_mut(), |block| block.start().as_ptr());
         let start = NonNull::new(self.0.swap(put, Ordering::AcqRel))?;
-        Some(Block { heap, start, layout: Self::LAYOUT })
+        Some(Block(Space { heap, start, layout: Self::LAYOUT }))
     }
 }
 
@@ -125,14 +148,14 @@ pub fn free_wrongly<E: Env, F: FrameAlloc>(
 ) -> Result<(), FreeError<NonNull<u8>>> {
     let (start, layout) = match wrong {
         Wrong::Twice(block) => {
-            let (start, layout) = (block.start, block.layout);
+            let Space { start, layout, .. } = block.0;
             block.free()?;
             (start, layout)
         }
-        Wrong::Inside(block) => {
-            (block.start.map_addr(|at| at.saturating_add(block.layout.size() / 2)), block.layout)
+        Wrong::Inside(Block(Space { start, layout, .. })) => {
+            (start.map_addr(|at| at.saturating_add(layout.size() / 2)), *layout)
         }
-        Wrong::Layout(block, layout) => (block.start, layout),
+        Wrong::Layout(block, layout) => (block.start(), layout),
         Wrong::Foreign(start, layout) => (NonNull::from(start).cast(), layout),
     };
     // SAFETY: by construction of `Wrong` no live block starts at `start` with this layout, and such a free is refused

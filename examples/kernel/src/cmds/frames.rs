@@ -34,7 +34,7 @@ pub(super) fn run<P: Platform>(kernel: &Kernel<P>, arguments: &[&str], out: &mut
     )?;
     writeln!(
         out,
-        "         #        in use                                  R  reserved                 .  not usable"
+        "         #        in use, or with a CPU                   R  reserved                 .  not usable"
     )?;
     orders(kernel, out)?;
     Ok(Next::Continue)
@@ -57,10 +57,11 @@ fn zones<P: Platform>(kernel: &Kernel<P>, cell: usize, out: &mut dyn Write) -> f
         let Some(zone) = frames.zone(index).filter(|zone| zone.managed > 0) else { continue };
         writeln!(
             out,
-            "{:>16}  {} of {} frames free{}",
+            "{:>16}  {} of {} frames free, {} of them with the CPUs{}",
             zone.name,
             Grouped(zone.free as u64),
             Grouped(zone.managed as u64),
+            Grouped(zone.cached as u64),
             if zone.free < zone.low { ", under pressure" } else { "" }
         )?;
         picture(kernel, bounds, cell, out)?;

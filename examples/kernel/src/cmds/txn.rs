@@ -10,7 +10,7 @@ use kos_alloc::{AllocError, BlockAlloc, FrameRange, FrameRequest, Transaction};
 use super::no_arguments;
 use crate::Kernel;
 use crate::glue::inject::HeapInjector;
-use crate::owned::{Block, Run};
+use crate::owned::{Run, Space};
 use crate::platform::Platform;
 use crate::shell::{CommandError, CommandResult, Next};
 use crate::text::Text;
@@ -89,7 +89,7 @@ fn take_apart<P: Platform>(kernel: &Kernel<P>, process: BlockBox<'_, crate::Heap
         drop(unsafe { Run::adopt(heap.frames(), range) });
     }
     for (start, layout) in [(process.files, FILES), (process.header, HEADER)] {
-        // SAFETY: as above; nobody will read the bytes that nobody has written.
-        drop(unsafe { Block::adopt(heap, start, layout) });
+        // SAFETY: as above.
+        drop(unsafe { Space::adopt(heap, start, layout) });
     }
 }

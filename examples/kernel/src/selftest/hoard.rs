@@ -27,6 +27,7 @@ impl<'k, P: Platform> Hoard<'k, P> {
             let pushed = singles.push(Run::new(frames, FrameRequest::new(1))?);
             ensure!(pushed.is_ok(), "a hoard gives back {SINGLES} frames at most");
         }
+        frames.drain_local();
         let mut rest = heapless::Vec::new();
         while frames.largest_free() > 0 {
             let pushed = rest.push(Run::new(frames, FrameRequest::new(frames.largest_free()))?);

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 
 use super::cpus::{Cpus, on};
 use super::{free, keeping_nothing, with_zones};
-use crate::frame::zone::ZoneKind;
+use crate::frame::zone::{ZoneKind, Zones};
 use crate::ports::FrameAlloc;
 use crate::types::{FrameRange, FrameRequest, Pfn};
 
@@ -37,40 +37,10 @@ fn frames_have_one_owner_whatever_cpu_frees_them() {
         let owners = Owners((0..FRAMES.count()).map(|_| AtomicUsize::new(0)).collect());
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..CPUS).map(|_| mpsc::channel::<FrameRange>()).unzip();
         std::thread::scope(|scope| {
-            for (cpu, receiver) in receivers.into_iter().enumerate() {
-                let (neighbour, owners) = (senders[(cpu + 1) % CPUS].clone(), &owners);
-                scope.spawn(move || {
-                    on(cpu, || {
-                        let mut mine: Vec<FrameRange> = Vec::new();
-                        let give_back = |range| {
-                            owners.change(range, cpu + 1, 0);
-                            free(zones, range).unwrap();
-                        };
-                        for turn in 0..6000 {
-                            let counts = [1, 1, 2, 4, 1, 8, 3, 1, 512, 37];
-                            let request = FrameRequest::new(counts[(turn * 7 + cpu) % counts.len()]);
-                            if let Ok(range) = zones.allocate(&request) {
-                                owners.change(range, 0, cpu + 1);
-                                mine.push(range);
-                            }
-                            if turn % 500 == 499 {
-                                zones.drain_local();
-                            }
-                            if mine.len() > 150 {
-                                let range = mine.swap_remove(turn % 150);
-                                if turn % 3 == 0 {
-                                    owners.change(range, cpu + 1, (cpu + 1) % CPUS + 1);
-                                    neighbour.send(range).unwrap();
-                                } else {
-                                    give_back(range);
-                                }
-                            }
-                            receiver.try_iter().for_each(give_back);
-                        }
-                        drop(neighbour);
-                        mine.into_iter().chain(receiver.iter()).for_each(give_back);
-                    });
-                });
+            for (cpu, inbox) in receivers.into_iter().enumerate() {
+                let neighbour = senders[(cpu + 1) % CPUS].clone();
+                let worker = Worker { cpu, zones, owners: &owners, mine: Vec::new() };
+                scope.spawn(move || on(cpu, || worker.run(neighbour, inbox)));
             }
             drop(senders);
         });
@@ -81,6 +51,53 @@ fn frames_have_one_owner_whatever_cpu_frees_them() {
         });
         assert_eq!(zones.histogram(), before);
     });
+}
+
+/// What one CPU does and has.
+struct Worker<'a, 'm, 'e> {
+    cpu: usize,
+    zones: &'a Zones<'m, &'e Cpus>,
+    owners: &'a Owners,
+    mine: Vec<FrameRange>,
+}
+
+impl Worker<'_, '_, '_> {
+    fn run(mut self, neighbour: mpsc::Sender<FrameRange>, inbox: mpsc::Receiver<FrameRange>) {
+        for turn in 0..6000 {
+            self.allocate(turn);
+            if turn % 500 == 499 {
+                self.zones.drain_local();
+            }
+            if self.mine.len() > 150 {
+                let range = self.mine.swap_remove(turn % 150);
+                if turn % 3 == 0 {
+                    self.owners.change(range, self.cpu + 1, (self.cpu + 1) % CPUS + 1);
+                    neighbour.send(range).unwrap();
+                } else {
+                    self.give_back(range);
+                }
+            }
+            inbox.try_iter().for_each(|range| self.give_back(range));
+        }
+        let rest = core::mem::take(&mut self.mine);
+        rest.into_iter().for_each(|range| self.give_back(range));
+        drop(neighbour);
+        inbox.into_iter().for_each(|range| self.give_back(range));
+    }
+
+    fn allocate(&mut self, turn: usize) {
+        let counts = [1, 1, 2, 4, 1, 8, 3, 1, 512, 37];
+        let request = FrameRequest::new(counts[(turn * 7 + self.cpu) % counts.len()]);
+        if let Ok(range) = self.zones.allocate(&request) {
+            self.owners.change(range, 0, self.cpu + 1);
+            self.mine.push(range);
+        }
+    }
+
+    fn give_back(&self, range: FrameRange) {
+        self.owners.change(range, self.cpu + 1, 0);
+        free(self.zones, range).unwrap();
+    }
 }
 
 /// Of several CPUs that free the same frame, one does, and the others are told.

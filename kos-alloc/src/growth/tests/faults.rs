@@ -40,7 +40,7 @@ fn every_growth_may_fail() {
         assert!(failed <= 1, "failure {k} fails one request, or none if less will do");
         failures += failed;
         if below.frames.calls() <= k {
-            assert!(k > 5 && failures > 1 && failures < k, "{k} failures, {failures} felt");
+            assert!(k > 5 && failures > 5, "{k} failures, {failures} felt");
             return;
         }
     }

@@ -6,7 +6,7 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use kos_alloc::frame::Config;
-use kos_alloc::{Buddy, CpuIndex, DirectMap, Env, FrameRange, Frames, HeapConfig, KernelHeap, Pfn};
+use kos_alloc::{Buddy, CpuIndex, DirectMap, Env, FrameRange, Frames, HeapConfig, KernelHeap, Mode, Pfn};
 
 use crate::harness::memory::Arena;
 use crate::harness::must;
@@ -86,8 +86,8 @@ pub(crate) fn storage(words: usize) -> &'static mut [u64] {
     vec![0; words].leak()
 }
 
-/// A heap over the whole of `arena`, which must outlive it; and the bytes of its frames' books, which lie outside.
-pub(crate) fn heap<L>(arena: &Arena) -> (KernelHeap<Host<L>, Frames<Host<L>>>, usize)
+/// A heap in `mode` over the whole of `arena`, which must outlive it; and the bytes of its frames' books, which lie outside.
+pub(crate) fn heap<L>(arena: &Arena, mode: Mode) -> (KernelHeap<Host<L>, Frames<Host<L>>>, usize)
 where
     L: lock_api::RawMutex + Send + Sync,
 {
@@ -99,6 +99,6 @@ where
     // SAFETY: the frames are those of the arena, which is used by nobody else and lives as long as the heap.
     must(unsafe { frames.init(buddy) }.ok());
     let heap = KernelHeap::new(host, frames);
-    must(heap.init(HeapConfig::default()).ok());
+    must(heap.init(HeapConfig { mode, ..HeapConfig::default() }).ok());
     (heap, words * size_of::<u64>())
 }

@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use std::alloc::System;
 use std::thread;
 
-use kos_alloc::{Frames, KernelHeap};
+use kos_alloc::{Frames, KernelHeap, Mode};
 use mimalloc::MiMalloc;
 use talc::TalcLock;
 use talc::source::Manual;
@@ -58,7 +58,7 @@ pub(crate) fn question(name: &'static str, job: Job) -> Question {
         operations: BLOCKS,
         shape: Shape::Repeated { counted: 1 },
         subjects: vec![
-            subject::<Kos>("kos-alloc KernelHeap", "checks every free", job),
+            subject::<Kos>("kos-alloc KernelHeap Hybrid", "checks every free", job),
             subject::<Talc>(&format!("{} TalcLock, spin lock", peer("talc")), "", job),
             subject::<LinkedList>(&format!("{}, spin lock", peer("linked_list_allocator")), "", job),
             subject::<Global<MiMalloc>>(&peer("mimalloc"), "memory of the OS", job),
@@ -171,7 +171,7 @@ struct Kos {
 impl Shared for Kos {
     fn new() -> Self {
         let arena = Arena::touched(ARENA_BYTES);
-        let (heap, _) = kos::heap(&arena);
+        let (heap, _) = kos::heap(&arena, Mode::Hybrid);
         Self { heap, _arena: arena }
     }
 

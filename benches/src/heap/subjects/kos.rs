@@ -3,7 +3,7 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use kos_alloc::{Frames, KernelHeap};
+use kos_alloc::{Frames, KernelHeap, Mode};
 use lock_api::RawMutex;
 
 use crate::harness::memory::{ARENA_BYTES, Arena};
@@ -11,17 +11,18 @@ use crate::harness::must;
 use crate::heap::Heap;
 use crate::kos::{self, Host};
 
-/// `KernelHeap`; heap and frames lock with `L`.
-pub(super) struct Kos<L: RawMutex + Send + Sync> {
+/// `KernelHeap` in mode `Hybrid` or `TwoTier`; heap and frames lock with `L`.
+pub(super) struct Kos<L: RawMutex + Send + Sync, const HYBRID: bool> {
     heap: KernelHeap<Host<L>, Frames<Host<L>>>,
     books: usize,
     _arena: Arena,
 }
 
-impl<L: RawMutex + Send + Sync + 'static> Heap for Kos<L> {
+impl<L: RawMutex + Send + Sync + 'static, const HYBRID: bool> Heap for Kos<L, HYBRID> {
     fn new() -> Self {
         let arena = Arena::touched(ARENA_BYTES);
-        let (heap, books) = kos::heap(&arena);
+        let mode = if HYBRID { Mode::Hybrid } else { Mode::TwoTier };
+        let (heap, books) = kos::heap(&arena, mode);
         Self { heap, books, _arena: arena }
     }
 

@@ -18,9 +18,12 @@ mod talc;
 
 /// All heaps, ours first.
 pub(crate) fn subjects<W: Workload>(workload: W) -> Vec<Subject> {
+    let checks = "checks every free";
     let mut subjects = vec![
-        shared::<kos::Kos<Spin>, W>("kos-alloc KernelHeap, spin lock", "checks every free", workload),
-        exclusive::<kos::Kos<NoLock>, W>("kos-alloc KernelHeap", "checks every free", workload),
+        shared::<kos::Kos<Spin, true>, W>("kos-alloc KernelHeap Hybrid, spin lock", checks, workload),
+        shared::<kos::Kos<Spin, false>, W>("kos-alloc KernelHeap TwoTier, spin lock", checks, workload),
+        exclusive::<kos::Kos<NoLock, true>, W>("kos-alloc KernelHeap Hybrid", checks, workload),
+        exclusive::<kos::Kos<NoLock, false>, W>("kos-alloc KernelHeap TwoTier", checks, workload),
     ];
     subjects.extend(pair::<classic::LinkedList, W>("linked_list_allocator", workload));
     subjects.extend(pair::<classic::BuddySystem, W>("buddy_system_allocator", workload));

@@ -1,4 +1,7 @@
 //! First what may fail, then what cannot: [`Reservation`].
+//!
+//! Invariant: the first `held` pieces of a kind are live blocks (or frames) of `heap` for what the kind wants, of which
+//! nobody else knows. A piece that is popped is no longer among them, so it is handed out or freed once.
 
 use core::alloc::Layout;
 use core::fmt;

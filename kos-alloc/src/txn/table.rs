@@ -4,8 +4,8 @@
 //! kind 0 │ kind 1 │ … │ its pieces, one word each … │ those of kind 1 … │ …
 //! ```
 //!
-//! Invariant: `memory` is a live block of `heap` with the layout of [`parts`], of which nobody else knows; every kind and
-//! every piece in it is initialised.
+//! Invariant: kinds and pieces are initialised and lie in one live block of `heap` with this layout, of which nobody else
+//! knows.
 
 use core::alloc::Layout;
 use core::ptr::{self, NonNull};
@@ -39,9 +39,11 @@ pub(super) type Piece = *mut u8;
 /// The lines and the pieces.
 pub(super) struct Table<'a, A: BlockAlloc> {
     heap: &'a A,
-    memory: NonNull<u8>,
-    kinds: usize,
-    pieces: usize,
+    layout: Layout,
+    /// At the start of the block.
+    kinds: NonNull<[Kind]>,
+    /// Behind them.
+    pieces: NonNull<[Piece]>,
 }
 
 impl<'a, A: BlockAlloc> Table<'a, A> {
@@ -52,63 +54,59 @@ impl<'a, A: BlockAlloc> Table<'a, A> {
     ) -> Result<Self, AllocError> {
         let kinds = lines.clone().count();
         let pieces = lines.clone().try_fold(0usize, |sum, (_, count)| sum.checked_add(count));
-        let (pieces, (layout, _)) =
-            pieces.and_then(|pieces| Some((pieces, parts(kinds, pieces)?))).ok_or(TOO_MANY)?;
+        let pieces = pieces.ok_or(TOO_MANY)?;
+        let (layout, offset) = parts(kinds, pieces).ok_or(TOO_MANY)?;
         let memory = heap.allocate(layout)?;
-        let table = Self { heap, memory, kinds, pieces };
-        table.initialise(lines);
-        Ok(table)
-    }
-
-    fn initialise(&self, lines: impl Iterator<Item = (Wanted, usize)>) {
-        let mut first = 0;
-        for (index, (wanted, reserved)) in lines.take(self.kinds).enumerate() {
-            // SAFETY: the block has room for so many kinds, and `index` is less.
-            let place = unsafe { self.memory.cast::<Kind>().add(index) };
-            // SAFETY: as above; nobody refers to the block yet.
-            unsafe { place.write(Kind { wanted, reserved, held: 0, first }) };
-            first += reserved;
-        }
-        for index in 0..self.pieces {
-            // SAFETY: the block has room for so many pieces, and `index` is less.
-            let place = unsafe { self.first_piece().add(index) };
-            // SAFETY: as above; nobody refers to the block yet.
-            unsafe { place.write(ptr::null_mut()) };
-        }
+        // SAFETY: the block has the layout of `parts`, so the offset is inside it or at its end.
+        let behind = unsafe { memory.add(offset) };
+        let kinds = NonNull::slice_from_raw_parts(memory.cast(), kinds);
+        let pieces = NonNull::slice_from_raw_parts(behind.cast(), pieces);
+        initialise(kinds, pieces, lines);
+        Ok(Self { heap, layout, kinds, pieces })
     }
 
     /// The lines, and the pieces of all of them.
-    pub(super) fn parts(&mut self) -> (&mut [Kind], &mut [Piece]) {
-        let kinds = NonNull::slice_from_raw_parts(self.memory.cast::<Kind>(), self.kinds);
-        let mut pieces = NonNull::slice_from_raw_parts(self.first_piece(), self.pieces);
-        let mut kinds = kinds;
-        // SAFETY: all of them are initialised, and the table is borrowed as long as the slice.
-        let kinds = unsafe { kinds.as_mut() };
-        // SAFETY: as above; the two parts are apart.
-        let pieces = unsafe { pieces.as_mut() };
+    pub(super) const fn parts(&mut self) -> (&mut [Kind], &mut [Piece]) {
+        // SAFETY: all kinds are initialised, and the table, which owns them, is borrowed as long as the slice.
+        let kinds = unsafe { self.kinds.as_mut() };
+        // SAFETY: so are all pieces, which lie behind the kinds.
+        let pieces = unsafe { self.pieces.as_mut() };
         (kinds, pieces)
     }
 
     /// The lines.
-    pub(super) fn kinds(&self) -> &[Kind] {
-        let kinds = NonNull::slice_from_raw_parts(self.memory.cast::<Kind>(), self.kinds);
-        // SAFETY: all of them are initialised, and the table is borrowed as long as the slice.
-        unsafe { kinds.as_ref() }
-    }
-
-    fn first_piece(&self) -> NonNull<Piece> {
-        let offset = parts(self.kinds, self.pieces).map_or(0, |(_, offset)| offset);
-        // SAFETY: the block has this layout, so the offset is inside it or at its end.
-        unsafe { self.memory.add(offset) }.cast()
+    pub(super) const fn kinds(&self) -> &[Kind] {
+        // SAFETY: all of them are initialised, and the table, which owns them, is borrowed as long as the slice.
+        unsafe { self.kinds.as_ref() }
     }
 }
 
 impl<A: BlockAlloc> Drop for Table<'_, A> {
     fn drop(&mut self) {
-        if let Some((layout, _)) = parts(self.kinds, self.pieces) {
-            // SAFETY: the block is the table's alone, with this layout. One that the heap refuses is leaked.
-            let _ = unsafe { self.heap.free(self.memory, layout) };
-        }
+        // SAFETY: the block is the table's alone, with this layout. One that the heap refuses is leaked.
+        let _ = unsafe { self.heap.free(self.kinds.cast(), self.layout) };
+    }
+}
+
+/// Writes the lines, and pieces that are none, into a block that has room for both and is nobody else's.
+fn initialise(
+    kinds: NonNull<[Kind]>,
+    pieces: NonNull<[Piece]>,
+    lines: impl Iterator<Item = (Wanted, usize)>,
+) {
+    let mut first = 0;
+    for (index, (wanted, reserved)) in lines.take(kinds.len()).enumerate() {
+        // SAFETY: the index is less than the number of kinds, for which there is room.
+        let place = unsafe { kinds.cast::<Kind>().add(index) };
+        // SAFETY: the place is inside the block and aligned, and nobody refers to it yet.
+        unsafe { place.write(Kind { wanted, reserved, held: 0, first }) };
+        first += reserved;
+    }
+    for index in 0..pieces.len() {
+        // SAFETY: the index is less than the number of pieces, for which there is room.
+        let place = unsafe { pieces.cast::<Piece>().add(index) };
+        // SAFETY: the place is inside the block and aligned, and nobody refers to it yet.
+        unsafe { place.write(ptr::null_mut()) };
     }
 }
 

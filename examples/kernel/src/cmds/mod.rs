@@ -10,7 +10,7 @@ mod slabs;
 mod storm;
 mod system;
 mod tests;
-mod txn;
+pub(crate) mod txn;
 mod zones;
 
 use core::fmt::Write;

@@ -27,14 +27,14 @@ const STEPS: [&str; 6] = [
 const FILES: Layout = Layout::new::<[u64; 64]>();
 const HEADER: Layout = Layout::new::<[u64; 12]>();
 
-struct Process {
+pub(crate) struct Process {
     frames: [FrameRange; 3],
     files: NonNull<u8>,
     header: NonNull<u8>,
 }
 
 /// Each `?` leaves nothing behind.
-fn create<A: BlockAlloc>(heap: &A) -> Result<BlockBox<'_, A, Process>, AllocError> {
+pub(crate) fn create<A: BlockAlloc>(heap: &A) -> Result<BlockBox<'_, A, Process>, AllocError> {
     let mut tx = Transaction::begin::<8>(heap);
     let table = tx.allocate_frames(&FrameRequest::new(1))?;
     let stack = tx.allocate_frames(&FrameRequest::new(4))?;
@@ -82,7 +82,7 @@ fn leak(what: core::fmt::Arguments<'_>) -> CommandError {
 
 /// Ends a process: its parts get owners, which give them back.
 #[expect(unsafe_code, reason = "the parts of a value become owners")]
-fn take_apart<P: Platform>(kernel: &Kernel<P>, process: BlockBox<'_, crate::Heap<P>, Process>) {
+pub(crate) fn take_apart<P: Platform>(kernel: &Kernel<P>, process: BlockBox<'_, crate::Heap<P>, Process>) {
     let heap = kernel.heap();
     for range in process.frames {
         // SAFETY: the transaction that made the process has committed, and the process, which is here, was their owner.

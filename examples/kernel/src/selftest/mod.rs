@@ -10,6 +10,7 @@ mod hoard;
 pub(crate) mod ktap;
 mod machine;
 mod paging;
+mod txn;
 
 use core::fmt;
 
@@ -106,10 +107,11 @@ pub(crate) fn selected<P: Platform>(
     filter: &str,
     sabotage: Option<Sabotage>,
 ) -> impl Iterator<Item = &'static Test<P>> {
-    let areas = [boot::tests(), frames::tests(), heap::tests(), paging::tests(), machine::tests()];
+    let memory = [frames::tests(), heap::tests(), txn::tests()];
+    let areas = [boot::tests()].into_iter().chain(memory).chain([paging::tests(), machine::tests()]);
     let own = kernel.platform().tests();
     let sabotage = sabotage.map(machine::sabotage);
-    areas.into_iter().flatten().chain(own).filter(move |test| test.name.contains(filter)).chain(sabotage)
+    areas.flatten().chain(own).filter(move |test| test.name.contains(filter)).chain(sabotage)
 }
 
 /// Runs one test and looks for leaks.

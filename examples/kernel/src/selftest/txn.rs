@@ -44,7 +44,7 @@ fn reservation<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     let mut reserved =
         heap.reserve(&[(Layout::new::<[u64; 8]>(), 20), (Layout::new::<[u64; 512]>(), 2)], &[])?;
     let hoard = Hoard::<P>::new(kernel.frames(), 0)?;
-    let more = Space::new(heap, Layout::new::<[u64; 512]>()).map(drop);
+    let more = Space::new(heap, Layout::new::<[u64; 2500]>()).map(drop);
     ensure!(matches!(more, Err(AllocError::NoMemory { .. })), "memory is exhausted, but {more:?}");
     let env = kernel.platform().env();
     let masked = env.irq_save();

@@ -38,6 +38,7 @@ fn questions() -> Vec<Question> {
         frame::pair::question("frame-pair", 1),
         frame::shuffled::question(),
         frame::pair::question("frame-contiguous-512", 512),
+        frame::churn::question(),
         frame::free_cost::question("frame-free-100", 100),
         frame::free_cost::question("frame-free-100k", 100_000),
         paging::map::question("map-4k", Leaf::Page),

@@ -1,8 +1,8 @@
-//! Ours: `Buddy` and `Bitmap`, alone and in `Frames`.
+//! Ours: `Buddy` and `Bitmap`, alone and in `Frames`; `Zones`.
 
 use core::marker::PhantomData;
 
-use kos_alloc::frame::{Backend, Config};
+use kos_alloc::frame::{Backend, Config, zone};
 use kos_alloc::{Bitmap, Buddy, FrameAlloc, FrameRange, FrameRequest, Pfn};
 
 use super::{FRAMES, Frames};
@@ -80,5 +80,31 @@ impl<T: Make> Frames for Locked<T> {
     fn free(&mut self, first: usize, count: usize) {
         // SAFETY: handed out by `allocate`, and used by nobody.
         must(unsafe { self.frames.free(range(first, count)) }.ok());
+    }
+}
+
+/// `Zones` with one zone and no watermark: its stacks for each CPU before a buddy behind the lock `L`.
+pub(super) struct Zoned<L: lock_api::RawMutex + Send + Sync>(kos_alloc::Zones<'static, Host<L>>);
+
+impl<L: lock_api::RawMutex + Send + Sync + 'static> Frames for Zoned<L> {
+    fn new() -> Self {
+        let zones = kos_alloc::Zones::new(Host::new(&Arena::untouched(4096)));
+        let (usable, table) = ([range(0, FRAMES)], [zone::ZoneKind::new("all", Pfn::MAX)]);
+        let config = zone::Config { min_free: Some(0), ..zone::Config::new(&table) };
+        let words = must(zones.storage_words(&config, &usable, &[]).ok());
+        // SAFETY: nobody uses the frames at all.
+        must(unsafe { zones.init(storage(words), &config, &usable, &[]) }.ok());
+        Self(zones)
+    }
+
+    #[inline]
+    fn allocate(&mut self, count: usize) -> Option<usize> {
+        Some(self.0.allocate(&FrameRequest::new(count)).ok()?.start().0)
+    }
+
+    #[inline]
+    fn free(&mut self, first: usize, count: usize) {
+        // SAFETY: handed out by `allocate`, and used by nobody.
+        must(unsafe { self.0.free(range(first, count)) }.ok());
     }
 }

@@ -3,6 +3,7 @@
 //! Everybody manages the same number of frames, free at the start. None of them touches a frame; buddy-slab-allocator
 //! keeps its metadata in front of the frames, buddy_system_allocator takes memory for its sets from malloc.
 
+pub(crate) mod churn;
 pub(crate) mod free_cost;
 mod kos;
 pub(crate) mod pair;

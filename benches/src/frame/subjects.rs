@@ -11,7 +11,7 @@ use super::{FRAMES, Frames, Workload, kos};
 use crate::harness::memory::Arena;
 use crate::harness::must;
 use crate::harness::question::{Body, Promise, Subject};
-use crate::lock::Spin;
+use crate::lock::{NoLock, Spin};
 use crate::peers::peer;
 
 /// Bytes in a frame.
@@ -19,7 +19,15 @@ const FRAME: usize = 4096;
 
 /// All frame allocators, ours first.
 pub(crate) fn subjects<W: Workload>(workload: W) -> Vec<Subject> {
-    let mut subjects = Vec::new();
+    let caches = "checks every free; CPU caches";
+    let mut subjects = vec![
+        subject("kos-alloc Zones, spin lock".to_owned(), Promise::Shared, caches, move || {
+            workload.body(kos::Zoned::<Spin>::new())
+        }),
+        subject("kos-alloc Zones".to_owned(), Promise::Exclusive, caches, move || {
+            workload.body(kos::Zoned::<NoLock>::new())
+        }),
+    ];
     subjects.extend(ours::<Buddy<'static>, W>("Buddy", workload));
     subjects.extend(ours::<Bitmap<'static>, W>("Bitmap", workload));
     subjects.extend(pair::<BuddySystem, W>(

@@ -68,15 +68,39 @@ impl<'m> Bitmap<'m> {
         Ok((table, Tree::new(0, bits).ok_or(InitError::TooLarge)?))
     }
 
+    #[inline]
     fn take(&mut self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
+        if request.count == 1 && request.align == 1 { self.take_one(request) } else { self.take_run(request) }
+    }
+
+    #[inline]
+    fn take_one(&mut self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
+        let lowest = self.map.next(self.words, self.hint);
+        let range = lowest.and_then(|index| self.regions.range(index, 1));
+        let (Some(index), Some(range)) = (lowest, range.filter(|range| range.end() <= request.below)) else {
+            return Err(self.no_memory(1));
+        };
+        self.map.clear(self.words, index);
+        self.hint = index + 1;
+        self.stats.free -= 1;
+        Ok(range)
+    }
+
+    #[inline(never)]
+    fn take_run(&mut self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
         validate(request)?;
         let count = request.count;
-        let no_memory = |largest_free| FrameError::NoMemory { requested: count, largest_free };
-        let start = self.find(request).map_err(no_memory)?;
+        let start = self.find(request);
+        let start = start.map_err(|largest_free| FrameError::NoMemory { requested: count, largest_free })?;
         let range = self.regions.range(start, count).filter(|range| range.end() <= request.below);
-        let range = range.ok_or_else(|| no_memory(self.largest_free()))?;
+        let range = range.ok_or_else(|| self.no_memory(count))?;
         self.mark_used(start, start + count);
         Ok(range)
+    }
+
+    #[cold]
+    fn no_memory(&self, requested: usize) -> FrameError {
+        FrameError::NoMemory { requested, largest_free: self.largest_free() }
     }
 
     /// The lowest run that serves `request`, else the length of the longest free run.
@@ -114,16 +138,35 @@ impl<'m> Bitmap<'m> {
         Ok(range)
     }
 
+    #[inline]
     fn give_back(&mut self, range: FrameRange) -> Result<(), FreeError<FrameRange>> {
         let start = self.regions.index_of(range).ok_or(FreeError::NotManaged(range))?;
-        let end = start + range.count();
-        if self.map.any(self.words, start, end - 1) {
+        let freed =
+            if range.count() == 1 { self.free_one(start) } else { self.free_run(start, range.count()) };
+        if !freed {
             return Err(FreeError::DoubleFree(range));
         }
-        self.map.fill(self.words, start, end, true);
         self.hint = self.hint.min(start);
         self.stats.free += range.count();
         Ok(())
+    }
+
+    #[inline]
+    fn free_one(&mut self, index: usize) -> bool {
+        let used = !self.map.get(self.words, index);
+        if used {
+            self.map.set(self.words, index);
+        }
+        used
+    }
+
+    #[inline(never)]
+    fn free_run(&mut self, start: usize, count: usize) -> bool {
+        let used = !self.map.any(self.words, start, start + count - 1);
+        if used {
+            self.map.fill(self.words, start, start + count, true);
+        }
+        used
     }
 }
 

@@ -1,7 +1,8 @@
 //! The buddy allocator: [`Buddy`].
 
-use super::blocks::{Blocks, Shape};
+use super::blocks::{Block, Blocks, Shape};
 use super::region::{ENTRY, Managed, RegionTable};
+use super::stats::aligned_blocks;
 use super::{Backend, FrameStats, Histogram, InitError, MAX_ORDER, validate};
 use crate::error::{Corruption, FrameError, FreeError};
 use crate::types::{FrameRange, FrameRequest, Pfn};
@@ -29,7 +30,7 @@ impl Config {
     }
 }
 
-/// Blocks of `2^order` frames, split and joined with their buddies; free ones stand in bitmaps outside the frames.
+/// Blocks of `2^order` frames, split and joined with their buddies; free ones stand in a tree outside the frames.
 ///
 /// - A block's first frame number is a multiple of its size, absolutely, whatever the start of its region.
 /// - Any count is given exactly: the request is rounded up to a block and the tail goes back at once. A request fails,
@@ -39,7 +40,7 @@ impl Config {
 /// - Of all blocks that are large enough the one with the lowest address is taken, even if a smaller one would do. So
 ///   what is in use gathers at low addresses, and large blocks survive at high ones.
 /// - Adjacent regions are one region: blocks coalesce across the border.
-/// - Metadata: about 2 bits a frame in whole top-order blocks that hold a managed frame.
+/// - Metadata: 1.15 bits for each frame of the top-order blocks that hold a managed frame.
 ///
 /// ```
 /// use kos_alloc::frame::{Backend, Buddy, Config};
@@ -132,23 +133,40 @@ impl<'m> Buddy<'m> {
 
     /// Whether `range` has a frame and all its frames are managed.
     pub(super) fn manages(&self, range: FrameRange) -> bool {
-        self.regions.index_of(range).is_some()
+        self.regions.region_of(range).is_some()
     }
 
+    #[inline]
     fn take(&mut self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
-        validate(request)?;
-        self.take_block(request).or_else(|| self.take_run(request)).ok_or_else(|| FrameError::NoMemory {
-            requested: request.count,
-            largest_free: self.largest_free(),
-        })
+        // Known orders make the code of the common case short.
+        let single = request.count == 1 && request.align == 1;
+        let taken = if single { self.take_block(request, 0) } else { self.take_many(request)? };
+        match taken {
+            Some(range) => Ok(range),
+            None => Err(self.no_memory(request)),
+        }
     }
 
-    /// Takes the frames out of the lowest block that holds them.
-    fn take_block(&mut self, request: &FrameRequest) -> Option<FrameRange> {
-        let order = request.count.max(request.align).checked_next_power_of_two()?.ilog2();
+    #[inline(never)]
+    fn take_many(&mut self, request: &FrameRequest) -> Result<Option<FrameRange>, FrameError> {
+        validate(request)?;
+        let Some(frames) = request.count.max(request.align).checked_next_power_of_two() else {
+            return Ok(None);
+        };
+        Ok(self.take_block(request, frames.ilog2()).or_else(|| self.take_run(request)))
+    }
+
+    #[cold]
+    fn no_memory(&self, request: &FrameRequest) -> FrameError {
+        FrameError::NoMemory { requested: request.count, largest_free: self.largest_free() }
+    }
+
+    /// Takes the frames out of the lowest block of `order`, which holds them, or above.
+    #[inline(always)]
+    fn take_block(&mut self, request: &FrameRequest, order: u32) -> Option<FrameRange> {
         let block = self.blocks.lowest(order)?;
         let range = self.reachable(block.start, request)?;
-        self.blocks.take(block, request.count);
+        self.blocks.take(block, order, request.count);
         Some(range)
     }
 
@@ -165,6 +183,7 @@ impl<'m> Buddy<'m> {
     }
 
     /// The frames of `request` from index `start`, unless they reach its limit. Every other place for it is higher.
+    #[inline]
     fn reachable(&self, start: usize, request: &FrameRequest) -> Option<FrameRange> {
         self.regions.range(start, request.count).filter(|range| range.end() <= request.below)
     }
@@ -213,12 +232,36 @@ impl<'m> Buddy<'m> {
 
     fn give_back(&mut self, range: FrameRange) -> Result<(), FreeError<FrameRange>> {
         let start = self.regions.index_of(range).ok_or(FreeError::NotManaged(range))?;
-        let end = start + range.count();
-        if self.blocks.any_free(start, end) {
-            return Err(FreeError::DoubleFree(range));
+        // Known orders make the code of the common case short.
+        let free = match range.count() {
+            1 => self.give_back_block(Block { start, order: 0 }),
+            count => self.give_back_many(start, start + count),
+        };
+        if free { Err(FreeError::DoubleFree(range)) } else { Ok(()) }
+    }
+
+    /// Makes `block` free, unless something of it is: that it says then.
+    #[inline(always)]
+    fn give_back_block(&mut self, block: Block) -> bool {
+        let free = self.blocks.any_free(block);
+        if !free {
+            self.blocks.release_block(block);
         }
-        self.blocks.release(start, end);
-        Ok(())
+        free
+    }
+
+    /// The same for all from `start` up to `end`.
+    #[inline(never)]
+    fn give_back_many(&mut self, start: usize, end: usize) -> bool {
+        if let Some(block) = Block::exactly(start, end, self.max_order()) {
+            return self.give_back_block(block);
+        }
+        let mut blocks = aligned_blocks(start, end, self.max_order());
+        let free = blocks.any(|(start, order)| self.blocks.any_free(Block { start, order }));
+        if !free {
+            self.blocks.release(start, end);
+        }
+        free
     }
 
     fn frame(&self, index: usize) -> Pfn {
@@ -262,8 +305,11 @@ impl Backend for Buddy<'_> {
     }
 
     fn largest_free(&self) -> usize {
-        let below = (0..self.max_order()).rev().find(|&order| self.blocks.counts().of(order) > 0);
-        self.longest_run().max(below.map_or(0, |order| 1 << order))
+        match self.blocks.largest() {
+            0 => 0,
+            above if above > self.max_order() => self.longest_run(),
+            above => 1 << (above - 1),
+        }
     }
 
     fn next_free(&self, from: Pfn) -> Option<FrameRange> {

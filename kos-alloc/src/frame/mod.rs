@@ -2,7 +2,7 @@
 //!
 //! | type | bits a frame | allocate and free | for |
 //! |---|---|---|---|
-//! | [`Buddy`] | 2 | O(orders) | the frames of a whole machine; large aligned blocks |
+//! | [`Buddy`] | 1.15 | O(log frames) | the frames of a whole machine; large aligned blocks |
 //! | [`Bitmap`] | 1 | one frame: O(1); runs: linear | few frames: a small board, a device's window, a guest |
 //! | [`Frames`] | | one lock | either of them, shared by all CPUs |
 //! | [`Zones`](zone::Zones) | 3.3 | mostly no lock, else that of a zone | a machine whose devices do not reach all frames |
@@ -22,7 +22,6 @@ mod buddy;
 mod error;
 #[expect(unsafe_code, reason = "implements the port that promises unique frames")]
 mod frames;
-mod order;
 mod region;
 mod stats;
 #[cfg(test)]
@@ -45,12 +44,14 @@ pub const MAX_ORDER: u32 = 18;
 
 /// A frame allocator without a lock; [`Frames`] adds one.
 ///
-/// Costs are those of [`Buddy`]; k is the number of orders, at most 19. [`Bitmap`] tells where it differs.
+/// Costs are those of [`Buddy`]; k is the number of its levels, 7 for 64 GiB of 4 KiB frames. [`Bitmap`] tells where it
+/// differs.
 pub trait Backend {
     /// The smallest range that holds every managed frame; never changes.
     fn span(&self) -> FrameRange;
 
-    /// Hands out the lowest `request.count` frames that fit, if they are below `request.below`. O(k), see [`Buddy`] for requests above its top order.
+    /// Hands out the lowest `request.count` frames that fit, if they are below `request.below`. O(k), see [`Buddy`] for
+    /// requests above its top order.
     ///
     /// # Errors
     ///
@@ -65,8 +66,8 @@ pub trait Backend {
     /// allocated then.
     fn allocate_at(&mut self, range: FrameRange) -> Result<FrameRange, FrameError>;
 
-    /// Takes back frames: all that one allocation gave, or any part. O(k) for a block, O(k²) for any range up to the
-    /// top order.
+    /// Takes back frames: all that one allocation gave, or any part. O(k) for a block; any range up
+    /// to the top order is at most twice as many blocks as there are orders.
     ///
     /// # Errors
     ///
@@ -81,7 +82,7 @@ pub trait Backend {
     /// blocks may be reported apart. O(k).
     fn next_free(&self, from: Pfn) -> Option<FrameRange>;
 
-    /// Free blocks by order. O(k).
+    /// Free blocks by order. O(1).
     fn histogram(&self) -> Histogram;
 
     /// Counters. O(1).

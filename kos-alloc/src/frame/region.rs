@@ -141,6 +141,8 @@ pub(super) struct Region {
 }
 
 impl Region {
+    const EMPTY: Self = Self { range: FrameRange::EMPTY, index: 0 };
+
     /// The index behind the last frame.
     pub(super) const fn end_index(&self) -> usize {
         self.index + self.range.count()
@@ -165,6 +167,8 @@ impl Region {
 pub(super) struct RegionTable<'m> {
     words: &'m [u64],
     frames: usize,
+    /// A region that was asked for before: the next question is mostly about the same.
+    recent: Region,
 }
 
 impl<'m> RegionTable<'m> {
@@ -181,7 +185,8 @@ impl<'m> RegionTable<'m> {
             entry.copy_from_slice(&[range.start().0, range.count(), index].map(|value| value as u64));
             frames += range.count();
         }
-        Ok(Self { words, frames })
+        let recent = words.get(..ENTRY).map_or(Region::EMPTY, decode);
+        Ok(Self { words, frames, recent })
     }
 
     /// Number of managed frames.
@@ -202,14 +207,20 @@ impl<'m> RegionTable<'m> {
     }
 
     /// The region in which the whole of `range` lies, if it has a frame. Logarithmic.
+    #[inline]
     pub(super) fn region_of(&self, range: FrameRange) -> Option<Region> {
+        if self.recent.range.contains_range(&range) && !range.is_empty() {
+            return Some(self.recent);
+        }
         let region = self.after(|region| region.range.end().0 <= range.start().0)?;
         (!range.is_empty() && region.range.contains_range(&range)).then_some(region)
     }
 
     /// The index of the first frame of `range`, if all of it is managed. Logarithmic.
-    pub(super) fn index_of(&self, range: FrameRange) -> Option<usize> {
+    #[inline]
+    pub(super) fn index_of(&mut self, range: FrameRange) -> Option<usize> {
         let region = self.region_of(range)?;
+        self.recent = region;
         Some(region.index + (range.start().0 - region.range.start().0))
     }
 
@@ -220,7 +231,11 @@ impl<'m> RegionTable<'m> {
     }
 
     /// The region of the managed frame with `index`. Logarithmic.
+    #[inline]
     pub(super) fn region_at(&self, index: usize) -> Option<Region> {
+        if self.recent.index <= index && index < self.recent.end_index() {
+            return Some(self.recent);
+        }
         let region = self.after(|region| region.end_index() <= index)?;
         (region.index <= index).then_some(region)
     }

@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{drain, one, range, with_both, with_buddy};
+use super::{drain, one, range, with_both};
 use crate::error::{FrameError, FreeError};
 use crate::frame::{Backend, Buddy, Config};
 use crate::types::{FrameRange, FrameRequest};
@@ -124,24 +124,6 @@ fn holes_cost_nothing() {
     let far = [range(0, bank), range(usize::MAX - 2 * bank + 1, usize::MAX - bank + 1)];
     let words = |regions| Buddy::storage_words(Config::default(), regions, &[]).unwrap();
     assert!(words(&far) <= words(&near) + 3, "one more region and no more bits");
-}
-
-/// `buddy_system_allocator`#11, #55: the cost of a free grew with the number of free blocks. Here it is bounded by
-/// construction: a free reads the bitmaps of the orders, never a list. What is seen from outside: the state after
-/// freeing among 100 000 single free frames is right.
-#[test]
-fn free_cost_ignores_list_length() {
-    let frames = 200_000;
-    with_buddy(&[range(0, frames)], &[], |mut buddy| {
-        buddy.allocate_at(range(0, frames)).unwrap();
-        (0..frames).step_by(2).for_each(|frame| buddy.free(range(frame, frame + 1)).unwrap());
-        assert_eq!(buddy.histogram().of(0), frames / 2);
-        let middle = range(100_001, 100_002);
-        buddy.free(middle).unwrap();
-        assert_eq!(buddy.histogram().of(0), frames / 2 - 1, "its buddy coalesced");
-        assert_eq!(buddy.free(middle), Err(FreeError::DoubleFree(middle)));
-        buddy.check().unwrap();
-    });
 }
 
 /// Any region yields its size in aligned 2 MiB blocks, less at most two.

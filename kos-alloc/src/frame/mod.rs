@@ -5,7 +5,7 @@
 //! | [`Buddy`] | 1.15 | O(log frames) | the frames of a whole machine; large aligned blocks |
 //! | [`Bitmap`] | 1 | one frame: O(1); runs: linear | few frames: a small board, a device's window, a guest |
 //! | [`Frames`] | | one lock | either of them, shared by all CPUs |
-//! | [`Zones`](zone::Zones) | 3.3 | mostly no lock, else that of a zone | a machine whose devices do not reach all frames |
+//! | [`Zones`](zone::Zones) | 2.4 | mostly no lock, else that of a zone | a machine whose devices do not reach all frames |
 //!
 //! Neither ever touches a frame: all bookkeeping lies in words that the integrator lends, so frames may be unmapped,
 //! belong to a guest, or be only numbers in a test. Frame numbers may be anything up to `usize::MAX`; huge holes between

@@ -22,7 +22,7 @@ pub const FRAME: u64 = 4096;
 /// What the address of physical address 0 is a multiple of: a huge page. The host aligns mappings to its frames only.
 pub const ALIGN: usize = 2 << 20;
 
-/// The mapping. Behind the arena, still in the mapping, lies the word of [`Cpu`].
+/// The mapping. Behind the arena, still in the mapping, lies the word that says which thread is the CPU.
 #[derive(Debug)]
 pub struct Arena {
     base: NonNull<u8>,

@@ -20,7 +20,7 @@ pub(super) fn show(stats: &HeapStats, out: &mut dyn Write) -> fmt::Result {
         "name", "peak", "leaked"
     )?;
     for class in stats.classes.iter().filter(|class| class.slabs > 0) {
-        let ClassStats { size, slabs, objects, live, peak, leaked } = *class;
+        let ClassStats { size, slabs, objects, live, peak, leaked, .. } = *class;
         let name = Text::new(format_args!("heap-{size}"));
         let each = objects / slabs.max(1);
         writeln!(out, "{name:<12}{live:>9}{objects:>9}{size:>7}{each:>11}{slabs:>7}{peak:>9}{leaked:>8}")?;

@@ -28,8 +28,6 @@ mod cache;
 mod drain;
 mod live;
 mod local;
-#[expect(unsafe_code, reason = "hands out references to a value that is written once")]
-mod once;
 #[expect(unsafe_code, reason = "implements the port that promises unique frames")]
 mod port;
 mod serve;
@@ -48,8 +46,8 @@ use core::fmt;
 use core::sync::atomic::AtomicBool;
 
 use crate::ports::Env;
+use crate::sync::{Once, const_fn};
 
-use once::Once;
 pub use setup::ZonesError;
 use slot::Slot;
 use stats::Failures;
@@ -111,14 +109,25 @@ pub struct Zones<'m, E: Env> {
 }
 
 impl<'m, E: Env> Zones<'m, E> {
-    /// Without a frame yet.
-    pub const fn new(env: E) -> Self {
-        Self {
-            env,
-            claimed: AtomicBool::new(false),
-            table: Once::new(),
-            slots: [const { Slot::new() }; MAX_ZONES],
-            failures: Failures::new(),
+    const_fn! {
+        /// Without a frame yet.
+        pub fn new(env: E) -> Self {
+            Self {
+                env,
+                claimed: AtomicBool::new(false),
+                table: Once::new(),
+                slots: [
+                    Slot::new(),
+                    Slot::new(),
+                    Slot::new(),
+                    Slot::new(),
+                    Slot::new(),
+                    Slot::new(),
+                    Slot::new(),
+                    Slot::new(),
+                ],
+                failures: Failures::new(),
+            }
         }
     }
 

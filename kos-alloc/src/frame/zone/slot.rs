@@ -7,10 +7,10 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use super::super::{Backend, Buddy, FrameStats};
 use super::cache::Stack;
 use super::local::Local;
-use super::once::Once;
 use super::watermark::{Floors, Watermarks};
 use crate::error::{FrameError, FreeError};
 use crate::ports::Env;
+use crate::sync::{Once, const_fn};
 use crate::types::{FrameFlags, FrameRange, FrameRequest};
 
 /// What the lock of a zone guards.
@@ -34,12 +34,14 @@ pub(super) struct Slot<'m, E: Env> {
 }
 
 impl<'m, E: Env> Slot<'m, E> {
-    pub(super) const fn new() -> Self {
-        Self {
-            core: lock_api::Mutex::new(None),
-            local: Once::new(),
-            floors: Floors::new(),
-            pressed: AtomicBool::new(false),
+    const_fn! {
+        pub(super) fn new() -> Self {
+            Self {
+                core: lock_api::Mutex::new(None),
+                local: Once::new(),
+                floors: Floors::new(),
+                pressed: AtomicBool::new(false),
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use core::alloc::Layout;
 use core::ptr::{self, NonNull};
 
 use super::KernelHeap;
+use super::ground::Ground;
 use super::locate::{Found, wrong_size};
 use crate::error::{AllocError, FreeError, ReallocError};
 use crate::ports::{Env, FrameAlloc};
@@ -44,32 +45,59 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
     /// comes while another CPU is at the first may be found only when the block is to be handed out again.)
     #[inline]
     pub unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) -> Result<(), FreeError<NonNull<u8>>> {
-        let class = Class::of(layout);
-        if class.is_none() && layout.size() == 0 {
-            return Ok(());
+        if let Some(class) = Class::of(layout) {
+            // SAFETY: the caller gave the block up.
+            if unsafe { self.push(class, ptr, layout.size()) } {
+                return Ok(());
+            }
         }
-        self.free_located(ptr, class, layout).map_err(|error| self.refuse(error))
+        self.free_slow(ptr, layout)
     }
 
-    fn free_located(
-        &self,
-        ptr: NonNull<u8>,
-        class: Option<Class>,
-        layout: Layout,
-    ) -> Result<(), FreeError<NonNull<u8>>> {
+    /// Where the cache of this CPU has no room or is not used, and where something is wrong.
+    #[cold]
+    #[inline(never)]
+    fn free_slow(&self, ptr: NonNull<u8>, layout: Layout) -> Result<(), FreeError<NonNull<u8>>> {
+        if layout.size() == 0 {
+            return Ok(());
+        }
+        self.free_located(ptr, layout).map_err(|error| self.refuse(error))
+    }
+
+    fn free_located(&self, ptr: NonNull<u8>, layout: Layout) -> Result<(), FreeError<NonNull<u8>>> {
         let ground = self.ground.get().ok_or(FreeError::NotReady(ptr))?;
         let index = ground.arena.index_of(ptr.addr().get());
-        if let Some((index, class)) = index.zip(class)
+        if let Some((index, class)) = index.zip(Class::of(layout))
             && ground.arena.is_slab(index, class)
         {
-            return self.put(ground, ptr, class, layout.size());
+            return self.free_block(ground, ptr, class, layout.size());
         }
         match Self::locate(ground, ptr)? {
             Found::Block(class) => Err(wrong_size(ptr, layout, class.size())),
+            Found::Large { .. } if self.env.in_nmi() => Err(FreeError::WouldBlock(ptr)),
             Found::Large { index, digits, count } => {
                 self.free_large(ground, ptr, (index, digits, count), layout)
             }
         }
+    }
+
+    /// Frees a block of a slab of `class`, as which the page map has its frame.
+    fn free_block(
+        &self,
+        ground: &Ground,
+        ptr: NonNull<u8>,
+        class: Class,
+        size: usize,
+    ) -> Result<(), FreeError<NonNull<u8>>> {
+        if self.env.in_nmi() {
+            return self.try_put(ground, ptr, class, size);
+        }
+        self.settle_deferred(ground);
+        // SAFETY: the caller of `free` gave the block up.
+        if self.make_room(ground, class) && unsafe { self.push(class, ptr, size) } {
+            return Ok(());
+        }
+        self.put(ground, ptr, class, size)
     }
 
     /// Makes the block at `ptr`, of layout `old`, one of `new_size` bytes and the same alignment. In place if the size

@@ -14,7 +14,7 @@ pub enum Mode {
 /// How [`KernelHeap::init`](crate::KernelHeap::init) sets a heap up.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HeapConfig {
-    /// Who serves new blocks at first.
+    /// Who serves new blocks at first; [`KernelHeap::set_mode`](crate::KernelHeap::set_mode) changes it.
     pub mode: Mode,
     /// Bytes that may rest in the caches of a CPU. `None` for the default: 1/64 of the frames that the source spans,
     /// divided by the CPUs, and at most 1 MiB. Too few for a cache: none is made, and `Hybrid` works as `TwoTier`.

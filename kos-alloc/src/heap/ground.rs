@@ -10,4 +10,6 @@ pub(super) struct Ground {
     pub(super) secret: u64,
     pub(super) page_map_frames: usize,
     pub(super) fail_fast: bool,
+    /// Bytes for the cache of a CPU; `None` for the default.
+    pub(super) cache_bytes: Option<usize>,
 }

@@ -36,6 +36,7 @@ mod bins;
     reason = "the faces whose callers promise something, and the copying and zeroing they do"
 )]
 mod block;
+mod cache;
 mod check;
 mod config;
 mod counters;
@@ -45,6 +46,9 @@ mod ground;
 mod large;
 #[expect(unsafe_code, reason = "names the slab that the page map says is there")]
 mod locate;
+mod mode;
+#[expect(unsafe_code, reason = "seals and unseals blocks")]
+mod nmi;
 mod pagemap;
 #[expect(unsafe_code, reason = "formats slabs in fresh frames, and gives frames back")]
 mod source;
@@ -57,13 +61,16 @@ use core::alloc::Layout;
 use core::fmt;
 use core::ptr::NonNull;
 
+use self::cache::{Caches, Deferred, Depot};
 pub use self::config::{HeapConfig, Mode};
 use self::counters::Counters;
 use self::ground::Ground;
+use self::mode::TWO_TIER;
 pub use self::stats::{ClassStats, FailedStats, HeapStats, LargeStats, RefusedStats};
 use crate::error::AllocError;
 use crate::ports::{Env, FrameAlloc};
 use crate::slab::{Bin, CLASSES, Class, Geometry, PerClass, geometries};
+use crate::sync::atomic::AtomicUsize;
 use crate::sync::{Guarded, Once, const_fn};
 
 /// A heap for a whole kernel, safe in interrupt handlers: slabs of 36 size classes up to 8 KiB, whole frames above.
@@ -75,7 +82,11 @@ pub struct KernelHeap<E: Env, F: FrameAlloc> {
     frames: F,
     ground: Once<Ground>,
     bins: PerClass<Guarded<E, Bin>>,
+    depots: PerClass<Guarded<E, Depot>>,
+    caches: Caches,
+    deferred: Deferred,
     counters: Counters,
+    mode: AtomicUsize,
 }
 
 impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
@@ -90,7 +101,18 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         #[must_use]
         pub fn new(env: E, frames: F) -> Self {
             let bins = PerClass::new([const { Guarded::new(Bin::new()) }; CLASSES]);
-            Self { env, frames, ground: Once::new(), bins, counters: Counters::new() }
+            let depots = PerClass::new([const { Guarded::new(Depot::new()) }; CLASSES]);
+            Self {
+                env,
+                frames,
+                ground: Once::new(),
+                bins,
+                depots,
+                caches: Caches::new(),
+                deferred: Deferred::new(),
+                counters: Counters::new(),
+                mode: AtomicUsize::new(TWO_TIER),
+            }
         }
     }
 
@@ -113,15 +135,34 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
     /// [`AllocError`]; nothing changed then but the count of failures.
     #[inline]
     pub fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        let class = Class::of(layout);
-        if class.is_none() && layout.size() == 0 {
+        if let Some(class) = Class::of(layout)
+            && let Some(block) = self.pop(class, layout.size())
+        {
+            return Ok(block);
+        }
+        self.allocate_slow(layout)
+    }
+
+    /// Where the cache of this CPU has no block, or is not used.
+    #[cold]
+    #[inline(never)]
+    fn allocate_slow(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        if layout.size() == 0 {
             return Ok(layout.dangling_ptr());
         }
-        let ground = self.ground.get();
-        match ground.zip(class).and_then(|(ground, class)| self.take(ground, class, layout.size())) {
-            Some(block) => Ok(block),
-            None => self.allocate_frames(class, layout),
+        let Some(ground) = self.ground.get() else { return Err(self.fail(AllocError::NotReady)) };
+        if self.env.in_nmi() {
+            return self.allocate_nolock(layout);
         }
+        self.settle_deferred(ground);
+        let (class, size) = (Class::of(layout), layout.size());
+        let block = class.and_then(|class| self.cached_or_taken(ground, class, size));
+        block.map_or_else(|| self.allocate_frames(ground, class, layout), Ok)
+    }
+
+    /// A block of `class` from the cache of this CPU, or else from a slab.
+    fn cached_or_taken(&self, ground: &Ground, class: Class, size: usize) -> Option<NonNull<u8>> {
+        self.refill(ground, class, size).or_else(|| self.take(ground, class, size))
     }
 
     #[inline]
@@ -132,6 +173,10 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
     #[inline]
     fn bin(&self, class: Class) -> &Guarded<E, Bin> {
         self.bins.of(class)
+    }
+
+    fn depot(&self, class: Class) -> &Guarded<E, Depot> {
+        self.depots.of(class)
     }
 }
 

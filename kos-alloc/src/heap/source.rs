@@ -5,12 +5,12 @@ use core::ptr::NonNull;
 
 use super::KernelHeap;
 use super::arena::Arena;
-use super::config::HeapConfig;
+use super::config::{HeapConfig, Mode};
 use super::ground::Ground;
 use crate::error::{AllocError, FrameError, InitError};
 use crate::ports::{Env, FrameAlloc};
-use crate::slab::{Class, Slab};
-use crate::types::{FrameFlags, FrameRange, FrameRequest};
+use crate::slab::{Chain, Class, Slab};
+use crate::types::{DirectMap, FrameFlags, FrameRange, FrameRequest};
 
 /// Frames that the heap no longer uses: `count` from index `index`.
 #[derive(Clone, Copy, Debug)]
@@ -35,51 +35,63 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         let page_map =
             self.frames.allocate(&FrameRequest::new(page_map_frames)).map_err(InitError::Frames)?;
         self.counters.hold(page_map_frames);
+        self.start(config, &map, page_map).inspect_err(|_| self.give_back(page_map))
+    }
+
+    /// The part of [`init`](Self::init) that has the frames of the page map, and may fail.
+    fn start(&self, config: HeapConfig, map: &DirectMap, page_map: FrameRange) -> Result<(), InitError> {
         // SAFETY: `Env` promises the map, `FrameAlloc` the span; the frames were handed out to this heap, which keeps
         // them, unless it fails and gives them back without the arena.
-        let arena = unsafe { Arena::new(&map, span, page_map, E::PAGE_SHIFT) };
-        let entered = arena.and_then(|arena| {
-            let secret = self.env.secret();
-            let ground = Ground { arena, secret, page_map_frames, fail_fast: config.fail_fast };
-            if self.ground.set(ground) { Ok(()) } else { Err(InitError::AlreadyInitialised) }
-        });
-        entered.inspect_err(|_| self.give_back(page_map))
-    }
-
-    /// Gives the frames of empty slabs back to the source; says how many. Of eight slabs the heap keeps at most one that
-    /// is empty, and at least one a class; it also does this by itself before it fails for want of memory.
-    pub fn shrink(&self) -> usize {
-        let Some(ground) = self.ground.get() else { return 0 };
-        Class::all().map(|class| self.shrink_class(ground, class)).sum()
-    }
-
-    /// Only so many slabs as are empty now: more may become so at the same rate.
-    fn shrink_class(&self, ground: &Ground, class: Class) -> usize {
-        let empties = self.bin(class).with(&self.env, |bin| bin.empties());
-        let release = || {
-            self.bin(class).with(&self.env, |bin| {
-                bin.release_empty().and_then(|slab| Self::dismiss(ground, slab, class))
-            })
+        let arena = unsafe { Arena::new(map, self.frames.span(), page_map, E::PAGE_SHIFT) }?;
+        let ground = Ground {
+            arena,
+            secret: self.env.secret(),
+            page_map_frames: page_map.count(),
+            fail_fast: config.fail_fast,
+            cache_bytes: config.cache_bytes_per_cpu,
         };
-        core::iter::from_fn(release).take(empties).map(|surplus| self.dispose(ground, surplus)).sum()
+        let hybrid = config.mode == Mode::Hybrid;
+        let caches = if hybrid { self.plan_caches(&ground).map_err(InitError::Frames)? } else { None };
+        if !self.ground.set(ground) {
+            if let Some((_, range)) = caches {
+                self.give_back(range);
+            }
+            return Err(InitError::AlreadyInitialised);
+        }
+        if hybrid {
+            self.enter_hybrid(&ground, caches);
+        }
+        Ok(())
+    }
+
+    /// Gives the empty slabs of `class` back to the source; says how many frames they had. Only so many as are empty now: more may become so at the same rate.
+    pub(super) fn shrink_class(&self, ground: &Ground, class: Class) -> usize {
+        let empties = self.bin(class).with(&self.env, |bin| bin.empties());
+        let release = |_| {
+            let mut leaving = Chain::new();
+            let slab = self.bin(class).with(&self.env, |bin| {
+                bin.release_empty().inspect(|slab| Self::dismiss(ground, *slab, class))
+            });
+            leaving.push(slab?);
+            Some(self.dispose_of_slabs(class, leaving))
+        };
+        (0..empties).map_while(release).sum()
     }
 
     /// A block for `layout`, of class `class` if it has one, when no slab can give it: from fresh frames.
-    #[cold]
-    #[inline(never)]
     pub(super) fn allocate_frames(
         &self,
+        ground: &Ground,
         class: Option<Class>,
         layout: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
-        let Some(ground) = self.ground.get() else { return Err(self.fail(AllocError::NotReady)) };
         let fresh = match class {
             Some(class) => self.grow(ground, class, layout),
             None => self.allocate_large(ground, layout),
         };
         fresh.or_else(|error| {
             // Meanwhile another CPU may have freed one.
-            let late = class.and_then(|class| self.take(ground, class, layout.size()));
+            let late = class.and_then(|class| self.cached_or_taken(ground, class, layout.size()));
             late.ok_or_else(|| self.fail(error))
         })
     }
@@ -96,7 +108,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
                 Err(error) => return Err(error),
             }
             // Other CPUs may have taken all of its blocks already.
-            if let Some(block) = self.take(ground, class, layout.size()) {
+            if let Some(block) = self.cached_or_taken(ground, class, layout.size()) {
                 return Ok(block);
             }
         }
@@ -122,8 +134,8 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         Ok(())
     }
 
-    /// Frames from the source for the sake of `layout`: the index of the first and its address. The source gets the empty
-    /// slabs before it may say that there are none, and is asked to reclaim memory last.
+    /// Frames from the source for the sake of `layout`: the index of the first and its address. What rests in the heap goes
+    /// back to the source before that may say that there are none, and it is asked to reclaim memory last.
     pub(super) fn obtain(
         &self,
         ground: &Ground,
@@ -133,7 +145,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         let first = self.frames.allocate(&request.with(FrameFlags::NO_RECLAIM));
         let range = match first {
             Err(FrameError::NoMemory { .. }) if !ground.fail_fast => {
-                self.shrink();
+                self.collect();
                 self.frames.allocate(request)
             }
             result => result,
@@ -172,7 +184,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         error
     }
 
-    fn give_back(&self, range: FrameRange) {
+    pub(super) fn give_back(&self, range: FrameRange) {
         // SAFETY: the frames were handed out to this heap, and nothing refers to them any more.
         let refused = unsafe { self.frames.free(range) };
         self.counters.give_up(range.count());

@@ -1,15 +1,17 @@
 //! What a heap knows about itself: [`HeapStats`].
 
 use core::fmt;
+use core::ptr::NonNull;
 
 use super::KernelHeap;
+use super::cache::CpuCache;
 use crate::ports::{Env, FrameAlloc};
 use crate::slab::{CLASSES, Class};
 
 /// A snapshot of a heap's counters. Each class is of one moment; where other CPUs use the heap meanwhile, the sums are
 /// not.
 ///
-/// The heap holds `frames` frames: `page_map_frames + large.frames` and those of its slabs. `live` bytes of them are
+/// The heap holds `frames` frames: `page_map_frames + cache_frames + large.frames` and those of its slabs. `live` bytes of them are
 /// handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeapStats {
@@ -33,6 +35,10 @@ pub struct HeapStats {
     pub page_map_frames: usize,
     /// Bytes of the slabs that can never be objects: headers and remainders.
     pub slab_overhead: usize,
+    /// Frames of the CPU caches' books.
+    pub cache_frames: usize,
+    /// Bytes of free blocks that rest in the caches of other CPUs than the calling one, which alone can give them back.
+    pub stranded: usize,
     /// Frames that the frame source refused to take back; always 0 with a sound source.
     pub lost_frames: usize,
 }
@@ -76,7 +82,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
     pub fn stats(&self) -> HeapStats {
         let mut classes = [ClassStats::default(); CLASSES];
         let large = self.counters.large();
-        let (mut live, mut requested) = (large.frames << E::PAGE_SHIFT, self.counters.requested.get());
+        let (mut live, mut requested) = (large.frames << E::PAGE_SHIFT, self.requested_outside_bins());
         let mut slab_overhead = 0;
         for (stats, class) in classes.iter_mut().zip(Class::all()) {
             let asked = self.class_stats(class, stats);
@@ -97,18 +103,54 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
             refused: self.counters.refused(),
             page_map_frames: self.ground.get().map_or(0, |ground| ground.page_map_frames),
             slab_overhead,
+            cache_frames: self.counters.cache_frames.get(),
+            stranded: self.stranded(),
             lost_frames: self.counters.lost_frames.get(),
         }
     }
 
+    /// Bytes asked for that no bin has entered; wraps.
+    fn requested_outside_bins(&self) -> usize {
+        let caches = self.caches.all().iter().map(CpuCache::requested);
+        caches.fold(self.counters.requested.get(), usize::wrapping_add)
+    }
+
+    /// Bytes that rest in the caches of other CPUs.
+    fn stranded(&self) -> usize {
+        let own = {
+            let _masked = self.env.irq_save();
+            self.env.cpu().map(|cpu| cpu.0)
+        };
+        let others = self.caches.all().iter().enumerate().filter(|(cpu, _)| Some(*cpu) != own);
+        let bytes =
+            |cache: &CpuCache| Class::all().map(|class| class.size() * cache.resting(class)).sum::<usize>();
+        others.map(|(_, cache)| bytes(cache)).sum()
+    }
+
+    /// Free blocks of `class` that are out of their slabs.
+    pub(super) fn resting(&self, class: Class) -> usize {
+        let caches = self.caches.all().iter().map(|cache| cache.resting(class)).sum::<usize>();
+        let depot = self.depot(class).with(&self.env, |depot| depot.resting());
+        caches + depot + self.deferred.iter().filter(|block| self.is_of_class(*block, class)).count()
+    }
+
+    fn is_of_class(&self, block: NonNull<u8>, class: Class) -> bool {
+        self.ground.get().is_some_and(|ground| {
+            let index = ground.arena.index_of(block.addr().get());
+            index.is_some_and(|index| ground.arena.is_slab(index, class))
+        })
+    }
+
     /// Fills in `stats`; says how many bytes were asked for.
     fn class_stats(&self, class: Class, stats: &mut ClassStats) -> usize {
+        let cached = self.resting(class);
         self.bin(class).with(&self.env, |bin| {
             *stats = ClassStats {
                 size: class.size(),
                 slabs: bin.slabs(),
                 objects: bin.slabs() * Self::geometry(class).blocks as usize,
-                live: bin.live() - bin.leaked(),
+                live: bin.live().saturating_sub(bin.leaked() + cached),
+                cached,
                 peak: bin.peak(),
                 leaked: bin.leaked(),
             };
@@ -128,7 +170,9 @@ pub struct ClassStats {
     pub objects: usize,
     /// Objects handed out.
     pub live: usize,
-    /// The most that were ever out of the slabs at once.
+    /// Free objects that rest in CPU caches and depots.
+    pub cached: usize,
+    /// The most that were ever out of the slabs at once, live or cached.
     pub peak: usize,
     /// Objects that were written to while they were free: reported, and never handed out again.
     pub leaked: usize,

@@ -122,15 +122,19 @@ impl Bin {
         }
     }
 
-    /// Puts a live block of `slab` back. A slab comes back that the bin no longer holds: the caller disposes of it.
+    /// Puts a live block of `slab` back.
     #[inline]
-    pub(crate) fn put(&mut self, geometry: &Geometry, slab: Slab, block: usize) -> Option<Slab> {
+    pub(crate) fn put(&mut self, geometry: &Geometry, slab: Slab, block: usize) {
         if slab.put(geometry, block) {
             self.partial.push(slab);
         }
         self.live = self.live.wrapping_sub(1);
         self.changes = self.changes.wrapping_add(1);
-        if slab.live() == 0 { self.retire(slab) } else { None }
+        if slab.live() == 0 {
+            self.partial.remove(slab);
+            self.empty.push(slab);
+            self.empties += 1;
+        }
     }
 
     /// Takes in a freshly formatted slab.
@@ -141,7 +145,14 @@ impl Bin {
         self.empty.push(slab);
     }
 
-    /// Lets an empty slab go, if there is one.
+    /// Lets an empty slab go, if there are more than are to be kept. The caller disposes of it.
+    #[inline]
+    pub(crate) fn trim(&mut self) -> Option<Slab> {
+        let surplus = self.empties > 1 && self.empties > self.slabs / SLABS_PER_EMPTY;
+        if surplus { self.release_empty() } else { None }
+    }
+
+    /// Lets an empty slab go, if there is one. The caller disposes of it.
     pub(crate) fn release_empty(&mut self) -> Option<Slab> {
         let slab = self.empty.pop()?;
         self.empties -= 1;
@@ -157,15 +168,5 @@ impl Bin {
         self.empties -= 1;
         self.partial.push(slab);
         Some(slab)
-    }
-
-    /// Keeps `slab`, which just became empty, or lets one go.
-    #[cold]
-    fn retire(&mut self, slab: Slab) -> Option<Slab> {
-        self.partial.remove(slab);
-        self.empty.push(slab);
-        self.empties += 1;
-        let keep = (self.slabs / SLABS_PER_EMPTY).max(1);
-        if self.empties > keep { self.release_empty() } else { None }
     }
 }

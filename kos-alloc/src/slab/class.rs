@@ -154,6 +154,18 @@ impl Geometry {
         (block < self.blocks as usize).then(|| (block, self.offset_of(block)))
     }
 
+    /// Whether a block starts at `offset` bytes from the slab's base.
+    ///
+    /// The product with the reciprocal has the quotient in its upper half and, in the lower, less than the reciprocal only
+    /// if nothing remains.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
+    pub(crate) const fn is_start(&self, offset: usize) -> bool {
+        let within = (offset as u64).wrapping_sub(self.first as u64);
+        let product = within.wrapping_mul(self.reciprocal as u64);
+        (product as u32) < self.reciprocal && product >> 32 < self.blocks as u64
+    }
+
     /// The offset of `block` in the slab.
     #[inline]
     pub(crate) const fn offset_of(&self, block: usize) -> usize {
@@ -249,6 +261,8 @@ mod tests {
                 let block = offset.checked_sub(geometry.first as usize).map(|within| within / class.size());
                 let expected = block.filter(|&block| block < geometry.blocks as usize);
                 assert_eq!(geometry.block_at(offset).map(|(block, _)| block), expected);
+                let starts = expected.is_some_and(|block| geometry.offset_of(block) == offset);
+                assert_eq!(geometry.is_start(offset), starts, "{class:?} at {offset}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Slabs linked through their heads: [`List`].
+//! Slabs linked through their heads: [`List`], [`Chain`].
 
 use super::header::Slab;
 
@@ -42,6 +42,27 @@ impl List {
     pub(super) fn pop(&mut self) -> Option<Slab> {
         let slab = self.0?;
         self.remove(slab);
+        Some(slab)
+    }
+}
+
+/// Slabs that left their bin, on the way back to the frame source.
+#[derive(Debug)]
+pub(crate) struct Chain(Option<Slab>);
+
+impl Chain {
+    pub(crate) const fn new() -> Self {
+        Self(None)
+    }
+
+    pub(crate) fn push(&mut self, slab: Slab) {
+        slab.set_next(self.0);
+        self.0 = Some(slab);
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Slab> {
+        let slab = self.0?;
+        self.0 = slab.next();
         Some(slab)
     }
 }

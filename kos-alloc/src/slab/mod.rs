@@ -26,5 +26,5 @@ pub(crate) use bin::Bin;
 pub use class::CLASSES;
 pub(crate) use class::{Class, Geometry, SLAB_LIMIT, bytes_needed, geometries};
 pub(crate) use header::Slab;
-pub(crate) use list::List;
+pub(crate) use list::{Chain, List};
 pub(crate) use per_class::PerClass;

@@ -21,4 +21,11 @@ impl<E: Env, T> Guarded<E, T> {
         let mut guard = self.0.lock();
         work(&mut guard)
     }
+
+    /// As [`with`](Self::with), if nobody has the lock: does not wait.
+    pub(crate) fn try_with<R>(&self, env: &E, work: impl FnOnce(&mut T) -> R) -> Option<R> {
+        let _masked = env.irq_save();
+        let mut guard = self.0.try_lock()?;
+        Some(work(&mut guard))
+    }
 }

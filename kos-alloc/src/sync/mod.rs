@@ -18,6 +18,7 @@ mod locked;
 pub(crate) use guarded::Guarded;
 pub use locked::Locked;
 pub(crate) use once::Once;
+pub(crate) use publication::Publication;
 
 /// A `const fn`; under loom, whose atomics have no constant constructor, a plain one.
 macro_rules! const_fn {

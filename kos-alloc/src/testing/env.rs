@@ -26,6 +26,9 @@ const JUNK: u8 = 0xa5;
 std::thread_local! {
     /// Guards alive on this thread; its address names the thread.
     static MASK_DEPTH: Cell<usize> = const { Cell::new(0) };
+    /// The CPU that this thread plays, if it was told.
+    static CPU: Cell<Option<CpuIndex>> = const { Cell::new(None) };
+    static IN_NMI: Cell<bool> = const { Cell::new(false) };
 }
 
 fn this_thread() -> *mut Cell<usize> {
@@ -39,7 +42,12 @@ pub struct HostEnv {
     layout: Layout,
     map: DirectMap,
     masked: AtomicUsize,
+    sections: AtomicUsize,
     violations: Mutex<Vec<Violation>>,
+    /// Kicks of each CPU.
+    kicks: Vec<AtomicUsize>,
+    /// Names the thread that plays CPU 0 without being told.
+    home: AtomicPtr<Cell<usize>>,
 }
 
 // SAFETY: the arena is plain memory that is only reached through the direct map, whose users answer for themselves.
@@ -48,15 +56,26 @@ unsafe impl Send for HostEnv {}
 unsafe impl Sync for HostEnv {}
 
 impl HostEnv {
-    /// An environment with memory behind `frames`, filled with junk. Alignment up to 2 MiB carries over from frame
-    /// numbers to addresses.
+    /// An environment of one CPU with memory behind `frames`, filled with junk. Alignment up to 2 MiB carries over from
+    /// frame numbers to addresses. The calling thread is the CPU; others have no number, unless they [`bind`](Self::bind)
+    /// themselves.
+    ///
+    /// # Panics
+    ///
+    /// If the host has not so much memory.
+    #[must_use]
+    pub fn new(frames: FrameRange) -> Self {
+        Self::with_cpus(frames, 1)
+    }
+
+    /// As [`new`](Self::new), of `cpus` CPUs, each of which is the threads that are bound to it, one at a time.
     ///
     /// # Panics
     ///
     /// If the host has not so much memory.
     #[must_use]
     #[expect(clippy::expect_used, reason = "a test helper; the sizes come from who wrote the test")]
-    pub fn new(frames: FrameRange) -> Self {
+    pub fn with_cpus(frames: FrameRange, cpus: usize) -> Self {
         let lead = (frames.start().0 % (CONGRUENCE >> Self::PAGE_SHIFT)) << Self::PAGE_SHIFT;
         let size =
             frames.count().checked_mul(1 << Self::PAGE_SHIFT).and_then(|bytes| bytes.checked_add(lead));
@@ -67,8 +86,16 @@ impl HostEnv {
         // SAFETY: `lead` is within the arena.
         let base = unsafe { arena.add(lead) };
         let map = DirectMap::new(base, frames);
-        let mut env =
-            Self { arena, layout, map, masked: AtomicUsize::new(0), violations: Mutex::new(Vec::new()) };
+        let mut env = Self {
+            arena,
+            layout,
+            map,
+            masked: AtomicUsize::new(0),
+            sections: AtomicUsize::new(0),
+            violations: Mutex::new(Vec::new()),
+            kicks: (0..cpus).map(|_| AtomicUsize::new(0)).collect(),
+            home: AtomicPtr::new(this_thread()),
+        };
         env.reset();
         env
     }
@@ -78,6 +105,8 @@ impl HostEnv {
         // SAFETY: the arena has so many bytes, and nobody borrows the environment that they belong to.
         unsafe { self.arena.write_bytes(JUNK, self.layout.size()) };
         *self.masked.get_mut() = 0;
+        *self.sections.get_mut() = 0;
+        self.kicks.iter_mut().for_each(|kicks| *kicks.get_mut() = 0);
         self.take_violations();
     }
 
@@ -90,6 +119,30 @@ impl HostEnv {
     /// How often interrupts were masked.
     pub fn masked(&self) -> usize {
         self.masked.load(Ordering::Relaxed)
+    }
+
+    /// How often interrupts were masked that were not masked already.
+    pub fn sections(&self) -> usize {
+        self.sections.load(Ordering::Relaxed)
+    }
+
+    /// Lets the calling thread play `cpu` in every environment from now on; `None`: none, or CPU 0 of those that it made.
+    pub fn bind(cpu: Option<CpuIndex>) {
+        CPU.set(cpu);
+    }
+
+    /// Runs `work` as if it had come by a non-maskable interrupt.
+    pub fn nmi<R>(work: impl FnOnce() -> R) -> R {
+        let before = IN_NMI.replace(true);
+        let result = work();
+        IN_NMI.set(before);
+        result
+    }
+
+    /// How often `cpu` was kicked.
+    #[must_use]
+    pub fn kicks(&self, cpu: CpuIndex) -> usize {
+        self.kicks.get(cpu.0).map_or(0, |kicks| kicks.load(Ordering::Relaxed))
     }
 
     /// Whether the calling thread has interrupts masked, in any environment.
@@ -126,11 +179,25 @@ unsafe impl Env for HostEnv {
 
     fn irq_save(&self) -> HostIrq {
         self.masked.fetch_add(1, Ordering::Relaxed);
+        self.sections.fetch_add(usize::from(!Self::is_masked()), Ordering::Relaxed);
         HostIrq::save()
     }
 
+    fn cpus(&self) -> usize {
+        self.kicks.len()
+    }
+
     fn cpu(&self) -> Option<CpuIndex> {
-        Some(CpuIndex(0))
+        let at_home = self.home.load(Ordering::Relaxed) == this_thread();
+        CPU.get().or(at_home.then_some(CpuIndex(0)))
+    }
+
+    fn in_nmi(&self) -> bool {
+        IN_NMI.get()
+    }
+
+    fn kick(&self, cpu: CpuIndex) {
+        self.kicks.get(cpu.0).inspect(|kicks| _ = kicks.fetch_add(1, Ordering::Relaxed));
     }
 
     fn direct_map(&self) -> DirectMap {
@@ -191,6 +258,7 @@ unsafe impl lock_api::RawMutex for HostLock {
             "lock taken twice: a kernel would hang"
         );
         while !self.try_lock() {
+            assert!(!IN_NMI.get(), "an NMI waits for a lock: a kernel could hang");
             std::thread::yield_now();
         }
     }

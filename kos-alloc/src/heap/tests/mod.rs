@@ -2,6 +2,7 @@
 
 mod bad_free;
 mod behaviour;
+mod caches;
 mod faults;
 mod properties;
 mod threads;
@@ -9,11 +10,11 @@ mod threads;
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use super::{HeapConfig, KernelHeap};
+use super::{HeapConfig, KernelHeap, Mode};
 use crate::error::{FreeError, ReallocError};
 use crate::ports::{Env, FrameAlloc};
 use crate::testing::{FailAt, HeapModel, HostEnv, PlainFrames};
-use crate::types::{FrameRange, Pfn};
+use crate::types::{CpuIndex, FrameRange, Pfn};
 
 /// A heap of this crate's fakes.
 pub(super) type TestHeap<'a> = KernelHeap<&'a HostEnv, &'a FailAt<PlainFrames>>;
@@ -34,8 +35,20 @@ impl Machine {
     }
 
     pub(super) fn at(start: Pfn, count: usize) -> Self {
+        Self::with_cpus(start, count, 1)
+    }
+
+    pub(super) fn with_cpus(start: Pfn, count: usize, cpus: usize) -> Self {
         let span = FrameRange::new(start, count).unwrap();
-        Self { env: HostEnv::new(span), frames: FailAt::new(PlainFrames::new(span)) }
+        Self { env: HostEnv::with_cpus(span, cpus), frames: FailAt::new(PlainFrames::new(span)) }
+    }
+
+    /// A heap of it with caches of `bytes` for each CPU.
+    pub(super) fn hybrid(&self, bytes: usize) -> TestHeap<'_> {
+        let heap = self.cold_heap();
+        let cache_bytes_per_cpu = Some(bytes);
+        heap.init(HeapConfig { mode: Mode::Hybrid, cache_bytes_per_cpu, ..HeapConfig::default() }).unwrap();
+        heap
     }
 
     /// A heap of it, initialised.
@@ -79,4 +92,14 @@ pub(super) fn reallocate<E: Env, F: FrameAlloc>(
 
 pub(super) fn layout(size: usize, align: usize) -> Layout {
     Layout::from_size_align(size, align).unwrap()
+}
+
+/// Plays each CPU of a machine on which nothing else runs: checks and drains its cache.
+pub(super) fn drain_all(machine: &Machine, heap: &TestHeap<'_>) {
+    for cpu in 0..machine.env.cpus() {
+        HostEnv::bind(Some(CpuIndex(cpu)));
+        assert_eq!(heap.check(), Ok(()), "on CPU {cpu}");
+        heap.shrink();
+    }
+    HostEnv::bind(None);
 }

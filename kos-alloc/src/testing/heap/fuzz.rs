@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::model::{BadFree, HeapModel, HeapOp};
 use super::plain::PlainFrames;
-use crate::heap::{HeapConfig, KernelHeap};
+use crate::heap::{HeapConfig, KernelHeap, Mode};
 use crate::ports::FrameAlloc;
 use crate::testing::{Bytes, FailAt, HostEnv, host_frames};
 use crate::types::{FrameRange, Pfn};
@@ -15,6 +15,10 @@ use crate::types::{FrameRange, Pfn};
 /// Frames of the heap under test: few, so that it runs out; an odd start, so that alignment is not by chance.
 const FRAMES: usize = 64;
 const START: Pfn = Pfn(0x1_0003);
+
+/// CPUs, each with a cache of so many bytes.
+const CPUS: usize = 3;
+const CACHE_BYTES: usize = 10 << 10;
 
 /// Steps after which all invariants are walked.
 const CHECK_EVERY: usize = 8;
@@ -47,19 +51,22 @@ fn span() -> FrameRange {
 
 std::thread_local! {
     /// Used by one input after the other: to map memory takes longer than to run most inputs.
-    static ENV: RefCell<HostEnv> = RefCell::new(HostEnv::new(span()));
+    static ENV: RefCell<HostEnv> = RefCell::new(HostEnv::with_cpus(span(), CPUS));
 }
 
-/// The first byte is the number of the frame allocation that fails; the second chooses the frame source.
+/// The first byte is the number of the frame allocation that fails; the second chooses frame source and mode.
 fn run(data: &[u8], next: impl FnMut(&mut Bytes<'_>) -> HeapOp) {
     let mut bytes = Bytes::new(data);
     let fail_at = usize::from(bytes.u8());
     ENV.with_borrow_mut(|env| {
         env.reset();
-        if bytes.u8().is_multiple_of(2) {
-            run_on(env, PlainFrames::new(span()), fail_at, &mut bytes, next);
+        let choice = bytes.u8();
+        let mode = if choice & 2 == 0 { Mode::TwoTier } else { Mode::Hybrid };
+        let config = HeapConfig { mode, cache_bytes_per_cpu: Some(CACHE_BYTES), ..HeapConfig::default() };
+        if choice & 1 == 0 {
+            run_on(env, PlainFrames::new(span()), config, fail_at, &mut bytes, next);
         } else {
-            run_on(env, host_frames(env, &mut Vec::new()), fail_at, &mut bytes, next);
+            run_on(env, host_frames(env, &mut Vec::new()), config, fail_at, &mut bytes, next);
         }
     });
 }
@@ -67,14 +74,14 @@ fn run(data: &[u8], next: impl FnMut(&mut Bytes<'_>) -> HeapOp) {
 fn run_on<F: FrameAlloc>(
     env: &HostEnv,
     frames: F,
+    config: HeapConfig,
     fail_at: usize,
     bytes: &mut Bytes<'_>,
     mut next: impl FnMut(&mut Bytes<'_>) -> HeapOp,
 ) {
     let frames = FailAt::new(frames);
     let heap = KernelHeap::new(env, &frames);
-    assert_eq!(heap.init(HeapConfig::default()), Ok(()));
-    let page_map = frames.live_frames();
+    assert_eq!(heap.init(config), Ok(()));
     frames.fail_at(Some(fail_at));
     let mut model = HeapModel::new(&heap);
     let mut steps = 0;
@@ -86,10 +93,15 @@ fn run_on<F: FrameAlloc>(
         }
     }
     model.free_all();
-    model.check();
-    heap.shrink();
-    assert_eq!(frames.live_frames(), page_map, "frames were lost");
-    assert_eq!(heap.stats().live, 0);
+    for cpu in 0..CPUS {
+        model.step(HeapOp::OnCpu(cpu));
+        model.check();
+        heap.shrink();
+    }
+    HostEnv::bind(None);
+    let stats = heap.stats();
+    assert_eq!((stats.live, stats.stranded), (0, 0));
+    assert_eq!(frames.live_frames(), stats.page_map_frames + stats.cache_frames, "frames were lost");
 }
 
 impl HeapOp {
@@ -100,9 +112,20 @@ impl HeapOp {
             6 => Self::AllocateZeroed(decode_layout(bytes)),
             7..=11 => Self::Free(usize::from(bytes.u16())),
             12 | 13 => Self::Reallocate(usize::from(bytes.u16()), decode_size(bytes)),
-            14 => Self::Shrink,
+            14 => decode_whole(bytes.u8()),
             _ => Self::BadFree(decode_bad(bytes)),
         }
+    }
+}
+
+/// What concerns the whole heap.
+fn decode_whole(byte: u8) -> HeapOp {
+    match byte % 8 {
+        0 | 1 => HeapOp::Shrink,
+        2 => HeapOp::SetMode(Mode::TwoTier),
+        3 => HeapOp::SetMode(Mode::Hybrid),
+        4 => HeapOp::Drain(byte > 127),
+        _ => HeapOp::OnCpu(usize::from(byte)),
     }
 }
 

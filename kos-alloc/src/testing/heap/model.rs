@@ -11,8 +11,10 @@ use alloc::collections::BTreeMap;
 
 use super::pattern;
 use crate::error::{AllocError, FreeError, ReallocError};
-use crate::heap::KernelHeap;
+use crate::heap::{KernelHeap, Mode};
 use crate::ports::{Env, FrameAlloc};
+use crate::testing::HostEnv;
+use crate::types::CpuIndex;
 
 /// One operation; blocks are named by a number taken modulo the count of live ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,12 @@ pub enum HeapOp {
     Reallocate(usize, usize),
     /// Give empty slabs back.
     Shrink,
+    /// Bring home what the caches have: of this CPU, or of all.
+    Drain(bool),
+    /// Change the mode; it may fail for want of frames.
+    SetMode(Mode),
+    /// Go on as another CPU of a [`HostEnv`].
+    OnCpu(usize),
     /// Free something wrongly.
     BadFree(BadFree),
 }
@@ -106,6 +114,15 @@ impl<'h, E: Env, F: FrameAlloc> HeapModel<'h, E, F> {
             HeapOp::Shrink => {
                 self.heap.shrink();
             }
+            HeapOp::Drain(false) => self.heap.drain_local(),
+            HeapOp::Drain(true) => {
+                self.heap.collect();
+            }
+            HeapOp::SetMode(mode) => {
+                // It fails where there are no frames for caches; then nothing changes.
+                let _ = self.heap.set_mode(mode);
+            }
+            HeapOp::OnCpu(cpu) => HostEnv::bind(Some(CpuIndex(cpu % self.heap.env().cpus()))),
             HeapOp::BadFree(bad) => self.bad_free(bad),
         }
     }

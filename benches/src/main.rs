@@ -12,6 +12,7 @@ mod lock;
 mod options;
 mod paging;
 mod peers;
+mod txn;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -35,6 +36,8 @@ fn questions() -> Vec<Question> {
         heap::realloc::question(),
         heap::threads::question("heap-two-threads", heap::threads::Job::Own),
         heap::threads::question("heap-cross-free", heap::threads::Job::Cross),
+        txn::commit(),
+        txn::rollback(),
         frame::pair::question("frame-pair", 1),
         frame::shuffled::question(),
         frame::pair::question("frame-contiguous-512", 512),

@@ -63,7 +63,7 @@ pub(crate) trait Workload: Copy + 'static {
 }
 
 /// The layout of `bytes` aligned as any word is.
-fn layout(bytes: usize) -> Layout {
+pub(crate) fn layout(bytes: usize) -> Layout {
     aligned(bytes, 8)
 }
 

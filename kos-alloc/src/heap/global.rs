@@ -47,10 +47,12 @@ unsafe impl<E: Env, F: FrameAlloc> GlobalAlloc for KernelHeap<E, F> {
 unsafe impl<E: Env, F: FrameAlloc> BlockAlloc for KernelHeap<E, F> {
     type Frames = F;
 
+    #[inline]
     fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         self.allocate(layout)
     }
 
+    #[inline]
     unsafe fn free(&self, block: NonNull<u8>, layout: Layout) -> Result<(), FreeError<NonNull<u8>>> {
         // SAFETY: the caller's promise is passed on.
         unsafe { self.free(block, layout) }

@@ -35,13 +35,10 @@ pub struct Refused {
 }
 
 impl Refused {
-    /// `sum` and the outcome of one more free.
-    pub(super) fn add(sum: Option<Self>, outcome: Result<(), RefusedFree>) -> Option<Self> {
-        match (sum, outcome) {
-            (sum, Ok(())) => sum,
-            (None, Err(first)) => Some(Self { count: 1, first }),
-            (Some(sum), Err(_)) => Some(Self { count: sum.count + 1, ..sum }),
-        }
+    /// Adds one more free to `sum`.
+    #[cold]
+    pub(super) fn note(sum: &mut Option<Self>, free: RefusedFree) {
+        sum.get_or_insert(Self { count: 0, first: free }).count += 1;
     }
 }
 

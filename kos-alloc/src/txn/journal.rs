@@ -76,12 +76,14 @@ pub struct Cursor {
     used: Cell<usize>,
     /// Entries ever written.
     stamps: Cell<usize>,
+    /// Whether there ever was a free to be done by the commit.
+    defers: Cell<bool>,
 }
 
 impl Cursor {
     /// Of a log without an entry.
     pub(super) const fn start() -> Self {
-        Self { used: Cell::new(0), stamps: Cell::new(0) }
+        Self { used: Cell::new(0), stamps: Cell::new(0), defers: Cell::new(false) }
     }
 
     /// Entries in use.
@@ -104,6 +106,7 @@ impl<'j, A: BlockAlloc> Journal<'j, A> {
     }
 
     /// A block that goes back on rollback, and its slot.
+    #[inline]
     pub(super) fn allocate(&self, layout: Layout) -> Result<(NonNull<u8>, &'j Cell<LogEntry>), AllocError> {
         let claim = self.claim()?;
         let block = self.heap.allocate(layout).inspect_err(|_| claim.withdraw())?;
@@ -142,6 +145,7 @@ impl<'j, A: BlockAlloc> Journal<'j, A> {
     /// The block is one of this heap with this layout. From the commit on it is the transaction's alone.
     pub(super) unsafe fn defer_free(&self, block: NonNull<u8>, layout: Layout) -> Result<(), AllocError> {
         self.claim()?.fill(Undo::Deferred { block, layout });
+        self.cursor.defers.set(true);
         Ok(())
     }
 
@@ -152,6 +156,7 @@ impl<'j, A: BlockAlloc> Journal<'j, A> {
     /// The frames are of this heap's source. From the commit on they are the transaction's alone.
     pub(super) unsafe fn defer_free_frames(&self, range: FrameRange) -> Result<(), AllocError> {
         self.claim()?.fill(Undo::DeferredFrames(range));
+        self.cursor.defers.set(true);
         Ok(())
     }
 
@@ -159,16 +164,24 @@ impl<'j, A: BlockAlloc> Journal<'j, A> {
     pub(super) fn roll_back(&self, base: usize) -> Result<(), Refused> {
         let mut refused = None;
         while let Some(undo) = self.pop(base) {
-            let freed = self.undo(undo);
-            refused = Refused::add(refused, freed);
+            self.undo(undo).unwrap_or_else(|free| Refused::note(&mut refused, free));
         }
         refused.map_or(Ok(()), Err)
     }
 
     /// Does every deferred free from `base` on, the first one first.
+    #[inline]
     pub(super) fn settle(&self, base: usize) -> Option<Refused> {
-        let entries = self.slots.get(base..self.cursor.used()).unwrap_or_default();
-        entries.iter().fold(None, |refused, slot| Refused::add(refused, self.free_deferred(slot)))
+        if self.cursor.defers.get() { self.free_all_deferred(base) } else { None }
+    }
+
+    #[cold]
+    fn free_all_deferred(&self, base: usize) -> Option<Refused> {
+        let mut refused = None;
+        for slot in self.slots.get(base..self.cursor.used()).unwrap_or_default() {
+            self.free_deferred(slot).unwrap_or_else(|free| Refused::note(&mut refused, free));
+        }
+        refused
     }
 
     /// Where the log stands.
@@ -187,7 +200,8 @@ impl<'j, A: BlockAlloc> Journal<'j, A> {
         last.map_or(0, |slot| slot.get().stamp)
     }
 
-    /// The next slot.
+    /// The next slot. Until it is filled its entry says nothing.
+    #[inline]
     fn claim(&self) -> Result<Claim<'j>, AllocError> {
         let (index, stamp) = (self.cursor.used(), self.cursor.stamps.get() + 1);
         let full = AllocError::LogFull { capacity: self.slots.len() };
@@ -195,7 +209,7 @@ impl<'j, A: BlockAlloc> Journal<'j, A> {
         slot.set(LogEntry { stamp, undo: Undo::Nothing });
         self.cursor.used.set(index + 1);
         self.cursor.stamps.set(stamp);
-        Ok(Claim { slot, cursor: self.cursor, index })
+        Ok(Claim { slot, cursor: self.cursor, index, stamp })
     }
 
     /// The last entry, if it is not below `base`. It is out of the log before anybody acts on it.
@@ -263,15 +277,18 @@ struct Claim<'j> {
     slot: &'j Cell<LogEntry>,
     cursor: &'j Cursor,
     index: usize,
+    stamp: usize,
 }
 
 impl<'j> Claim<'j> {
+    #[inline]
     fn fill(self, undo: Undo) -> &'j Cell<LogEntry> {
-        self.slot.set(LogEntry { undo, ..self.slot.get() });
+        self.slot.set(LogEntry { stamp: self.stamp, undo });
         self.slot
     }
 
     /// Gives the slot back; one that is no longer the last stays behind and says nothing.
+    #[cold]
     fn withdraw(&self) {
         if self.cursor.used() == self.index + 1 {
             self.cursor.used.set(self.index);

@@ -138,6 +138,7 @@ impl<'a, A: BlockAlloc, L: Log> Transaction<'a, A, L> {
     }
 
     /// Remembers this moment, for [`rollback_to`](Self::rollback_to). Takes no room in the log.
+    #[inline]
     #[must_use]
     pub fn savepoint(&self) -> Savepoint {
         self.journal().savepoint()
@@ -160,6 +161,7 @@ impl<'a, A: BlockAlloc, L: Log> Transaction<'a, A, L> {
 
     /// Begins a transaction inside this one, with the rest of its log. Its commit makes what it did part of this one; its
     /// rollback leaves this one as it was. Meanwhile this one cannot be used.
+    #[inline]
     pub fn nested(&mut self) -> Transaction<'a, A, Nested<'_>> {
         let base = self.log.cursor().used();
         Transaction { heap: self.heap, log: Nested::new(&mut self.log), base, scope: PhantomData }
@@ -167,6 +169,7 @@ impl<'a, A: BlockAlloc, L: Log> Transaction<'a, A, L> {
 
     /// Everything stays. Cannot fail: nothing is allocated. The deferred frees are done now, oldest first; those of a
     /// nested transaction when the outermost one commits. Returns what the heap refused of them, which is leaked.
+    #[inline]
     pub fn commit(mut self) -> Option<Refused> {
         let refused = if L::NESTED { None } else { self.journal().settle(self.base) };
         self.base = self.log.cursor().used();
@@ -178,10 +181,12 @@ impl<'a, A: BlockAlloc, L: Log> Transaction<'a, A, L> {
     /// # Errors
     ///
     /// [`Refused`]: frees that the heap refused. All else was undone.
+    #[inline]
     pub fn rollback(self) -> Result<(), Refused> {
         self.journal().roll_back(self.base)
     }
 
+    #[inline]
     fn journal(&self) -> Journal<'_, A> {
         Journal::new(self.heap, self.log.slots(), self.log.cursor())
     }

@@ -137,6 +137,18 @@ impl<'m> Buddy<'m> {
     }
 
     #[inline]
+    /// The lowest frames that can be had as blocks of `block` frames, a power of two: one block, or as many adjacent ones
+    /// as lie in the same free block, `most` frames together. As if allocated one by one.
+    pub(super) fn allocate_up_to(&mut self, block: usize, most: usize) -> Option<FrameRange> {
+        let found = self.blocks.lowest(block.ilog2())?;
+        let count = found.frames().min(most / block * block).max(block);
+        let range = self.regions.range(found.start, count)?;
+        self.blocks.take(found, count.next_power_of_two().ilog2(), count);
+        let result = Ok(range);
+        self.stats.count_allocation(self.blocks.free(), &result);
+        result.ok()
+    }
+
     fn take(&mut self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
         // Known orders make the code of the common case short.
         let single = request.count == 1 && request.align == 1;

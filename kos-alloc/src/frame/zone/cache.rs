@@ -1,7 +1,7 @@
 //! Free blocks that rest with a CPU: [`Caches`].
 //!
 //! Each CPU has, for a zone, a stack of free blocks of each order in [`ORDERS`]. Popping and pushing takes no lock; a
-//! stack is filled from the zone, and emptied into it, in batches of half its size.
+//! stack is filled from the zone, and emptied into it, in batches of half its size, at most [`BATCH`].
 //!
 //! All stacks of all CPUs together hold at most 1/256 of the zone: where that is too little for two blocks of an order,
 //! that order has no stack, and its blocks go through the lock.
@@ -24,6 +24,9 @@ const ORDERS: [u32; 5] = [0, 1, 2, 3, 9];
 
 /// Blocks in a stack at most.
 const MOST: [usize; 5] = [128, 32, 16, 8, 8];
+
+/// Blocks that go to or come from the zone at a time, at most: it bounds what is done with interrupts masked.
+const BATCH: usize = 32;
 
 /// Eighths of a CPU's share that a stack may hold.
 const EIGHTHS: [usize; 5] = [2, 1, 1, 1, 1];
@@ -106,23 +109,29 @@ impl Shape {
         PerCpu::storage_words(cpus, self.words())
     }
 
-    fn capacity(&self, class: Class) -> usize {
-        self.0.get(class.0).copied().unwrap_or(0)
+    /// Where in an area each stack is.
+    fn places(&self) -> [Place; ORDERS.len()] {
+        let mut start = STACKS;
+        self.0.map(|capacity| {
+            let place = Place { start, capacity };
+            start += capacity;
+            place
+        })
     }
+}
 
-    /// The place of the stack of `class` in an area.
-    fn start(&self, class: Class) -> usize {
-        STACKS + self.0.iter().take(class.0).sum::<usize>()
-    }
+/// A stack's place in an area.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    start: usize,
+    capacity: usize,
 }
 
 /// The stacks of all CPUs for one zone.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caches<'m> {
     areas: PerCpu<'m>,
-    shape: Shape,
-    /// [`Shape::start`] of each class.
-    starts: [usize; ORDERS.len()],
+    places: [Place; ORDERS.len()],
 }
 
 impl<'m> Caches<'m> {
@@ -130,19 +139,14 @@ impl<'m> Caches<'m> {
     pub(super) fn new(storage: &'m mut [u64], shape: Shape) -> Self {
         let words = shape.words();
         let areas = if words == 0 { PerCpu::EMPTY } else { PerCpu::new(storage, words) };
-        let mut starts = [0; ORDERS.len()];
-        starts.iter_mut().zip(Class::all()).for_each(|(start, class)| *start = shape.start(class));
-        Self { areas, shape, starts }
+        Self { areas, places: shape.places() }
     }
 
     /// The stack of `cpu` for blocks of `class`, if it has one. For that CPU alone, while interrupts are masked.
     #[inline]
     pub(super) fn stack(&self, cpu: CpuIndex, class: Class) -> Option<Stack<'m>> {
-        let capacity = self.shape.capacity(class);
-        let start = *self.starts.get(class.0)?;
-        let area = self.areas.area(cpu).filter(|_| capacity > 0)?;
-        let blocks = area.get(start..)?.get(..capacity)?;
-        Some(Stack { area, len: area.get(LENGTHS + class.0)?, blocks, frames: class.frames() })
+        let place = *self.places.get(class.0).filter(|place| place.capacity > 0)?;
+        Some(Stack { area: self.areas.area(cpu)?, class, place })
     }
 
     /// Asks `cpu` to give its blocks back.
@@ -171,21 +175,17 @@ impl<'m> Caches<'m> {
 
     /// Allocations and frees that took no lock.
     pub(super) fn calls(&self) -> (u64, u64) {
-        let read = |area: &[AtomicUsize], word: usize| {
-            area.get(word).map_or(0, |word| word.load(Ordering::Relaxed) as u64)
-        };
         self.areas.areas().fold((0, 0), |(allocations, frees), (_, area)| {
-            (allocations + read(area, ALLOCATIONS), frees + read(area, FREES))
+            (allocations + read(area, ALLOCATIONS) as u64, frees + read(area, FREES) as u64)
         })
     }
 
     /// Every block that rests with any CPU. On a quiet machine.
     pub(super) fn blocks(&self) -> impl Iterator<Item = FrameRange> {
         let stacks = self.areas.areas().flat_map(|(cpu, _)| Class::all().map(move |class| (cpu, class)));
-        stacks.filter_map(|(cpu, class)| self.stack(cpu, class)).flat_map(|stack| {
-            let resting = stack.blocks.iter().take(stack.len());
-            resting.filter_map(move |block| stack.range(block.load(Ordering::Relaxed)))
-        })
+        stacks
+            .filter_map(|(cpu, class)| self.stack(cpu, class))
+            .flat_map(|stack| (0..stack.len()).filter_map(move |place| stack.get(place)))
     }
 }
 
@@ -198,74 +198,96 @@ fn resting(area: &[AtomicUsize]) -> usize {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stack<'m> {
     area: &'m [AtomicUsize],
-    len: &'m AtomicUsize,
-    blocks: &'m [AtomicUsize],
-    frames: usize,
+    class: Class,
+    place: Place,
 }
 
 impl Stack<'_> {
     /// Number of blocks.
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.len.load(Ordering::Relaxed)
+        read(self.area, LENGTHS + self.class.0)
+    }
+
+    /// Whether there is no room for one more.
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.len() >= self.place.capacity
     }
 
     /// Frames of a block.
-    pub(super) const fn frames(&self) -> usize {
-        self.frames
+    pub(super) fn frames(&self) -> usize {
+        self.class.frames()
     }
 
     /// Blocks that go to or come from the zone at a time.
-    pub(super) const fn batch(&self) -> usize {
-        self.blocks.len() / 2
+    pub(super) fn batch(&self) -> usize {
+        (self.place.capacity / 2).min(BATCH)
     }
 
     /// Whether the CPU was asked to give its blocks back.
     pub(super) fn is_asked(&self) -> bool {
-        self.area.get(ASKED).is_some_and(|asked| asked.load(Ordering::Relaxed) != 0)
+        read(self.area, ASKED) != 0
     }
 
-    /// The block pushed last; counts an allocation.
+    /// The block pushed last, by its first frame; counts an allocation.
     #[inline]
-    pub(super) fn pop(&self) -> Option<FrameRange> {
+    pub(super) fn pop(&self) -> Option<Pfn> {
         let below = self.len().checked_sub(1)?;
-        let block = self.blocks.get(below)?.load(Ordering::Relaxed);
-        self.len.store(below, Ordering::Relaxed);
+        let block = self.area.get(self.place.start + below)?.load(Ordering::Relaxed);
+        self.set_len(below);
         self.count(ALLOCATIONS);
-        self.range(block)
+        Some(Pfn(block))
     }
 
-    /// Puts `block` on top and counts a free; false if there is no room.
+    /// Puts the block from `start` on top and counts a free; the stack is not full.
     #[inline]
-    pub(super) fn push(&self, block: FrameRange) -> bool {
-        let pushed = self.fill(block);
-        if pushed {
-            self.count(FREES);
-        }
-        pushed
+    pub(super) fn push(&self, start: Pfn) {
+        self.fill(start);
+        self.count(FREES);
     }
 
-    /// Puts `block`, which comes from the zone, on top; false if there is no room.
+    /// Puts the block from `start`, which comes from the zone, on top; the stack is not full.
     #[inline]
-    pub(super) fn fill(&self, block: FrameRange) -> bool {
+    pub(super) fn fill(&self, start: Pfn) {
         let len = self.len();
-        let Some(place) = self.blocks.get(len) else { return false };
-        place.store(block.start().0, Ordering::Relaxed);
-        self.len.store(len + 1, Ordering::Relaxed);
-        true
+        if let Some(place) = self.area.get(self.place.start + len) {
+            place.store(start.0, Ordering::Relaxed);
+            self.set_len(len + 1);
+        }
     }
 
-    /// Takes out the `count` blocks that have been here longest, or all.
+    /// Takes out the `count` blocks that have been here longest, or all; neighbours among them together.
     pub(super) fn take_oldest(&self, count: usize, mut taken: impl FnMut(FrameRange)) {
-        let len = self.len().min(self.blocks.len());
+        let len = self.len();
         let count = count.min(len);
-        for block in self.blocks.iter().take(count) {
-            self.range(block.load(Ordering::Relaxed)).into_iter().for_each(&mut taken);
+        let mut run = FrameRange::EMPTY;
+        for block in (0..count).filter_map(|place| self.get(place)) {
+            if run.is_empty() {
+                run = block;
+            } else if run.end() == block.start() {
+                run = FrameRange::between(run.start(), block.end());
+            } else if block.end() == run.start() {
+                run = FrameRange::between(block.start(), run.end());
+            } else {
+                taken(core::mem::replace(&mut run, block));
+            }
         }
-        for (to, from) in self.blocks.iter().zip(self.blocks.iter().take(len).skip(count)) {
+        if !run.is_empty() {
+            taken(run);
+        }
+        let stack = self.area.get(self.place.start..).unwrap_or(&[]);
+        for (to, from) in stack.iter().zip(stack.iter().take(len).skip(count)) {
             to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
         }
-        self.len.store(len - count, Ordering::Relaxed);
+        self.set_len(len - count);
+    }
+
+    #[inline]
+    fn set_len(&self, len: usize) {
+        if let Some(word) = self.area.get(LENGTHS + self.class.0) {
+            word.store(len, Ordering::Relaxed);
+        }
     }
 
     #[inline]
@@ -275,9 +297,15 @@ impl Stack<'_> {
         }
     }
 
-    fn range(&self, start: usize) -> Option<FrameRange> {
-        FrameRange::new(Pfn(start), self.frames)
+    /// The block at `place` from the bottom.
+    fn get(&self, place: usize) -> Option<FrameRange> {
+        FrameRange::new(Pfn(read(self.area, self.place.start + place)), self.frames())
     }
+}
+
+#[inline]
+fn read(area: &[AtomicUsize], word: usize) -> usize {
+    area.get(word).map_or(0, |word| word.load(Ordering::Relaxed))
 }
 
 #[cfg(test)]
@@ -318,13 +346,14 @@ mod tests {
         let caches = Caches::new(&mut storage, shape);
         let stack = caches.stack(CpuIndex(0), Class(1)).unwrap();
         let block = |number: usize| FrameRange::new(Pfn(2 * number), 2).unwrap();
-        assert!((0..32).all(|number| stack.push(block(number))) && !stack.push(block(32)));
+        (0..32).for_each(|number| stack.push(block(number).start()));
+        assert!(stack.is_full());
         assert_eq!((caches.resting(), caches.resting_with(CpuIndex(1))), (64, 0));
         let mut taken = Vec::new();
         stack.take_oldest(stack.batch(), |range| taken.push(range));
-        assert_eq!(taken, (0..16).map(block).collect::<Vec<_>>());
+        assert_eq!(taken, [FrameRange::new(Pfn(0), 32).unwrap()], "neighbours together");
         assert_eq!(caches.blocks().collect::<Vec<_>>(), (16..32).map(block).collect::<Vec<_>>());
-        assert_eq!((stack.pop(), stack.len(), caches.calls()), (Some(block(31)), 15, (1, 32)));
+        assert_eq!((stack.pop(), stack.len(), caches.calls()), (Some(Pfn(62)), 15, (1, 32)));
         assert!(caches.stack(CpuIndex(1), Class(1)).is_none(), "a CPU that was not there at first");
     }
 }

@@ -49,6 +49,16 @@ impl<'m> Live<'m> {
     /// Marks `range` as handed out; its owner is the caller, and none of it was.
     #[inline]
     pub(super) fn set(&self, range: FrameRange) {
+        match self.single(range) {
+            Some((word, mask)) => {
+                word.fetch_or(mask, Ordering::Relaxed);
+            }
+            None => self.set_all(range),
+        }
+    }
+
+    #[inline(never)]
+    fn set_all(&self, range: FrameRange) {
         self.each(range, |word, mask| {
             word.fetch_or(mask, Ordering::Relaxed);
             true
@@ -58,6 +68,20 @@ impl<'m> Live<'m> {
     /// Marks `range` as free, if all of it was handed out, else changes nothing.
     #[inline]
     pub(super) fn clear(&self, range: FrameRange) -> bool {
+        let Some((word, mask)) = self.single(range) else { return self.clear_all(range) };
+        if word.load(Ordering::Relaxed) & mask != mask {
+            return false;
+        }
+        let found = word.fetch_and(!mask, Ordering::Relaxed) & mask;
+        if found != mask {
+            // Somebody else freed a part of it at the same time.
+            word.fetch_or(found, Ordering::Relaxed);
+        }
+        found == mask
+    }
+
+    #[inline(never)]
+    fn clear_all(&self, range: FrameRange) -> bool {
         let all = |word: &AtomicUsize, mask| word.load(Ordering::Relaxed) & mask == mask;
         if self.each(range, all) != range.end() {
             return false;
@@ -84,6 +108,18 @@ impl<'m> Live<'m> {
     /// Frames with a bit that are handed out.
     pub(super) fn count(&self) -> usize {
         self.words.iter().map(|word| word.load(Ordering::Relaxed).count_ones() as usize).sum()
+    }
+
+    /// The word with all bits of `range` and the mask of those, if they lie in one word.
+    #[inline]
+    fn single(&self, range: FrameRange) -> Option<(&'m AtomicUsize, usize)> {
+        let index = range.start().0.wrapping_sub(self.window.start().0);
+        let bit = index % WORD;
+        if index >= self.window.count() || range.is_empty() || range.count() > WORD - bit {
+            return None;
+        }
+        let mask = (!0 >> (WORD - range.count())) << bit;
+        (range.end() <= self.window.end()).then_some((self.words.get(index / WORD)?, mask))
     }
 
     /// Calls `work` with each word that has bits of `range`, and the mask of those, until it says no. The first frame

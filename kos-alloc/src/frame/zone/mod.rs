@@ -43,7 +43,7 @@ mod watermark;
 mod zero;
 
 use core::fmt;
-use core::sync::atomic::AtomicBool;
+use core::sync::atomic::{AtomicBool, AtomicUsize};
 
 use crate::ports::Env;
 use crate::sync::{Once, const_fn};
@@ -61,7 +61,7 @@ pub use watermark::Watermarks;
 /// It can be a `static`: [`new`](Self::new) is `const`, and until [`init`](Self::init) every call fails with `NotReady`.
 /// Every method may be called in interrupt context (not from a non-maskable interrupt). Unless it says otherwise, it
 /// masks interrupts and holds the lock of a zone only as long as one operation of its [`Buddy`](super::Buddy) takes, or one
-/// batch of at most 64 of them on the way to or from a CPU's cache.
+/// batch of at most 32 of them on the way to or from a CPU's cache.
 ///
 /// A free is linear in the frames of the range, 64 at a time, as is an allocation: a bit for each is changed.
 ///
@@ -104,6 +104,8 @@ pub struct Zones<'m, E: Env> {
     claimed: AtomicBool,
     /// There once everything is initialised.
     table: Once<Table>,
+    /// A bit for each zone that has frames.
+    populated: AtomicUsize,
     slots: [Slot<'m, E>; MAX_ZONES],
     failures: Failures,
 }
@@ -116,6 +118,7 @@ impl<'m, E: Env> Zones<'m, E> {
                 env,
                 claimed: AtomicBool::new(false),
                 table: Once::new(),
+                populated: AtomicUsize::new(0),
                 slots: [
                     Slot::new(),
                     Slot::new(),

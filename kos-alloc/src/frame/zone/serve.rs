@@ -1,5 +1,7 @@
 //! The way of a request: cache, zone, next zone, what rests elsewhere.
 
+use core::sync::atomic::Ordering;
+
 use super::super::validate;
 use super::cache::Stack;
 use super::local::Local;
@@ -11,7 +13,29 @@ use crate::ports::Env;
 use crate::types::{FrameFlags, FrameRange, FrameRequest, ZoneSet};
 
 impl<'m, E: Env> Zones<'m, E> {
+    #[inline]
     pub(super) fn take(&self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
+        match self.take_cached(request) {
+            Some(range) => Ok(range),
+            None => self.take_slowly(request),
+        }
+    }
+
+    /// A block of the highest zone that may serve `request`, if one rests with this CPU.
+    #[inline]
+    fn take_cached(&self, request: &FrameRequest) -> Option<FrameRange> {
+        let allowed = self.populated.load(Ordering::Relaxed) & usize::from(request.zones.bits());
+        let local = self.slots.get(allowed.checked_ilog2()? as usize)?.local.get()?;
+        if request.flags.contains(FrameFlags::ZEROED) {
+            return None;
+        }
+        let range = self.pop(local, request)?;
+        local.live.set(range);
+        Some(range)
+    }
+
+    #[inline(never)]
+    fn take_slowly(&self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
         let table = self.table.get().ok_or(FrameError::NotReady)?;
         validate(request)?;
         if request.flags.contains(FrameFlags::ZEROED) {
@@ -100,7 +124,8 @@ impl<'m, E: Env> Zones<'m, E> {
     fn pop(&self, local: &Local<'m>, request: &FrameRequest) -> Option<FrameRange> {
         let class = local.class_for(request)?;
         let _masked = self.env.irq_save();
-        local.caches.stack(self.env.cpu()?, class)?.pop()
+        let start = local.caches.stack(self.env.cpu()?, class)?.pop()?;
+        FrameRange::new(start, request.count)
     }
 
     /// Serves `request` from the buddy, and fills this CPU's cache if there is one for it.
@@ -141,6 +166,7 @@ impl<'m, E: Env> Zones<'m, E> {
         Ok(claimed)
     }
 
+    #[inline]
     pub(super) fn give_back(&self, range: FrameRange) -> Result<(), FreeError<FrameRange>> {
         let table = self.table.get().ok_or(FreeError::NotReady(range))?;
         let slot = self.slot_of(table, range).ok_or(FreeError::NotManaged(range))?;
@@ -148,10 +174,7 @@ impl<'m, E: Env> Zones<'m, E> {
         if !local.live.clear(range) {
             return slot.refuse(&self.env.irq_save(), range);
         }
-        if self.push(slot, local, range) {
-            return Ok(());
-        }
-        self.give_back_locked(slot, local, range).inspect_err(|_| local.live.set(range))
+        if self.push(slot, local, range) { Ok(()) } else { self.give_back_locked(slot, local, range) }
     }
 
     #[inline]
@@ -159,7 +182,9 @@ impl<'m, E: Env> Zones<'m, E> {
         let Some(class) = local.class_of(range).filter(|_| !slot.is_pressed()) else { return false };
         let _masked = self.env.irq_save();
         let stack = self.env.cpu().and_then(|cpu| local.caches.stack(cpu, class));
-        stack.is_some_and(|stack| stack.push(range))
+        let Some(stack) = stack.filter(|stack| !stack.is_full()) else { return false };
+        stack.push(range.start());
+        true
     }
 
     /// Makes room in this CPU's cache and puts `range` there; without a cache, or when memory is short, gives it to the
@@ -174,11 +199,14 @@ impl<'m, E: Env> Zones<'m, E> {
         let masked = self.env.irq_save();
         let class = local.class_of(range).filter(|_| !slot.is_pressed());
         let stack = class.and_then(|class| local.caches.stack(self.env.cpu()?, class));
-        let pushed = stack.is_some_and(|stack| {
-            slot.take_back(&masked, &stack);
-            stack.push(range)
-        });
-        let result = if pushed { Ok(()) } else { slot.free(&masked, range) };
+        let result = match &stack {
+            Some(stack) => {
+                slot.take_back(&masked, stack);
+                stack.push(range.start());
+                Ok(())
+            }
+            None => slot.free(&masked, range).inspect_err(|_| local.live.set(range)),
+        };
         drop(masked);
         self.drain_if_asked(stack);
         result

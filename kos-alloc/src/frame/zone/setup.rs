@@ -113,6 +113,7 @@ impl<'m, E: Env> Zones<'m, E> {
             let bits = cut(&mut storage, words.bits)?;
             let local = Local::new(bits, cut(&mut storage, words.caches)?, managed, plan.cpus);
             slot.fill(&self.env.irq_save(), buddy, local);
+            self.populated.fetch_or(1 << index, Ordering::Release);
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use super::watermark::{Floors, Watermarks};
 use crate::error::{FrameError, FreeError};
 use crate::ports::Env;
 use crate::sync::{Once, const_fn};
-use crate::types::{FrameFlags, FrameRange, FrameRequest};
+use crate::types::{FrameFlags, FrameRange, FrameRequest, Pfn};
 
 /// What the lock of a zone guards.
 #[derive(Debug)]
@@ -117,16 +117,16 @@ impl<'m, E: Env> Slot<'m, E> {
 
     /// Takes back the oldest batch of `stack`; returns how many frames that were.
     pub(super) fn take_back(&self, masked: &E::Irq, stack: &Stack<'_>) -> usize {
-        let mut blocks = 0;
+        let mut frames = 0;
         self.with(masked, |core| {
-            stack.take_oldest(stack.batch(), |block| {
-                let freed = core.buddy.free(block);
+            stack.take_oldest(stack.batch(), |run| {
+                let freed = core.buddy.free(run);
                 debug_assert!(freed.is_ok(), "a block in a cache is allocated in the buddy");
-                blocks += usize::from(freed.is_ok());
+                frames += run.count();
             });
             self.note_pressure(core);
         });
-        blocks * stack.frames()
+        frames
     }
 
     /// The error of a free of `range`, of which not every frame is live.
@@ -166,17 +166,19 @@ impl Core<'_> {
         })
     }
 
-    /// Takes blocks for `stack` from `window`, to half of its size, and no further down than to the low watermark.
+    /// Takes a batch of blocks for `stack` from `window`, but none below the low watermark.
     pub(super) fn fill(&mut self, stack: &Stack<'_>, window: FrameRange, floor: usize) {
-        let keep = floor.max(self.marks.low);
-        let block = FrameRequest::new(stack.frames()).aligned(stack.frames());
-        while stack.len() < stack.batch() && !stack.is_asked() && self.spare(keep) >= block.count {
-            let Ok(taken) = self.buddy.allocate(&block) else { break };
-            if !window.contains_range(&taken) || !stack.fill(taken) {
-                let back = self.buddy.free(taken);
+        let (block, keep) = (stack.frames(), floor.max(self.marks.low));
+        while stack.len() < stack.batch() && !stack.is_asked() && self.spare(keep) >= block {
+            let most = ((stack.batch() - stack.len()) * block).min(self.spare(keep));
+            let Some(run) = self.buddy.allocate_up_to(block, most) else { break };
+            if !window.contains_range(&run) {
+                let back = self.buddy.free(run);
                 debug_assert!(back.is_ok(), "what was just allocated can be freed");
                 break;
             }
+            // The lowest on top.
+            (run.start().0..run.end().0).step_by(block).rev().for_each(|start| stack.fill(Pfn(start)));
         }
     }
 

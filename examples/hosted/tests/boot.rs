@@ -74,6 +74,7 @@ fn hundreds_of_pieces_boot_or_are_named() {
         |pieces: u64| (0..pieces).map(|n| region(2 * MIB + n * 16384, 12288, FirmwareKind::Usable)).collect();
     let machine = boot(with_map(map(250))).unwrap();
     assert_eq!(machine.kernel().accounts().usable_frames, 750);
+    assert!(machine.log().contains("heap     degraded  no CPU caches: "), "{}", machine.log());
     assert!(machine.exec("free; memstat; frames; pagemap; kmalloc-demo; selftest paging::code").succeeded());
     let cause = failure(with_map(map(400))).1;
     assert!(matches!(cause, Cause::MapTooFragmented(_)), "{cause}");

@@ -36,7 +36,7 @@ fn bad(command: &str, expected: Status) -> String {
 fn output_fits_100_columns() {
     let machine = Machine::boot(MachineConfig::with_memory(4096 << 20)).unwrap();
     let said = machine
-        .exec("help; free; free -h; free -b; memstat; memstat -z; memstat -s; slabtop; frames; pagemap; kmalloc-demo; txn-demo; inject; storm 1K; irq; dmesg");
+        .exec("help; free; free -h; free -b; memstat; memstat -z; memstat -s; slabtop; frames; pagemap; kmalloc-demo; heapmode; heapmode twotier; alloc-bench; txn-demo; inject; storm 1K; irq; dmesg");
     let bad = said.text();
     let bad = bad.lines().find(|line| line.chars().count() > 100 || line.ends_with(' '));
     assert_eq!(bad, None);
@@ -55,6 +55,8 @@ fn help_lists_every_command_and_each_of_them_exists() {
         "pagemap",
         "alloc",
         "kmalloc-demo",
+        "heapmode",
+        "alloc-bench",
         "txn-demo",
         "inject",
         "storm",
@@ -162,7 +164,9 @@ fn memstat_s_and_slabtop_show_size_classes() {
         .collect();
     let text = machine.exec("memstat -s").text();
     let row = numbers(text.lines().find(|line| line.starts_with("heap-112 ")).unwrap());
-    assert_eq!((row[0], row[1], row[2]), (5, row[3] * row[4], 112), "{text}");
+    let [active, cached, objects, size, each, slabs, ..] = row[..] else { panic!("{text}") };
+    assert_eq!((active, objects, size), (5, each * slabs, 112), "{text}");
+    assert!(active + cached <= objects, "{text}");
     let text = machine.exec("slabtop").text();
     assert!(text.contains("Active / Total Objects (% used)"), "{text}");
     let row = text.lines().find(|line| line.ends_with(" heap-112")).unwrap();
@@ -270,6 +274,45 @@ fn storm_counts_and_leaks_nothing() {
     let counted = text.split_whitespace().nth(1).unwrap().replace(',', "").parse::<u32>().unwrap();
     assert!(counted >= 50 << 10, "{text}");
     assert!(bad("storm now", Status::USAGE).contains("usage: storm [OPERATIONS]"));
+}
+
+#[test]
+fn heapmode_shows_and_switches_with_live_blocks() {
+    let machine = machine();
+    assert!(machine.exec("heapmode").text().contains("\n* hybrid "), "the heap starts in mode hybrid");
+    let before = machine.kernel().frames().stats().allocated();
+    let (mut said, mut from) = (String::new(), "hybrid");
+    for to in ["twotier", "hybrid", "hybrid", "twotier", "twotier", "hybrid"] {
+        said = machine.exec(&format!("heapmode {to}; heapmode; alloc 100")).text();
+        assert!(said.starts_with(&format!("{from} -> {to}: 28 blocks ")), "{said}");
+        assert!(said.contains(&format!("* {to} ")), "{said}");
+        from = to;
+    }
+    machine.kernel().check().unwrap();
+    machine.kernel().heap().shrink();
+    assert_eq!(machine.kernel().frames().stats().allocated(), before, "{said}");
+    assert!(bad("heapmode fast", Status::USAGE).contains("there is no mode 'fast'"));
+    assert!(bad("heapmode hybrid twotier", Status::USAGE).contains("usage: heapmode [MODE]"));
+}
+
+#[test]
+fn alloc_bench_compares_the_modes_and_changes_nothing() {
+    let machine = machine();
+    let text = machine.exec("heapmode twotier; alloc-bench; heapmode").text();
+    for part in [
+        "\nworkload ",
+        " twotier ",
+        "  hybrid\n",
+        "\npair ",
+        "\nbatch ",
+        "\nchurn ",
+        "\nlarge ",
+        "* twotier ",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    assert_eq!(machine.kernel().heap().stats().live_blocks(), 0);
+    machine.kernel().check().unwrap();
 }
 
 #[test]

@@ -11,7 +11,7 @@ use core::fmt::Write;
 
 use kos_alloc::boot::BootAllocator;
 use kos_alloc::frame::zone::{self, ZoneKind, Zones, dma_dma32_normal};
-use kos_alloc::{Env, FrameRange, HeapConfig, Inventory, KernelHeap, Locked};
+use kos_alloc::{Env, FrameRange, HeapConfig, Inventory, KernelHeap, Locked, Mode};
 
 use crate::accounts::{Accounts, FRAME_BYTES};
 use crate::command_line::CommandLine;
@@ -171,14 +171,20 @@ fn start_heap<P: Platform>(
     notes: &mut Notes<'_, '_, P>,
 ) -> Result<Heap<P>, Cause> {
     let heap = KernelHeap::new(platform.env(), frames);
-    heap.init(HeapConfig::default()).map_err(Cause::Heap)?;
-    let stats = heap.stats();
-    let largest = Bytes(stats.classes.last().map_or(0, |class| class.size) as u64);
-    notes.figures(format_args!(
-        "{} classes to {largest}, whole frames above; page map of {} frames",
-        stats.classes.len(),
-        stats.page_map_frames
-    ));
+    heap.init(HeapConfig { mode: Mode::TwoTier, ..HeapConfig::default() }).map_err(Cause::Heap)?;
+    match heap.set_mode(Mode::Hybrid) {
+        Ok(()) => {
+            let stats = heap.stats();
+            let largest = Bytes(stats.classes.last().map_or(0, |class| class.size) as u64);
+            let [map, caches] =
+                [stats.page_map_frames, stats.cache_frames].map(|frames| Bytes(frames as u64 * FRAME_BYTES));
+            notes.figures(format_args!(
+                "{} classes to {largest}; page map of {map}, CPU caches of {caches}",
+                stats.classes.len()
+            ));
+        }
+        Err(error) => notes.degraded(format_args!("no CPU caches: {error}")),
+    }
     Ok(heap)
 }
 

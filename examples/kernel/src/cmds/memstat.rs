@@ -6,7 +6,7 @@ use kos_alloc::HeapStats;
 use kos_alloc::frame::FrameStats;
 use kos_alloc::health::{Config, Health};
 
-use super::{slabs, zones};
+use super::{mode, slabs, zones};
 use crate::Kernel;
 use crate::accounts::FRAME_BYTES;
 use crate::platform::Platform;
@@ -25,7 +25,7 @@ pub(super) fn run<P: Platform>(kernel: &Kernel<P>, arguments: &[&str], out: &mut
 
 fn overview<P: Platform>(kernel: &Kernel<P>, out: &mut dyn Write) -> Result<(), CommandError> {
     frames(&kernel.frames().stats(), out)?;
-    heap(&kernel.heap().stats(), out)?;
+    heap(&kernel.heap().stats(), mode::name(kernel.heap().mode()), out)?;
     let tables = kernel.with_tables(|tables| tables.stats().tables);
     writeln!(out, "tables   {tables} frames ({})", Bytes(tables * FRAME_BYTES))?;
     kernel.check()?;
@@ -56,10 +56,10 @@ fn frames(stats: &FrameStats, out: &mut dyn Write) -> fmt::Result {
     )
 }
 
-fn heap(stats: &HeapStats, out: &mut dyn Write) -> fmt::Result {
+fn heap(stats: &HeapStats, mode: &str, out: &mut dyn Write) -> fmt::Result {
     writeln!(
         out,
-        "heap     {} live in {} blocks, {} asked for: {}.{} % waste",
+        "heap     {mode}: {} live in {} blocks, {} asked for: {}.{} % waste",
         Bytes(stats.live as u64),
         Grouped(stats.live_blocks() as u64),
         Bytes(stats.requested as u64),
@@ -68,12 +68,13 @@ fn heap(stats: &HeapStats, out: &mut dyn Write) -> fmt::Result {
     )?;
     writeln!(
         out,
-        "         {} frames (peak {}): {} of slabs, {} of large blocks, {} of page map",
+        "         {} frames (peak {}): slabs {}, large blocks {}, page map {}, CPU caches {}",
         Grouped(stats.frames as u64),
         Grouped(stats.peak_frames as u64),
         Bytes(stats.slab_bytes() as u64),
         Bytes(stats.large.frames as u64 * FRAME_BYTES),
-        Bytes(stats.page_map_frames as u64 * FRAME_BYTES)
+        Bytes(stats.page_map_frames as u64 * FRAME_BYTES),
+        Bytes(stats.cache_frames as u64 * FRAME_BYTES)
     )?;
     let (failed, refused) = (&stats.failed, &stats.refused);
     writeln!(

@@ -1,10 +1,12 @@
 //! The commands of the shell, one list.
 
+mod bench;
 mod frames;
 mod free;
 mod heap;
 pub(crate) mod inject;
 mod memstat;
+mod mode;
 mod pagemap;
 mod slabs;
 mod storm;
@@ -54,6 +56,8 @@ impl<P: Platform> Table<P> {
             "work the heap while a 10 kHz timer's handler does so too",
             storm::run,
         ),
+        command("heapmode", "[MODE]", "who serves the heap's blocks; another from now on", mode::run),
+        command("alloc-bench", "", "the modes of the heap side by side", bench::run),
         command("txn-demo", "", "all-or-nothing allocation: each step fails in turn, then none", txn::run),
         command("inject", "[oom K|off]", "let the K-th frame allocation from now fail", inject::run),
         command("dmesg", "", "the boot log", system::dmesg),

@@ -13,17 +13,14 @@ use crate::text::{Bytes, Grouped, Text};
 
 /// A line a class, in the order of `/proc/slabinfo`; classes without a slab are left out.
 pub(super) fn show(stats: &HeapStats, out: &mut dyn Write) -> fmt::Result {
-    let [active, objects, size, each, slabs] = ["active", "objects", "size", "in a slab", "slabs"];
-    writeln!(
-        out,
-        "{:<12}{active:>9}{objects:>9}{size:>7}{each:>11}{slabs:>7}{:>9}{:>8}",
-        "name", "peak", "leaked"
-    )?;
+    let [active, cached, objects, size] = ["active", "cached", "objects", "size"];
+    write!(out, "{:<12}{active:>9}{cached:>9}{objects:>9}{size:>7}", "name")?;
+    writeln!(out, "{:>11}{:>7}{:>9}{:>8}", "in a slab", "slabs", "peak", "leaked")?;
     for class in stats.classes.iter().filter(|class| class.slabs > 0) {
-        let ClassStats { size, slabs, objects, live, peak, leaked, .. } = *class;
+        let ClassStats { size, slabs, objects, live, cached, peak, leaked } = *class;
         let name = Text::new(format_args!("heap-{size}"));
-        let each = objects / slabs.max(1);
-        writeln!(out, "{name:<12}{live:>9}{objects:>9}{size:>7}{each:>11}{slabs:>7}{peak:>9}{leaked:>8}")?;
+        write!(out, "{name:<12}{live:>9}{cached:>9}{objects:>9}{size:>7}")?;
+        writeln!(out, "{:>11}{slabs:>7}{peak:>9}{leaked:>8}", objects / slabs.max(1))?;
     }
     writeln!(
         out,

@@ -5,12 +5,13 @@ use core::alloc::Layout;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use kos_alloc::{AllocError, FreeError};
+use kos_alloc::{AllocError, FreeError, Mode};
 
 use super::hoard::Hoard;
 use super::{Failure, Test};
 use crate::Kernel;
 use crate::ensure;
+use crate::kernel::Heap;
 use crate::owned::{Block, HeapBlock, JUNK, Wrong, free_wrongly};
 use crate::platform::Platform;
 use crate::storm;
@@ -23,6 +24,7 @@ pub(super) fn tests<P: Platform>() -> &'static [Test<P>] {
         Test { name: "heap::alignment_is_kept_to_2_mib", run: alignment },
         Test { name: "heap::impossible_requests_are_refused", run: impossible },
         Test { name: "heap::wrong_frees_are_named", run: wrong_frees },
+        Test { name: "heap::modes_switch_under_live_blocks", run: modes },
         Test { name: "heap::lack_of_frames_is_an_error", run: lack },
         Test { name: "heap::interrupts_allocate_while_the_kernel_does", run: interrupts },
         Test { name: "heap::collections_grow_and_shrink", run: collections },
@@ -139,6 +141,38 @@ fn wrong_frees<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     let counted = heap.stats().refused.total() - refused;
     ensure!(counted == 10, "10 wrong frees, {counted} counted");
     Ok(heap.check()?)
+}
+
+/// Blocks of each mode are freed in each other one, and in their own.
+fn modes<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    let (heap, usual) = (kernel.heap(), kernel.heap().mode());
+    let result = switch::<P>(heap);
+    heap.set_mode(usual)?;
+    result?;
+    Ok(heap.check()?)
+}
+
+fn switch<P: Platform>(heap: &Heap<P>) -> Result<(), Failure> {
+    let mut slots: [Option<HeapBlock<'_, P>>; 32] = [const { None }; 32];
+    for step in 0..600_usize {
+        let all = [Mode::TwoTier, Mode::Hybrid];
+        // A switch every seven steps; the blocks of 32 steps live on.
+        if let Some(&mode) = all.get(step / 7 % all.len()).filter(|_| step.is_multiple_of(7)) {
+            heap.set_mode(mode)?;
+        }
+        let Some(slot) = slots.get_mut(step % 32) else { continue };
+        if let Some(mut block) = slot.take() {
+            let bytes = block.bytes();
+            let stamp = stamp(bytes.len());
+            ensure!(bytes.iter().all(|&byte| byte == stamp), "a block of {} bytes changed", bytes.len());
+            block.free()?;
+        }
+        let mut block = Block::new(heap, layout(1 + step * step % 9000, 8)?)?;
+        let stamp = stamp(block.bytes().len());
+        block.bytes().fill(stamp);
+        *slot = Some(block);
+    }
+    Ok(())
 }
 
 fn lack<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {

@@ -44,7 +44,9 @@ pub use compat::linked_list::*;
 pub use error::{AllocError, Corruption, FrameError, FreeError, InitError, ReallocError, Violation};
 pub use frame::{Bitmap, Buddy, Frames, zone::Zones};
 pub use growth::Growing;
-pub use heap::{ClassStats, FailedStats, HeapConfig, HeapStats, KernelHeap, LargeStats, Mode, RefusedStats};
+pub use heap::{
+    ClassStats, FailedStats, HeapConfig, HeapStats, KernelHeap, LargeStats, Mode, RefusedStats, SimpleStats,
+};
 pub use pool::{Pool, PoolEmpty, PoolStats, SharedPool};
 pub use ports::{BlockAlloc, Env, FrameAlloc, Inventory, Reclaim};
 pub use reclaim::{ReclaimStats, Reclaiming};

@@ -74,6 +74,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         }
         match Self::locate(ground, ptr)? {
             Found::Block(class) => Err(wrong_size(ptr, layout, class.size())),
+            Found::Simple => self.free_simple(ground, ptr, layout),
             Found::Large { .. } if self.env.in_nmi() => Err(FreeError::WouldBlock(ptr)),
             Found::Large { index, digits, count } => {
                 self.free_large(ground, ptr, (index, digits, count), layout)
@@ -151,6 +152,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
                 }
                 Ok(fits)
             }
+            Found::Simple => self.resize_simple(ptr, old, new),
             Found::Large { count, .. } => {
                 Self::check_large(ground, ptr, old, count)?;
                 let fits = ground.arena.frames_for(new.size()) == count;
@@ -164,7 +166,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
 
     /// Counts what was wrong.
     #[cold]
-    fn refuse(&self, error: FreeError<NonNull<u8>>) -> FreeError<NonNull<u8>> {
+    pub(super) fn refuse(&self, error: FreeError<NonNull<u8>>) -> FreeError<NonNull<u8>> {
         self.counters.count_refused(&error);
         error
     }

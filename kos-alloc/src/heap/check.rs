@@ -27,6 +27,8 @@ struct Found {
     large_changes: usize,
     large_blocks: usize,
     large_frames: usize,
+    simple_settled: Option<usize>,
+    simple_frames: usize,
 }
 
 impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
@@ -45,6 +47,10 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
             index += match ground.arena.look(index) {
                 Frame::Slab(class) => self.check_slab(ground, index, class, found.classes.of_mut(class))?,
                 Frame::Head(digits) => Self::check_large_block(ground, index, digits, &mut found)?,
+                Frame::Simple => {
+                    found.simple_frames += 1;
+                    1
+                }
                 // A tail without a head is a block that another CPU is about to enter or to give back.
                 Frame::Never | Frame::Returned | Frame::Tail(_) => 1,
                 Frame::Damaged => {
@@ -62,7 +68,14 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
             classes.of_mut(class).changes = self.bin(class).with(&self.env, |bin| bin.changes());
         }
         let large_changes = self.counters.large_changes();
-        Found { classes, large_changes, large_blocks: 0, large_frames: 0 }
+        Found {
+            classes,
+            large_changes,
+            large_blocks: 0,
+            large_frames: 0,
+            simple_settled: self.simple.settled(),
+            simple_frames: 0,
+        }
     }
 
     /// Checks the slab whose first frame is `index`; says how many frames it has.
@@ -145,6 +158,13 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
     fn check_totals(&self, ground: &Ground, found: &Found) -> Result<(), Corruption> {
         for (class, census) in found.classes.iter() {
             self.bin(class).with(&self.env, |bin| Self::check_bin(ground, class, bin, census))?;
+        }
+        self.check_simple()?;
+        if found.simple_settled.is_some()
+            && found.simple_frames != self.simple_stats().frames
+            && found.simple_settled == self.simple.settled()
+        {
+            return broken(ground, 0, "the page map gives the simple pool other frames than it has");
         }
         let large = self.counters.large();
         if (found.large_blocks, found.large_frames) != (large.blocks, large.frames)

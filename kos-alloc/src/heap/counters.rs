@@ -11,7 +11,7 @@ pub(super) struct Counter(AtomicUsize);
 
 impl Counter {
     const_fn! {
-        fn new() -> Self {
+        pub(super) fn new() -> Self {
             Self(AtomicUsize::new(0))
         }
     }

@@ -1,6 +1,8 @@
 //! What a heap stands on, fixed by `init` and read without a lock: [`Ground`].
 
 use super::arena::Arena;
+use crate::growth;
+use crate::types::FrameRange;
 
 /// The memory of a heap and the terms of its use.
 #[derive(Clone, Copy, Debug)]
@@ -12,4 +14,8 @@ pub(super) struct Ground {
     pub(super) fail_fast: bool,
     /// Bytes for the cache of a CPU; `None` for the default.
     pub(super) cache_bytes: Option<usize>,
+    /// How the simple pool grows.
+    pub(super) pool: growth::Config,
+    /// The initial chunk of the simple pool, which stays.
+    pub(super) initial: FrameRange,
 }

@@ -18,6 +18,8 @@ pub(super) enum Found {
     Block(Class),
     /// Whole frames: `count` from `index`, whose mark says that there are `digits` digits of the count.
     Large { index: usize, digits: u8, count: usize },
+    /// What the simple pool has there, of which it alone knows.
+    Simple,
 }
 
 impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
@@ -32,6 +34,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
                 let head = arena.head_before(index).and_then(|head| arena.address(head));
                 Err(head.map_or(FreeError::NotManaged(ptr), |block| FreeError::Interior { at: ptr, block }))
             }
+            Frame::Simple => Ok(Found::Simple),
             Frame::Never => Err(FreeError::NotManaged(ptr)),
             Frame::Returned => Err(FreeError::DoubleFree(ptr)),
             Frame::Damaged => Err(FreeError::Corrupt(ptr)),

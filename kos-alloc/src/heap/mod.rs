@@ -15,12 +15,13 @@
 //! | `arena`, `pagemap` | the memory, and one byte a frame that says what it is |
 //! | `bins` | blocks from and to the slabs of a class |
 //! | `large` | blocks of whole frames |
+//! | `simple` | the simple pool |
 //! | `locate` | which block an address names |
 //! | `source` | frames from and to the source, `init`, `shrink`, new slabs |
-//! | `block`, `global` | the faces: free, resize, `GlobalAlloc` |
+//! | `block`, `kmalloc`, `global` | the faces: free, resize, blocks known by their address, `GlobalAlloc` |
 //! | `check`, `stats`, `counters` | the invariants, what is counted and how |
 //!
-//! Invariants: a frame of the heap is part of a slab, part of a large block, or of the page map; the page map says which,
+//! Invariants: a frame of the heap is part of a slab, of a large block, of a chunk of the simple pool, or of the page map; the page map says which,
 //! and changes for a slab only under the lock of its class, for a large block by one atomic exchange of its first byte. No
 //! two locks of the heap are held at once, and the frame source is never called with one held.
 
@@ -43,6 +44,11 @@ mod counters;
 #[expect(unsafe_code, reason = "an unsafe trait, passed on")]
 mod global;
 mod ground;
+#[expect(
+    unsafe_code,
+    reason = "the faces whose callers promise something, and the copying and zeroing they do"
+)]
+mod kmalloc;
 mod large;
 #[expect(unsafe_code, reason = "names the slab that the page map says is there")]
 mod locate;
@@ -50,6 +56,8 @@ mod mode;
 #[expect(unsafe_code, reason = "seals and unseals blocks")]
 mod nmi;
 mod pagemap;
+#[expect(unsafe_code, reason = "lends frames to the pool, and frees its blocks")]
+mod simple;
 #[expect(unsafe_code, reason = "formats slabs in fresh frames, and gives frames back")]
 mod source;
 mod stats;
@@ -66,6 +74,8 @@ pub use self::config::{HeapConfig, Mode};
 use self::counters::Counters;
 use self::ground::Ground;
 use self::mode::TWO_TIER;
+use self::simple::Simple;
+pub use self::simple::SimpleStats;
 pub use self::stats::{ClassStats, FailedStats, HeapStats, LargeStats, RefusedStats};
 use crate::error::AllocError;
 use crate::ports::{Env, FrameAlloc};
@@ -86,6 +96,7 @@ pub struct KernelHeap<E: Env, F: FrameAlloc> {
     caches: Caches,
     deferred: Deferred,
     counters: Counters,
+    simple: Simple<E>,
     mode: AtomicUsize,
 }
 
@@ -111,6 +122,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
                 caches: Caches::new(),
                 deferred: Deferred::new(),
                 counters: Counters::new(),
+                simple: Simple::new(),
                 mode: AtomicUsize::new(TWO_TIER),
             }
         }
@@ -155,6 +167,9 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
             return self.allocate_nolock(layout);
         }
         self.settle_deferred(ground);
+        if self.mode() == Mode::SimpleHeap {
+            return self.allocate_simple(ground, layout).map_err(|error| self.fail(error));
+        }
         let (class, size) = (Class::of(layout), layout.size());
         let block = class.and_then(|class| self.cached_or_taken(ground, class, size));
         block.map_or_else(|| self.allocate_frames(ground, class, layout), Ok)

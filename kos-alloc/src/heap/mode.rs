@@ -12,6 +12,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
     /// Who serves new blocks now.
     pub fn mode(&self) -> Mode {
         match self.mode.load(Ordering::Relaxed) {
+            SIMPLE => Mode::SimpleHeap,
             HYBRID => Mode::Hybrid,
             _ => Mode::TwoTier,
         }
@@ -31,14 +32,19 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
             Mode::Hybrid => {
                 let caches = self.plan_caches(ground).map_err(|error| self.fail(error.into()))?;
                 self.enter_hybrid(ground, caches);
+                self.shrink_simple(ground);
             }
-            Mode::TwoTier => {
-                self.mode.store(TWO_TIER, Ordering::Relaxed);
-                self.caches.set_active(false);
-                self.collect();
-            }
+            Mode::TwoTier => self.leave_hybrid(TWO_TIER),
+            Mode::SimpleHeap => self.leave_hybrid(SIMPLE),
         }
         Ok(())
+    }
+
+    /// Lets a mode serve that uses no caches.
+    fn leave_hybrid(&self, mode: usize) {
+        self.mode.store(mode, Ordering::Relaxed);
+        self.caches.set_active(false);
+        self.collect();
     }
 
     /// Uses the caches, which may have to be made.
@@ -53,3 +59,4 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
 
 pub(super) const TWO_TIER: usize = 0;
 const HYBRID: usize = 1;
+pub(super) const SIMPLE: usize = 2;

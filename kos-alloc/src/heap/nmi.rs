@@ -14,7 +14,7 @@ use crate::slab::{Class, seal};
 
 impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
     /// As [`allocate`](Self::allocate), from what is at hand: waits for no lock and asks nobody for memory. Blocks of at
-    /// most 8 KiB only. For NMI handlers, in which [`allocate`](Self::allocate) is the same.
+    /// most 8 KiB only, but for what the simple pool has at hand. For NMI handlers, in which [`allocate`](Self::allocate) is the same.
     ///
     /// # Errors
     ///
@@ -29,7 +29,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         let block = class.and_then(|class| {
             self.pop(class, layout.size()).or_else(|| self.try_take(ground, class, layout.size()))
         });
-        block.ok_or_else(|| self.fail(AllocError::WouldBlock))
+        block.or_else(|| self.try_take_simple(layout)).ok_or_else(|| self.fail(AllocError::WouldBlock))
     }
 
     /// As [`take`](Self::take), if the lock of the class is free.

@@ -5,6 +5,7 @@
 //! | 0 | was never the heap's |
 //! | 1 | was the heap's and went back to the frame source |
 //! | 2 … 37 | part of a slab of class 0 … 35; slabs are naturally aligned, so this gives the base |
+//! | 38 | part of a chunk of the simple pool |
 //! | 64 + d | first of a large block whose frame count stands in the d tails that follow |
 //! | 128 + n | tail of a large block; the first tails carry the frame count, seven bits each, lowest first |
 //!
@@ -17,6 +18,7 @@ use crate::slab::{CLASSES, Class};
 const NEVER: u8 = 0;
 const RETURNED: u8 = 1;
 const SLAB: u8 = 2;
+const SIMPLE: u8 = 38;
 const HEAD: u8 = 64;
 const TAIL: u8 = 128;
 const DIGIT_BITS: u32 = 7;
@@ -24,7 +26,7 @@ const DIGIT_BITS: u32 = 7;
 /// Most tails that carry the count: as many as a `usize` has digits.
 const DIGITS: u8 = digits(usize::MAX);
 
-const _: () = assert!(SLAB as usize + CLASSES <= HEAD as usize && HEAD + DIGITS < TAIL);
+const _: () = assert!(SLAB as usize + CLASSES <= SIMPLE as usize && HEAD + DIGITS < TAIL);
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub(super) enum Frame {
     Returned,
     /// Part of a slab.
     Slab(Class),
+    /// Part of a chunk of the simple pool.
+    Simple,
     /// The first of a large block, with so many count digits.
     Head(u8),
     /// Another of a large block, with its count digit.
@@ -50,6 +54,7 @@ impl Arena {
         match self.mark(index) {
             NEVER => Frame::Never,
             RETURNED => Frame::Returned,
+            SIMPLE => Frame::Simple,
             mark @ SLAB..HEAD => Class::new(mark - SLAB).map_or(Frame::Damaged, Frame::Slab),
             mark @ HEAD..TAIL => Frame::Head(mark - HEAD),
             mark @ TAIL.. => Frame::Tail(mark - TAIL),
@@ -65,6 +70,11 @@ impl Arena {
     /// Marks the frames of a slab. Under the lock of its class.
     pub(super) fn mark_slab(&self, index: usize, count: usize, class: Class) {
         self.fill(index, count, SLAB + class.index());
+    }
+
+    /// Marks the frames of a chunk of the simple pool, which the caller owns.
+    pub(super) fn mark_simple(&self, index: usize, count: usize) {
+        self.fill(index, count, SIMPLE);
     }
 
     /// Marks frames that are about to go back to the source.

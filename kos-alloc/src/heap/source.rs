@@ -7,9 +7,11 @@ use super::KernelHeap;
 use super::arena::Arena;
 use super::config::{HeapConfig, Mode};
 use super::ground::Ground;
+use super::mode::SIMPLE;
 use crate::error::{AllocError, FrameError, InitError};
 use crate::ports::{Env, FrameAlloc};
 use crate::slab::{Chain, Class, Slab};
+use crate::sync::atomic::Ordering;
 use crate::types::{DirectMap, FrameFlags, FrameRange, FrameRequest};
 
 /// Frames that the heap no longer uses: `count` from index `index`.
@@ -43,23 +45,30 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         // SAFETY: `Env` promises the map, `FrameAlloc` the span; the frames were handed out to this heap, which keeps
         // them, unless it fails and gives them back without the arena.
         let arena = unsafe { Arena::new(map, self.frames.span(), page_map, E::PAGE_SHIFT) }?;
-        let ground = Ground {
+        let mut ground = Ground {
             arena,
             secret: self.env.secret(),
             page_map_frames: page_map.count(),
             fail_fast: config.fail_fast,
             cache_bytes: config.cache_bytes_per_cpu,
+            pool: config.pool,
+            initial: FrameRange::EMPTY,
         };
         let hybrid = config.mode == Mode::Hybrid;
         let caches = if hybrid { self.plan_caches(&ground).map_err(InitError::Frames)? } else { None };
+        let undo_caches = || caches.iter().for_each(|(_, range)| self.give_back(*range));
+        ground.initial =
+            self.take_initial(&ground).map_err(InitError::Frames).inspect_err(|_| undo_caches())?;
         if !self.ground.set(ground) {
-            if let Some((_, range)) = caches {
-                self.give_back(range);
-            }
+            undo_caches();
+            self.drop_initial(&ground);
             return Err(InitError::AlreadyInitialised);
         }
-        if hybrid {
-            self.enter_hybrid(&ground, caches);
+        self.add_initial(&ground);
+        match config.mode {
+            Mode::Hybrid => self.enter_hybrid(&ground, caches),
+            Mode::SimpleHeap => self.mode.store(SIMPLE, Ordering::Relaxed),
+            Mode::TwoTier => {}
         }
         Ok(())
     }
@@ -92,7 +101,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         fresh.or_else(|error| {
             // Meanwhile another CPU may have freed one.
             let late = class.and_then(|class| self.cached_or_taken(ground, class, layout.size()));
-            late.ok_or_else(|| self.fail(error))
+            late.or_else(|| self.last_resort(error, layout)).ok_or_else(|| self.fail(error))
         })
     }
 
@@ -150,6 +159,19 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
             }
             result => result,
         };
+        let range = range.map_err(|error| explain(&error, layout, &ground.arena))?;
+        self.counters.hold(range.count());
+        self.place(ground, range, layout)
+    }
+
+    /// Frames that the source has at hand, for the sake of `layout`.
+    pub(super) fn obtain_at_hand(
+        &self,
+        ground: &Ground,
+        request: &FrameRequest,
+        layout: Layout,
+    ) -> Result<(usize, NonNull<u8>), AllocError> {
+        let range = self.frames.allocate(&request.with(FrameFlags::NO_RECLAIM));
         let range = range.map_err(|error| explain(&error, layout, &ground.arena))?;
         self.counters.hold(range.count());
         self.place(ground, range, layout)

@@ -5,13 +5,14 @@ use core::ptr::NonNull;
 
 use super::KernelHeap;
 use super::cache::CpuCache;
+use super::simple::SimpleStats;
 use crate::ports::{Env, FrameAlloc};
 use crate::slab::{CLASSES, Class};
 
 /// A snapshot of a heap's counters. Each class is of one moment; where other CPUs use the heap meanwhile, the sums are
 /// not.
 ///
-/// The heap holds `frames` frames: `page_map_frames + cache_frames + large.frames` and those of its slabs. `live` bytes of them are
+/// The heap holds `frames` frames: `page_map_frames + cache_frames + large.frames + simple.frames` and those of its slabs. `live` bytes of them are
 /// handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeapStats {
@@ -27,6 +28,8 @@ pub struct HeapStats {
     pub classes: [ClassStats; CLASSES],
     /// Blocks that are whole frames.
     pub large: LargeStats,
+    /// Blocks of the simple pool.
+    pub simple: SimpleStats,
     /// Allocations that failed, by reason.
     pub failed: FailedStats,
     /// Frees that were refused, by reason.
@@ -53,7 +56,7 @@ impl HeapStats {
     /// Blocks handed out and not yet freed.
     #[must_use]
     pub fn live_blocks(&self) -> usize {
-        self.large.blocks + self.classes.iter().map(|class| class.live).sum::<usize>()
+        self.large.blocks + self.simple.blocks + self.classes.iter().map(|class| class.live).sum::<usize>()
     }
 
     /// Blocks that were written to while they were free, and are therefore never handed out again.
@@ -73,6 +76,8 @@ impl fmt::Display for HeapStats {
             writeln!(f, "{size:>6} {slabs:>6} {objects:>8} {live:>8} {peak:>8}")?;
         }
         writeln!(f, "large: {} blocks, {} frames", self.large.blocks, self.large.frames)?;
+        let SimpleStats { chunks, frames, blocks, live } = self.simple;
+        writeln!(f, "simple: {blocks} blocks, {live} B, {frames} frames in {chunks} chunks")?;
         write!(f, "overhead: page map {} frames, slabs {} B", self.page_map_frames, self.slab_overhead)
     }
 }
@@ -82,7 +87,9 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
     pub fn stats(&self) -> HeapStats {
         let mut classes = [ClassStats::default(); CLASSES];
         let large = self.counters.large();
-        let (mut live, mut requested) = (large.frames << E::PAGE_SHIFT, self.requested_outside_bins());
+        let simple = self.simple_stats();
+        let mut live = (large.frames << E::PAGE_SHIFT) + simple.live;
+        let mut requested = self.requested_outside_bins();
         let mut slab_overhead = 0;
         for (stats, class) in classes.iter_mut().zip(Class::all()) {
             let asked = self.class_stats(class, stats);
@@ -99,6 +106,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
             peak_frames,
             classes,
             large,
+            simple,
             failed: self.counters.failed(),
             refused: self.counters.refused(),
             page_map_frames: self.ground.get().map_or(0, |ground| ground.page_map_frames),

@@ -25,6 +25,9 @@ use crate::error::FreeError;
 
 type Lists<const DOUBLINGS: usize, const STEPS: usize> = Tlsf<'static, usize, u16, DOUBLINGS, STEPS>;
 
+/// Blocks of a power of two are taken to be aligned to their size up to here, where their layout is not known.
+const NATURAL: usize = 64 << 10;
+
 /// The head of a lent range.
 #[derive(Debug)]
 pub(super) struct Chunk<const DOUBLINGS: usize, const STEPS: usize> {
@@ -119,7 +122,7 @@ impl<const DOUBLINGS: usize, const STEPS: usize> Chunk<DOUBLINGS, STEPS> {
     /// Takes back the block at `ptr`, if its alignment can be known: at most [`STEP`], or that of a power of two.
     pub(super) fn free_without_layout(&mut self, ptr: NonNull<u8>) -> Result<usize, FreeError<NonNull<u8>>> {
         let bytes = self.usable_size(ptr)?;
-        let natural = bytes.is_power_of_two() && ptr.addr().get().is_multiple_of(bytes);
+        let natural = bytes.is_power_of_two() && ptr.addr().get().is_multiple_of(bytes.min(NATURAL));
         if on_granule(ptr) && !natural {
             return Err(FreeError::LayoutRequired(ptr));
         }

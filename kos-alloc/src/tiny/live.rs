@@ -20,6 +20,9 @@ pub(crate) struct LiveMap {
 }
 
 impl LiveMap {
+    /// Bytes of the range for each byte of the map.
+    pub(crate) const BYTES_PER_BYTE: usize = STEP * 8;
+
     /// Words of the map of `bytes` bytes.
     pub(crate) const fn words_for(bytes: usize) -> usize {
         bytes.div_ceil(STEP * BITS)

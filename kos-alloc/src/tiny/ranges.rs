@@ -7,7 +7,10 @@ use core::alloc::Layout;
 use core::fmt;
 use core::ptr::NonNull;
 
+use rlsf::GRANULARITY;
+
 use super::chunk::Chunk;
+use super::live::LiveMap;
 use super::{LendError, TinyStats};
 use crate::error::{AllocError, Corruption, FreeError};
 use crate::types::Pfn;
@@ -60,9 +63,30 @@ impl<const DOUBLINGS: usize, const STEPS: usize> Tiny<DOUBLINGS, STEPS> {
         Ok(())
     }
 
+    /// Bytes of a range that is sure to hold one block of `layout`, wherever it starts; `None` if there is none.
+    #[must_use]
+    pub fn range_for(layout: Layout) -> Option<usize> {
+        let block = layout.size().checked_add(layout.align())?.checked_add(2 * GRANULARITY)?;
+        // A search passes over what is less than a step larger than asked; behind is the sentinel.
+        let pool = block.checked_add(block / STEPS)?.checked_add(2 * GRANULARITY)?;
+        let map = pool / LiveMap::BYTES_PER_BYTE + 2 * size_of::<usize>();
+        let head = size_of::<Chunk<DOUBLINGS, STEPS>>() + 2 * GRANULARITY;
+        pool.checked_add(map + head).filter(|_| pool <= Self::MAX_RANGE)
+    }
+
     /// Takes back a range none of whose blocks is live, as it was lent; `None` if there is none.
     pub fn take_empty(&mut self) -> Option<NonNull<[u8]>> {
-        let link = self.link(Chunk::is_empty);
+        self.take_empty_if(|_| true)
+    }
+
+    /// Number of ranges none of whose blocks is live.
+    pub fn empties(&self) -> usize {
+        self.chunks().filter(|chunk| chunk.is_empty()).count()
+    }
+
+    /// As [`take_empty`](Self::take_empty), one that is `wanted`.
+    pub fn take_empty_if(&mut self, wanted: impl Fn(NonNull<[u8]>) -> bool) -> Option<NonNull<[u8]>> {
+        let link = self.link(|chunk| chunk.is_empty() && wanted(chunk.lent()));
         // SAFETY: the list names chunks that exist; from here on it does not name this one.
         let chunk = unsafe { (*link)?.as_ref() };
         *link = chunk.next;

@@ -109,6 +109,20 @@ fn too_small_and_too_large_ranges_are_refused_and_say_what_would_do() {
 }
 
 #[test]
+fn a_range_for_a_layout_holds_a_block_of_it_wherever_it_starts() {
+    let mut memory = vec![0u8; 1 << 16];
+    for step in 0..20_000usize {
+        let block = layout(1 + step * 7919 % 20_000, 1 << (step % 12));
+        let (skip, needed) = (step * 31 % 97, Tiny::<12, 4>::range_for(block).unwrap());
+        let mut heap = Tiny::<12, 4>::new();
+        // SAFETY: the memory outlives the heap.
+        unsafe { heap.lend(NonNull::from(&mut memory[skip..skip + needed])) }.unwrap();
+        assert!(heap.allocate(block).is_ok(), "{block:?} in {needed} bytes");
+    }
+    assert_eq!(Tiny::<12, 4>::range_for(layout(1 << 20, 1)), None);
+}
+
+#[test]
 fn no_memory_and_impossible_requests_are_told_apart() {
     let heap = SimpleHeap::<HostEnv, 8, 4>::new(HostEnv::without_memory());
     assert_eq!(heap.allocate(layout(8, 8)), Err(AllocError::NotReady));

@@ -29,14 +29,15 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         self.drain_cache(|| self.caches.all().get(cpu.0));
     }
 
-    /// Brings home everything that the calling CPU can reach, and gives the frames of empty slabs back to the source; says
+    /// Brings home everything that the calling CPU can reach, and gives the frames of empty slabs and of empty chunks of the simple pool back to the source; says
     /// how many. The heap does this by itself before it fails for want of memory.
     pub fn shrink(&self) -> usize {
         let Some(ground) = self.ground.get() else { return 0 };
         self.settle_deferred(ground);
         self.drain_local();
         Class::all().for_each(|class| self.drain_depot(ground, class));
-        Class::all().map(|class| self.shrink_class(ground, class)).sum()
+        let slabs: usize = Class::all().map(|class| self.shrink_class(ground, class)).sum();
+        slabs + self.shrink_simple(ground)
     }
 
     /// As [`shrink`](Self::shrink), and asks all other CPUs to [`drain_local`](Self::drain_local): by

@@ -4,6 +4,7 @@ mod bad_free;
 mod behaviour;
 mod caches;
 mod faults;
+mod modes;
 mod properties;
 mod threads;
 

@@ -37,6 +37,11 @@ fn random_bad_frees_are_refused() {
     sequences(fuzz::bad_free);
 }
 
+#[test]
+fn random_changes_of_mode_leave_every_block_to_its_owner() {
+    sequences(fuzz::mode_ops);
+}
+
 fn corpus(target: &str) -> Vec<Vec<u8>> {
     let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "fuzz", "corpus", target].iter().collect();
     let files = fs::read_dir(folder).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap());
@@ -55,4 +60,11 @@ fn the_corpus_of_bad_free_passes() {
     let corpus = corpus("bad_free");
     assert!(!corpus.is_empty());
     corpus.iter().for_each(|data| fuzz::bad_free(data));
+}
+
+#[test]
+fn the_corpus_of_mode_ops_passes() {
+    let corpus = corpus("mode_ops");
+    assert!(!corpus.is_empty());
+    corpus.iter().for_each(|data| fuzz::mode_ops(data));
 }

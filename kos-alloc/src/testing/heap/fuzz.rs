@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::model::{BadFree, HeapModel, HeapOp};
 use super::plain::PlainFrames;
+use crate::growth;
 use crate::heap::{HeapConfig, KernelHeap, Mode};
 use crate::ports::FrameAlloc;
 use crate::testing::{Bytes, FailAt, HostEnv, host_frames};
@@ -20,6 +21,9 @@ const START: Pfn = Pfn(0x1_0003);
 const CPUS: usize = 3;
 const CACHE_BYTES: usize = 10 << 10;
 
+/// The simple pool: a step is no multiple of the chunk that a larger block asks for.
+const POOL: growth::Config = growth::Config { initial: 0, step: 5, max: 24 };
+
 /// Steps after which all invariants are walked.
 const CHECK_EVERY: usize = 8;
 
@@ -30,6 +34,20 @@ const CHECK_EVERY: usize = 8;
 /// If heap and model differ, or frames are lost.
 pub fn heap_ops(data: &[u8]) {
     run(data, HeapOp::decode);
+}
+
+/// As [`heap_ops`], with a change of mode every few operations, and blocks that are known by their address alone.
+///
+/// # Panics
+///
+/// If heap and model differ, or frames are lost.
+pub fn mode_ops(data: &[u8]) {
+    run(data, |bytes| match bytes.u8() % 8 {
+        0 => HeapOp::SetMode(decode_mode(bytes.u8())),
+        1 | 2 => HeapOp::Kmalloc(decode_size(bytes)),
+        3 => HeapOp::Krealloc(usize::from(bytes.u8()), decode_size(bytes)),
+        _ => HeapOp::decode(bytes),
+    });
 }
 
 /// As [`heap_ops`], with every other operation a wrong free.
@@ -54,7 +72,8 @@ std::thread_local! {
     static ENV: RefCell<HostEnv> = RefCell::new(HostEnv::with_cpus(span(), CPUS));
 }
 
-/// The first byte is the number of the frame allocation that fails; the second chooses frame source and mode.
+/// The first byte is the number of the frame allocation that fails; the second chooses frame source, mode, and whether the
+/// simple pool has a chunk from the beginning.
 fn run(data: &[u8], next: impl FnMut(&mut Bytes<'_>) -> HeapOp) {
     let mut bytes = Bytes::new(data);
     let fail_at = usize::from(bytes.u8());
@@ -62,7 +81,9 @@ fn run(data: &[u8], next: impl FnMut(&mut Bytes<'_>) -> HeapOp) {
         env.reset();
         let choice = bytes.u8();
         let mode = if choice & 2 == 0 { Mode::TwoTier } else { Mode::Hybrid };
-        let config = HeapConfig { mode, cache_bytes_per_cpu: Some(CACHE_BYTES), ..HeapConfig::default() };
+        let pool = growth::Config { initial: usize::from(choice & 4), ..POOL };
+        let cache_bytes_per_cpu = Some(CACHE_BYTES);
+        let config = HeapConfig { mode, cache_bytes_per_cpu, pool, ..HeapConfig::default() };
         if choice & 1 == 0 {
             run_on(env, PlainFrames::new(span()), config, fail_at, &mut bytes, next);
         } else {
@@ -101,7 +122,9 @@ fn run_on<F: FrameAlloc>(
     HostEnv::bind(None);
     let stats = heap.stats();
     assert_eq!((stats.live, stats.stranded), (0, 0));
-    assert_eq!(frames.live_frames(), stats.page_map_frames + stats.cache_frames, "frames were lost");
+    assert_eq!(stats.simple.frames, config.pool.initial);
+    let kept = stats.page_map_frames + stats.cache_frames + stats.simple.frames;
+    assert_eq!(frames.live_frames(), kept, "frames were lost");
 }
 
 impl HeapOp {
@@ -122,10 +145,17 @@ impl HeapOp {
 fn decode_whole(byte: u8) -> HeapOp {
     match byte % 8 {
         0 | 1 => HeapOp::Shrink,
-        2 => HeapOp::SetMode(Mode::TwoTier),
-        3 => HeapOp::SetMode(Mode::Hybrid),
+        2 | 3 | 5 => HeapOp::SetMode(decode_mode(byte % 8)),
         4 => HeapOp::Drain(byte > 127),
         _ => HeapOp::OnCpu(usize::from(byte)),
+    }
+}
+
+fn decode_mode(byte: u8) -> Mode {
+    match byte % 3 {
+        0 => Mode::Hybrid,
+        1 => Mode::SimpleHeap,
+        _ => Mode::TwoTier,
     }
 }
 

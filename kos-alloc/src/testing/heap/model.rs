@@ -23,6 +23,10 @@ pub enum HeapOp {
     Allocate(Layout),
     /// Allocate zeroed.
     AllocateZeroed(Layout),
+    /// Allocate by the size alone.
+    Kmalloc(usize),
+    /// Resize a live block by its address alone.
+    Krealloc(usize, usize),
     /// Free a live block.
     Free(usize),
     /// Resize a live block.
@@ -60,6 +64,8 @@ struct Block {
     ptr: NonNull<u8>,
     layout: Layout,
     seed: u8,
+    /// Of `kmalloc`: it has all the bytes of its layout, whose alignment is not known.
+    by_address: bool,
 }
 
 impl Block {
@@ -109,6 +115,8 @@ impl<'h, E: Env, F: FrameAlloc> HeapModel<'h, E, F> {
         match op {
             HeapOp::Allocate(layout) => self.allocate(layout),
             HeapOp::AllocateZeroed(layout) => self.allocate_zeroed(layout),
+            HeapOp::Kmalloc(size) => self.kmalloc(size),
+            HeapOp::Krealloc(number, size) => self.krealloc(number, size),
             HeapOp::Free(number) => self.free(number),
             HeapOp::Reallocate(number, size) => self.reallocate(number, size),
             HeapOp::Shrink => {
@@ -180,12 +188,18 @@ impl<'h, E: Env, F: FrameAlloc> HeapModel<'h, E, F> {
     fn free_block(&mut self, block: Block) {
         block.check();
         self.live.remove(&block.ptr.addr().get());
-        // SAFETY: the block is live, and the model forgot it.
-        assert_eq!(unsafe { self.heap.free(block.ptr, block.layout) }, Ok(()), "{block:?}");
+        let freed = if block.by_address {
+            // SAFETY: the block is live, and the model forgot it.
+            unsafe { self.heap.kfree(block.ptr.as_ptr()) }
+        } else {
+            // SAFETY: as above.
+            unsafe { self.heap.free(block.ptr, block.layout) }
+        };
+        assert_eq!(freed, Ok(()), "{block:?}");
     }
 
     fn reallocate(&mut self, number: usize, size: usize) {
-        let Some(block) = self.pick(number) else { return };
+        let Some(block) = self.pick(number).filter(|block| !block.by_address) else { return };
         let kept = block.layout.size().min(size);
         self.live.remove(&block.ptr.addr().get());
         // SAFETY: the block is live; the model goes on with the result.
@@ -200,6 +214,40 @@ impl<'h, E: Env, F: FrameAlloc> HeapModel<'h, E, F> {
                 assert!(matches!(error, ReallocError::Allocate(_)), "{error} for {block:?}");
                 block.check();
                 self.live.insert(block.ptr.addr().get(), block);
+            }
+        }
+    }
+
+    fn kmalloc(&mut self, size: usize) {
+        match self.heap.kmalloc(size) {
+            Ok(ptr) => self.enter_by_address(ptr, size),
+            Err(error) => assert_ne!(error, AllocError::NotReady, "for {size} bytes"),
+        }
+    }
+
+    fn enter_by_address(&mut self, ptr: NonNull<u8>, size: usize) {
+        let usable = self.heap.usable_size(ptr).unwrap_or(0);
+        assert!(usable >= size && usable > 0, "{usable} of {size} bytes");
+        assert!(ptr.addr().get().is_multiple_of(2 * size_of::<usize>()));
+        self.enter(ptr, Layout::from_size_align(usable, 1).unwrap_or(Layout::new::<()>()));
+        if let Some(block) = self.live.get_mut(&ptr.addr().get()) {
+            block.by_address = true;
+        }
+    }
+
+    fn krealloc(&mut self, number: usize, size: usize) {
+        let Some(block) = self.pick(number).filter(|block| block.by_address) else { return };
+        let filled = block.layout.size();
+        // SAFETY: the block is live; the model goes on with the result.
+        match unsafe { self.heap.krealloc(block.ptr.as_ptr(), size) } {
+            Ok(ptr) => {
+                pattern::check(ptr, filled.min(size), filled, block.seed);
+                self.live.remove(&block.ptr.addr().get());
+                self.enter_by_address(ptr, size);
+            }
+            Err(error) => {
+                assert!(matches!(error, ReallocError::Allocate(_)), "{error} for {block:?}");
+                block.check();
             }
         }
     }
@@ -275,7 +323,7 @@ impl<'h, E: Env, F: FrameAlloc> HeapModel<'h, E, F> {
         if let Some((other, block)) = overlapped {
             assert!(other + block.layout.size() <= start, "{ptr:?} {layout:?} overlaps {block:?}");
         }
-        let block = Block { ptr, layout, seed: self.steps };
+        let block = Block { ptr, layout, seed: self.steps, by_address: false };
         pattern::fill(ptr, size, block.seed);
         self.live.insert(start, block);
     }

@@ -8,14 +8,14 @@
 //! box is gone, so nothing shorter-lived may be put in its place.
 
 use core::alloc::Layout;
-use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 
-use super::journal::{LogEntry, forget_entry};
+use super::journal::release;
+use super::log::Claim;
 use crate::ports::BlockAlloc;
 
 /// A value that belongs to a running transaction, as of [`Transaction::new_box`](super::Transaction::new_box).
@@ -25,14 +25,14 @@ use crate::ports::BlockAlloc;
 pub struct TxBox<'t, 'a, A: BlockAlloc, T> {
     heap: &'a A,
     value: NonNull<T>,
-    slot: &'t Cell<LogEntry>,
+    claim: Claim<'t>,
     borrows: PhantomData<&'t mut T>,
 }
 
 impl<'t, 'a, A: BlockAlloc, T> TxBox<'t, 'a, A, T> {
-    /// Borrows `value`, which the entry in `slot` owns.
-    pub(super) const fn new(heap: &'a A, value: NonNull<T>, slot: &'t Cell<LogEntry>) -> Self {
-        Self { heap, value, slot, borrows: PhantomData }
+    /// Borrows `value`, which the entry in this slot owns.
+    pub(super) const fn new(heap: &'a A, value: NonNull<T>, claim: Claim<'t>) -> Self {
+        Self { heap, value, claim, borrows: PhantomData }
     }
 
     /// Where the value is: there it stays, and after a commit it is the holder's of this pointer. After a rollback the
@@ -46,7 +46,7 @@ impl<'t, 'a, A: BlockAlloc, T> TxBox<'t, 'a, A, T> {
     /// it, and frees it if a later step fails. The entry's slot in the log is not used again.
     #[must_use = "dropping the box frees the value"]
     pub fn keep(self) -> BlockBox<'a, A, T> {
-        forget_entry(self.slot);
+        release(self.claim);
         BlockBox { heap: self.heap, value: self.value, owns: PhantomData }
     }
 }

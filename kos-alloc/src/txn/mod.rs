@@ -120,7 +120,7 @@
 //! | file | what |
 //! |---|---|
 //! | `transaction`, `savepoint` | the faces |
-//! | `journal`, `log` | the entries and all that is done by them; where they are kept |
+//! | `log`, `journal` | the entries and where they are kept; all that is done by them |
 //! | `boxed` | values in blocks |
 //! | `reservation`, `table` | pieces held for later, and the list of them |
 //! | `macros`, `heap` | both as macros, and as methods of [`KernelHeap`](crate::KernelHeap) |
@@ -131,6 +131,7 @@ mod error;
 mod heap;
 #[expect(unsafe_code, reason = "frees and drops what its entries name")]
 mod journal;
+#[expect(unsafe_code, reason = "knows which slots were written")]
 mod log;
 mod macros;
 #[expect(unsafe_code, reason = "frees the pieces that were not taken")]
@@ -145,8 +146,7 @@ mod transaction;
 
 pub use boxed::{BlockBox, TxBox};
 pub use error::{Refused, RefusedFree, SavepointError};
-pub use journal::LogEntry;
-pub use log::{Inline, Lent, Log, Nested};
+pub use log::{Inline, Lent, Log, LogEntry, Nested};
 pub use reservation::{Reservation, TakeError};
 pub use savepoint::Savepoint;
 pub use transaction::Transaction;

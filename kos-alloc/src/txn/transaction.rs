@@ -8,8 +8,8 @@ use core::ptr::NonNull;
 
 use super::boxed::TxBox;
 use super::error::{Refused, SavepointError};
-use super::journal::{Journal, LogEntry};
-use super::log::{Inline, Lent, Log, Nested};
+use super::journal::Journal;
+use super::log::{Inline, Lent, Log, LogEntry, Nested};
 use super::savepoint::Savepoint;
 use crate::error::AllocError;
 use crate::ports::BlockAlloc;
@@ -92,8 +92,8 @@ impl<'a, A: BlockAlloc, L: Log> Transaction<'a, A, L> {
     /// As [`allocate`](Self::allocate); `make` was not called then.
     #[inline]
     pub fn new_box_with<T: 'a>(&self, make: impl FnOnce() -> T) -> Result<TxBox<'_, 'a, A, T>, AllocError> {
-        let (value, slot) = self.journal().allocate_value(make)?;
-        Ok(TxBox::new(self.heap, value, slot))
+        let (value, claim) = self.journal().allocate_value(make)?;
+        Ok(TxBox::new(self.heap, value, claim))
     }
 
     /// Frees a block when the (outermost) transaction commits; a rollback leaves it as it is. So the old state stays whole
@@ -134,7 +134,7 @@ impl<'a, A: BlockAlloc, L: Log> Transaction<'a, A, L> {
     /// Entries for which the log still has room.
     #[must_use]
     pub fn room(&self) -> usize {
-        self.log.slots().len() - self.log.cursor().used()
+        self.log.view().capacity() - self.log.view().used()
     }
 
     /// Remembers this moment, for [`rollback_to`](Self::rollback_to). Takes no room in the log.
@@ -163,7 +163,7 @@ impl<'a, A: BlockAlloc, L: Log> Transaction<'a, A, L> {
     /// rollback leaves this one as it was. Meanwhile this one cannot be used.
     #[inline]
     pub fn nested(&mut self) -> Transaction<'a, A, Nested<'_>> {
-        let base = self.log.cursor().used();
+        let base = self.log.view().used();
         Transaction { heap: self.heap, log: Nested::new(&mut self.log), base, scope: PhantomData }
     }
 
@@ -172,7 +172,7 @@ impl<'a, A: BlockAlloc, L: Log> Transaction<'a, A, L> {
     #[inline]
     pub fn commit(mut self) -> Option<Refused> {
         let refused = if L::NESTED { None } else { self.journal().settle(self.base) };
-        self.base = self.log.cursor().used();
+        self.base = self.log.view().used();
         refused
     }
 
@@ -188,7 +188,7 @@ impl<'a, A: BlockAlloc, L: Log> Transaction<'a, A, L> {
 
     #[inline]
     fn journal(&self) -> Journal<'_, A> {
-        Journal::new(self.heap, self.log.slots(), self.log.cursor())
+        Journal { heap: self.heap, log: self.log.view() }
     }
 }
 
@@ -202,7 +202,7 @@ impl<A: BlockAlloc, L: Log> Drop for Transaction<'_, A, L> {
 
 impl<A: BlockAlloc, L: Log> fmt::Debug for Transaction<'_, A, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let slots = self.log.slots().iter().take(self.log.cursor().used()).skip(self.base);
-        f.debug_list().entries(slots.map(Cell::get)).finish()
+        let log = self.log.view();
+        f.debug_list().entries((self.base..log.used()).filter_map(|index| log.entry(index))).finish()
     }
 }

@@ -1,9 +1,11 @@
 //! The bitmap allocator: [`Bitmap`].
 
-use super::buddy::split;
-use super::region::{ENTRY, Managed, RegionTable};
+use core::mem;
+
+use super::buddy::check_storage;
+use super::region::{self, ENTRY, Managed, RegionTable};
 use super::tree::Tree;
-use super::{Backend, FrameStats, Histogram, InitError, validate};
+use super::{Backend, FrameStats, Grow, Histogram, InitError, NotAdded, ReserveError, validate};
 use crate::error::{Corruption, FrameError, FreeError};
 use crate::types::{FrameRange, FrameRequest, Pfn};
 
@@ -13,7 +15,7 @@ use crate::types::{FrameRange, FrameRequest, Pfn};
 /// through the summaries in constant time; a run is found by looking at each free run in order, in the worst case all
 /// words: 1 KiB of bits for 32 MiB of memory.
 ///
-/// Invariant: bits exist for managed frames only, region behind region.
+/// Invariant: only bits of managed frames are set; those of a region lie behind those of the region below.
 #[derive(Debug)]
 pub struct Bitmap<'m> {
     regions: RegionTable<'m>,
@@ -53,18 +55,25 @@ impl<'m> Bitmap<'m> {
     ) -> Result<Self, InitError> {
         let managed = Managed::new(usable, reserved)?;
         let (table, map) = Self::layout(managed)?;
-        let (table, words) = split(storage, table, map.end())?;
-        let regions = RegionTable::new(table, managed, CELL_ORDER)?;
+        check_storage(storage.len(), table, map.end())?;
+        let bitmap = Self::without_free(storage, managed, map);
+        bitmap.map.fill(bitmap.words, 0, bitmap.regions.frames(), true);
+        Ok(bitmap)
+    }
+
+    /// Nothing free, in storage that is large enough. The counters say that all is.
+    fn without_free(storage: &'m mut [u64], managed: impl Iterator<Item = FrameRange>, map: Tree) -> Self {
+        let (words, table) = storage.split_at_mut_checked(map.end()).unwrap_or_default();
+        let regions = RegionTable::new(table, managed, CELL_ORDER);
         words.fill(0);
-        map.fill(words, 0, regions.frames(), true);
         let stats = FrameStats::new(regions.frames());
-        Ok(Self { regions, words, map, hint: 0, stats })
+        Self { regions, words, map, hint: 0, stats }
     }
 
     /// Words of the region table, and the shape of the bitmap.
-    fn layout(managed: Managed<'_>) -> Result<(usize, Tree), InitError> {
-        managed.largest()?;
-        let (table, bits) = managed.size(CELL_ORDER)?;
+    fn layout(managed: impl Iterator<Item = FrameRange> + Clone) -> Result<(usize, Tree), InitError> {
+        region::largest(managed.clone())?;
+        let (table, bits) = region::size(managed, CELL_ORDER)?;
         Ok((table, Tree::new(0, bits).ok_or(InitError::TooLarge)?))
     }
 
@@ -196,6 +205,21 @@ impl Backend for Bitmap<'_> {
         result
     }
 
+    /// Linear in the words of the range and the number of regions.
+    fn reserve(&mut self, range: FrameRange) -> Result<(), ReserveError> {
+        let start = self.regions.index_of(range).ok_or(ReserveError::NotManaged(range))?;
+        let end = start + range.count();
+        if self.map.next_clear(self.words, start, end) != end {
+            return Err(ReserveError::InUse(range));
+        }
+        let map = self.map.end();
+        let storage = |(given, needed)| ReserveError::Storage { needed: map + needed, given: map + given };
+        self.regions.remove(range).map_err(storage)?;
+        self.map.fill(self.words, start, end, false);
+        self.stats.count_reserved(range.count());
+        Ok(())
+    }
+
     /// Linear in the words of the map.
     fn largest_free(&self) -> usize {
         self.find(&FrameRequest::new(usize::MAX)).err().unwrap_or(0)
@@ -238,5 +262,50 @@ impl Backend for Bitmap<'_> {
             return Err(corrupt("statistics must equal the bits", 0));
         }
         Ok(())
+    }
+}
+
+/// Linear in the words of the map.
+impl<'m> Grow<'m> for Bitmap<'m> {
+    fn words_with(&self, added: FrameRange) -> Result<usize, InitError> {
+        let (table, map) = Self::layout(self.regions.with(added)?)?;
+        table.checked_add(ENTRY).and_then(|words| words.checked_add(map.end())).ok_or(InitError::TooLarge)
+    }
+
+    fn add(&mut self, storage: &'m mut [u64], added: FrameRange) -> Result<[&'m mut [u64]; 2], NotAdded<'m>> {
+        let grown = self.grown(storage, added)?;
+        let old = mem::replace(self, grown);
+        Ok([old.words, old.regions.into_words()])
+    }
+}
+
+impl<'m> Bitmap<'m> {
+    /// Itself with `added`, in `storage`.
+    fn grown(&self, storage: &'m mut [u64], added: FrameRange) -> Result<Self, NotAdded<'m>> {
+        let planned = self.regions.with(added).and_then(|managed| {
+            let (table, map) = Self::layout(managed.clone())?;
+            check_storage(storage.len(), table, map.end()).map(|()| (managed, map))
+        });
+        let (managed, map) = match planned {
+            Ok(planned) => planned,
+            Err(reason) => return Err(NotAdded { reason, storage }),
+        };
+        let mut grown = Self::without_free(storage, managed, map);
+        let mut from = Pfn(0);
+        while let Some(run) = self.next_free(from) {
+            grown.release(run);
+            from = run.end();
+        }
+        grown.release(added);
+        grown.stats = self.stats;
+        grown.stats.count_added(added.count());
+        Ok(grown)
+    }
+
+    /// Sets the bits of `range`, which is managed.
+    fn release(&mut self, range: FrameRange) {
+        if let Some(start) = self.regions.index_of(range) {
+            self.map.fill(self.words, start, start + range.count(), true);
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! The buddy allocator: [`Buddy`].
 
+use core::mem;
+
 use super::blocks::{Block, Blocks, Shape};
-use super::region::{ENTRY, Managed, RegionTable};
+use super::region::{self, ENTRY, Managed, RegionTable};
 use super::stats::aligned_blocks;
-use super::{Backend, FrameStats, Histogram, InitError, MAX_ORDER, validate};
+use super::{Backend, FrameStats, Grow, Histogram, InitError, MAX_ORDER, NotAdded, ReserveError, validate};
 use crate::error::{Corruption, FrameError, FreeError};
 use crate::types::{FrameRange, FrameRequest, Pfn};
 
@@ -25,8 +27,8 @@ impl Default for Config {
 }
 
 impl Config {
-    fn top(self, managed: Managed<'_>) -> Result<u32, InitError> {
-        Ok(self.max_order.min(MAX_ORDER).min(managed.largest()?.ilog2()))
+    fn top(self, managed: impl Iterator<Item = FrameRange>) -> Result<u32, InitError> {
+        Ok(self.max_order.min(MAX_ORDER).min(region::largest(managed)?.ilog2()))
     }
 }
 
@@ -60,6 +62,7 @@ pub struct Buddy<'m> {
     regions: RegionTable<'m>,
     blocks: Blocks<'m>,
     stats: FrameStats,
+    config: Config,
 }
 
 impl<'m> Buddy<'m> {
@@ -79,7 +82,10 @@ impl<'m> Buddy<'m> {
     }
 
     /// Words that [`over`](Self::over) with the same arguments needs.
-    pub(super) fn words_for(config: Config, managed: Managed<'_>) -> Result<usize, InitError> {
+    pub(super) fn words_for(
+        config: Config,
+        managed: impl Iterator<Item = FrameRange> + Clone,
+    ) -> Result<usize, InitError> {
         let (table, shape) = Self::layout(config, managed)?;
         table.checked_add(shape.words()).ok_or(InitError::TooLarge)
     }
@@ -101,27 +107,41 @@ impl<'m> Buddy<'m> {
         Self::over(storage, config, Managed::new(usable, reserved)?)
     }
 
-    /// [`new`](Self::new) for the `managed` frames.
+    /// [`new`](Self::new) for the `managed` frames, ascending and apart.
     pub(super) fn over(
         storage: &'m mut [u64],
         config: Config,
-        managed: Managed<'_>,
+        managed: impl Iterator<Item = FrameRange> + Clone,
     ) -> Result<Self, InitError> {
-        let (table, shape) = Self::layout(config, managed)?;
-        let (table, words) = split(storage, table, shape.words())?;
-        let regions = RegionTable::new(table, managed, shape.top())?;
-        let mut blocks = Blocks::new(words, shape);
-        for region in regions.iter() {
-            blocks.release(region.index, region.end_index());
+        let (table, shape) = Self::layout(config, managed.clone())?;
+        check_storage(storage.len(), table, shape.words())?;
+        let mut buddy = Self::without_free(storage, config, managed, shape);
+        for region in buddy.regions.iter() {
+            buddy.blocks.release(region.index, region.end_index());
         }
-        let stats = FrameStats::new(regions.frames());
-        Ok(Self { regions, blocks, stats })
+        Ok(buddy)
     }
 
-    /// Words of the region table, and the shape of the bitmaps.
-    fn layout(config: Config, managed: Managed<'_>) -> Result<(usize, Shape), InitError> {
-        let top = config.top(managed)?;
-        let (table, bits) = managed.size(top)?;
+    /// The same with nothing free, in storage that is large enough.
+    fn without_free(
+        storage: &'m mut [u64],
+        config: Config,
+        managed: impl Iterator<Item = FrameRange>,
+        shape: Shape,
+    ) -> Self {
+        let (words, table) = storage.split_at_mut_checked(shape.words()).unwrap_or_default();
+        let regions = RegionTable::new(table, managed, shape.top());
+        let stats = FrameStats::new(regions.frames());
+        Self { regions, blocks: Blocks::new(words, shape), stats, config }
+    }
+
+    /// Words of the region table, and the shape of the tree.
+    fn layout(
+        config: Config,
+        managed: impl Iterator<Item = FrameRange> + Clone,
+    ) -> Result<(usize, Shape), InitError> {
+        let top = config.top(managed.clone())?;
+        let (table, bits) = region::size(managed, top)?;
         Ok((table, Shape::new(bits, top)?))
     }
 
@@ -136,7 +156,6 @@ impl<'m> Buddy<'m> {
         self.regions.region_of(range).is_some()
     }
 
-    #[inline]
     /// The lowest frames that can be had as blocks of `block` frames, a power of two: one block, or as many adjacent ones
     /// as lie in the same free block, `most` frames together. As if allocated one by one.
     pub(super) fn allocate_up_to(&mut self, block: usize, most: usize) -> Option<FrameRange> {
@@ -149,6 +168,7 @@ impl<'m> Buddy<'m> {
         result.ok()
     }
 
+    #[inline]
     fn take(&mut self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
         // Known orders make the code of the common case short.
         let single = request.count == 1 && request.align == 1;
@@ -234,12 +254,21 @@ impl<'m> Buddy<'m> {
     fn claim(&mut self, range: FrameRange) -> Result<FrameRange, FrameError> {
         let start = self.regions.index_of(range).ok_or(FrameError::NotManaged(range))?;
         let end = start + range.count();
-        let mut at = start;
-        while at < end {
-            at = self.blocks.containing(at).ok_or(FrameError::InUse(range))?.end();
+        if !self.is_free(start, end) {
+            return Err(FrameError::InUse(range));
         }
         self.blocks.carve(start, end);
         Ok(range)
+    }
+
+    /// Whether all from `start` up to `end` is free.
+    fn is_free(&self, start: usize, end: usize) -> bool {
+        let mut at = start;
+        while at < end {
+            let Some(block) = self.blocks.containing(at) else { return false };
+            at = block.end();
+        }
+        true
     }
 
     fn give_back(&mut self, range: FrameRange) -> Result<(), FreeError<FrameRange>> {
@@ -281,16 +310,10 @@ impl<'m> Buddy<'m> {
     }
 }
 
-/// Cuts the first two parts off `storage`.
-pub(super) fn split(
-    storage: &mut [u64],
-    first: usize,
-    second: usize,
-) -> Result<(&mut [u64], &mut [u64]), InitError> {
-    let given = storage.len();
-    let needed = first.checked_add(second).ok_or(InitError::TooLarge)?;
-    let used = storage.get_mut(..needed).ok_or(InitError::Storage { needed, given })?;
-    Ok(used.split_at_mut(first))
+/// Refuses `given` words of storage for `table` words of regions and `words` others if they do not suffice.
+pub(super) fn check_storage(given: usize, table: usize, words: usize) -> Result<(), InitError> {
+    let needed = words.checked_add(table).ok_or(InitError::TooLarge)?;
+    if needed <= given { Ok(()) } else { Err(InitError::Storage { needed, given }) }
 }
 
 impl Backend for Buddy<'_> {
@@ -314,6 +337,19 @@ impl Backend for Buddy<'_> {
         let result = self.give_back(range);
         self.stats.count_free(self.blocks.free(), &result);
         result
+    }
+
+    fn reserve(&mut self, range: FrameRange) -> Result<(), ReserveError> {
+        let start = self.regions.index_of(range).ok_or(ReserveError::NotManaged(range))?;
+        if !self.is_free(start, start + range.count()) {
+            return Err(ReserveError::InUse(range));
+        }
+        let tree = self.blocks.words();
+        let storage = |(given, needed)| ReserveError::Storage { needed: tree + needed, given: tree + given };
+        self.regions.remove(range).map_err(storage)?;
+        self.blocks.carve(start, start + range.count());
+        self.stats.count_reserved(range.count());
+        Ok(())
     }
 
     fn largest_free(&self) -> usize {
@@ -351,5 +387,49 @@ impl Backend for Buddy<'_> {
             from = managed.ok_or(Corruption { what: "a free block must be managed", frame })?.end();
         }
         Ok(())
+    }
+}
+
+impl<'m> Grow<'m> for Buddy<'m> {
+    fn words_with(&self, added: FrameRange) -> Result<usize, InitError> {
+        let words = Self::words_for(self.config, self.regions.with(added)?)?;
+        words.checked_add(ENTRY).ok_or(InitError::TooLarge)
+    }
+
+    fn add(&mut self, storage: &'m mut [u64], added: FrameRange) -> Result<[&'m mut [u64]; 2], NotAdded<'m>> {
+        let grown = self.grown(storage, added)?;
+        let old = mem::replace(self, grown);
+        Ok([old.blocks.into_words(), old.regions.into_words()])
+    }
+}
+
+impl<'m> Buddy<'m> {
+    /// Itself with `added`, in `storage`.
+    fn grown(&self, storage: &'m mut [u64], added: FrameRange) -> Result<Self, NotAdded<'m>> {
+        let planned = self.regions.with(added).and_then(|managed| {
+            let (table, shape) = Self::layout(self.config, managed.clone())?;
+            check_storage(storage.len(), table, shape.words()).map(|()| (managed, shape))
+        });
+        let (managed, shape) = match planned {
+            Ok(planned) => planned,
+            Err(reason) => return Err(NotAdded { reason, storage }),
+        };
+        let mut grown = Self::without_free(storage, self.config, managed, shape);
+        let mut from = Pfn(0);
+        while let Some(block) = self.next_free(from) {
+            grown.release(block);
+            from = block.end();
+        }
+        grown.release(added);
+        grown.stats = self.stats;
+        grown.stats.count_added(added.count());
+        Ok(grown)
+    }
+
+    /// Makes `range`, which is managed and has nothing free, free.
+    fn release(&mut self, range: FrameRange) {
+        if let Some(start) = self.regions.index_of(range) {
+            self.blocks.release(start, start + range.count());
+        }
     }
 }

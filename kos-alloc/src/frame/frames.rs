@@ -2,7 +2,9 @@
 
 use core::{fmt, iter};
 
-use super::{AlreadyInitialised, Backend, Buddy, FrameStats, Histogram};
+use super::{
+    AlreadyInitialised, Backend, Buddy, FrameStats, Grow, Histogram, InitError, NotAdded, ReserveError,
+};
 use crate::error::{Corruption, FrameError, FreeError};
 use crate::health::ZoneUsage;
 use crate::ports::{Env, FrameAlloc, Inventory};
@@ -47,6 +49,61 @@ impl<E: Env, T: Backend> Frames<E, T> {
     /// The environment.
     pub const fn env(&self) -> &E {
         self.backend.env()
+    }
+
+    /// Hands out as many adjacent frames as there are, at most `max`.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError`]; nothing is allocated then.
+    pub fn allocate_largest(&self, max: usize) -> Result<FrameRange, FrameError> {
+        self.backend.with(|slot| slot.as_mut().ok_or(FrameError::NotReady)?.allocate_largest(max))
+    }
+
+    /// Takes `range`, all of it free, out of management for good, as [`Backend::reserve`].
+    ///
+    /// # Errors
+    ///
+    /// [`ReserveError`]; nothing changes then.
+    pub fn reserve(&self, range: FrameRange) -> Result<(), ReserveError> {
+        self.backend.with(|slot| slot.as_mut().ok_or(ReserveError::NotReady)?.reserve(range))
+    }
+
+    /// Words of storage for [`add`](Self::add) of the same range.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`add`](Self::add), except for the storage.
+    pub fn words_with<'m>(&self, added: FrameRange) -> Result<usize, InitError>
+    where
+        T: Grow<'m>,
+    {
+        self.look(Err(InitError::NotReady), |backend| backend.words_with(added))
+    }
+
+    /// Manages `added` too, with the books in `storage`, and gives back the storage used before, as [`Grow::add`]. Holds
+    /// the lock while the books move: a millisecond or so for each 64 GiB. [`span`](FrameAlloc::span) grows: who made
+    /// tables of its size gets frames beyond them.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAdded`] with the storage; nothing changes then.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else uses the frames of `added`.
+    pub unsafe fn add<'m>(
+        &self,
+        storage: &'m mut [u64],
+        added: FrameRange,
+    ) -> Result<[&'m mut [u64]; 2], NotAdded<'m>>
+    where
+        T: Grow<'m>,
+    {
+        self.backend.with(|slot| match slot {
+            Some(backend) => backend.add(storage, added),
+            None => Err(NotAdded { reason: InitError::NotReady, storage }),
+        })
     }
 
     /// The largest count that an allocation would get now; 0 before initialisation.

@@ -34,7 +34,7 @@ use crate::types::{FrameRange, FrameRequest, Pfn};
 
 pub use bitmap::Bitmap;
 pub use buddy::{Buddy, Config};
-pub use error::{AlreadyInitialised, InitError};
+pub use error::{AlreadyInitialised, InitError, NotAdded, ReserveError};
 pub use frames::Frames;
 pub use stats::{FrameFailures, FrameStats, Histogram};
 pub(crate) use tree::Tree;
@@ -42,12 +42,15 @@ pub(crate) use tree::Tree;
 /// The order of the largest block that a buddy can have: `2^18` frames, 1 GiB of 4 KiB frames.
 pub const MAX_ORDER: u32 = 18;
 
+/// Words of storage that each region of adjacent frames takes, beside the bits.
+pub const REGION_WORDS: usize = region::ENTRY;
+
 /// A frame allocator without a lock; [`Frames`] adds one.
 ///
 /// Costs are those of [`Buddy`]; k is the number of its levels, 7 for 64 GiB of 4 KiB frames. [`Bitmap`] tells where it
 /// differs.
 pub trait Backend {
-    /// The smallest range that holds every managed frame; never changes.
+    /// The smallest range that holds every managed frame; changes only when frames are added or reserved.
     fn span(&self) -> FrameRange;
 
     /// Hands out the lowest `request.count` frames that fit, if they are below `request.below`. O(k), see [`Buddy`] for
@@ -75,6 +78,25 @@ pub trait Backend {
     /// [`FreeError::DoubleFree`] if any frame of it is free already; nothing changes then.
     fn free(&mut self, range: FrameRange) -> Result<(), FreeError<FrameRange>>;
 
+    /// Hands out as many adjacent frames as there are, at most `max`: what [`largest_free`](Self::largest_free) tells.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError::BadRequest`] for a `max` of 0, [`FrameError::NoMemory`] if nothing is free.
+    fn allocate_largest(&mut self, max: usize) -> Result<FrameRange, FrameError> {
+        let count = if max <= 1 { max } else { self.largest_free().clamp(1, max) };
+        self.allocate(&FrameRequest::new(count))
+    }
+
+    /// Takes `range`, all of it free, out of management for good: it is counted as reserved, and a later free of it is
+    /// refused as not managed. Linear in the number of regions.
+    ///
+    /// # Errors
+    ///
+    /// [`ReserveError`]. A range within a region makes two of it, for which the storage must have room: the word counts
+    /// have one to spare, [`REGION_WORDS`] more make room for another.
+    fn reserve(&mut self, range: FrameRange) -> Result<(), ReserveError>;
+
     /// The largest count that [`allocate`](Self::allocate) would give now, without alignment. O(k + top-order blocks).
     fn largest_free(&self) -> usize;
 
@@ -94,6 +116,28 @@ pub trait Backend {
     ///
     /// The first [`Corruption`] found.
     fn check(&self) -> Result<(), Corruption>;
+}
+
+/// A [`Backend`] to which memory can be added while it is in use. `'m` is the lifetime of its storage.
+pub trait Grow<'m>: Backend {
+    /// Words of storage for [`add`](Self::add) of the same range, with room for one region more.
+    ///
+    /// # Errors
+    ///
+    /// The reason of [`add`](Self::add), except for the storage.
+    fn words_with(&self, added: FrameRange) -> Result<usize, InitError>;
+
+    /// Manages `added` too; all of it is free, and what is adjacent to it coalesces. Moves the books into `storage`, what
+    /// it holds does not matter, and gives back the storage used before, in the two parts in which it was used. Live
+    /// frames stay as they are, and so do the counters. Frames that were reserved may come back so.
+    ///
+    /// Linear in the words of storage and the free blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAdded`] with the storage: a frame of `added` is managed already, or there is none, or the storage is short;
+    /// nothing changes then.
+    fn add(&mut self, storage: &'m mut [u64], added: FrameRange) -> Result<[&'m mut [u64]; 2], NotAdded<'m>>;
 }
 
 /// Refuses what no allocator can mean.

@@ -44,22 +44,6 @@ impl<'a> Managed<'a> {
         Self { at: window.start().0, end: window.end().0, ..self }
     }
 
-    /// Frames of the largest range; fails if there is no frame at all.
-    pub(super) fn largest(self) -> Result<usize, InitError> {
-        self.map(|range| range.count()).max().ok_or(InitError::NoFrames)
-    }
-
-    /// Words of a table of all ranges, and the bits that its cells take.
-    pub(super) fn size(self, cell_order: u32) -> Result<(usize, usize), InitError> {
-        let mut words = 0;
-        let mut packer = Packer::new(cell_order);
-        for range in self {
-            words += ENTRY;
-            packer.index_of(range).ok_or(InitError::TooLarge)?;
-        }
-        Ok((words, packer.bits().ok_or(InitError::TooLarge)?))
-    }
-
     fn first_from(&self, from: usize) -> Option<usize> {
         let mut at = from;
         loop {
@@ -99,6 +83,25 @@ impl Iterator for Managed<'_> {
         self.at = end;
         Some(FrameRange::between(Pfn(start), Pfn(end)))
     }
+}
+
+/// Frames of the largest of `ranges`; fails if there is no frame at all.
+pub(super) fn largest(ranges: impl Iterator<Item = FrameRange>) -> Result<usize, InitError> {
+    ranges.map(|range| range.count()).max().ok_or(InitError::NoFrames)
+}
+
+/// Words of a table of all `ranges`, ascending, and the bits that their cells take.
+pub(super) fn size(
+    ranges: impl Iterator<Item = FrameRange>,
+    cell_order: u32,
+) -> Result<(usize, usize), InitError> {
+    let mut words = 0;
+    let mut packer = Packer::new(cell_order);
+    for range in ranges {
+        words += ENTRY;
+        packer.index_of(range).ok_or(InitError::TooLarge)?;
+    }
+    Ok((words, packer.bits().ok_or(InitError::TooLarge)?))
 }
 
 /// Gives ascending ranges their indices: cell behind cell.
@@ -162,31 +165,90 @@ impl Region {
     }
 }
 
-/// The managed regions in ascending order, in lent words.
+/// The managed regions in ascending order, in lent words; those behind the last entry are for more.
 #[derive(Debug)]
 pub(super) struct RegionTable<'m> {
-    words: &'m [u64],
+    words: &'m mut [u64],
+    /// Entries.
+    len: usize,
     frames: usize,
     /// A region that was asked for before: the next question is mostly about the same.
     recent: Region,
 }
 
 impl<'m> RegionTable<'m> {
-    /// Writes `managed` into `words`, which has exactly the size that [`Managed::size`] told.
+    /// Writes `ranges`, ascending and apart, into `words`, of which it needs as many as [`size`] told for them.
     pub(super) fn new(
         words: &'m mut [u64],
-        managed: Managed<'_>,
+        ranges: impl Iterator<Item = FrameRange>,
         cell_order: u32,
-    ) -> Result<Self, InitError> {
-        let mut frames = 0;
+    ) -> Self {
+        let (mut frames, mut len) = (0, 0);
         let mut packer = Packer::new(cell_order);
-        for (entry, range) in words.chunks_exact_mut(ENTRY).zip(managed) {
-            let index = packer.index_of(range).ok_or(InitError::TooLarge)?;
-            entry.copy_from_slice(&[range.start().0, range.count(), index].map(|value| value as u64));
-            frames += range.count();
+        for (entry, range) in words.chunks_exact_mut(ENTRY).zip(ranges) {
+            // Else `size` had failed.
+            let Some(index) = packer.index_of(range) else { break };
+            encode(entry, Region { range, index });
+            (frames, len) = (frames + range.count(), len + 1);
         }
         let recent = words.get(..ENTRY).map_or(Region::EMPTY, decode);
-        Ok(Self { words, frames, recent })
+        Self { words, len, frames, recent }
+    }
+
+    /// The lent words.
+    pub(super) fn into_words(self) -> &'m mut [u64] {
+        self.words
+    }
+
+    /// Takes `range`, which is managed, out: no frame of it has an index any more, all others keep theirs. If it lies
+    /// within a region an entry more is needed: else the words that the table has, and those that it would need.
+    pub(super) fn remove(&mut self, range: FrameRange) -> Result<(), (usize, usize)> {
+        let Some(position) = self.position(|region| region.range.end().0 <= range.start().0) else {
+            return Ok(());
+        };
+        let Some(region) = self.get(position) else { return Ok(()) };
+        let around = [
+            FrameRange::between(region.range.start(), range.start()),
+            FrameRange::between(range.end(), region.range.end()),
+        ];
+        let left = || around.iter().filter(|part| !part.is_empty());
+        let len = self.len - 1 + left().count();
+        if len * ENTRY > self.words.len() {
+            return Err((self.words.len(), len * ENTRY));
+        }
+        let behind = (position + 1) * ENTRY..self.len * ENTRY;
+        self.words.copy_within(behind, (position + left().count()) * ENTRY);
+        let entries = self.words.chunks_exact_mut(ENTRY).skip(position);
+        for (entry, part) in entries.zip(left()) {
+            let index = region.index + (part.start().0 - region.range.start().0);
+            encode(entry, Region { range: *part, index });
+        }
+        (self.len, self.frames) = (len, self.frames - range.count());
+        self.recent = Region::EMPTY;
+        Ok(())
+    }
+
+    /// The regions and `added`, ascending; what is adjacent is one. Fails if a frame of `added` is managed, or there is
+    /// none.
+    pub(super) fn with(
+        &self,
+        added: FrameRange,
+    ) -> Result<impl Iterator<Item = FrameRange> + Clone, InitError> {
+        if added.is_empty() {
+            return Err(InitError::NoFrames);
+        }
+        let regions = self.iter().map(|region| region.range);
+        if let Some(existing) = regions.clone().find(|region| !region.intersection(&added).is_empty()) {
+            return Err(InitError::Overlap { existing, added });
+        }
+        let touches =
+            move |region: &FrameRange| region.end() == added.start() || region.start() == added.end();
+        let joined = regions.clone().filter(touches).fold(added, |joined, region| {
+            FrameRange::between(joined.start().min(region.start()), joined.end().max(region.end()))
+        });
+        let below = regions.clone().filter(move |region| region.end() < added.start());
+        let above = regions.filter(move |region| region.start() > added.end());
+        Ok(below.chain(core::iter::once(joined)).chain(above))
     }
 
     /// Number of managed frames.
@@ -195,8 +257,8 @@ impl<'m> RegionTable<'m> {
     }
 
     /// All regions, in ascending order.
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = Region> {
-        self.words.chunks_exact(ENTRY).map(decode)
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = Region> + Clone {
+        self.words.chunks_exact(ENTRY).take(self.len).map(decode)
     }
 
     /// The smallest range with all regions in it.
@@ -249,7 +311,11 @@ impl<'m> RegionTable<'m> {
 
     /// The first region for which `before` no longer holds; it must hold for a prefix of the table.
     fn after(&self, before: impl Fn(&Region) -> bool) -> Option<Region> {
-        let (mut low, mut high) = (0, self.words.len() / ENTRY);
+        self.get(self.position(before)?)
+    }
+
+    fn position(&self, before: impl Fn(&Region) -> bool) -> Option<usize> {
+        let (mut low, mut high) = (0, self.len);
         while low < high {
             let middle = low.midpoint(high);
             if before(&self.get(middle)?) {
@@ -258,12 +324,12 @@ impl<'m> RegionTable<'m> {
                 high = middle;
             }
         }
-        self.get(low)
+        Some(low)
     }
 
     fn get(&self, position: usize) -> Option<Region> {
         let start = position * ENTRY;
-        self.words.get(start..start + ENTRY).map(decode)
+        self.words.get(start..start + ENTRY).filter(|_| position < self.len).map(decode)
     }
 
     /// Whether the regions are as the invariant says.
@@ -280,7 +346,12 @@ impl<'m> RegionTable<'m> {
     }
 }
 
-/// Reads an entry that [`RegionTable::new`] wrote.
+fn encode(entry: &mut [u64], region: Region) {
+    let values = [region.range.start().0, region.range.count(), region.index];
+    entry.iter_mut().zip(values).for_each(|(word, value)| *word = value as u64);
+}
+
+/// Reads an entry that [`encode`] wrote.
 #[expect(clippy::cast_possible_truncation, reason = "each word was a usize when it was written")]
 fn decode(entry: &[u64]) -> Region {
     let word = |at| entry.get(at).copied().unwrap_or(0) as usize;

@@ -60,6 +60,8 @@ pub(super) fn aligned_blocks(start: usize, end: usize, top: u32) -> impl Iterato
 pub struct FrameStats {
     /// Frames under management, reserved ones not included.
     pub managed: usize,
+    /// Frames that `reserve` took out of management.
+    pub reserved: usize,
     /// Frames that are free now.
     pub free: usize,
     /// The most frames that were allocated at one time.
@@ -83,6 +85,7 @@ impl FrameStats {
     pub(super) const fn plus(&self, other: &Self) -> Self {
         Self {
             managed: self.managed + other.managed,
+            reserved: self.reserved + other.reserved,
             free: self.free + other.free,
             peak: self.peak + other.peak,
             allocations: self.allocations + other.allocations,
@@ -123,7 +126,20 @@ impl FrameStats {
     pub(super) const fn new(managed: usize) -> Self {
         let failures =
             FrameFailures { no_memory: 0, bad_request: 0, in_use: 0, not_managed: 0, double_free: 0 };
-        Self { managed, free: managed, peak: 0, allocations: 0, frees: 0, failures }
+        Self { managed, reserved: 0, free: managed, peak: 0, allocations: 0, frees: 0, failures }
+    }
+
+    /// Counts `frames` more under management, all of them free.
+    pub(super) const fn count_added(&mut self, frames: usize) {
+        self.managed += frames;
+        self.free += frames;
+    }
+
+    /// Counts `frames` less under management, all of which were free.
+    pub(super) const fn count_reserved(&mut self, frames: usize) {
+        self.managed -= frames;
+        self.free -= frames;
+        self.reserved += frames;
     }
 
     /// Counts an allocation after which `free` frames are left.

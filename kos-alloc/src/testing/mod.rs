@@ -42,7 +42,7 @@ pub use txn::{FakeHeap, FaultyFrames, FaultyHeap, Live, TxnModel, TxnOp};
 
 /// The body of each fuzz target: decodes bytes into operations, compares model and subject after each.
 pub mod fuzz {
-    pub use super::frame::frame_ops;
+    pub use super::frame::{frame_ops, regions};
     pub use super::heap::fuzz::{bad_free, heap_ops, mode_ops};
     pub use super::tiny::tiny_ops;
     pub use super::txn::fuzz::txn_ops;

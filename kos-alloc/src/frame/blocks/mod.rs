@@ -96,6 +96,16 @@ impl<'m> Blocks<'m> {
         self.shape.top()
     }
 
+    /// Words in use.
+    pub(super) const fn words(&self) -> usize {
+        self.shape.words()
+    }
+
+    /// The lent words.
+    pub(super) fn into_words(self) -> &'m mut [u64] {
+        self.words
+    }
+
     /// Frames in all free blocks.
     #[inline]
     pub(super) const fn free(&self) -> usize {

@@ -1,6 +1,7 @@
 //! Tests of the frame layer, both allocators alike.
 
 mod faults;
+mod memory;
 mod properties;
 mod setup;
 mod shared;

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::sync::atomic::Ordering;
 
-use super::super::region::{ENTRY, Managed};
+use super::super::region::{self, ENTRY, Managed};
 use super::super::{Backend, Buddy, InitError};
 use super::Zones;
 use super::local::Local;
@@ -174,7 +174,7 @@ impl<'a> Plan<'a> {
         let table = Table::new(config.table).ok_or(ZonesError::Table { zones })?;
         let managed = Managed::new(usable, reserved)?;
         let reach = FrameRange::between(table.bounds(0).start(), table.bounds(zones - 1).end());
-        managed.within(reach).largest()?;
+        region::largest(managed.within(reach))?;
         Ok(Self { config: *config, table, managed, cpus })
     }
 

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::intervals::{self, Intervals};
 use crate::error::{FrameError, FreeError};
-use crate::frame::{FrameStats, Histogram, MAX_ORDER};
+use crate::frame::{FrameStats, Histogram, InitError, MAX_ORDER, ReserveError};
 use crate::types::{FrameRange, FrameRequest, Pfn};
 
 /// How an allocator rounds a request. Any allocator takes the lowest run that fits.
@@ -158,6 +158,60 @@ impl FrameModel {
             self.stats.failures.in_use += 1;
             Err(FrameError::InUse(range))
         }
+    }
+
+    /// Expected of [`Backend::allocate_largest`](crate::frame::Backend::allocate_largest).
+    ///
+    /// # Errors
+    ///
+    /// Those that the allocator must return.
+    pub fn allocate_largest(&mut self, max: usize) -> Result<FrameRange, FrameError> {
+        // Where nothing is free one frame is asked for in vain.
+        self.allocate(&FrameRequest::new(self.largest_free().max(1).min(max)))
+    }
+
+    /// Expected of [`Backend::reserve`](crate::frame::Backend::reserve) where the storage has room.
+    ///
+    /// # Errors
+    ///
+    /// Those that the allocator must return.
+    pub fn reserve(&mut self, range: FrameRange) -> Result<(), ReserveError> {
+        if range.is_empty() || !self.managed.contains(range) {
+            return Err(ReserveError::NotManaged(range));
+        }
+        if !self.free.contains(range) {
+            return Err(ReserveError::InUse(range));
+        }
+        self.managed.remove(range);
+        self.free.remove(range);
+        self.stats.reserved += range.count();
+        self.recount();
+        Ok(())
+    }
+
+    /// Expected of [`Grow::add`](crate::frame::Grow::add) where the storage suffices. `fit` is how the allocator rounds
+    /// from then on.
+    ///
+    /// # Errors
+    ///
+    /// Those that the allocator must return.
+    pub fn add(&mut self, added: FrameRange, fit: Fit) -> Result<(), InitError> {
+        if added.is_empty() {
+            return Err(InitError::NoFrames);
+        }
+        if let Some(existing) = self.managed.iter().find(|range| !range.intersection(&added).is_empty()) {
+            return Err(InitError::Overlap { existing, added });
+        }
+        self.managed.insert(added);
+        self.free.insert(added);
+        self.fit = fit;
+        self.recount();
+        Ok(())
+    }
+
+    fn recount(&mut self) {
+        self.stats.managed = self.managed.count();
+        self.stats.free = self.free.count();
     }
 
     /// Expected of [`Backend::free`](crate::frame::Backend::free).

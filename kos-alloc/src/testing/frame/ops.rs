@@ -9,7 +9,7 @@ use crate::testing::Bytes;
 use crate::types::{FrameRange, FrameRequest, Pfn};
 
 /// Bytes of an input that are looked at: the work of one input is bounded, so that many are tried.
-const INPUT_LIMIT: usize = 640;
+pub(super) const INPUT_LIMIT: usize = 640;
 
 /// Steps after which all that can be seen of an allocator is compared.
 const COMPARE_EVERY: usize = 16;
@@ -21,6 +21,10 @@ pub enum FrameOp {
     Allocate(FrameRequest),
     /// [`Backend::allocate_at`].
     Claim(FrameRange),
+    /// [`Backend::allocate_largest`].
+    Largest(usize),
+    /// [`Backend::reserve`].
+    Reserve(FrameRange),
     /// [`Backend::free`].
     Free(FrameRange),
 }
@@ -69,7 +73,7 @@ fn pick(bytes: &mut Bytes<'_>, ranges: &[FrameRange]) -> FrameRange {
 }
 
 /// A range that begins in or just before one of `ranges`.
-fn decode_near(bytes: &mut Bytes<'_>, ranges: &[FrameRange]) -> FrameRange {
+pub(super) fn decode_near(bytes: &mut Bytes<'_>, ranges: &[FrameRange]) -> FrameRange {
     let near = pick(bytes, ranges);
     let start = near.start().0.saturating_add(bytes.below(near.count() + 2)).saturating_sub(1);
     let count = match bytes.u8() % 4 {
@@ -91,6 +95,10 @@ pub fn step(subject: &mut impl Backend, model: &mut FrameModel, op: FrameOp) {
             assert_eq!(subject.allocate(&request), model.allocate(&request), "{op:?}");
         }
         FrameOp::Claim(range) => assert_eq!(subject.allocate_at(range), model.allocate_at(range), "{op:?}"),
+        FrameOp::Largest(max) => {
+            assert_eq!(subject.allocate_largest(max), model.allocate_largest(max), "{op:?}");
+        }
+        FrameOp::Reserve(range) => assert_eq!(subject.reserve(range), model.reserve(range), "{op:?}"),
         FrameOp::Free(range) => assert_eq!(subject.free(range), model.free(range), "{op:?}"),
     }
     assert_eq!(subject.stats(), model.stats(), "{op:?}");
@@ -126,26 +134,38 @@ pub fn frame_ops(data: &[u8]) {
     assert_eq!((bitmap, buddy), (expected, expected), "{machine:?}");
 }
 
-fn run(mut subject: impl Backend, mut model: FrameModel, mut bytes: Bytes<'_>) {
+fn run(mut subject: impl Backend, mut model: FrameModel, bytes: Bytes<'_>) {
     let fresh = model.histogram();
-    compare(&subject, &model);
+    drive(&mut subject, &mut model, bytes, |subject, model, bytes| {
+        let op = FrameOp::decode(bytes, model);
+        step(subject, model, op);
+    });
+    assert_eq!(subject.histogram(), fresh, "all freed, all coalesced");
+}
+
+/// Takes steps until the bytes end, then frees everything; compares now and then.
+pub(super) fn drive<S: Backend>(
+    subject: &mut S,
+    model: &mut FrameModel,
+    mut bytes: Bytes<'_>,
+    mut next: impl FnMut(&mut S, &mut FrameModel, &mut Bytes<'_>),
+) {
+    compare(subject, model);
     for steps in 1_usize.. {
         if bytes.is_empty() {
             break;
         }
-        let op = FrameOp::decode(&mut bytes, &model);
-        step(&mut subject, &mut model, op);
+        next(subject, model, &mut bytes);
         if steps.is_multiple_of(COMPARE_EVERY) {
-            compare(&subject, &model);
+            compare(subject, model);
         }
     }
-    compare(&subject, &model);
-    assert_eq!(walk(&subject), model.free_runs(), "a walk over the free blocks shows the free runs");
+    compare(subject, model);
+    assert_eq!(walk(subject), model.free_runs(), "a walk over the free blocks shows the free runs");
     for range in model.live().to_vec() {
-        step(&mut subject, &mut model, FrameOp::Free(range));
+        step(subject, model, FrameOp::Free(range));
     }
-    compare(&subject, &model);
-    assert_eq!(subject.histogram(), fresh, "all freed, all coalesced");
+    compare(subject, model);
 }
 
 /// The free blocks, joined to runs.

@@ -22,6 +22,7 @@ pub mod frame;
 pub mod growth;
 pub mod health;
 mod heap;
+mod object;
 #[expect(unsafe_code, reason = "makes shared words of a lent slice")]
 mod percpu;
 pub mod pool;
@@ -47,8 +48,9 @@ pub use growth::Growing;
 pub use heap::{
     ClassStats, FailedStats, HeapConfig, HeapStats, KernelHeap, LargeStats, Mode, RefusedStats, SimpleStats,
 };
+pub use object::{ObjBox, ObjectCache, ObjectStats};
 pub use pool::{Pool, PoolEmpty, PoolStats, SharedPool};
-pub use ports::{BlockAlloc, Env, FrameAlloc, Inventory, Reclaim};
+pub use ports::{BlockAlloc, Construct, Env, FrameAlloc, Inventory, Reclaim};
 pub use reclaim::{ReclaimStats, Reclaiming};
 pub use slab::CLASSES;
 pub use sync::Locked;

@@ -6,6 +6,7 @@
 //! | [`FrameAlloc`] | this crate's [`Frames`](crate::Frames), or your own frame allocator | [`KernelHeap`](crate::KernelHeap) |
 //! | [`BlockAlloc`] | this crate's [`KernelHeap`](crate::KernelHeap), or your own heap | transactions and reservations |
 //! | [`Inventory`] | [`Frames`](crate::Frames), or your own frame allocator | the reports of [`health`](crate::health) |
+//! | [`Construct`] | a function that makes an object | [`ObjectCache`](crate::ObjectCache) |
 //! | [`Reclaim`] | whoever keeps memory that he can do without: a page cache, a dentry cache | [`Reclaiming`](crate::Reclaiming), the last resort before `NoMemory` |
 
 use core::alloc::Layout;
@@ -272,6 +273,41 @@ impl<I: Inventory> Inventory for &I {
 
     fn check(&self) -> Result<(), Corruption> {
         (**self).check()
+    }
+}
+
+/// How the objects of an [`ObjectCache`](crate::ObjectCache) come to be, and what happens to one between two users.
+///
+/// Both are called with no lock of this crate held, and may allocate, also from the cache itself. A function that makes an
+/// object is enough:
+///
+/// ```
+/// # use kos_alloc::{AllocError, Construct};
+/// fn inode() -> Result<[u64; 32], AllocError> {
+///     Ok([0; 32])
+/// }
+/// fn takes(_: impl Construct<[u64; 32]>) {}
+/// takes(inode);
+/// ```
+pub trait Construct<T>: Sync {
+    /// A new object, in the state in which users expect it. Called for each place of a slab when the slab is made; a
+    /// panic leaks what was made of the slab.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError`] for want of what the object is made of; the slab gets fewer objects then.
+    fn construct(&self) -> Result<T, AllocError>;
+
+    /// Puts an object that its user is done with into the state in which the next one expects it. Unless it says
+    /// otherwise that is the state in which the last one left it.
+    fn reset(&self, object: &mut T) {
+        let _ = object;
+    }
+}
+
+impl<T, C: Fn() -> Result<T, AllocError> + Sync> Construct<T> for C {
+    fn construct(&self) -> Result<T, AllocError> {
+        self()
     }
 }
 

@@ -109,9 +109,16 @@ pub(crate) struct Geometry {
 impl Geometry {
     /// The layout of `class` with frames of `frame` bytes.
     pub(crate) const fn new(class: Class, frame: usize) -> Self {
+        let size = class.size();
+        Self::fitting(size, size & size.wrapping_neg(), frame)
+    }
+
+    /// The layout of blocks of `size` bytes, 8 to [`SLAB_LIMIT`] and a multiple of `align`. No block if a slab is too
+    /// small for one.
+    pub(crate) const fn fitting(size: usize, align: usize, frame: usize) -> Self {
         let mut slab = frame;
         loop {
-            let geometry = Self::with_slab(class, slab);
+            let geometry = Self::with_slab(size, align, slab);
             if slab >= SLAB_LIMIT || (geometry.blocks >= 8 && geometry.overhead() <= slab / 16) {
                 return geometry;
             }
@@ -123,10 +130,8 @@ impl Geometry {
         clippy::cast_possible_truncation,
         reason = "every number is at most the slab's 64 KiB or 2^32 / 8"
     )]
-    const fn with_slab(class: Class, slab: usize) -> Self {
-        let size = class.size();
+    const fn with_slab(size: usize, align: usize, slab: usize) -> Self {
         let words = at_most(slab / size, BLOCK_LIMIT).div_ceil(64);
-        let align = size & size.wrapping_neg();
         let first = header::bytes(words).next_multiple_of(align);
         Self {
             size: size as u32,
@@ -136,6 +141,11 @@ impl Geometry {
             words: words as u32,
             reciprocal: (1u64 << 32).div_ceil(size as u64) as u32,
         }
+    }
+
+    /// The same with fewer blocks.
+    pub(crate) const fn with_blocks(self, blocks: u32) -> Self {
+        Self { blocks, ..self }
     }
 
     /// Bytes of a slab that can never be a block.

@@ -7,7 +7,8 @@
 //!
 //! A set bit of the bitmap is a free block, a set bit of the summary a bitmap word that is not 0; so the first free
 //! block is two bit scans away. The cookie is a secret mixed with the slab's address: who overruns the block before the
-//! slab tramples it first. Every free block bears its seal ([`super::seal`]).
+//! slab tramples it first. In the heap every free block bears its seal ([`super::seal`]); an object cache keeps its
+//! objects there, and a note of its own in the head.
 //!
 //! Invariant, on which the unsafe code rests: a `Slab` is only made by [`Slab::format`] or [`Slab::at`], whose callers
 //! promise that its memory is a slab's for as long as the value is used, and everything but the cookie is used under the
@@ -31,6 +32,7 @@ struct Header {
     next: Cell<Option<Slab>>,
     previous: Cell<Option<Slab>>,
     live: Cell<u32>,
+    note: Cell<u32>,
 }
 
 /// Where the bitmap starts: its words are aligned.
@@ -53,9 +55,24 @@ impl Slab {
     ///
     /// # Safety
     ///
-    /// `base` is aligned to and owned by the caller for `geometry.slab` bytes, for as long as the value is used; it may
-    /// write all of them.
+    /// As of [`format_head`](Self::format_head), and it may write all of the slab.
     pub(crate) unsafe fn format(base: NonNull<u8>, geometry: &Geometry, secret: u64) -> Self {
+        // SAFETY: the caller's promise is passed on.
+        let slab = unsafe { Self::format_head(base, geometry, secret) };
+        for block in 0..geometry.blocks as usize {
+            // SAFETY: the block lies within the slab, which the caller owns.
+            unsafe { seal::seal(slab.block(geometry, block), secret) };
+        }
+        slab
+    }
+
+    /// Writes the head of a slab all of whose blocks are free, with a cookie made of `secret`, and touches no block.
+    ///
+    /// # Safety
+    ///
+    /// `base` is aligned to and owned by the caller for `geometry.slab` bytes, for as long as the value is used; it may
+    /// write those below `geometry.first`.
+    pub(crate) unsafe fn format_head(base: NonNull<u8>, geometry: &Geometry, secret: u64) -> Self {
         let words = geometry.words as usize;
         // SAFETY: the head lies within the slab, which the caller owns.
         unsafe { base.write_bytes(0, bytes(words)) };
@@ -68,11 +85,17 @@ impl Slab {
             let summary = &slab.header().summary;
             summary.set(summary.get() | u64::from(free > 0) << index);
         }
-        for block in 0..geometry.blocks as usize {
-            // SAFETY: the block lies within the slab, which the caller owns.
-            unsafe { seal::seal(slab.block(geometry, block), secret) };
-        }
         slab
+    }
+
+    /// What [`set_note`](Self::set_note) left, 0 at first.
+    pub(crate) fn note(self) -> u32 {
+        self.header().note.get()
+    }
+
+    /// Leaves a number in the head.
+    pub(crate) fn set_note(self, note: u32) {
+        self.header().note.set(note);
     }
 
     /// Whether every free block bears its seal. Under the bin's lock.

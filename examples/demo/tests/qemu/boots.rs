@@ -137,6 +137,16 @@ fn heap_withstands_a_storm_of_interrupts() {
 }
 
 #[test]
+fn an_injected_failure_is_named_and_leaks_nothing() {
+    let answer = demo(&["run", "--exec", "inject oom 1; kmalloc-demo; kmalloc-demo"]).expect(1);
+    assert!(answer.stderr.contains("cargo demo: failed: kmalloc-demo\n"), "{}", answer.stderr);
+    for part in ["kmalloc-demo: no memory: ", "\ninject: refused ", "; nothing leaked: "] {
+        assert!(answer.stdout.contains(part), "{}", answer.stdout);
+    }
+    assert!(answer.stdout.ends_with("are as before\n"), "the second one succeeds: {}", answer.stdout);
+}
+
+#[test]
 fn in_kernel_tests_pass() {
     let Answer { stdout, stderr, .. } = demo(&["test"]).expect(0);
     assert!(stdout.starts_with("KTAP version 1") && !stdout.contains("not ok"), "{stdout}");

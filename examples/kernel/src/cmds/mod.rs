@@ -6,7 +6,7 @@ mod free;
 mod heap;
 pub(crate) mod inject;
 mod memstat;
-mod mode;
+pub(crate) mod mode;
 mod pagemap;
 mod slabs;
 mod storm;

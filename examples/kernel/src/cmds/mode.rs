@@ -13,14 +13,14 @@ use crate::shell::{CommandError, CommandResult, Next};
 use crate::text::Text;
 
 /// A mode as people call it.
-pub(super) struct NamedMode {
-    pub(super) mode: Mode,
-    pub(super) name: &'static str,
+pub(crate) struct NamedMode {
+    pub(crate) mode: Mode,
+    pub(crate) name: &'static str,
     summary: &'static str,
 }
 
 /// Every mode.
-pub(super) const MODES: [NamedMode; 2] = [
+pub(crate) const MODES: [NamedMode; 2] = [
     NamedMode {
         mode: Mode::TwoTier,
         name: "twotier",

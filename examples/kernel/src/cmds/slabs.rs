@@ -13,6 +13,9 @@ use crate::text::{Bytes, Grouped, Text};
 
 /// A line a class, in the order of `/proc/slabinfo`; classes without a slab are left out.
 pub(super) fn show(stats: &HeapStats, out: &mut dyn Write) -> fmt::Result {
+    if stats.classes.iter().all(|class| class.slabs == 0) {
+        writeln!(out, "no size class has a slab now")?;
+    }
     let [active, cached, objects, size] = ["active", "cached", "objects", "size"];
     write!(out, "{:<12}{active:>9}{cached:>9}{objects:>9}{size:>7}", "name")?;
     writeln!(out, "{:>11}{:>7}{:>9}{:>8}", "in a slab", "slabs", "peak", "leaked")?;

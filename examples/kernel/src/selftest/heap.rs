@@ -5,11 +5,12 @@ use core::alloc::Layout;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use kos_alloc::{AllocError, FreeError, Mode};
+use kos_alloc::{AllocError, FreeError};
 
 use super::hoard::Hoard;
 use super::{Failure, Test};
 use crate::Kernel;
+use crate::cmds::mode::MODES;
 use crate::ensure;
 use crate::kernel::Heap;
 use crate::owned::{Block, HeapBlock, JUNK, Wrong, free_wrongly};
@@ -155,10 +156,9 @@ fn modes<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
 fn switch<P: Platform>(heap: &Heap<P>) -> Result<(), Failure> {
     let mut slots: [Option<HeapBlock<'_, P>>; 32] = [const { None }; 32];
     for step in 0..600_usize {
-        let all = [Mode::TwoTier, Mode::Hybrid];
         // A switch every seven steps; the blocks of 32 steps live on.
-        if let Some(&mode) = all.get(step / 7 % all.len()).filter(|_| step.is_multiple_of(7)) {
-            heap.set_mode(mode)?;
+        if let Some(named) = MODES.get(step / 7 % MODES.len()).filter(|_| step.is_multiple_of(7)) {
+            heap.set_mode(named.mode)?;
         }
         let Some(slot) = slots.get_mut(step % 32) else { continue };
         if let Some(mut block) = slot.take() {

@@ -49,7 +49,8 @@ impl Class {
     /// The class whose blocks are what `request` asks for.
     #[inline]
     pub(super) fn of_request(request: &FrameRequest) -> Option<Self> {
-        Self::of_count(request.count).filter(|_| request.align <= request.count)
+        let fits = request.align <= request.count && request.align.is_power_of_two();
+        Self::of_count(request.count).filter(|_| fits)
     }
 
     /// The class of which `range` is a block.
@@ -334,6 +335,7 @@ mod tests {
         let request = |count, align| Class::of_request(&FrameRequest::new(count).aligned(align));
         assert_eq!(request(4, 4).map(Class::frames), Some(4));
         assert_eq!((request(4, 8), request(3, 1), request(16, 1)), (None, None, None));
+        assert_eq!((request(1, 0), request(4, 3)), (None, None), "no alignment at all");
         let block = |start, count| Class::of_block(FrameRange::new(Pfn(start), count).unwrap());
         assert_eq!(block(1024, 512).map(Class::frames), Some(512));
         assert_eq!((block(2, 4), block(256, 512)), (None, None));

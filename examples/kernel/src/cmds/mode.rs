@@ -20,7 +20,12 @@ pub(crate) struct NamedMode {
 }
 
 /// Every mode.
-pub(crate) const MODES: [NamedMode; 2] = [
+pub(crate) const MODES: [NamedMode; 3] = [
+    NamedMode {
+        mode: Mode::SimpleHeap,
+        name: "simple",
+        summary: "one pool by TLSF behind one lock, which grows in steps to 8 MiB",
+    },
     NamedMode {
         mode: Mode::TwoTier,
         name: "twotier",

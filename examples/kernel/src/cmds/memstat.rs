@@ -38,7 +38,7 @@ fn overview<P: Platform>(kernel: &Kernel<P>, out: &mut dyn Write) -> Result<(), 
 }
 
 fn frames(stats: &FrameStats, out: &mut dyn Write) -> fmt::Result {
-    let FrameStats { managed, free, peak, allocations, frees, failures } = *stats;
+    let FrameStats { managed, free, peak, allocations, frees, failures, .. } = *stats;
     writeln!(
         out,
         "frames   {} managed, {} used (peak {}), {} free; {} allocations, {} frees",

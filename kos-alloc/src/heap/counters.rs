@@ -25,6 +25,12 @@ impl Counter {
         self.0.fetch_add(count, Ordering::Relaxed).wrapping_add(count)
     }
 
+    /// Adds, unless the sum would be above `most`; says whether it did.
+    pub(super) fn add_up_to(&self, count: usize, most: usize) -> bool {
+        let sum = |now: usize| now.checked_add(count).filter(|sum| *sum <= most);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, sum).is_ok()
+    }
+
     pub(super) fn subtract(&self, count: usize) {
         self.0.fetch_sub(count, Ordering::Relaxed);
     }

@@ -21,9 +21,10 @@
 //! | `block`, `kmalloc`, `global` | the faces: free, resize, blocks known by their address, `GlobalAlloc` |
 //! | `check`, `stats`, `counters` | the invariants, what is counted and how |
 //!
-//! Invariants: a frame of the heap is part of a slab, of a large block, of a chunk of the simple pool, or of the page map; the page map says which,
-//! and changes for a slab only under the lock of its class, for a large block by one atomic exchange of its first byte. No
-//! two locks of the heap are held at once, and the frame source is never called with one held.
+//! Invariants: a frame of the heap is part of a slab, of a large block, of a chunk of the simple pool, or of the page map;
+//! the page map says which, and changes for a slab only under the lock of its class, for a large block by one atomic
+//! exchange of its first byte. No two locks of the heap are held at once, and the frame source is never called with one
+//! held.
 
 #[expect(
     unsafe_code,

@@ -5,7 +5,8 @@
 //! that a block is freed here whatever the mode is.
 //!
 //! Invariant: a frame that the page map calls the pool's was handed out to this heap and lies in a chunk, or is about to.
-//! One lock guards the chunks; frames are asked for and given back without it.
+//! One lock guards the chunks; frames are asked for, made chunks and given back without it. To name a wrong free reads the
+//! live map of its chunk under it: a word for each KiB at most.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -249,8 +250,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         obtain: impl FnOnce(&FrameRequest) -> Result<(usize, NonNull<u8>), AllocError>,
     ) -> Result<(), AllocError> {
         let max = ground.pool.max;
-        if self.simple.frames.add(count) > max {
-            self.simple.frames.subtract(count);
+        if !self.simple.frames.add_up_to(count, max) {
             return Err(AllocError::LimitReached { max: max.saturating_mul(ground.arena.frame_bytes()) });
         }
         match obtain(&FrameRequest::new(count)) {
@@ -271,10 +271,12 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         self.simple.begin();
         ground.arena.mark_simple(index, count);
         // SAFETY: the frames were handed out to this heap, and nobody else has them.
-        let lent = self.simple.pool.with(&self.env, |pool| unsafe { pool.lend(range) });
-        if lent.is_err() {
-            self.simple.frames.subtract(count);
-            self.dispose(ground, Surplus { index, count });
+        match unsafe { Pool::prepare(range) } {
+            Ok(chunk) => self.simple.pool.with(&self.env, |pool| pool.adopt(chunk)),
+            Err(_) => {
+                self.simple.frames.subtract(count);
+                self.dispose(ground, Surplus { index, count });
+            }
         }
         self.simple.end();
     }

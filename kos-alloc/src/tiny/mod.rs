@@ -33,7 +33,7 @@ mod tests;
 
 use core::fmt;
 
-pub use self::ranges::Tiny;
+pub use self::ranges::{Prepared, Tiny};
 pub use self::simple::SimpleHeap;
 #[cfg(any(feature = "compat-linked-list", feature = "compat-buddy-system"))]
 pub(crate) use self::{live::LiveMap, place::Place};

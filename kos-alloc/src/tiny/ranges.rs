@@ -33,6 +33,14 @@ pub struct Tiny<const DOUBLINGS: usize = 16, const STEPS: usize = 8> {
     refused: usize,
 }
 
+/// A range that is ready for a heap.
+#[derive(Debug)]
+#[must_use]
+pub struct Prepared<const DOUBLINGS: usize, const STEPS: usize>(NonNull<Chunk<DOUBLINGS, STEPS>>);
+
+// SAFETY: the range is its own, and moves with it.
+unsafe impl<const DOUBLINGS: usize, const STEPS: usize> Send for Prepared<DOUBLINGS, STEPS> {}
+
 // SAFETY: the chunks are the heap's own memory, and move with it.
 unsafe impl<const DOUBLINGS: usize, const STEPS: usize> Send for Tiny<DOUBLINGS, STEPS> {}
 
@@ -57,10 +65,29 @@ impl<const DOUBLINGS: usize, const STEPS: usize> Tiny<DOUBLINGS, STEPS> {
     /// The range is writable memory that nobody else uses, for as long as a block of it or the heap itself is used.
     pub unsafe fn lend(&mut self, range: NonNull<[u8]>) -> Result<(), LendError> {
         // SAFETY: passed on from the caller.
-        let chunk = unsafe { Chunk::create(range) }?;
-        // Behind the others, so that the oldest chunks fill and the youngest empty.
-        *self.link(|_| false) = Some(chunk);
+        self.adopt(unsafe { Self::prepare(range) }?);
         Ok(())
+    }
+
+    /// The first half of [`lend`](Self::lend), which writes the books of the range: time in proportion to its length, and
+    /// no need of the heap. The range comes back by [`adopt`](Self::adopt) and [`take_empty`](Self::take_empty).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    pub unsafe fn prepare(range: NonNull<[u8]>) -> Result<Prepared<DOUBLINGS, STEPS>, LendError> {
+        // SAFETY: passed on from the caller.
+        unsafe { Chunk::create(range) }.map(Prepared)
+    }
+
+    /// The other half of [`lend`](Self::lend).
+    pub fn adopt(&mut self, range: Prepared<DOUBLINGS, STEPS>) {
+        // Behind the others, so that the oldest chunks fill and the youngest empty.
+        *self.link(|_| false) = Some(range.0);
     }
 
     /// Bytes of a range that is sure to hold one block of `layout`, wherever it starts; `None` if there is none.

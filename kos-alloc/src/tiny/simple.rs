@@ -53,7 +53,9 @@ impl<E: Env, const DOUBLINGS: usize, const STEPS: usize> SimpleHeap<E, DOUBLINGS
     /// The range is writable memory that nobody else uses, until [`take_empty`](Self::take_empty) returns it.
     pub unsafe fn lend_range(&self, range: NonNull<[u8]>) -> Result<(), LendError> {
         // SAFETY: passed on from the caller.
-        self.tiny.with(|tiny| unsafe { tiny.lend(range) })
+        let range = unsafe { Tiny::prepare(range) }?;
+        self.tiny.with(|tiny| tiny.adopt(range));
+        Ok(())
     }
 
     /// Takes back a range none of whose blocks is live, as it was lent; `None` if there is none.

@@ -113,6 +113,26 @@ impl Arena {
         (index < self.frames).then_some(index)
     }
 
+    /// As [`index_of`](Self::index_of), where the caller knows the size of a frame at compile time.
+    #[inline]
+    pub(super) fn index_by_shift(&self, address: usize, shift: u32) -> Option<usize> {
+        debug_assert!(shift == self.shift);
+        let index = address.wrapping_sub(self.base.addr().get()) >> shift;
+        (index < self.frames).then_some(index)
+    }
+
+    /// The pointer to `address`.
+    ///
+    /// # Safety
+    ///
+    /// It lies in a frame of the span.
+    #[inline]
+    pub(super) unsafe fn pointer_within(&self, address: usize) -> NonNull<u8> {
+        let offset = address.wrapping_sub(self.base.addr().get());
+        // SAFETY: the frame is one of the span, which `new` found mapped from `base` at offsets that fit an `isize`.
+        unsafe { self.base.add(offset) }
+    }
+
     pub(super) fn index_of_frame(&self, frame: Pfn) -> Option<usize> {
         let index = frame.0.wrapping_sub(self.first.0);
         (index < self.frames).then_some(index)

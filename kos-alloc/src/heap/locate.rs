@@ -54,7 +54,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         else {
             return Err(FreeError::Corrupt(ptr));
         };
-        let offset = address & (geometry.slab as usize - 1);
+        let offset = geometry.offset_in_slab(address);
         let Some((block, start)) = geometry.block_at(offset) else {
             return Err(FreeError::NotManaged(ptr));
         };

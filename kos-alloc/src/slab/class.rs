@@ -35,6 +35,25 @@ impl Class {
     /// The class that serves `layout`; `None` if it is empty or needs more than [`LARGEST`] bytes.
     #[inline]
     pub(crate) const fn of(layout: Layout) -> Option<Self> {
+        if layout.align() > GRAIN {
+            return Self::over_aligned(layout);
+        }
+        let last = layout.size().wrapping_sub(1);
+        if last >= LARGEST {
+            return None;
+        }
+        Some(Self::by_size(last))
+    }
+
+    /// The class of blocks for `last` + 1 bytes; `last` is below [`LARGEST`].
+    #[inline]
+    #[expect(clippy::indexing_slicing, reason = "the caller compared")]
+    const fn by_size(last: usize) -> Self {
+        Self(BY_SIZE[last / GRAIN])
+    }
+
+    /// The class that serves a layout whose alignment its size may have to be rounded up to.
+    const fn over_aligned(layout: Layout) -> Option<Self> {
         let need = bytes_needed(layout);
         if need.wrapping_sub(1) < LARGEST { Some(Self::fitting(need)) } else { None }
     }
@@ -52,7 +71,6 @@ impl Class {
 
     /// The smallest class of at least `need` bytes, 1 to [`LARGEST`]: the position of the highest bit gives the
     /// doubling, the two bits below it the step.
-    #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "the last class is number 35")]
     const fn fitting(need: usize) -> Self {
         let last = need - 1;
@@ -82,6 +100,21 @@ impl Class {
     }
 }
 
+/// Every class is a multiple of it, and aligned to it.
+const GRAIN: usize = 8;
+
+/// The class by size: three instructions where [`Class::fitting`] takes nine.
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time; the loop stays within the array")]
+static BY_SIZE: [u8; LARGEST / GRAIN] = {
+    let mut table = [0; LARGEST / GRAIN];
+    let mut index = 0;
+    while index < table.len() {
+        table[index] = Class::fitting((index + 1) * GRAIN).0;
+        index += 1;
+    }
+    table
+};
+
 /// Bytes that a block must have so that a multiple of its size can be aligned as `layout` asks.
 #[inline]
 pub(crate) const fn bytes_needed(layout: Layout) -> usize {
@@ -104,6 +137,8 @@ pub(crate) struct Geometry {
     pub(crate) words: u32,
     /// 2^32 / `size`, rounded up.
     reciprocal: u32,
+    /// `slab` - 1: the bits of an address that are its offset in the slab. Eight bytes, so that a geometry has 32.
+    mask: u64,
 }
 
 impl Geometry {
@@ -140,6 +175,7 @@ impl Geometry {
             blocks: at_most(slab.saturating_sub(first) / size, BLOCK_LIMIT) as u32,
             words: words as u32,
             reciprocal: (1u64 << 32).div_ceil(size as u64) as u32,
+            mask: slab as u64 - 1,
         }
     }
 
@@ -151,6 +187,13 @@ impl Geometry {
     /// Bytes of a slab that can never be a block.
     pub(crate) const fn overhead(&self) -> usize {
         (self.slab - self.blocks * self.size) as usize
+    }
+
+    /// The offset of `address` in its slab.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a slab has at most 64 KiB")]
+    pub(crate) const fn offset_in_slab(&self, address: usize) -> usize {
+        address & self.mask as usize
     }
 
     /// The block at or before `offset` bytes from the slab's base, and the offset of that block.

@@ -12,6 +12,34 @@ use super::plan::{MAGAZINES, Plan};
 use crate::slab::Class;
 use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use crate::sync::{Publication, const_fn};
+use crate::types::CpuIndex;
+
+/// The caches that are to be used: all or none. A slice, but for the pointer that the quick way need not compare.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Active<'c> {
+    count: usize,
+    caches: &'c Caches,
+}
+
+impl<'c> Active<'c> {
+    /// Whether there are none.
+    #[inline]
+    pub(super) const fn is_empty(self) -> bool {
+        self.count == 0
+    }
+
+    /// That of `cpu`.
+    #[inline]
+    pub(super) fn get(self, cpu: CpuIndex) -> Option<&'c CpuCache> {
+        if cpu.0 >= self.count {
+            return None;
+        }
+        // SAFETY: the count is a value of `active`, so the table was stored before, with so many caches.
+        let cache = unsafe { self.caches.table.load(Ordering::Relaxed).add(cpu.0) };
+        // SAFETY: it was written before, lives for ever and is only shared.
+        Some(unsafe { &*cache })
+    }
+}
 
 /// The caches of all CPUs; none at first.
 #[derive(Debug)]
@@ -36,15 +64,10 @@ impl Caches {
         }
     }
 
-    /// The caches by CPU, if they are to be used.
+    /// The caches that are to be used.
     #[inline]
-    pub(super) fn active(&self) -> Option<&[CpuCache]> {
-        let active = self.active.load(Ordering::Acquire);
-        if active == 0 {
-            return None;
-        }
-        // SAFETY: it is a value of `active`, and not 0.
-        Some(unsafe { self.slice(active) })
+    pub(super) fn active(&self) -> Active<'_> {
+        Active { count: self.active.load(Ordering::Acquire), caches: self }
     }
 
     /// The caches by CPU, whether they are to be used or not.

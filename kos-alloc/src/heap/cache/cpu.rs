@@ -131,12 +131,13 @@ impl Turn<'_> {
     #[inline]
     pub(super) fn pop(&self, class: Class, size: usize) -> Option<NonNull<u8>> {
         let magazine = self.loaded(class);
-        let block = magazine.top()?;
+        let rest = magazine.len().checked_sub(1)?;
+        let block = magazine.block_at(rest)?;
         // SAFETY: what is in a magazine is a free block of a slab.
         if !unsafe { seal::unseal(block, self.cache.secret) } {
             return None;
         }
-        magazine.drop_top();
+        magazine.cut(rest);
         self.count_requested(size, 0);
         Some(block)
     }
@@ -151,12 +152,13 @@ impl Turn<'_> {
         let magazine = self.loaded(class);
         // SAFETY: passed on from the caller.
         let is_free = unsafe { seal::is_sealed(block, self.cache.secret) };
-        if is_free || magazine.len() >= self.capacity(class) {
+        let count = magazine.len();
+        if is_free || count >= self.capacity(class) {
             return false;
         }
         // SAFETY: passed on from the caller.
         unsafe { seal::seal(block, self.cache.secret) };
-        magazine.push(block);
+        magazine.put_at(count, block);
         self.count_requested(0, size);
         true
     }

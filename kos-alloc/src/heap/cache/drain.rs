@@ -103,7 +103,15 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
     }
 
     /// Brings home what NMIs left.
+    #[inline]
     pub(in crate::heap) fn settle_deferred(&self, ground: &Ground) {
+        if !self.deferred.is_empty() {
+            self.settle(ground);
+        }
+    }
+
+    #[cold]
+    fn settle(&self, ground: &Ground) {
         while let Some(block) = self.deferred.take() {
             let index = ground.arena.index_of(block.addr().get());
             let Some(Frame::Slab(class)) = index.map(|index| ground.arena.look(index)) else { continue };

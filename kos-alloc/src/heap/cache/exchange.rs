@@ -45,11 +45,14 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
 
     /// Does `work` in the cache of this CPU, and afterwards what must not be done masked; says whether it was of use.
     fn exchange(&self, class: Class, work: impl FnOnce(&Turn<'_>, &mut Chain) -> Exchange) -> bool {
+        let caches = self.caches.active();
+        if caches.is_empty() {
+            return false;
+        }
         let mut leaving = Chain::new();
         let (outcome, asked) = {
-            let Some(caches) = self.caches.active() else { return false };
             let _masked = self.env.irq_save();
-            let Some(cache) = self.env.cpu().and_then(|cpu| caches.get(cpu.0)) else { return false };
+            let Some(cache) = self.env.cpu().and_then(|cpu| caches.get(cpu)) else { return false };
             let Some(turn) = cache.enter().filter(|turn| turn.capacity(class) > 0) else { return false };
             (work(&turn, &mut leaving), cache.is_asked_to_drain())
         };

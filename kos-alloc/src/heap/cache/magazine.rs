@@ -88,29 +88,42 @@ impl Magazine {
     }
 
     /// The block that was put in last, which stays in.
-    #[inline]
     pub(super) fn top(self) -> Option<NonNull<u8>> {
-        let last = self.len().checked_sub(1)?;
-        NonNull::new(self.entry(last).load(Ordering::Relaxed))
+        self.block_at(self.len().checked_sub(1)?)
     }
 
-    /// Takes the last block out: who calls knows that there is one.
+    /// The block at `index`, which is below the capacity.
     #[inline]
+    pub(super) fn block_at(self, index: usize) -> Option<NonNull<u8>> {
+        NonNull::new(self.entry(index).load(Ordering::Relaxed))
+    }
+
+    /// Takes the last block out.
     pub(super) fn drop_top(self) {
-        self.get().count.store(self.len().wrapping_sub(1), Ordering::Relaxed);
+        self.cut(self.len().saturating_sub(1));
+    }
+
+    /// Takes all blocks out but the first `count`.
+    #[inline]
+    pub(super) fn cut(self, count: usize) {
+        self.get().count.store(count, Ordering::Relaxed);
     }
 
     /// Puts a block in. The caller has compared: there is room.
-    #[inline]
     pub(super) fn push(self, block: NonNull<u8>) {
-        let count = self.len();
+        self.put_at(self.len(), block);
+    }
+
+    /// As [`push`](Self::push), where the caller has read the number of blocks.
+    #[inline]
+    pub(super) fn put_at(self, count: usize, block: NonNull<u8>) {
         self.entry(count).store(block.as_ptr(), Ordering::Relaxed);
         self.get().count.store(count + 1, Ordering::Relaxed);
     }
 
     /// The blocks in it.
     pub(super) fn blocks(self) -> impl Iterator<Item = NonNull<u8>> {
-        (0..self.len()).filter_map(move |index| NonNull::new(self.entry(index).load(Ordering::Relaxed)))
+        (0..self.len()).filter_map(move |index| self.block_at(index))
     }
 
     /// The magazine behind it in a chain.

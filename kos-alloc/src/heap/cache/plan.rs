@@ -1,8 +1,8 @@
 //! How large the magazines are: [`Plan`].
 //!
 //! Each class has three magazines a CPU, two in its cache and one in the depot. A magazine holds 2 to 128 blocks and at most
-//! 16 KiB. Where the terms allow less, every class gets the same lesser number of bytes, and what is larger than that gets
-//! no magazine: so the small blocks, which kernels use most, keep deep ones.
+//! 16 KiB. Where the terms allow less, every class gets the same lesser number of bytes, but at least two blocks. Where that
+//! leaves too little for small blocks, which kernels use most, what is larger gets no magazine.
 
 use core::mem::size_of;
 
@@ -14,6 +14,8 @@ use crate::slab::{CLASSES, Class, PerClass};
 const MOST_BYTES: usize = 16 << 10;
 /// Most blocks in a magazine.
 const MOST_BLOCKS: usize = 128;
+/// While magazines have at least so many bytes, those of large blocks have two blocks all the same.
+const LEAST_FOR_ALL: usize = 2 << 10;
 /// Magazines for each class and CPU.
 pub(super) const MAGAZINES: usize = 3;
 /// The terms if the caller has none: this part of memory, for all CPUs together ...
@@ -31,9 +33,11 @@ pub(crate) struct Plan {
 impl Plan {
     /// Caches for `cpus` CPUs, each with blocks and books of at most `bytes` bytes; `None` if that is not enough for any.
     pub(crate) fn new(cpus: usize, bytes: usize) -> Option<Self> {
-        let rooms = core::iter::successors(Some(MOST_BYTES), |room| Some(room * 7 / 8));
-        let plans = rooms.take_while(|room| *room >= 8).map(|room| Self::with_room(cpus, room));
-        let mut fitting = plans.filter(|plan| plan.bytes_at_rest() <= bytes);
+        let rooms = || core::iter::successors(Some(MOST_BYTES), |room| Some(room * 7 / 8));
+        let of_all =
+            rooms().take_while(|room| *room >= LEAST_FOR_ALL).map(|room| Self::with_room(cpus, room, 2));
+        let of_some = rooms().take_while(|room| *room >= 8).map(|room| Self::with_room(cpus, room, 0));
+        let mut fitting = of_all.chain(of_some).filter(|plan| plan.bytes_at_rest() <= bytes);
         fitting.next().filter(|plan| cpus > 0 && plan.capacities.iter().any(|(_, capacity)| *capacity > 0))
     }
 
@@ -42,11 +46,12 @@ impl Plan {
         (memory / PART_OF_MEMORY / cpus.max(1)).min(MOST_FOR_A_CPU)
     }
 
-    fn with_room(cpus: usize, room: usize) -> Self {
+    /// With magazines of `room` bytes; of what is larger, `large` blocks.
+    fn with_room(cpus: usize, room: usize, large: usize) -> Self {
         let mut capacities = PerClass::new([0; CLASSES]);
         for class in Class::all() {
             *capacities.of_mut(class) = match room / class.size() {
-                0 => 0,
+                0 => large,
                 blocks => blocks.clamp(2, MOST_BLOCKS),
             };
         }

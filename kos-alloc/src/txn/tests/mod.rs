@@ -1,7 +1,9 @@
 //! Transactions and reservations, promise by promise, and every allocation failing once.
 
+mod boxed;
 mod faults;
 mod macros;
+mod partial;
 mod properties;
 mod reservation;
 mod transaction;

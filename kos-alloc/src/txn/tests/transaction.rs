@@ -1,15 +1,18 @@
 //! What a transaction promises, one by one.
 
+use core::alloc::Layout;
 use core::cell::{Cell, RefCell};
 use core::mem::ManuallyDrop;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use alloc::vec::Vec;
 
 use super::{Counted, NOTHING, Witness, bytes, frames, free, free_frames, heap, live};
 use crate::error::{AllocError, FrameError, FreeError};
 use crate::ports::{BlockAlloc, FrameAlloc};
-use crate::testing::{HostEnv, PlainFrames};
-use crate::txn::{BlockBox, LogEntry, Refused, RefusedFree, SavepointError};
+use crate::testing::{FakeHeap, HostEnv, PlainFrames};
+use crate::txn::{Inline, LogEntry, Refused, RefusedFree, SavepointError};
 use crate::types::{FrameRange, Pfn};
 use crate::{HeapConfig, KernelHeap, Transaction};
 
@@ -161,224 +164,6 @@ fn a_deferred_free_needs_a_slot() {
 }
 
 #[test]
-fn a_nested_commit_defers_on_to_the_outermost() {
-    let heap = heap();
-    let old = heap.allocate(bytes(64)).unwrap();
-    let mut tx = Transaction::begin::<4>(&heap);
-    let mut nested = tx.nested();
-    let inmost = nested.nested();
-    // SAFETY: the block is live, and nobody uses it.
-    unsafe { inmost.defer_free(old, bytes(64)) }.unwrap();
-    inmost.commit();
-    nested.commit();
-    assert_eq!(heap.live().blocks, 1);
-    tx.commit();
-    assert_eq!(heap.live(), NOTHING);
-}
-
-#[test]
-fn a_nested_rollback_undoes_its_own_alone() {
-    let heap = heap();
-    let mut tx = Transaction::begin::<8>(&heap);
-    tx.allocate(bytes(8)).unwrap();
-    let nested = tx.nested();
-    nested.allocate(bytes(16)).unwrap();
-    nested.allocate_frames(&frames(1)).unwrap();
-    drop(nested);
-    assert_eq!(heap.live(), live(1, 8, 0));
-    let mut nested = tx.nested();
-    nested.allocate(bytes(16)).unwrap();
-    let inmost = nested.nested();
-    inmost.allocate(bytes(32)).unwrap();
-    inmost.commit();
-    assert_eq!(nested.rollback(), Ok(()), "with what the inmost one committed into it");
-    assert_eq!(heap.live(), live(1, 8, 0));
-    drop(tx);
-    assert_eq!(heap.live(), NOTHING);
-}
-
-#[test]
-fn a_nested_commit_belongs_to_the_parent() {
-    let (heap, dropped) = (heap(), RefCell::new(Vec::new()));
-    let mut tx = Transaction::begin::<8>(&heap);
-    tx.new_box(Witness(1, &dropped)).unwrap();
-    let nested = tx.nested();
-    nested.new_box(Witness(2, &dropped)).unwrap();
-    nested.commit();
-    tx.new_box(Witness(3, &dropped)).unwrap();
-    assert_eq!(heap.live().blocks, 3);
-    drop(tx);
-    assert_eq!(*dropped.borrow(), [3, 2, 1]);
-    assert_eq!(heap.live(), NOTHING);
-}
-
-#[test]
-fn a_savepoint_is_returned_to_as_often_as_one_likes() {
-    let heap = heap();
-    let mut tx = Transaction::begin::<4>(&heap);
-    tx.allocate(bytes(8)).unwrap();
-    let place = tx.savepoint();
-    for round in 0..5 {
-        tx.allocate(bytes(100)).unwrap();
-        tx.allocate_frames(&frames(round + 1)).unwrap();
-        assert_eq!(tx.rollback_to(place), Ok(()));
-        assert_eq!((heap.live(), tx.room()), (live(1, 8, 0), 3));
-    }
-}
-
-#[test]
-fn a_savepoint_that_was_undone_is_stale() {
-    let heap = heap();
-    let mut tx = Transaction::begin::<4>(&heap);
-    let start = tx.savepoint();
-    tx.allocate(bytes(8)).unwrap();
-    let early = tx.savepoint();
-    tx.allocate(bytes(16)).unwrap();
-    let late = tx.savepoint();
-    tx.rollback_to(early).unwrap();
-    assert_eq!(tx.rollback_to(late), Err(SavepointError::Stale), "shorter than the savepoint");
-    tx.allocate(bytes(16)).unwrap();
-    assert_eq!(tx.rollback_to(late), Err(SavepointError::Stale), "as long, but another entry");
-    assert_eq!(heap.live(), live(2, 24, 0), "a stale savepoint undoes nothing");
-    assert_eq!(tx.rollback_to(early), Ok(()));
-    assert_eq!(tx.rollback_to(start), Ok(()));
-    assert_eq!(tx.rollback_to(early), Err(SavepointError::Stale));
-    assert_eq!(heap.live(), NOTHING);
-}
-
-#[test]
-fn a_nested_transaction_returns_to_its_own_savepoints_only() {
-    let heap = heap();
-    let mut tx = Transaction::begin::<4>(&heap);
-    let parents = tx.savepoint();
-    tx.allocate(bytes(8)).unwrap();
-    let mut nested = tx.nested();
-    let first = nested.savepoint();
-    nested.allocate(bytes(16)).unwrap();
-    assert_eq!(nested.rollback_to(parents), Err(SavepointError::Stale));
-    assert_eq!(heap.live(), live(2, 24, 0));
-    assert_eq!(nested.rollback_to(first), Ok(()));
-    nested.allocate(bytes(32)).unwrap();
-    let inside = nested.savepoint();
-    nested.commit();
-    tx.allocate(bytes(64)).unwrap();
-    assert_eq!(tx.rollback_to(inside), Ok(()), "what a committed one did is the parent's");
-    assert_eq!(heap.live(), live(2, 40, 0));
-    assert_eq!(tx.rollback_to(parents), Ok(()));
-    assert_eq!(heap.live(), NOTHING);
-}
-
-#[test]
-fn a_box_is_dropped_once_on_rollback() {
-    let (heap, dropped) = (heap(), Cell::new(0));
-    let tx = Transaction::begin::<4>(&heap);
-    let mut first = tx.new_box((1, Counted(&dropped))).unwrap();
-    let second = tx.new_box((2, Counted(&dropped))).unwrap();
-    first.0 += second.0;
-    assert_eq!((first.0, dropped.get()), (3, 0));
-    drop(tx);
-    assert_eq!((dropped.get(), heap.live()), (2, NOTHING));
-}
-
-#[test]
-fn a_kept_box_is_handed_over() {
-    let (heap, dropped) = (heap(), Cell::new(0));
-    let tx = Transaction::begin::<4>(&heap);
-    let mut number = tx.new_box((1, Counted(&dropped))).unwrap();
-    number.0 = 5;
-    let number = number.keep();
-    tx.allocate(bytes(8)).unwrap();
-    tx.rollback().unwrap();
-    assert_eq!((number.0, dropped.get(), heap.live().blocks), (5, 0, 1), "it was out of the transaction");
-    drop(number);
-    assert_eq!((dropped.get(), heap.live()), (1, NOTHING));
-}
-
-#[test]
-fn a_pointer_to_a_box_is_good_after_the_commit() {
-    let (heap, dropped) = (heap(), Cell::new(0));
-    let tx = Transaction::begin::<4>(&heap);
-    let pointer = tx.new_box((7, Counted(&dropped))).unwrap().pointer();
-    tx.commit();
-    // SAFETY: the commit left the value to the holder of its pointer, which is this one alone.
-    let number = unsafe { BlockBox::from_raw(&heap, pointer) };
-    assert_eq!((number.0, dropped.get()), (7, 0));
-    let pointer = number.into_raw();
-    // SAFETY: as above.
-    drop(unsafe { BlockBox::from_raw(&heap, pointer) });
-    assert_eq!((dropped.get(), heap.live()), (1, NOTHING));
-}
-
-#[test]
-fn a_box_of_nothing_is_dropped_too() {
-    struct Token;
-    std::thread_local!(static DROPPED: Cell<usize> = const { Cell::new(0) });
-    impl Drop for Token {
-        fn drop(&mut self) {
-            DROPPED.set(DROPPED.get() + 1);
-        }
-    }
-    let heap = heap();
-    let tx = Transaction::begin::<4>(&heap);
-    tx.new_box(Token).unwrap();
-    let kept = tx.new_box(Token).unwrap().keep();
-    drop(tx);
-    assert_eq!(DROPPED.get(), 1);
-    drop(kept);
-    assert_eq!((DROPPED.get(), heap.live()), (2, NOTHING));
-}
-
-/// A value may point to what is older than it in the transaction: the older is undone later.
-#[test]
-fn a_value_is_dropped_while_its_elders_live() {
-    let heap = heap();
-    let seen = Cell::new(0);
-    struct Reader<'s>(core::ptr::NonNull<u32>, &'s Cell<u32>);
-    impl Drop for Reader<'_> {
-        fn drop(&mut self) {
-            // SAFETY: the number is older in the transaction, thus still alive.
-            self.1.set(unsafe { self.0.read() });
-        }
-    }
-    let tx = Transaction::begin::<4>(&heap);
-    let number = tx.new_box(41u32).unwrap().pointer();
-    tx.new_box(Reader(number, &seen)).unwrap();
-    drop(tx);
-    assert_eq!(seen.get(), 41);
-}
-
-/// `make` may use the transaction, and its slot was claimed before.
-#[test]
-fn a_value_may_be_made_with_the_transaction() {
-    let heap = heap();
-    let tx = Transaction::begin::<2>(&heap);
-    let inner = tx.new_box_with(|| tx.allocate(bytes(24)).unwrap()).unwrap();
-    assert_eq!(heap.live().blocks, 2);
-    assert_eq!(inner.addr().get() % 8, 0);
-    drop(tx);
-    assert_eq!(heap.live(), NOTHING);
-}
-
-#[test]
-fn a_panicking_value_leaks_at_most() {
-    struct Bomb;
-    impl Drop for Bomb {
-        fn drop(&mut self) {
-            panic!("boom");
-        }
-    }
-    let (heap, dropped) = (heap(), Cell::new(0));
-    let tx = Transaction::begin::<4>(&heap);
-    tx.new_box(Counted(&dropped)).unwrap();
-    tx.new_box(Bomb).unwrap();
-    tx.new_box(Counted(&dropped)).unwrap();
-    let unwound = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| tx.rollback()));
-    assert!(unwound.is_err());
-    assert_eq!(dropped.get(), 2, "the rest was undone while the panic went on");
-    assert_eq!(heap.live(), live(1, 0, 0), "more than its own block");
-}
-
-#[test]
 fn a_forgotten_transaction_merely_leaks() {
     let (heap, dropped) = (heap(), Cell::new(0));
     let mut log = [LogEntry::EMPTY; 4];
@@ -389,17 +174,6 @@ fn a_forgotten_transaction_merely_leaks() {
     assert_eq!(tx.room(), 4, "the log is as good as new");
     drop(tx);
     assert_eq!((dropped.get(), heap.live().blocks), (0, 1));
-}
-
-#[test]
-fn a_forgotten_nested_transaction_is_its_parents() {
-    let heap = heap();
-    let mut tx = Transaction::begin::<4>(&heap);
-    let nested = tx.nested();
-    nested.allocate(bytes(8)).unwrap();
-    let _ = ManuallyDrop::new(nested);
-    drop(tx);
-    assert_eq!(heap.live(), NOTHING);
 }
 
 #[test]
@@ -442,6 +216,47 @@ fn a_block_freed_behind_the_back_is_refused() {
     let refused = Refused { count: 1, first: RefusedFree::Block(FreeError::DoubleFree(block)) };
     assert_eq!(tx.rollback(), Err(refused));
     assert_eq!((heap.check(), heap.stats().live), (Ok(()), 0));
+}
+
+/// A heap that, asked once, uses the transaction that asks, and fails.
+struct Entrant {
+    inner: FakeHeap,
+    transaction: AtomicPtr<()>,
+}
+
+// SAFETY: blocks are the wrapped heap's.
+unsafe impl BlockAlloc for Entrant {
+    type Frames = PlainFrames;
+
+    fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        let transaction = self.transaction.swap(ptr::null_mut(), Ordering::Relaxed);
+        let Some(transaction) = NonNull::new(transaction) else { return self.inner.allocate(layout) };
+        // SAFETY: the test left the address of a transaction of this type, which is alive.
+        let transaction = unsafe { transaction.cast::<Transaction<'_, Self, Inline<4>>>().as_ref() };
+        transaction.allocate(bytes(16)).unwrap();
+        Err(AllocError::WouldBlock)
+    }
+
+    unsafe fn free(&self, block: NonNull<u8>, layout: Layout) -> Result<(), FreeError<NonNull<u8>>> {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { self.inner.free(block, layout) }
+    }
+
+    fn frames(&self) -> &PlainFrames {
+        self.inner.frames()
+    }
+}
+
+/// The slot that was claimed first stays behind when it is not needed, and what came after it is undone.
+#[test]
+fn a_heap_that_uses_the_transaction_loses_nothing() {
+    let heap = Entrant { inner: FakeHeap::new(), transaction: AtomicPtr::new(ptr::null_mut()) };
+    let tx = Transaction::begin::<4>(&heap);
+    heap.transaction.store(ptr::from_ref(&tx).cast_mut().cast(), Ordering::Relaxed);
+    assert_eq!(tx.allocate(bytes(8)), Err(AllocError::WouldBlock));
+    assert_eq!((tx.room(), heap.inner.live_blocks()), (2, 1));
+    drop(tx);
+    assert_eq!(heap.inner.live_blocks(), 0);
 }
 
 #[test]

@@ -288,6 +288,8 @@ fn heapmode_shows_and_switches_with_live_blocks() {
         assert!(said.contains(&format!("* {to} ")), "{said}");
         from = to;
     }
+    assert!(machine.exec("heapmode simple; alloc 100").text().contains(" bytes of the pool\n"));
+    machine.exec("heapmode hybrid");
     machine.kernel().check().unwrap();
     machine.kernel().heap().shrink();
     assert_eq!(machine.kernel().frames().stats().allocated(), before, "{said}");

@@ -50,7 +50,7 @@ pub(super) fn alloc<P: Platform>(
     Ok(Next::Continue)
 }
 
-/// Which class or how many frames a block took.
+/// Which class, how much of the simple mode's pool, or how many frames a block took.
 fn place(before: &HeapStats, after: &HeapStats, layout: Layout) -> Text {
     if layout.size() == 0 {
         return Text::new(format_args!("nothing is allocated for 0 bytes"));
@@ -58,6 +58,9 @@ fn place(before: &HeapStats, after: &HeapStats, layout: Layout) -> Text {
     let classes = before.classes.iter().zip(&after.classes);
     match classes.into_iter().find(|(before, after)| after.live > before.live) {
         Some((_, class)) => Text::new(format_args!("a block of class {}", class.size)),
+        None if after.simple.blocks > before.simple.blocks => {
+            Text::new(format_args!("{} bytes of the pool", after.simple.live - before.simple.live))
+        }
         None => {
             let frames = after.large.frames.saturating_sub(before.large.frames);
             Text::new(format_args!("{frames} frames, {}", Bytes(frames as u64 * FRAME_BYTES)))

@@ -68,11 +68,12 @@ fn heap(stats: &HeapStats, mode: &str, out: &mut dyn Write) -> fmt::Result {
     )?;
     writeln!(
         out,
-        "         {} frames (peak {}): slabs {}, large blocks {}, page map {}, CPU caches {}",
+        "         {} frames (peak {}): slabs {}, large {}, pool {}, page map {}, CPU caches {}",
         Grouped(stats.frames as u64),
         Grouped(stats.peak_frames as u64),
         Bytes(stats.slab_bytes() as u64),
         Bytes(stats.large.frames as u64 * FRAME_BYTES),
+        Bytes(stats.simple.frames as u64 * FRAME_BYTES),
         Bytes(stats.page_map_frames as u64 * FRAME_BYTES),
         Bytes(stats.cache_frames as u64 * FRAME_BYTES)
     )?;

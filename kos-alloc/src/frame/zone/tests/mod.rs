@@ -3,6 +3,7 @@
 mod behaviour;
 mod caches;
 mod cpus;
+mod properties;
 mod setup;
 mod threads;
 

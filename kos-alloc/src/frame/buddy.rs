@@ -151,6 +151,26 @@ impl<'m> Buddy<'m> {
         self.blocks.top()
     }
 
+    /// Manages one region, in storage that comes back if it is too small.
+    pub(super) fn of_region(
+        storage: &'m mut [u64],
+        config: Config,
+        region: FrameRange,
+    ) -> Result<Self, NotAdded<'m>> {
+        let regions = [region];
+        let planned = Managed::new(&regions, &[]).and_then(|managed| {
+            let (table, shape) = Self::layout(config, managed)?;
+            check_storage(storage.len(), table, shape.words()).map(|()| (managed, shape))
+        });
+        let (managed, shape) = match planned {
+            Ok(planned) => planned,
+            Err(reason) => return Err(NotAdded { reason, storage }),
+        };
+        let mut buddy = Self::without_free(storage, config, managed, shape);
+        buddy.release(region);
+        Ok(buddy)
+    }
+
     /// Whether `range` has a frame and all its frames are managed.
     pub(super) fn manages(&self, range: FrameRange) -> bool {
         self.regions.region_of(range).is_some()

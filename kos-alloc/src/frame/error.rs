@@ -28,6 +28,8 @@ pub enum InitError {
     NoFrames,
     /// Memory cannot be added before the allocator is initialised.
     NotReady,
+    /// Memory to add lies in two zones, or in none.
+    OutsideZone(FrameRange),
 }
 
 impl fmt::Display for InitError {
@@ -40,6 +42,7 @@ impl fmt::Display for InitError {
             Self::TooLarge => f.write_str("more frames than can be counted"),
             Self::NoFrames => f.write_str("no frame is usable"),
             Self::NotReady => f.write_str("the frame allocator is not initialised"),
+            Self::OutsideZone(range) => write!(f, "region {range} does not lie in one zone"),
         }
     }
 }

@@ -136,6 +136,10 @@ pub(super) struct Caches<'m> {
 }
 
 impl<'m> Caches<'m> {
+    /// No CPU has a stack.
+    pub(super) const NONE: Self =
+        Self { areas: PerCpu::EMPTY, places: [Place { start: 0, capacity: 0 }; ORDERS.len()] };
+
     /// Empty stacks in `storage`, which has as many words as `shape` said.
     pub(super) fn new(storage: &'m mut [u64], shape: Shape) -> Self {
         let words = shape.words();

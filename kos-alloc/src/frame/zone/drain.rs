@@ -6,9 +6,8 @@
 use super::Zones;
 use super::cache::Class;
 use super::slot::Slot;
-use crate::error::FrameError;
 use crate::ports::Env;
-use crate::types::{CpuIndex, FrameRange};
+use crate::types::CpuIndex;
 
 impl<'m, E: Env> Zones<'m, E> {
     /// Gives back every block that rests with the calling CPU, and returns how many frames that were. For the handler
@@ -59,12 +58,12 @@ impl<'m, E: Env> Zones<'m, E> {
     /// Makes `attempt`, which `failed`, again after this CPU gave back what it has, and if `ask` then again after others
     /// were asked to.
     #[cold]
-    pub(super) fn after_draining(
+    pub(super) fn after_draining<R, F>(
         &self,
         ask: bool,
-        failed: FrameError,
-        attempt: impl Fn() -> Result<FrameRange, FrameError>,
-    ) -> Result<FrameRange, FrameError> {
+        failed: F,
+        attempt: impl Fn() -> Result<R, F>,
+    ) -> Result<R, F> {
         let mut result = Err(failed);
         if self.drain_local() > 0 {
             result = attempt();

@@ -25,6 +25,9 @@ pub(super) struct Live<'m> {
 }
 
 impl<'m> Live<'m> {
+    /// No frame has a bit.
+    pub(super) const NONE: Self = Self { window: FrameRange::EMPTY, words: &[] };
+
     /// Words of storage for a zone with `managed` frames.
     pub(super) const fn storage_words(managed: usize) -> usize {
         managed.saturating_add(managed / 4).saturating_add(ALIGN).div_ceil(64)

@@ -15,6 +15,9 @@ pub(super) struct Local<'m> {
 }
 
 impl<'m> Local<'m> {
+    /// No frame has a bit, and none rests with a CPU.
+    pub(super) const NONE: Self = Self { live: Live::NONE, caches: Caches::NONE };
+
     /// Words of storage for the `managed` frames and `cpus` CPUs: of the bits, and of the caches.
     pub(super) fn storage_words(managed: Managed<'_>, cpus: usize) -> Result<(usize, usize), InitError> {
         let frames = managed.map(|range| range.count()).sum();

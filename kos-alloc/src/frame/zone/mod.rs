@@ -26,6 +26,8 @@
 mod cache;
 #[expect(unsafe_code, reason = "offers to drain a CPU whose stop the caller promises")]
 mod drain;
+#[expect(unsafe_code, reason = "its caller promises that nobody else uses the frames")]
+mod grow;
 mod live;
 mod local;
 #[expect(unsafe_code, reason = "implements the port that promises unique frames")]

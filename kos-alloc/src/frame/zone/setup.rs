@@ -99,17 +99,20 @@ impl<'m, E: Env> Zones<'m, E> {
             return Err(ZonesError::AlreadyInitialised);
         }
         self.fill(storage, &plan)?;
-        self.set_watermarks(&plan);
+        self.set_watermarks(&plan.table);
         self.table.set(plan.table);
         Ok(())
     }
 
     /// Builds the buddy of each zone in its part of `storage`, which is large enough.
     fn fill(&self, mut storage: &'m mut [u64], plan: &Plan<'_>) -> Result<(), InitError> {
+        // What is left over gives each buddy room for more regions.
+        let spare = storage.len().saturating_sub(plan.all_words()?) / plan.table.kinds().len().max(1);
         for (index, slot) in self.slots.iter().enumerate().take(plan.table.kinds().len()) {
             let Some(words) = plan.words(index)? else { continue };
             let managed = plan.managed(index);
-            let buddy = Buddy::over(cut(&mut storage, words.buddy)?, plan.config.buddy, managed)?;
+            let buddy =
+                Buddy::over(cut(&mut storage, words.buddy + spare)?, plan.table.settings().buddy, managed)?;
             let bits = cut(&mut storage, words.bits)?;
             let local = Local::new(bits, cut(&mut storage, words.caches)?, managed, plan.cpus);
             slot.fill(&self.env.irq_save(), buddy, local);
@@ -118,16 +121,18 @@ impl<'m, E: Env> Zones<'m, E> {
         Ok(())
     }
 
-    fn set_watermarks(&self, plan: &Plan<'_>) {
+    /// Computes the watermarks and lowmem reserves from what the zones have.
+    pub(super) fn set_watermarks(&self, table: &Table) {
         let mut managed = [0; MAX_ZONES];
         for (managed, slot) in managed.iter_mut().zip(&self.slots) {
             let count = slot.with(&self.env.irq_save(), |core| core.buddy.stats().managed);
             *managed = count.unwrap_or(0);
         }
         let total = managed.iter().sum();
-        for ((index, kind), slot) in plan.table.kinds().iter().enumerate().zip(&self.slots) {
+        for ((index, kind), slot) in table.kinds().iter().enumerate().zip(&self.slots) {
             slot.with(&self.env.irq_save(), |core| {
-                let marks = Watermarks::new(&plan.config, E::PAGE_SHIFT, core.stats.managed, total);
+                let managed_here = core.buddy.stats().managed;
+                let marks = Watermarks::new(table.settings(), E::PAGE_SHIFT, managed_here, total);
                 core.marks = marks;
                 slot.floors.set(kind, index, marks.min, &managed);
                 slot.note_pressure(core);
@@ -144,7 +149,6 @@ fn cut<'m>(storage: &mut &'m mut [u64], words: usize) -> Result<&'m mut [u64], I
 
 /// The arguments of a set-up, checked.
 struct Plan<'a> {
-    config: Config<'a>,
     table: Table,
     managed: Managed<'a>,
     cpus: usize,
@@ -165,17 +169,17 @@ impl Words {
 
 impl<'a> Plan<'a> {
     fn new(
-        config: &Config<'a>,
+        config: &Config<'_>,
         usable: &'a [FrameRange],
         reserved: &'a [FrameRange],
         cpus: usize,
     ) -> Result<Self, ZonesError> {
         let zones = config.table.len();
-        let table = Table::new(config.table).ok_or(ZonesError::Table { zones })?;
+        let table = Table::new(config).ok_or(ZonesError::Table { zones })?;
         let managed = Managed::new(usable, reserved)?;
         let reach = FrameRange::between(table.bounds(0).start(), table.bounds(zones - 1).end());
         region::largest(managed.within(reach))?;
-        Ok(Self { config: *config, table, managed, cpus })
+        Ok(Self { table, managed, cpus })
     }
 
     /// The managed frames of zone number `index`.
@@ -195,7 +199,7 @@ impl<'a> Plan<'a> {
 
     /// Words of storage for zone number `index`; `None` if it has no frame.
     fn words(&self, index: usize) -> Result<Option<Words>, InitError> {
-        let buddy = match Buddy::words_for(self.config.buddy, self.managed(index)) {
+        let buddy = match Buddy::words_for(self.table.settings().buddy, self.managed(index)) {
             Err(InitError::NoFrames) => return Ok(None),
             other => other?,
         };

@@ -4,7 +4,7 @@
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::super::{Backend, Buddy, FrameStats};
+use super::super::{Backend, Buddy, Config, FrameStats, Grow, NotAdded};
 use super::cache::Stack;
 use super::local::Local;
 use super::watermark::{Floors, Watermarks};
@@ -59,6 +59,25 @@ impl<'m, E: Env> Slot<'m, E> {
         let stats = FrameStats::new(buddy.stats().managed);
         *core = Some(Core { buddy, marks: Watermarks::default(), stats });
         self.local.set(local)
+    }
+
+    /// Gives the zone `added` too; returns the storage that it used before, if it had frames.
+    pub(super) fn add(
+        &self,
+        _masked: &E::Irq,
+        config: Config,
+        storage: &'m mut [u64],
+        added: FrameRange,
+    ) -> Result<[&'m mut [u64]; 2], NotAdded<'m>> {
+        let mut core = self.core.lock();
+        if let Some(core) = core.as_mut() {
+            return core.buddy.add(storage, added);
+        }
+        let buddy = Buddy::of_region(storage, config, added)?;
+        let stats = FrameStats::new(added.count());
+        *core = Some(Core { buddy, marks: Watermarks::default(), stats });
+        self.local.set(Local::NONE);
+        Ok(Default::default())
     }
 
     /// Whether memory is short here.

@@ -11,7 +11,7 @@ use super::table::ZoneKind;
 use super::watermark::Watermarks;
 use crate::error::{Corruption, FrameError, FreeError};
 use crate::health::ZoneUsage;
-use crate::ports::{Env, Inventory};
+use crate::ports::{Env, FrameAlloc, Inventory};
 use crate::types::{FrameRange, FrameRequest, Pfn};
 
 /// One zone, counted.
@@ -109,13 +109,15 @@ impl<'m, E: Env> Zones<'m, E> {
     /// Zone number `index`, if the table has one.
     pub fn zone_stats(&self, index: usize) -> Option<ZoneStats> {
         let (kind, slot) = self.kinds().get(index).zip(self.slots.get(index))?;
-        let seen = self.look(index, |core| (core.stats, core.buddy.stats().free, core.marks));
-        let (stats, free, watermarks) = seen.unwrap_or_default();
+        let seen = self.look(index, |core| (core.stats, core.buddy.stats(), core.marks));
+        let (stats, FrameStats { managed, reserved, free, .. }, watermarks) = seen.unwrap_or_default();
         let (cached, (allocations, frees)) = slot
             .local
             .get()
             .map_or_else(Default::default, |local| (local.caches.resting(), local.caches.calls()));
         let frames = FrameStats {
+            managed,
+            reserved,
             free: free + cached,
             allocations: stats.allocations + allocations,
             frees: stats.frees + frees,
@@ -161,6 +163,16 @@ impl<'m, E: Env> Zones<'m, E> {
     pub(super) fn managed_span(&self) -> FrameRange {
         let spans = (0..self.kinds().len()).filter_map(|index| self.look(index, |core| core.buddy.span()));
         spans.reduce(|low, high| FrameRange::between(low.start(), high.end())).unwrap_or(FrameRange::EMPTY)
+    }
+
+    /// Hands out as many adjacent frames as one zone has for a plain request, at most `max`.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError`]; nothing is allocated then.
+    pub fn allocate_largest(&self, max: usize) -> Result<FrameRange, FrameError> {
+        let count = if max <= 1 { max } else { self.largest_free().clamp(1, max) };
+        self.allocate(&FrameRequest::new(count))
     }
 
     /// The free blocks in ascending order, without those that rest with CPUs. A lock is taken anew for each, so that interrupts are not masked long: what

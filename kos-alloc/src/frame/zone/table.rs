@@ -82,21 +82,37 @@ impl<'a> Config<'a> {
     }
 }
 
-/// A checked table.
+/// What of a [`Config`] is needed again when memory is added.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    pub(super) buddy: BuddyConfig,
+    pub(super) min_free: Option<usize>,
+    pub(super) watermark_scale: usize,
+}
+
+/// A checked table, and what is set for all its zones.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Table {
     kinds: [ZoneKind; MAX_ZONES],
     len: usize,
+    settings: Settings,
 }
 
 impl Table {
-    /// The zones of `kinds`, unless there are none or too many, or their ends do not ascend.
-    pub(super) fn new(kinds: &[ZoneKind]) -> Option<Self> {
+    /// That of `config`, unless there are no zones or too many, or their ends do not ascend.
+    pub(super) fn new(config: &Config<'_>) -> Option<Self> {
+        let Config { table: kinds, buddy, min_free, watermark_scale } = *config;
+        let settings = Settings { buddy, min_free, watermark_scale };
         let ascending = kinds.is_sorted_by(|below, above| below.end < above.end);
-        let mut table = Self { kinds: [ZoneKind::new("", Pfn(0)); MAX_ZONES], len: kinds.len() };
+        let empty = [ZoneKind::new("", Pfn(0)); MAX_ZONES];
+        let mut table = Self { kinds: empty, len: kinds.len(), settings };
         let places = table.kinds.get_mut(..kinds.len()).filter(|places| ascending && !places.is_empty())?;
         places.copy_from_slice(kinds);
         Some(table)
+    }
+
+    pub(super) const fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     pub(super) fn kinds(&self) -> &[ZoneKind] {
@@ -122,6 +138,10 @@ impl Table {
 mod tests {
     use super::*;
 
+    fn new(kinds: &[ZoneKind]) -> Option<Table> {
+        Table::new(&Config::new(kinds))
+    }
+
     #[test]
     fn presets_end_where_the_devices_do() {
         let [dma, dma32, normal] = dma_dma32_normal(12);
@@ -133,15 +153,15 @@ mod tests {
     #[test]
     fn tables_must_ascend_and_fit() {
         let kind = |end| ZoneKind::new("zone", Pfn(end));
-        assert!(Table::new(&[]).is_none());
-        assert!(Table::new(&[kind(5), kind(5)]).is_none());
-        assert!(Table::new(&[kind(1); 9]).is_none());
-        assert!(Table::new(&core::array::from_fn::<_, 8, _>(kind)).is_some());
+        assert!(new(&[]).is_none());
+        assert!(new(&[kind(5), kind(5)]).is_none());
+        assert!(new(&[kind(1); 9]).is_none());
+        assert!(new(&core::array::from_fn::<_, 8, _>(kind)).is_some());
     }
 
     #[test]
     fn a_range_lies_in_one_zone_or_in_none() {
-        let table = Table::new(&[ZoneKind::new("low", Pfn(10)), ZoneKind::new("high", Pfn(20))]).unwrap();
+        let table = new(&[ZoneKind::new("low", Pfn(10)), ZoneKind::new("high", Pfn(20))]).unwrap();
         let zone = |start, end| table.zone_of(FrameRange::between(Pfn(start), Pfn(end)));
         assert_eq!((zone(0, 10), zone(10, 20)), (Some(0), Some(1)));
         assert_eq!((zone(9, 11), zone(19, 21), zone(20, 21), zone(3, 3)), (None, None, None, None));

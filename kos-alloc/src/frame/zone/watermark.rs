@@ -5,13 +5,13 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use super::table::{Config, MAX_ZONES, ZoneKind};
+use super::table::{MAX_ZONES, Settings, ZoneKind};
 
 /// Free frames of a zone at which something begins or ends.
 ///
 /// All zones together keep `min` = 4·√(KiB of memory) KiB, at least 128 KiB and at most 256 MiB, but never more than
-/// 1/32 of the memory; or what [`Config::min_free`] says. Each has its share. The distance from `min` to `low` and from
-/// `low` to `high` is `min`/4 or [`Config::watermark_scale`] of the zone, whichever is larger.
+/// 1/32 of the memory; or what [`Config::min_free`](super::Config::min_free) says. Each has its share. The distance from `min` to `low` and from
+/// `low` to `high` is `min`/4 or [`Config::watermark_scale`](super::Config::watermark_scale) of the zone, whichever is larger.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Watermarks {
     /// Only requests with [`RESERVE`](crate::FrameFlags::RESERVE) go below.
@@ -24,10 +24,10 @@ pub struct Watermarks {
 
 impl Watermarks {
     /// Those of a zone with `managed` of `total` frames of `1 << page_shift` bytes.
-    pub(super) fn new(config: &Config<'_>, page_shift: u32, managed: usize, total: usize) -> Self {
-        let together = config.min_free.unwrap_or_else(|| min_free(total, page_shift));
+    pub(super) fn new(settings: &Settings, page_shift: u32, managed: usize, total: usize) -> Self {
+        let together = settings.min_free.unwrap_or_else(|| min_free(total, page_shift));
         let min = share(together, managed, total.max(1)).min(managed);
-        let distance = (min / 4).max(share(managed, config.watermark_scale, 10_000));
+        let distance = (min / 4).max(share(managed, settings.watermark_scale, 10_000));
         let low = min.saturating_add(distance).min(managed);
         Self { min, low, high: low.saturating_add(distance).min(managed) }
     }
@@ -76,33 +76,36 @@ impl Floors {
 
 #[cfg(test)]
 mod tests {
-    use super::super::table::dma_dma32_normal;
+    use super::super::table::{Config, Table, dma_dma32_normal};
     use super::*;
     use crate::types::Pfn;
 
     const TABLE: [ZoneKind; 3] = dma_dma32_normal(12);
 
+    fn marks(min_free: Option<usize>, managed: usize, total: usize) -> Watermarks {
+        let table = Table::new(&Config { min_free, ..Config::new(&TABLE) }).unwrap();
+        Watermarks::new(table.settings(), 12, managed, total)
+    }
+
     /// Linux of a machine with 16 GiB: `min_free_kbytes` 16384.
     #[test]
     fn watermarks_are_those_of_linux() {
-        let config = Config::new(&TABLE);
         let frames = 16 << 18;
-        let all = Watermarks::new(&config, 12, frames, frames);
+        let all = marks(None, frames, frames);
         assert_eq!(all.min, 16 << 20 >> 12);
         assert_eq!((all.low, all.high), (all.min + 4194, all.min + 2 * 4194), "1/1000 of the zone");
-        let quarter = Watermarks::new(&config, 12, frames / 4, frames);
+        let quarter = marks(None, frames / 4, frames);
         assert_eq!(quarter.min, all.min / 4);
     }
 
     #[test]
     fn watermarks_leave_small_machines_their_memory() {
-        let config = Config::new(&TABLE);
         for frames in [0, 1, 31, 64, 1000, 8 << 8] {
-            let marks = Watermarks::new(&config, 12, frames, frames);
+            let marks = marks(None, frames, frames);
             assert!(marks.min <= frames / 32, "{marks:?} of {frames}");
             assert!(marks.min <= marks.low && marks.low <= marks.high && marks.high <= frames);
         }
-        let given = Watermarks::new(&Config { min_free: Some(usize::MAX), ..config }, 12, 100, 200);
+        let given = marks(Some(usize::MAX), 100, 200);
         assert_eq!(given.high, 100, "never more than there is");
     }
 

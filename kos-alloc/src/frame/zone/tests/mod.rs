@@ -3,6 +3,7 @@
 mod behaviour;
 mod caches;
 mod cpus;
+mod grow;
 mod properties;
 mod setup;
 mod threads;

@@ -102,7 +102,8 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
     }
 
     /// Makes the block at `ptr`, of layout `old`, one of `new_size` bytes and the same alignment. In place if the size
-    /// class or the number of frames stays; else the content moves to a new block. A `new_size` of 0 frees it.
+    /// class stays, or the block is of whole frames, and those behind it are free if it grows; else the content moves to a
+    /// new block. A `new_size` of 0 frees it.
     ///
     /// # Errors
     ///
@@ -138,30 +139,6 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
             return Err(ReallocError::Free(error));
         }
         Ok(block)
-    }
-
-    /// Whether the block at `ptr` of layout `old` also serves `new`, of the same alignment; if so it now does.
-    fn resize(&self, ptr: NonNull<u8>, old: Layout, new: Layout) -> Result<bool, FreeError<NonNull<u8>>> {
-        let ground = self.ground.get().ok_or(FreeError::NotReady(ptr))?;
-        match Self::locate(ground, ptr)? {
-            Found::Block(class) if Class::of(old) != Some(class) => Err(wrong_size(ptr, old, class.size())),
-            Found::Block(class) => {
-                let fits = Class::of(new) == Some(class);
-                if fits {
-                    self.bin(class).with(&self.env, |bin| bin.count_requested(new.size(), old.size()));
-                }
-                Ok(fits)
-            }
-            Found::Simple => self.resize_simple(ptr, old, new),
-            Found::Large { count, .. } => {
-                Self::check_large(ground, ptr, old, count)?;
-                let fits = ground.arena.frames_for(new.size()) == count;
-                if fits {
-                    self.counters.requested.add(new.size().wrapping_sub(old.size()));
-                }
-                Ok(fits)
-            }
-        }
     }
 
     /// Counts what was wrong.

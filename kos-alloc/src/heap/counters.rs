@@ -97,6 +97,12 @@ impl Counters {
         self.requested.add(size);
     }
 
+    /// Enters that a block of `old` frames now has `new`.
+    pub(super) fn resize_large(&self, old: usize, new: usize) {
+        self.large_changes.add(1);
+        self.large_frames.add(new.wrapping_sub(old));
+    }
+
     pub(super) fn leave_large(&self, frames: usize, size: usize) {
         self.large_changes.add(1);
         self.large_blocks.subtract(1);

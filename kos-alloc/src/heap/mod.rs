@@ -3,7 +3,8 @@
 //! ```text
 //! layout ── 0 bytes ─────────────> dangling
 //!   │
-//!   ├─ at most 8192 bytes ──────> bin of its class ── slab ── block      under the lock of the class, O(1)
+//!   ├─ at most 8192 bytes ──────> magazine of this CPU                   in `Hybrid`: no lock
+//!   │                               └ bin of its class ── slab ── block  under the lock of the class, O(1)
 //!   │                               └ no free block: a new slab's frames ┐
 //!   └─ above, or above-aligned ──> whole frames ─────────────────────────┴─ from F, without a lock
 //! ```
@@ -18,13 +19,15 @@
 //! | `simple` | the simple pool |
 //! | `locate` | which block an address names |
 //! | `source` | frames from and to the source, `init`, `shrink`, new slabs |
-//! | `block`, `kmalloc`, `global` | the faces: free, resize, blocks known by their address, `GlobalAlloc` |
+//! | `cache` | blocks that rest on each CPU |
+//! | `mode`, `nmi` | who serves new blocks; callers who must not wait |
+//! | `block`, `resize`, `kmalloc`, `global` | the faces: free, resize, blocks known by their address, `GlobalAlloc` |
 //! | `check`, `stats`, `counters` | the invariants, what is counted and how |
 //!
 //! Invariants: a frame of the heap is part of a slab, of a large block, of a chunk of the simple pool, or of the page map;
 //! the page map says which, and changes for a slab only under the lock of its class, for a large block by one atomic
-//! exchange of its first byte. No two locks of the heap are held at once, and the frame source is never called with one
-//! held.
+//! exchange of its first byte. Lock order: cache of the CPU (mask only), depot, bin; the frame source is never called with
+//! a lock held.
 
 #[expect(
     unsafe_code,
@@ -57,6 +60,8 @@ mod mode;
 #[expect(unsafe_code, reason = "seals and unseals blocks")]
 mod nmi;
 mod pagemap;
+#[expect(unsafe_code, reason = "methods whose callers promise that a block is theirs")]
+mod resize;
 #[expect(unsafe_code, reason = "lends frames to the pool, and frees its blocks")]
 mod simple;
 #[expect(unsafe_code, reason = "formats slabs in fresh frames, and gives frames back")]

@@ -68,7 +68,7 @@ impl CpuCache {
     /// The right to use the cache, unless somebody has it: whom the caller interrupted. The caller is the cache's CPU, with
     /// interrupts masked, or has stopped it.
     #[inline]
-    pub(super) fn enter(&self) -> Option<Turn<'_>> {
+    pub(crate) fn enter(&self) -> Option<Turn<'_>> {
         if self.busy.load(Ordering::Relaxed) {
             return None;
         }
@@ -120,7 +120,7 @@ impl CpuCache {
 
 /// The right to use a cache; ends with its drop.
 #[derive(Debug)]
-pub(super) struct Turn<'c> {
+pub(crate) struct Turn<'c> {
     cache: &'c CpuCache,
     on_this_cpu: PhantomData<*mut ()>,
 }

@@ -165,7 +165,7 @@ fn nothing_is_allocated_for_no_bytes() {
 fn resizing_stays_in_place_while_class_or_frames_stay() {
     let machine = Machine::new(64);
     let heap = machine.heap();
-    for (old, same, other) in [(100, 112, 113), (65, 80, 64), (5000, 5120, 2000), (9000, 12_288, 12_289)] {
+    for (old, same, other) in [(100, 112, 113), (65, 80, 64), (5000, 5120, 2000), (9000, 12_288, 8192)] {
         let before = layout(old, 8);
         let block = allocate(&heap, before);
         let grown = reallocate(&heap, block, before, same).unwrap();
@@ -176,6 +176,38 @@ fn resizing_stays_in_place_while_class_or_frames_stay() {
         free(&heap, moved, layout(other, 8));
     }
     assert_eq!((heap.stats().requested, heap.check()), (0, Ok(())));
+}
+
+/// Frames at the end of a large block go back, and those behind it are claimed if they are free.
+#[test]
+fn large_blocks_grow_and_shrink_in_place() {
+    let machine = Machine::new(64);
+    let heap = machine.heap();
+    let (start, other) = (layout(3 * 4096, 8), layout(4 * 4096, 8));
+    let block = allocate(&heap, start);
+    let base = machine.frames.live_frames() - 3;
+    let mut now = start;
+    for frames in [10, 10, 4, 30, 3] {
+        let next = layout(frames * 4096 - 5, 8);
+        assert_eq!(reallocate(&heap, block, now, next.size()), Ok(block));
+        now = next;
+        assert_eq!(heap.usable_size(block), Ok(frames * 4096));
+        assert_eq!((machine.frames.live_frames() - base, heap.check()), (frames, Ok(())));
+        assert_eq!((heap.stats().large.frames, heap.stats().requested), (frames, now.size()));
+    }
+    let wall = allocate(&heap, other);
+    // SAFETY: the block is this test's.
+    assert_eq!(unsafe { heap.grow_in_place(block, now, 5 * 4096) }, Ok(false), "{wall:?} is behind it");
+    // SAFETY: as above.
+    assert_eq!(unsafe { heap.shrink_in_place(block, now, 4096) }, Ok(false), "that is another class");
+    // SAFETY: as above.
+    assert_eq!(unsafe { heap.grow_in_place(block, now, 9000) }, Ok(false), "that is not growing");
+    // SAFETY: as above.
+    assert_eq!(unsafe { heap.shrink_in_place(block, now, 9000) }, Ok(true));
+    free(&heap, wall, other);
+    free(&heap, block, layout(9000, 8));
+    assert_eq!(heap.usable_size(block), Err(FreeError::DoubleFree(block)));
+    assert_eq!((heap.check(), machine.frames.live_frames()), (Ok(()), base));
 }
 
 #[test]

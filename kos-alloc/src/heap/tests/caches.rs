@@ -40,6 +40,28 @@ fn the_contract_holds_with_caches() {
     assert_eq!(machine.frames.live_frames(), stats.page_map_frames + stats.cache_frames);
 }
 
+/// hermit-os/kernel#1984: while somebody has the locks of a class, the CPUs allocate and free on.
+#[test]
+fn threads_do_not_serialise() {
+    let machine = machine(4);
+    let heap = machine.hybrid(256 << 10);
+    let line = layout(64, 8);
+    let warm = || fill(&heap, 2, 64).iter().for_each(|block| free(&heap, *block, line));
+    (0..4).for_each(|cpu| on_cpu(cpu, warm));
+    let class = crate::slab::Class::of(line).unwrap();
+    let work = |cpu| {
+        HostEnv::bind(Some(CpuIndex(cpu)));
+        (0..1000).for_each(|_| free(&heap, heap.allocate(line).unwrap(), line));
+    };
+    heap.depot(class).with(heap.env(), |_| {
+        heap.bin(class).with(heap.env(), |_| {
+            std::thread::scope(|scope| (1..4).for_each(|cpu| drop(scope.spawn(move || work(cpu)))));
+        });
+    });
+    drain_all(&machine, &heap);
+    assert_eq!(heap.stats().live, 0);
+}
+
 /// What was freed last is handed out first, without a lock: `HostLock` is not asked, interrupts are masked once.
 #[test]
 fn the_local_path_takes_no_lock() {

@@ -5,6 +5,7 @@ mod behaviour;
 mod caches;
 mod faults;
 mod modes;
+mod nmi;
 mod properties;
 mod threads;
 

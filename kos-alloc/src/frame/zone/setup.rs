@@ -131,8 +131,8 @@ impl<'m, E: Env> Zones<'m, E> {
         let total = managed.iter().sum();
         for ((index, kind), slot) in table.kinds().iter().enumerate().zip(&self.slots) {
             slot.with(&self.env.irq_save(), |core| {
-                let managed_here = core.buddy.stats().managed;
-                let marks = Watermarks::new(table.settings(), E::PAGE_SHIFT, managed_here, total);
+                core.stats.managed = core.buddy.stats().managed;
+                let marks = Watermarks::new(table.settings(), E::PAGE_SHIFT, core.stats.managed, total);
                 core.marks = marks;
                 slot.floors.set(kind, index, marks.min, &managed);
                 slot.note_pressure(core);

@@ -48,6 +48,8 @@ fn added_memory_joins_its_zone() {
     zones.drain_local();
     let across = FrameRequest::new(0x1000).aligned(0x1000);
     assert_eq!(zones.allocate(&across).map(|range| range.start()), Ok(Pfn(0x1000)));
+    let peak = zones.zone_stats(2).unwrap().frames.peak;
+    assert!((0x1000..0x1100).contains(&peak), "counted of all that is managed: {peak:#x}");
     assert_eq!(free(&zones, range(0x1000, 0x2000)), Ok(()));
     zones.check().unwrap();
 

@@ -46,7 +46,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         while index < ground.arena.frames() {
             index += match ground.arena.look(index) {
                 Frame::Slab(class) => self.check_slab(ground, index, class, found.classes.of_mut(class))?,
-                Frame::Head(digits) => Self::check_large_block(ground, index, digits, &mut found)?,
+                Frame::Head(digits) => self.check_large_block(ground, index, digits, &mut found)?,
                 Frame::Simple => {
                     found.simple_frames += 1;
                     1
@@ -134,6 +134,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
 
     /// Checks the large block whose head is `index`; says how many frames it has.
     fn check_large_block(
+        &self,
         ground: &Ground,
         index: usize,
         digits: u8,
@@ -148,8 +149,8 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
             found.large_frames += count;
             return Ok(count);
         }
-        if arena.look(index) != Frame::Head(digits) {
-            // It was freed meanwhile.
+        if found.large_changes != self.counters.large_changes() {
+            // It was freed or resized meanwhile.
             return Ok(1);
         }
         broken(ground, index, "a large block has an impossible length, or lacks frames")

@@ -2,7 +2,7 @@
 
 use crate::error::{AllocError, FreeError};
 use crate::heap::stats::{FailedStats, LargeStats, RefusedStats};
-use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicUsize, Ordering, fence};
 use crate::sync::const_fn;
 
 /// A counter without an order to anything else.
@@ -91,7 +91,7 @@ impl Counters {
 
     /// Enters a block of `frames` frames for `size` bytes.
     pub(super) fn enter_large(&self, frames: usize, size: usize) {
-        self.large_changes.add(1);
+        self.change_large();
         self.large_blocks.add(1);
         self.large_frames.add(frames);
         self.requested.add(size);
@@ -99,19 +99,26 @@ impl Counters {
 
     /// Enters that a block of `old` frames now has `new`.
     pub(super) fn resize_large(&self, old: usize, new: usize) {
-        self.large_changes.add(1);
+        self.change_large();
         self.large_frames.add(new.wrapping_sub(old));
     }
 
     pub(super) fn leave_large(&self, frames: usize, size: usize) {
-        self.large_changes.add(1);
+        self.change_large();
         self.large_blocks.subtract(1);
         self.large_frames.subtract(frames);
         self.requested.subtract(size);
     }
 
-    /// A number that changes whenever [`large`](Self::large) does.
+    /// Says that the page map of large blocks is about to change.
+    fn change_large(&self) {
+        self.large_changes.0.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A number that changes before the page map of a live large block does: who reads it behind the page map, and finds it
+    /// as it was, has read what belongs together.
     pub(super) fn large_changes(&self) -> usize {
+        fence(Ordering::Acquire);
         self.large_changes.get()
     }
 

@@ -3,7 +3,7 @@
 use core::alloc::GlobalAlloc;
 use core::ptr::NonNull;
 
-use super::{Machine, free, layout, try_free};
+use super::{Machine, TestHeap, free, layout, try_free};
 use crate::error::FreeError;
 use crate::ports::{Env, FrameAlloc};
 use crate::testing::{BadFree, HeapModel, HeapOp, HostEnv};
@@ -20,8 +20,17 @@ fn size(step: usize) -> usize {
 #[test]
 fn ten_thousand_bad_frees_are_all_reported() {
     let machine = Machine::new(2048);
-    let heap = machine.heap();
-    let mut model = HeapModel::new(&heap);
+    bad_frees(&machine.heap());
+}
+
+#[test]
+fn ten_thousand_bad_frees_are_all_reported_with_caches() {
+    let machine = Machine::new(2048);
+    bad_frees(&machine.hybrid(256 << 10));
+}
+
+fn bad_frees(heap: &TestHeap<'_>) {
+    let mut model = HeapModel::new(heap);
     for step in 0..200 {
         model.step(HeapOp::Allocate(layout(size(step), 1 << (step % 5))));
     }
@@ -49,9 +58,18 @@ fn ten_thousand_bad_frees_are_all_reported() {
 
 #[test]
 fn ten_thousand_double_frees_are_all_reported() {
-    let machine = Machine::new(512);
-    let heap = machine.heap();
-    let mut model = HeapModel::new(&heap);
+    let machine = Machine::new(1024);
+    double_frees(&machine.heap());
+}
+
+#[test]
+fn ten_thousand_double_frees_are_all_reported_with_caches() {
+    let machine = Machine::new(1024);
+    double_frees(&machine.hybrid(256 << 10));
+}
+
+fn double_frees(heap: &TestHeap<'_>) {
+    let mut model = HeapModel::new(heap);
     for step in 0..10_000 {
         model.step(HeapOp::Allocate(layout(size(step), 8)));
         // One in two is freed twice: blocks of slabs that stay, of slabs that went back, of frames.

@@ -49,7 +49,9 @@ impl Drop for Done<'_> {
 /// Each thread is a CPU; modes change under them, and one walks the invariants meanwhile.
 #[test]
 fn threads_share_one_heap() {
-    let machine = Machine::with_cpus(Pfn(0x2_0001), 600, THREADS);
+    let machine = Machine::with_cpus(Pfn(0x2_0001), 600, THREADS + 1);
+    // Who walks is a CPU of its own: CPU 0 is a thread.
+    HostEnv::bind(Some(CpuIndex(THREADS)));
     let heap = machine.hybrid(16 << 10);
     let start = Barrier::new(THREADS + 1);
     let running = AtomicUsize::new(THREADS);

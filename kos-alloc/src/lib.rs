@@ -22,6 +22,9 @@ pub mod frame;
 pub mod growth;
 pub mod health;
 mod heap;
+#[cfg(all(test, loom))]
+#[expect(unsafe_code, reason = "implements the ports over host memory, and frees blocks")]
+mod models;
 mod object;
 #[expect(unsafe_code, reason = "makes shared words of a lent slice")]
 mod percpu;

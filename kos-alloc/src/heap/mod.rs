@@ -41,7 +41,7 @@ mod bins;
     reason = "the faces whose callers promise something, and the copying and zeroing they do"
 )]
 mod block;
-mod cache;
+pub(crate) mod cache;
 mod check;
 mod config;
 mod counters;

@@ -5,6 +5,7 @@
 //! | [`Locked`] | a value, the kernel's lock, and the environment that masks |
 //! | [`Guarded`] | the same with the environment lent: for the many locks of one owner |
 //! | [`Once`] | a value that is written once and then read without a lock |
+//! | [`seeded()`] | bugs for the models to find |
 //! | [`atomic`] | the atomics of every lock-free part: the processor's, or loom's |
 
 #[expect(unsafe_code, reason = "hands out references to a value that is written once")]
@@ -14,6 +15,7 @@ mod publication;
 pub(crate) mod atomic;
 mod guarded;
 mod locked;
+mod seeded;
 
 pub(crate) use guarded::Guarded;
 pub use locked::Locked;
@@ -32,3 +34,6 @@ macro_rules! const_fn {
     };
 }
 pub(crate) use const_fn;
+#[cfg(all(test, loom))]
+pub(crate) use seeded::seed;
+pub(crate) use seeded::{Bug, seeded};

@@ -8,7 +8,7 @@
 //! [`Publication::publish`] is seen by everybody for whom [`Publication::is_published`] is true.
 
 use super::atomic::{AtomicUsize, Ordering};
-use super::const_fn;
+use super::{Bug, const_fn, seeded};
 
 const EMPTY: usize = 0;
 const CLAIMED: usize = 1;
@@ -33,7 +33,8 @@ impl Publication {
 
     /// Lets everybody read. For the caller whose claim was granted.
     pub(crate) fn publish(&self) {
-        self.0.store(PUBLISHED, Ordering::Release);
+        let order = if seeded(Bug::UnorderedPublication) { Ordering::Relaxed } else { Ordering::Release };
+        self.0.store(PUBLISHED, order);
     }
 
     /// Whether the value may be read.

@@ -11,7 +11,7 @@ use super::magazine::Magazine;
 use super::plan::{MAGAZINES, Plan};
 use crate::slab::Class;
 use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
-use crate::sync::{Publication, const_fn};
+use crate::sync::{Bug, Publication, const_fn, seeded};
 use crate::types::CpuIndex;
 
 /// The caches that are to be used: all or none. A slice, but for the pointer that the quick way need not compare.
@@ -92,7 +92,7 @@ impl Caches {
 
     /// Whether the caller is the one who carves the caches.
     pub(super) fn claim(&self) -> bool {
-        self.claim.claim()
+        self.claim.claim() || seeded(Bug::CarvedTwice)
     }
 
     /// Makes the caches of `plan` at `memory`; calls `spare` with each magazine for the depot of its class.

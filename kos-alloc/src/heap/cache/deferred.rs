@@ -9,6 +9,7 @@
 use core::ptr::{self, NonNull};
 
 use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use crate::sync::{Bug, seeded};
 
 /// Blocks that it has room for.
 const ROOM: usize = 64;
@@ -52,10 +53,18 @@ impl Deferred {
         if self.is_empty() {
             return None;
         }
-        let taken = |place: &AtomicPtr<u8>| NonNull::new(place.swap(ptr::null_mut(), Ordering::Acquire));
-        let block = self.blocks.iter().find_map(taken)?;
+        let block = self.blocks.iter().find_map(Self::take_from)?;
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         Some(block)
+    }
+
+    fn take_from(place: &AtomicPtr<u8>) -> Option<NonNull<u8>> {
+        if seeded(Bug::TakenInTwoSteps) {
+            let block = NonNull::new(place.load(Ordering::Acquire));
+            place.store(ptr::null_mut(), Ordering::Relaxed);
+            return block;
+        }
+        NonNull::new(place.swap(ptr::null_mut(), Ordering::Acquire))
     }
 
     /// Whether there is nothing in it.

@@ -10,6 +10,7 @@ use crate::heap::ground::Ground;
 use crate::heap::pagemap::Frame;
 use crate::ports::{Env, FrameAlloc};
 use crate::slab::{Chain, Class};
+use crate::sync::{Bug, seeded};
 use crate::types::CpuIndex;
 
 impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
@@ -50,6 +51,9 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         for (cpu, cache) in (0..).map(CpuIndex).zip(self.caches.all()) {
             if Some(cpu) != own && cache.is_used() {
                 cache.ask_to_drain();
+                if seeded(Bug::OthersDrained) {
+                    self.drain_cache(|| self.caches.all().get(cpu.0));
+                }
                 self.env.kick(cpu);
             }
         }

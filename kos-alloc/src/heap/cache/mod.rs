@@ -50,6 +50,6 @@ mod setup;
 
 pub(super) use caches::Caches;
 pub(super) use cpu::CpuCache;
-pub(super) use deferred::Deferred;
+pub(crate) use deferred::Deferred;
 pub(super) use depot::Depot;
-pub(super) use plan::Plan;
+pub(crate) use plan::Plan;

@@ -24,7 +24,7 @@ struct Census {
 /// What the page map says of everything.
 struct Found {
     classes: PerClass<Census>,
-    large_changes: usize,
+    large_settled: Option<usize>,
     large_blocks: usize,
     large_frames: usize,
     simple_settled: Option<usize>,
@@ -67,10 +67,10 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         for class in Class::all() {
             classes.of_mut(class).changes = self.bin(class).with(&self.env, |bin| bin.changes());
         }
-        let large_changes = self.counters.large_changes();
+        let large_settled = self.counters.large_settled();
         Found {
             classes,
-            large_changes,
+            large_settled,
             large_blocks: 0,
             large_frames: 0,
             simple_settled: self.simple.settled(),
@@ -149,11 +149,16 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
             found.large_frames += count;
             return Ok(count);
         }
-        if found.large_changes != self.counters.large_changes() {
+        if !self.is_large_settled(found) {
             // It was freed or resized meanwhile.
             return Ok(1);
         }
         broken(ground, index, "a large block has an impossible length, or lacks frames")
+    }
+
+    /// Whether no large block came, went or changed its size since the walk began.
+    fn is_large_settled(&self, found: &Found) -> bool {
+        found.large_settled.is_some() && found.large_settled == self.counters.large_settled()
     }
 
     fn check_totals(&self, ground: &Ground, found: &Found) -> Result<(), Corruption> {
@@ -169,7 +174,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         }
         let large = self.counters.large();
         if (found.large_blocks, found.large_frames) != (large.blocks, large.frames)
-            && found.large_changes == self.counters.large_changes()
+            && self.is_large_settled(found)
         {
             return broken(ground, 0, "the counters of large blocks differ from the page map");
         }

@@ -40,6 +40,16 @@ impl Counter {
     }
 }
 
+/// A change to a large block, under way as long as it lives.
+#[derive(Debug)]
+pub(super) struct LargeChange<'a>(&'a Counters);
+
+impl Drop for LargeChange<'_> {
+    fn drop(&mut self) {
+        self.0.large_ended.0.fetch_add(1, Ordering::Release);
+    }
+}
+
 /// What the heap counts outside its size classes.
 #[derive(Debug)]
 pub(super) struct Counters {
@@ -47,7 +57,8 @@ pub(super) struct Counters {
     pub(super) requested: Counter,
     large_blocks: Counter,
     large_frames: Counter,
-    large_changes: Counter,
+    large_begun: Counter,
+    large_ended: Counter,
     pub(super) cache_frames: Counter,
     pub(super) lost_frames: Counter,
     held: Counter,
@@ -63,7 +74,8 @@ impl Counters {
                 requested: Counter::new(),
                 large_blocks: Counter::new(),
                 large_frames: Counter::new(),
-                large_changes: Counter::new(),
+                large_begun: Counter::new(),
+                large_ended: Counter::new(),
                 cache_frames: Counter::new(),
                 lost_frames: Counter::new(),
                 held: Counter::new(),
@@ -91,7 +103,6 @@ impl Counters {
 
     /// Enters a block of `frames` frames for `size` bytes.
     pub(super) fn enter_large(&self, frames: usize, size: usize) {
-        self.change_large();
         self.large_blocks.add(1);
         self.large_frames.add(frames);
         self.requested.add(size);
@@ -99,27 +110,31 @@ impl Counters {
 
     /// Enters that a block of `old` frames now has `new`.
     pub(super) fn resize_large(&self, old: usize, new: usize) {
-        self.change_large();
         self.large_frames.add(new.wrapping_sub(old));
     }
 
     pub(super) fn leave_large(&self, frames: usize, size: usize) {
-        self.change_large();
         self.large_blocks.subtract(1);
         self.large_frames.subtract(frames);
         self.requested.subtract(size);
     }
 
-    /// Says that the page map of large blocks is about to change.
-    fn change_large(&self) {
-        self.large_changes.0.fetch_add(1, Ordering::AcqRel);
+    /// To be had before the page map of large blocks changes, and kept until it and the counters are as they should be.
+    pub(super) fn change_large(&self) -> LargeChange<'_> {
+        self.large_begun.0.fetch_add(1, Ordering::Relaxed);
+        // Who sees the change sees that it has begun.
+        fence(Ordering::Release);
+        LargeChange(self)
     }
 
-    /// A number that changes before the page map of a live large block does: who reads it behind the page map, and finds it
-    /// as it was, has read what belongs together.
-    pub(super) fn large_changes(&self) -> usize {
+    /// The number of changes so far, unless one is under way. Who finds the same number before and after reading page map
+    /// and counters of large blocks has read what belongs together.
+    pub(super) fn large_settled(&self) -> Option<usize> {
         fence(Ordering::Acquire);
-        self.large_changes.get()
+        let begun = self.large_begun.get();
+        let settled = begun == self.large_ended.get();
+        fence(Ordering::Acquire);
+        settled.then_some(begun)
     }
 
     pub(super) fn large(&self) -> LargeStats {

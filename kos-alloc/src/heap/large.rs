@@ -21,6 +21,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         let count = arena.frames_for(layout.size());
         let align = (layout.align() >> E::PAGE_SHIFT).max(1);
         let (index, block) = self.obtain(ground, &FrameRequest::new(count).aligned(align), layout)?;
+        let _changing = self.counters.change_large();
         arena.mark_tails(index, count);
         self.counters.enter_large(count, layout.size());
         arena.mark_head(index, count);
@@ -36,6 +37,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         layout: Layout,
     ) -> Result<(), FreeError<NonNull<u8>>> {
         Self::check_large(ground, ptr, layout, count)?;
+        let _changing = self.counters.change_large();
         if !ground.arena.take_head(index, digits) {
             return Err(FreeError::DoubleFree(ptr));
         }

@@ -109,6 +109,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         new_count: usize,
     ) -> bool {
         let arena = &ground.arena;
+        let _changing = self.counters.change_large();
         if self.env.in_nmi() || new_count > arena.frames() - index || !arena.take_head(index, digits) {
             return false;
         }

@@ -82,7 +82,7 @@ impl<E: Env, T: Backend> Frames<E, T> {
     }
 
     /// Manages `added` too, with the books in `storage`, and gives back the storage used before, as [`Grow::add`]. Holds
-    /// the lock while the books move: a millisecond or so for each 64 GiB. [`span`](FrameAlloc::span) grows: who made
+    /// the lock while the books move, for time linear in the free blocks. [`span`](FrameAlloc::span) grows: who made
     /// tables of its size gets frames beyond them.
     ///
     /// # Errors

@@ -73,7 +73,8 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         Ok(())
     }
 
-    /// Gives the empty slabs of `class` back to the source; says how many frames they had. Only so many as are empty now: more may become so at the same rate.
+    /// Gives the empty slabs of `class` back to the source; says how many frames they had. Only so many as are empty now:
+    /// more may become so at the same rate.
     pub(super) fn shrink_class(&self, ground: &Ground, class: Class) -> usize {
         let empties = self.bin(class).with(&self.env, |bin| bin.empties());
         let release = |_| {

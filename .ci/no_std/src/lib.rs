@@ -3,6 +3,7 @@
 
 use kos_alloc as _;
 use kos_paging as _;
+use kos_sched as _;
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

@@ -1,0 +1,90 @@
+//! What can go wrong, one enum per operation. Display is one lower-case clause.
+
+use core::error::Error;
+use core::fmt;
+
+use crate::cpu::CpuId;
+use crate::time::Duration;
+
+/// A scheduling attribute outside its range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AttrError {
+    /// A nice value outside -20..=19.
+    Nice {
+        /// What was asked for.
+        nice: i8,
+    },
+    /// A real-time priority above 99.
+    Priority {
+        /// What was asked for.
+        priority: u8,
+    },
+    /// A round-robin quantum outside 1 ms..=1 s.
+    Quantum {
+        /// What was asked for.
+        quantum: Duration,
+    },
+    /// A slice outside 0.1..=100 ms.
+    Slice {
+        /// What was asked for.
+        slice: Duration,
+    },
+    /// Not 1 us ≤ runtime ≤ deadline ≤ period ≤ 4 s.
+    Deadline {
+        /// What was asked for.
+        runtime: Duration,
+        /// What was asked for.
+        deadline: Duration,
+        /// What was asked for.
+        period: Duration,
+    },
+    /// The run queue has no such class.
+    NoClass,
+    /// Deadline admission: the CPU has less bandwidth free than asked for. Both in units of 2^-32 of a CPU.
+    Admission {
+        /// What the task needs.
+        asked: u32,
+        /// What is left below the cap.
+        free: u32,
+    },
+    /// An affinity mask without a CPU that is online.
+    NoAllowedCpu,
+}
+
+impl fmt::Display for AttrError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nice { nice } => write!(f, "nice {nice} is not in -20..=19"),
+            Self::Priority { priority } => write!(f, "real-time priority {priority} is above 99"),
+            Self::Quantum { quantum } => write!(f, "quantum of {quantum} is not in 1 ms..=1 s"),
+            Self::Slice { slice } => write!(f, "slice of {slice} is not in 0.1..=100 ms"),
+            Self::Deadline { runtime, deadline, period } => write!(
+                f,
+                "runtime {runtime}, deadline {deadline}, period {period} are not 1 us <= runtime <= deadline <= period <= 4 s"
+            ),
+            Self::NoClass => f.write_str("the run queue has no such class"),
+            Self::Admission { asked, free } => {
+                write!(f, "asks for {asked}/2^32 of a CPU, of which {free}/2^32 are free")
+            }
+            Self::NoAllowedCpu => f.write_str("no CPU of the mask is online"),
+        }
+    }
+}
+
+impl Error for AttrError {}
+
+/// An inter-processor interrupt that was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IpiError {
+    /// The CPU that was to get it.
+    pub cpu: CpuId,
+}
+
+impl fmt::Display for IpiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CPU {} could not be interrupted", self.cpu)
+    }
+}
+
+impl Error for IpiError {}

@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![deny(unsafe_code)]
+
+#[cfg(any(test, feature = "testing"))]
+extern crate alloc;
+#[cfg(any(test, feature = "testing"))]
+extern crate std;
+
+mod atomic;
+pub mod cpu;
+mod error;
+mod ports;
+pub mod task;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod time;
+
+pub use cpu::{CpuId, CpuMask, CpuSet};
+pub use error::{AttrError, IpiError};
+pub use ports::{BlockReason, Clock, Park, Platform, Resume};
+pub use task::{DlParams, Nice, Policy, RtPriority, TaskId};
+pub use time::{Duration, Instant};

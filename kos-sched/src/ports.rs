@@ -1,0 +1,118 @@
+//! Every trait that an integrator implements, and nothing else.
+//!
+//! | port | who implements it | used by |
+//! |---|---|---|
+//! | [`Platform`] | the kernel, once a machine | the core |
+//! | [`Clock`] | the kernel | the runtime, where no caller passes the time |
+//! | [`Park`] | the runtime of this crate, or your own scheduler | wait queues, mutexes, processes, named work |
+
+use core::fmt;
+
+use crate::cpu::CpuId;
+use crate::error::IpiError;
+use crate::time::Instant;
+
+/// What a machine lends to the scheduler core: the interrupt mask, the CPU's number, a timer, a way to interrupt another CPU
+/// and a way to sleep.
+///
+/// A wrong implementation loses wake-ups or time, not memory. Every method may be called in any context with interrupts
+/// masked, takes constant time, and must not allocate, block or call back into the crate.
+pub trait Platform: Sync {
+    /// Masks interrupts while it lives; dropping it restores the state found. Nests in stack order.
+    type Irq;
+
+    /// Masks interrupts on this CPU and remembers whether they were enabled.
+    fn irq_save(&self) -> Self::Irq;
+
+    /// The calling CPU. Called with interrupts masked, so that the answer stays true.
+    fn cpu(&self) -> CpuId;
+
+    /// Arms this CPU's timer for `at` (a time in the past: at once), or disarms it. The newest call counts. When it fires the
+    /// integrator calls the scheduler's timer entry on this CPU.
+    fn arm_timer(&self, at: Option<Instant>);
+
+    /// Interrupts `cpu` soon; its handler calls the scheduler's reschedule entry. Also ends its [`idle`](Self::idle).
+    ///
+    /// # Errors
+    /// [`IpiError`] if that is known not to arrive; the scheduler counts it and tries again.
+    fn kick(&self, cpu: CpuId) -> Result<(), IpiError>;
+
+    /// Unmasks interrupts and waits for one in a single step (`sti; hlt`), so that an interrupt that came while `irq` was held
+    /// is not slept over. May return early.
+    fn idle(&self, irq: Self::Irq);
+}
+
+/// Tells the time.
+pub trait Clock: Sync {
+    /// Now. Monotonic on one CPU; callable in any context, in constant time.
+    fn now(&self) -> Instant;
+}
+
+/// Puts the running task to sleep and wakes others, by permit: an [`unpark`](Self::unpark) that comes before the
+/// [`park`](Self::park) is remembered, once, and that park returns at once. So who registers somewhere, checks his condition
+/// and then parks cannot miss a wake-up.
+///
+/// May return without cause: callers check their condition again in a loop.
+pub trait Park: Sync {
+    /// Names a task.
+    type Task: Copy + Eq + fmt::Debug + Send + Sync;
+
+    /// The running task.
+    fn current(&self) -> Self::Task;
+
+    /// Sleeps until unparked, until `until` has passed, or until the task is to die. Task context only, interrupts on, no
+    /// spinning lock held.
+    fn park(&self, until: Option<Instant>, why: BlockReason) -> Resume;
+
+    /// Gives `task` its permit and wakes it if it is parked. Any context; never blocks. A task that is gone is nobody.
+    fn unpark(&self, task: Self::Task);
+}
+
+impl<P: Park> Park for &P {
+    type Task = P::Task;
+
+    fn current(&self) -> Self::Task {
+        (**self).current()
+    }
+
+    fn park(&self, until: Option<Instant>, why: BlockReason) -> Resume {
+        (**self).park(until, why)
+    }
+
+    fn unpark(&self, task: Self::Task) {
+        (**self).unpark(task);
+    }
+}
+
+/// Why a task sleeps, for `ps` and traces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BlockReason {
+    /// Nothing said.
+    #[default]
+    Park,
+    /// Until a time.
+    Sleep,
+    /// For a lock.
+    Lock,
+    /// For an event: a wait queue, a semaphore, a condition.
+    Wait,
+    /// For input or output.
+    Io,
+    /// For a child process.
+    Child,
+    /// Stopped until continued.
+    Stopped,
+}
+
+/// How a sleep ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Resume {
+    /// Somebody woke the task, or there was no cause.
+    Woken,
+    /// The time had passed.
+    TimedOut,
+    /// The task is to die: it gives up what it waits for and leaves.
+    Interrupted,
+}

@@ -7,6 +7,8 @@ extern crate alloc;
 #[cfg(any(test, feature = "testing"))]
 extern crate std;
 
+#[cfg(feature = "arch")]
+pub mod arch;
 mod atomic;
 pub mod cpu;
 mod error;
@@ -18,6 +20,6 @@ mod time;
 
 pub use cpu::{CpuId, CpuMask, CpuSet};
 pub use error::{AttrError, IpiError};
-pub use ports::{BlockReason, Clock, Park, Platform, Resume};
+pub use ports::{BlockReason, Clock, ContextSwitch, Entry, KernelStack, Park, Platform, Resume};
 pub use task::{DlParams, Nice, Policy, RtPriority, TaskId};
 pub use time::{Duration, Instant};

@@ -5,8 +5,11 @@
 //! | [`Platform`] | the kernel, once a machine | the core |
 //! | [`Clock`] | the kernel | the runtime, where no caller passes the time |
 //! | [`Park`] | the runtime of this crate, or your own scheduler | wait queues, mutexes, processes, named work |
+//! | [`ContextSwitch`] | [`arch`](crate::arch), or a kernel that also switches address spaces around it | the runtime |
+//! | [`KernelStack`] | the kernel: whoever maps stacks | the runtime |
 
 use core::fmt;
+use core::ops::Range;
 
 use crate::cpu::CpuId;
 use crate::error::IpiError;
@@ -82,6 +85,55 @@ impl<P: Park> Park for &P {
     fn unpark(&self, task: Self::Task) {
         (**self).unpark(task);
     }
+}
+
+/// Where a task begins. It gets the argument that was given to [`ContextSwitch::prepare`]; it never returns, and a panic in
+/// it aborts: below it there is nothing to unwind to.
+pub type Entry = unsafe extern "C" fn(arg: *mut ()) -> !;
+
+/// Leaves one stack and continues on another.
+///
+/// A kernel with address spaces implements it around [`StackSwitch`](crate::arch::x86_64::StackSwitch): its context holds the
+/// page table and the FPU area beside ours, its `switch` loads them and then calls ours.
+///
+/// # Safety
+/// The implementer promises that [`switch`](Self::switch) returns only when somebody switches to the context that it wrote,
+/// and then on the same stack with everything as the calling convention wants it: callee-saved registers, stack, direction
+/// flag and floating-point control words. It allocates nothing, does not panic, and at each of its instructions an interrupt
+/// finds a valid stack.
+#[expect(unsafe_code, reason = "a wrong switch breaks memory: the trait says so, the code is in `arch`")]
+pub unsafe trait ContextSwitch {
+    /// What is kept of code that does not run. While the code runs, what is in it is without meaning.
+    type Context: Send;
+
+    /// Lets the first switch to `context` call `entry(arg)` on `stack`, at its high end.
+    ///
+    /// # Safety
+    /// `stack` is writable, aligned to 16 at its high end, at least 512 bytes long, its provenance exposed, and nobody else's
+    /// until the context has been left for ever. What `entry` asks of `arg` holds when the first switch happens.
+    unsafe fn prepare(context: &mut Self::Context, stack: Range<usize>, entry: Entry, arg: *mut ());
+
+    /// Saves the running code in `prev` and continues `next`.
+    ///
+    /// # Safety
+    /// Both are valid and nobody else's during the call, `next` until its code runs. `next` was prepared, or written by a
+    /// switch, and not continued since; its stack is still there. Interrupts are masked, or their handlers do not switch.
+    unsafe fn switch(prev: *mut Self::Context, next: *const Self::Context);
+}
+
+/// Memory for a task to run on.
+///
+/// # Safety
+/// The implementer promises that [`bounds`](Self::bounds) always gives the same range; that the range is mapped, writable and
+/// nobody else's as long as the value lives, wherever the value moves; that its ends are aligned to 16 and its provenance is
+/// exposed. With [`GUARDED`](Self::GUARDED) an access just below it faults.
+#[expect(unsafe_code, reason = "a wrong range breaks memory: the trait says so")]
+pub unsafe trait KernelStack: Send {
+    /// Whether a page below the stack makes an overflow a fault. If not, the runtime looks at the canary at each switch.
+    const GUARDED: bool;
+
+    /// The addresses of the stack, without guard.
+    fn bounds(&self) -> Range<usize>;
 }
 
 /// Why a task sleeps, for `ps` and traces.

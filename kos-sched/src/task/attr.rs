@@ -74,7 +74,8 @@ impl DlParams {
     /// # Errors
     /// [`AttrError::Deadline`] with what was asked for.
     pub fn new(runtime: Duration, deadline: Duration, period: Duration) -> Result<Self, AttrError> {
-        let [runtime_ns, deadline_ns, period_ns] = [runtime, deadline, period].map(|length| length.as_ticks());
+        let [runtime_ns, deadline_ns, period_ns] =
+            [runtime, deadline, period].map(|length| length.as_ticks());
         let error = AttrError::Deadline { runtime, deadline, period };
         if runtime_ns < Self::MIN_RUNTIME_NS
             || runtime_ns > deadline_ns

@@ -2,5 +2,7 @@
 //! Uses `std`.
 
 mod cases;
+mod stack;
 
 pub use cases::cases;
+pub use stack::HeapStack;

@@ -4,6 +4,7 @@ use core::error::Error;
 use core::fmt;
 
 use crate::cpu::CpuId;
+use crate::task::TaskIndex;
 use crate::time::Duration;
 
 /// A scheduling attribute outside its range.
@@ -88,3 +89,42 @@ impl fmt::Display for IpiError {
 }
 
 impl Error for IpiError {}
+
+/// An invariant that does not hold: a fault of this crate, or of a class of the integrator's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Corruption {
+    /// A task whose links lead to nobody, or to one that does not lead back.
+    Link(TaskIndex),
+    /// A task in a place where it should not be.
+    Order(TaskIndex),
+    /// A task under which a tree is out of balance.
+    Balance(TaskIndex),
+    /// A task whose summary of the tree below it is wrong.
+    Summary(TaskIndex),
+    /// A task that is owned without being on the queue, or the other way round.
+    Owner(TaskIndex),
+    /// A level whose bit and list disagree.
+    Level(u8),
+    /// A number of tasks that is not their number.
+    Count,
+    /// A sum that is not the sum of its parts.
+    Sum,
+}
+
+impl fmt::Display for Corruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link(task) => write!(f, "task {task:?} is linked wrongly"),
+            Self::Order(task) => write!(f, "task {task:?} is out of order"),
+            Self::Balance(task) => write!(f, "the tree is out of balance at task {task:?}"),
+            Self::Summary(task) => write!(f, "the summary at task {task:?} is wrong"),
+            Self::Owner(task) => write!(f, "task {task:?} is owned and not queued, or queued and not owned"),
+            Self::Level(level) => write!(f, "bit and list of level {level} disagree"),
+            Self::Count => f.write_str("tasks are not as many as counted"),
+            Self::Sum => f.write_str("a sum is not that of its parts"),
+        }
+    }
+}
+
+impl Error for Corruption {}

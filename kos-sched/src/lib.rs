@@ -10,16 +10,21 @@ extern crate std;
 #[cfg(feature = "arch")]
 pub mod arch;
 mod atomic;
+pub mod class;
 pub mod cpu;
+pub mod ds;
 mod error;
 mod ports;
+mod rq;
 pub mod task;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod time;
 
+pub use class::{ClassSet, SchedClass};
 pub use cpu::{CpuId, CpuMask, CpuSet};
-pub use error::{AttrError, IpiError};
+pub use error::{AttrError, Corruption, IpiError};
 pub use ports::{BlockReason, Clock, ContextSwitch, Entry, KernelStack, Park, Platform, Resume};
+pub use rq::{AttachError, QueueError, QueueStats, RunQueue};
 pub use task::{DlParams, Nice, Policy, RtPriority, TaskId};
 pub use time::{Duration, Instant};

@@ -134,6 +134,8 @@ pub enum Policy {
     Batch(Nice),
     /// Only when nobody else wants the CPU (nearly: the least weight in the fair class).
     Idle,
+    /// Only when no other task of any class is runnable: what the CPU does when it has nothing to do.
+    IdleThread,
     /// The integrator's own class.
     Custom {
         /// Which, if he has several.

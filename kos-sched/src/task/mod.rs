@@ -1,7 +1,12 @@
 //! What a task is to the scheduler: a number, attributes, a node in an arena, a state.
 
+#[expect(unsafe_code, reason = "lends each node to its one owner; the proof is in the module")]
+mod arena;
 mod attr;
 mod id;
+pub(crate) mod node;
 
+pub use arena::{Arena, Detached, FreeSlots, Nodes, Ownership, QueueId, Slot, View};
 pub use attr::{DlParams, Nice, Policy, RtPriority};
 pub use id::{TaskId, TaskIndex};
+pub use node::Node;

@@ -2,6 +2,7 @@
 //! Uses `std`.
 
 mod cases;
+pub mod sim;
 mod stack;
 
 pub use cases::cases;

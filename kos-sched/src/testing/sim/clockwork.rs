@@ -108,6 +108,7 @@ impl Tournament {
 #[cfg(test)]
 mod tests {
     use super::super::rng::Rng;
+    use super::super::workload::number;
     use super::*;
 
     #[test]
@@ -117,13 +118,14 @@ mod tests {
         let mut alarms = [NEVER; 5];
         let mut waiting = Vec::new();
         for _ in 0..2000 {
-            let at = rng.range(0, 50);
+            let task = number(rng.index(50));
+            let at = u64::from(task);
             if rng.chance(1, 2) {
                 let cpu = rng.index(5);
                 alarms[cpu] = at;
-                clockwork.set_alarm(cpu as u32, at);
+                clockwork.set_alarm(number(cpu), at);
             } else {
-                clockwork.push(at, Event::Awake(at as u32));
+                clockwork.push(at, Event::Awake(task));
                 waiting.push(at);
             }
             waiting.sort_unstable();
@@ -138,7 +140,7 @@ mod tests {
                     clockwork.set_alarm(cpu, NEVER);
                 }
                 (at, event) => {
-                    assert_eq!((at, event), (least, Event::Awake(at as u32)));
+                    assert!(at == least && matches!(event, Event::Awake(task) if u64::from(task) == at));
                     assert!(alarms.iter().all(|alarm| *alarm > at), "alarms come first");
                     waiting.remove(0);
                 }

@@ -14,6 +14,7 @@ mod clockwork;
 mod engine;
 pub mod oracle;
 pub mod plot;
+mod queues;
 mod record;
 mod rng;
 mod subject;
@@ -21,7 +22,11 @@ mod watch;
 pub mod workload;
 
 pub use engine::{Config, Sim, SimError, Totals};
+pub use queues::Queues;
 pub use record::{Digest, Latency, Mark, Slice, Trace};
 pub use rng::Rng;
 pub use subject::Subject;
 pub use watch::{Happening, Left, Observer};
+
+#[cfg(test)]
+mod tests;

@@ -254,7 +254,7 @@ mod tests {
             let place = bucket(length);
             assert!(place >= last, "{length}");
             last = place;
-            let upper = upper(place as u32);
+            let upper = upper(super::super::workload::number(place));
             assert!(upper >= length && upper - length <= length / 16, "{length} in {place} up to {upper}");
         }
     }

@@ -1,0 +1,47 @@
+//! Whole simulations: the shipping classes satisfy the oracles, wrong ones do not, and every run can be repeated.
+
+mod engine;
+
+use alloc::vec::Vec;
+
+use crate::class::{ClassSet, Idle, Rt, Stop};
+use crate::task::Slot;
+use crate::{Duration, Policy, RtPriority};
+
+use super::workload::Workload;
+use super::workload::generate::MS;
+use super::{Config, Observer, Queues, Sim, Totals};
+
+/// Slots for the tasks of `load`.
+fn slots(load: &Workload) -> Vec<Slot> {
+    load.tasks.iter().map(|_| Slot::new()).collect()
+}
+
+/// Runs `load` on run queues of `classes`, checks these, and gives the counters.
+fn run<C: ClassSet + core::fmt::Debug>(
+    config: Config,
+    load: &Workload,
+    classes: impl Fn() -> C,
+    until: u64,
+    watch: &mut [&mut dyn Observer],
+) -> Totals {
+    let mut slots = slots(load);
+    let queues = Queues::new(config.cpus, &mut slots, |_| classes());
+    let mut sim = Sim::new(config, load, queues).unwrap();
+    let totals = sim.run(until, watch).unwrap();
+    sim.subject().check().unwrap();
+    totals
+}
+
+/// Real-time classes only.
+fn rt() -> (Stop, (Rt, (Idle, ()))) {
+    (Stop::new(), (Rt::new(), (Idle::new(), ())))
+}
+
+fn round_robin(priority: u8, quantum_ms: u64) -> Policy {
+    Policy::RoundRobin(RtPriority::new(priority).unwrap(), Duration::from_ticks(quantum_ms * MS))
+}
+
+fn fifo(priority: u8) -> Policy {
+    Policy::Fifo(RtPriority::new(priority).unwrap())
+}

@@ -29,7 +29,10 @@ use crate::types::{CpuIndex, DirectMap, FrameRange, FrameRequest, Pfn};
 ///
 /// A wrong implementation breaks memory safety, so it promises:
 /// - [`Lock`](Self::Lock) gives mutual exclusion between all CPUs that share the allocator;
-/// - while a value of [`Irq`](Self::Irq) lives, no interrupt handler that uses the allocator runs on this CPU;
+/// - while a value of [`Irq`](Self::Irq) lives, no interrupt handler that uses the allocator runs on this CPU, but of those
+///   for which [`in_nmi`](Self::in_nmi) answers yes;
+/// - [`cpu`](Self::cpu) names the CPU on which it is called, by a number below [`cpus`](Self::cpus), which never changes:
+///   the heap finds the memory of a CPU by it, without comparing;
 /// - every frame of [`direct_map`](Self::direct_map) is readable and writable memory at the address that the map
 ///   computes for it, for as long as the allocator lives, and nobody else uses frames that the allocator manages.
 pub unsafe trait Env: Sync {

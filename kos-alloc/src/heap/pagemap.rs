@@ -17,7 +17,7 @@ use crate::slab::{CLASSES, Class};
 
 const NEVER: u8 = 0;
 const RETURNED: u8 = 1;
-const SLAB: u8 = 2;
+const SLAB: u8 = Class::FIRST;
 const SIMPLE: u8 = 38;
 const HEAD: u8 = 64;
 const TAIL: u8 = 128;
@@ -64,12 +64,12 @@ impl Arena {
     /// Whether frame `index` is part of a slab of `class`: the quick question of a right free.
     #[inline]
     pub(super) fn is_slab(&self, index: usize, class: Class) -> bool {
-        self.mark(index) == SLAB + class.index()
+        self.mark(index) == class.mark()
     }
 
     /// Marks the frames of a slab. Under the lock of its class.
     pub(super) fn mark_slab(&self, index: usize, count: usize, class: Class) {
-        self.fill(index, count, SLAB + class.index());
+        self.fill(index, count, class.mark());
     }
 
     /// Marks the frames of a chunk of the simple pool, which the caller owns.

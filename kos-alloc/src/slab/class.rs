@@ -7,8 +7,8 @@
 //!
 //! A slab is a power of two of frames, naturally aligned, at most [`SLAB_LIMIT`] bytes: the smallest that holds eight
 //! blocks and wastes at most 1/16. Only 8192 bytes needs the limit with seven blocks and 1/8. The header (see
-//! [`super::header`]) lies at the base, also of the large classes: where blocks are not powers of two it fills what
-//! would be a remainder, and where they are it costs one block.
+//! [`super::header`]) lies at the base, also of the large classes, and the last block ends with the slab: where blocks are
+//! not powers of two the header fills what would be a remainder, and where they are it costs one block.
 
 use core::alloc::Layout;
 
@@ -27,11 +27,17 @@ pub(crate) const SLAB_LIMIT: usize = 64 << 10;
 /// Most blocks of a slab: the header's bitmap has one word of summary.
 const BLOCK_LIMIT: usize = 64 * 64;
 
-/// The number of a size class, below [`CLASSES`].
+/// A size class, by the byte that the heap's page map has for its slabs: [`FIRST`](Self::FIRST) + its number, which is below
+/// [`CLASSES`]. A whole word, because it is an index on every way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Class(u8);
+pub(crate) struct Class(usize);
 
 impl Class {
+    /// The byte of the smallest class.
+    pub(crate) const FIRST: u8 = 2;
+
+    const SMALLEST: Self = Self(Self::FIRST as usize);
+
     /// The class that serves `layout`; `None` if it is empty or needs more than [`LARGEST`] bytes.
     #[inline]
     pub(crate) const fn of(layout: Layout) -> Option<Self> {
@@ -49,10 +55,11 @@ impl Class {
     #[inline]
     #[expect(clippy::indexing_slicing, reason = "the caller compared")]
     const fn by_size(last: usize) -> Self {
-        Self(BY_SIZE[last / GRAIN])
+        Self(BY_SIZE[last / GRAIN] as usize)
     }
 
     /// The class that serves a layout whose alignment its size may have to be rounded up to.
+    #[cold]
     const fn over_aligned(layout: Layout) -> Option<Self> {
         let need = bytes_needed(layout);
         if need.wrapping_sub(1) < LARGEST { Some(Self::fitting(need)) } else { None }
@@ -61,7 +68,7 @@ impl Class {
     /// Class number `index`; `None` beyond the last.
     #[inline]
     pub(crate) const fn new(index: u8) -> Option<Self> {
-        if (index as usize) < CLASSES { Some(Self(index)) } else { None }
+        if (index as usize) < CLASSES { Some(Self(index as usize + Self::FIRST as usize)) } else { None }
     }
 
     /// Every class, smallest first.
@@ -71,17 +78,23 @@ impl Class {
 
     /// The smallest class of at least `need` bytes, 1 to [`LARGEST`]: the position of the highest bit gives the
     /// doubling, the two bits below it the step.
-    #[expect(clippy::cast_possible_truncation, reason = "the last class is number 35")]
     const fn fitting(need: usize) -> Self {
         let last = need - 1;
         let doubling = (last | 32).ilog2();
-        Self(((doubling as usize - 5) * 4 + (last >> (doubling - 2))) as u8)
+        Self((doubling as usize - 5) * 4 + (last >> (doubling - 2)) + Self::FIRST as usize)
     }
 
     /// Its number.
     #[inline]
-    pub(crate) const fn index(self) -> u8 {
-        self.0
+    pub(crate) const fn index(self) -> usize {
+        self.0 - Self::FIRST as usize
+    }
+
+    /// The byte that the page map has for its slabs.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "at most the 37 of the last class")]
+    pub(crate) const fn mark(self) -> u8 {
+        self.0 as u8
     }
 
     /// The layout of its blocks.
@@ -95,7 +108,7 @@ impl Class {
     /// Bytes of a block.
     #[inline]
     pub(crate) const fn size(self) -> usize {
-        let index = self.0 as usize;
+        let index = self.index();
         if index < 4 { (index + 1) * 8 } else { (index % 4 + 5) << (index / 4 + 2) }
     }
 }
@@ -109,7 +122,7 @@ static BY_SIZE: [u8; LARGEST / GRAIN] = {
     let mut table = [0; LARGEST / GRAIN];
     let mut index = 0;
     while index < table.len() {
-        table[index] = Class::fitting((index + 1) * GRAIN).0;
+        table[index] = Class::fitting((index + 1) * GRAIN).mark();
         index += 1;
     }
     table
@@ -137,15 +150,52 @@ pub(crate) struct Geometry {
     pub(crate) words: u32,
     /// 2^32 / `size`, rounded up.
     reciprocal: u32,
-    /// `slab` - 1: the bits of an address that are its offset in the slab. Eight bytes, so that a geometry has 32.
-    mask: u64,
+}
+
+/// What tells the starts of a class's blocks from other addresses in a slab: the part of a [`Geometry`] that every free
+/// needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    /// The bits of an address that are those of its slab's base.
+    base: usize,
+    /// Offset of block 0.
+    first: u32,
+    /// 2^32 / the size of a block, rounded up.
+    reciprocal: u32,
+}
+
+impl Shape {
+    /// The base of the slab in which `address` lies.
+    #[inline]
+    pub(crate) const fn base_of(&self, address: usize) -> usize {
+        address & self.base
+    }
+
+    /// Whether a block starts at `offset` bytes from the slab's base.
+    ///
+    /// `within` = q * `size` + r, and `size` * `reciprocal` = 2^32 + e with e < `size`; so the product, modulo 2^32, is
+    /// q * e + r * `reciprocal`: less than the reciprocal only if r is 0. Behind the last block nothing remains.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a slab has at most 64 KiB")]
+    pub(crate) const fn is_start(&self, offset: usize) -> bool {
+        match (offset as u32).checked_sub(self.first) {
+            Some(within) => within.wrapping_mul(self.reciprocal) < self.reciprocal,
+            None => false,
+        }
+    }
 }
 
 impl Geometry {
-    /// The layout of `class` with frames of `frame` bytes.
+    /// The layout of `class` with frames of `frame` bytes. The last block ends with the slab.
     pub(crate) const fn new(class: Class, frame: usize) -> Self {
         let size = class.size();
-        Self::fitting(size, size & size.wrapping_neg(), frame)
+        let geometry = Self::fitting(size, size & size.wrapping_neg(), frame);
+        Self { first: geometry.slab - geometry.blocks * geometry.size, ..geometry }
+    }
+
+    /// What every free needs of it.
+    pub(crate) const fn shape(&self) -> Shape {
+        Shape { base: !(self.slab as usize - 1), first: self.first, reciprocal: self.reciprocal }
     }
 
     /// The layout of blocks of `size` bytes, 8 to [`SLAB_LIMIT`] and a multiple of `align`. No block if a slab is too
@@ -175,7 +225,6 @@ impl Geometry {
             blocks: at_most(slab.saturating_sub(first) / size, BLOCK_LIMIT) as u32,
             words: words as u32,
             reciprocal: (1u64 << 32).div_ceil(size as u64) as u32,
-            mask: slab as u64 - 1,
         }
     }
 
@@ -191,9 +240,8 @@ impl Geometry {
 
     /// The offset of `address` in its slab.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "a slab has at most 64 KiB")]
     pub(crate) const fn offset_in_slab(&self, address: usize) -> usize {
-        address & self.mask as usize
+        address & (self.slab as usize - 1)
     }
 
     /// The block at or before `offset` bytes from the slab's base, and the offset of that block.
@@ -207,18 +255,6 @@ impl Geometry {
         (block < self.blocks as usize).then(|| (block, self.offset_of(block)))
     }
 
-    /// Whether a block starts at `offset` bytes from the slab's base.
-    ///
-    /// The product with the reciprocal has the quotient in its upper half and, in the lower, less than the reciprocal only
-    /// if nothing remains.
-    #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
-    pub(crate) const fn is_start(&self, offset: usize) -> bool {
-        let within = (offset as u64).wrapping_sub(self.first as u64);
-        let product = within.wrapping_mul(self.reciprocal as u64);
-        (product as u32) < self.reciprocal && product >> 32 < self.blocks as u64
-    }
-
     /// The offset of `block` in the slab.
     #[inline]
     pub(crate) const fn offset_of(&self, block: usize) -> usize {
@@ -230,7 +266,7 @@ impl Geometry {
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time; the loop stays within the array")]
 pub(crate) const fn geometries(frame: usize) -> PerClass<Geometry> {
     let mut index = 0;
-    let mut geometries = [Geometry::new(Class(0), frame); CLASSES];
+    let mut geometries = [Geometry::new(Class::SMALLEST, frame); CLASSES];
     while let Some(class) = Class::new(index) {
         geometries[index as usize] = Geometry::new(class, frame);
         index += 1;
@@ -299,11 +335,11 @@ mod tests {
                 assert!(slab.is_power_of_two() && slab as usize <= SLAB_LIMIT);
                 assert!(blocks >= least && words * 64 >= blocks, "{class:?}");
                 assert!(slab - blocks * size <= waste, "{class:?} wastes {}", slab - blocks * size);
-                assert!(first + blocks * size <= slab && first as usize >= header::bytes(words as usize));
+                assert!(first + blocks * size == slab && first as usize >= header::bytes(words as usize));
                 assert_eq!(first % (1 << size.trailing_zeros()), 0, "block 0 of {class:?} is aligned");
             }
         }
-        assert_eq!(Geometry::new(Class(0), 64 << 10).blocks as usize, BLOCK_LIMIT);
+        assert_eq!(Geometry::new(Class::SMALLEST, 64 << 10).blocks as usize, BLOCK_LIMIT);
     }
 
     #[test]
@@ -315,7 +351,7 @@ mod tests {
                 let expected = block.filter(|&block| block < geometry.blocks as usize);
                 assert_eq!(geometry.block_at(offset).map(|(block, _)| block), expected);
                 let starts = expected.is_some_and(|block| geometry.offset_of(block) == offset);
-                assert_eq!(geometry.is_start(offset), starts, "{class:?} at {offset}");
+                assert_eq!(geometry.shape().is_start(offset), starts, "{class:?} at {offset}");
             }
         }
     }

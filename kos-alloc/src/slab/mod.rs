@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`Class`] | which block size serves a layout |
 //! | [`Geometry`] | where the blocks lie in a slab |
+//! | [`Shape`] | the part of it that every free needs |
 //! | [`PerClass`] | one of something for each class |
 //! | [`Slab`] | a slab's head: bitmap of free blocks, links, cookie |
 //! | [`Bin`] | the slabs of one class |
@@ -24,7 +25,7 @@ pub(crate) mod seal;
 
 pub(crate) use bin::Bin;
 pub use class::CLASSES;
-pub(crate) use class::{Class, Geometry, SLAB_LIMIT, bytes_needed, geometries};
+pub(crate) use class::{Class, Geometry, SLAB_LIMIT, Shape, bytes_needed, geometries};
 pub(crate) use header::Slab;
 pub(crate) use list::{Chain, List};
 pub(crate) use per_class::PerClass;

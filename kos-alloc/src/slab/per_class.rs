@@ -17,14 +17,19 @@ impl<T> PerClass<T> {
     #[inline]
     pub(crate) fn of(&self, class: Class) -> &T {
         // SAFETY: the class's number is below the length, says the module.
-        unsafe { self.0.get_unchecked(usize::from(class.index())) }
+        unsafe { self.0.get_unchecked(class.index()) }
     }
 
     /// That of `class`, to be changed.
     #[inline]
     pub(crate) fn of_mut(&mut self, class: Class) -> &mut T {
         // SAFETY: as above.
-        unsafe { self.0.get_unchecked_mut(usize::from(class.index())) }
+        unsafe { self.0.get_unchecked_mut(class.index()) }
+    }
+
+    /// What `f` makes of each.
+    pub(crate) fn map<U>(&self, f: impl FnMut(&T) -> U) -> PerClass<U> {
+        PerClass(self.0.each_ref().map(f))
     }
 
     /// Each with its class, smallest first.

@@ -33,10 +33,22 @@ impl<T: Copy> Once<T> {
         if !self.state.is_published() {
             return None;
         }
+        // SAFETY: it was published.
+        Some(unsafe { self.get_published() })
+    }
+
+    /// The value, where the caller knows that it is there.
+    ///
+    /// # Safety
+    ///
+    /// Its publication happened before the call: the caller has read, with Acquire, something that was stored, with
+    /// Release, by somebody who had seen the value.
+    #[inline]
+    pub(crate) unsafe fn get_published(&self) -> &T {
         // SAFETY: it was published, so nobody writes any more, and the references are shared.
         let value = unsafe { &*self.value.get() };
         // SAFETY: it was written before it was published.
-        Some(unsafe { value.assume_init_ref() })
+        unsafe { value.assume_init_ref() }
     }
 
     /// Makes `value` the value; false if somebody else was first.

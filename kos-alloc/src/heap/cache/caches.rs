@@ -1,52 +1,49 @@
 //! Where the caches of the CPUs lie, and whether they are used: [`Caches`].
 //!
-//! Invariant, on which the unsafe code rests: `carved` is 0 until [`Caches::carve`] wrote that many caches at `table`, which
-//! stay for ever; `active` is 0 or `carved`. Both are stored with Release after the table and read with Acquire before it.
+//! Invariant, on which the unsafe code rests: `carved` is 0 until [`Caches::carve`] wrote that many caches at `table`, one for
+//! each CPU of the environment, which stay for ever; `active` is null or `table`. `carved` and `active` are stored with
+//! Release after the caches, and read with Acquire before them.
 
+use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 use core::slice;
 
 use super::cpu::CpuCache;
 use super::magazine::Magazine;
 use super::plan::{MAGAZINES, Plan};
-use crate::slab::Class;
+use crate::slab::{Class, Geometry, PerClass};
 use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use crate::sync::{Bug, Publication, const_fn, seeded};
 use crate::types::CpuIndex;
 
-/// The caches that are to be used: all or none. A slice, but for the pointer that the quick way need not compare.
+/// The caches, in use.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Active<'c> {
-    count: usize,
-    caches: &'c Caches,
+    first: NonNull<CpuCache>,
+    caches: PhantomData<&'c CpuCache>,
 }
 
 impl<'c> Active<'c> {
-    /// Whether there are none.
-    #[inline]
-    pub(super) const fn is_empty(self) -> bool {
-        self.count == 0
-    }
-
     /// That of `cpu`.
+    ///
+    /// # Safety
+    ///
+    /// `cpu` is below the number of CPUs for which the caches were carved.
     #[inline]
-    pub(super) fn get(self, cpu: CpuIndex) -> Option<&'c CpuCache> {
-        if cpu.0 >= self.count {
-            return None;
-        }
-        // SAFETY: the count is a value of `active`, so the table was stored before, with so many caches.
-        let cache = unsafe { self.caches.table.load(Ordering::Relaxed).add(cpu.0) };
-        // SAFETY: it was written before, lives for ever and is only shared.
-        Some(unsafe { &*cache })
+    pub(super) unsafe fn of(self, cpu: CpuIndex) -> &'c CpuCache {
+        // SAFETY: the caller says that there is such a cache.
+        let cache = unsafe { self.first.add(cpu.0) };
+        // SAFETY: it was written before it became active, lives for ever and is only shared.
+        unsafe { cache.as_ref() }
     }
 }
 
 /// The caches of all CPUs; none at first.
 #[derive(Debug)]
 pub(crate) struct Caches {
+    /// The caches if CPUs are served from them now, else null.
+    active: AtomicPtr<CpuCache>,
     table: AtomicPtr<CpuCache>,
-    /// CPUs that are served from their caches now.
-    active: AtomicUsize,
     /// CPUs that have a cache.
     carved: AtomicUsize,
     claim: Publication,
@@ -56,18 +53,19 @@ impl Caches {
     const_fn! {
         pub(crate) fn new() -> Self {
             Self {
+                active: AtomicPtr::new(ptr::null_mut()),
                 table: AtomicPtr::new(ptr::null_mut()),
-                active: AtomicUsize::new(0),
                 carved: AtomicUsize::new(0),
                 claim: Publication::new(),
             }
         }
     }
 
-    /// The caches that are to be used.
+    /// The caches, if they are to be used.
     #[inline]
-    pub(super) fn active(&self) -> Active<'_> {
-        Active { count: self.active.load(Ordering::Acquire), caches: self }
+    pub(super) fn active(&self) -> Option<Active<'_>> {
+        let first = NonNull::new(self.active.load(Ordering::Acquire))?;
+        Some(Active { first, caches: PhantomData })
     }
 
     /// The caches by CPU, whether they are to be used or not.
@@ -76,8 +74,8 @@ impl Caches {
         if carved == 0 {
             return &[];
         }
-        // SAFETY: it is a value of `carved`, and not 0.
-        unsafe { self.slice(carved) }
+        // SAFETY: the table was stored before `carved`; its caches were written before, live for ever and are only shared.
+        unsafe { slice::from_raw_parts(self.table.load(Ordering::Relaxed), carved) }
     }
 
     /// Whether there are none.
@@ -87,7 +85,10 @@ impl Caches {
 
     /// Uses the caches, if there are any, or no longer. A CPU that is in its cache goes on to the end of its call.
     pub(crate) fn set_active(&self, active: bool) {
-        self.active.store(if active { self.all().len() } else { 0 }, Ordering::Release);
+        let caches = self.all();
+        let first =
+            if active && !caches.is_empty() { self.table.load(Ordering::Relaxed) } else { ptr::null_mut() };
+        self.active.store(first, Ordering::Release);
     }
 
     /// Whether the caller is the one who carves the caches.
@@ -106,6 +107,7 @@ impl Caches {
         plan: &Plan,
         memory: NonNull<u8>,
         secret: u64,
+        geometries: &PerClass<Geometry>,
         mut spare: impl FnMut(Class, Magazine),
     ) {
         let table = memory.cast::<CpuCache>();
@@ -115,7 +117,7 @@ impl Caches {
             // SAFETY: within the table.
             let cache = unsafe { table.add(cpu) };
             // SAFETY: the memory is the caller's, aligned as the type is.
-            unsafe { cache.write(CpuCache::new(secret)) };
+            unsafe { cache.write(CpuCache::new(secret, geometries)) };
             for class in Class::all() {
                 let capacity = plan.capacity(class);
                 let mut carve = || {
@@ -129,21 +131,12 @@ impl Caches {
                     (capacity > 0).then(|| core::array::from_fn(|_| carve()));
                 // SAFETY: it was just written, and nobody else knows of it.
                 let cache = unsafe { &mut *cache.as_ptr() };
-                cache.equip(class, magazines.map(|[loaded, previous, _]| [loaded, previous]), capacity);
+                let two = magazines.map(|[loaded, previous, _]| [loaded, previous]);
+                cache.equip(class, two, capacity);
                 magazines.into_iter().for_each(|[_, _, third]| spare(class, third));
             }
         }
         self.table.store(table.as_ptr(), Ordering::Relaxed);
         self.carved.store(plan.cpus, Ordering::Release);
-    }
-
-    /// # Safety
-    ///
-    /// `count` is a value of `active` or `carved` that the caller has read, and not 0.
-    #[inline]
-    unsafe fn slice(&self, count: usize) -> &[CpuCache] {
-        // SAFETY: the table was stored before that value; its caches were written before, live for ever and are only
-        // shared.
-        unsafe { slice::from_raw_parts(self.table.load(Ordering::Relaxed), count) }
     }
 }

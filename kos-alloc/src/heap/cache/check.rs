@@ -31,8 +31,9 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         let cache = self.env.cpu().and_then(|cpu| self.caches.all().get(cpu.0));
         // An NMI that interrupted the owner does not look.
         let Some(turn) = cache.and_then(|cache| cache.enter()) else { return Ok(()) };
-        turn.magazines(class).into_iter().try_for_each(|magazine| {
-            if magazine.len() > turn.capacity(class) {
+        let shelf = turn.shelf(class);
+        [shelf.loaded, shelf.previous].into_iter().try_for_each(|magazine| {
+            if magazine.len() > shelf.capacity() {
                 return Err(broken(ground, None, "a magazine has more blocks than room"));
             }
             self.check_magazine(ground, class, magazine)

@@ -2,7 +2,7 @@
 //!
 //! A magazine at a time is emptied masked, as in an exchange; what became free of blocks leaves between.
 
-use super::cpu::{CpuCache, Turn};
+use super::cpu::{CpuCache, Shelf};
 use super::exchange::Exchange;
 use super::magazine::Magazine;
 use crate::heap::KernelHeap;
@@ -64,9 +64,8 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
     fn drain_cache<'h>(&'h self, find: impl Fn() -> Option<&'h CpuCache>) {
         let Some(ground) = self.ground.get() else { return };
         for class in Class::all() {
-            let [loaded, previous] = [Turn::loaded, Turn::previous];
-            self.drain_magazine(ground, class, &find, loaded);
-            self.drain_magazine(ground, class, &find, previous);
+            self.drain_magazine(ground, class, &find, |shelf| shelf.loaded);
+            self.drain_magazine(ground, class, &find, |shelf| shelf.previous);
         }
     }
 
@@ -75,12 +74,13 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         ground: &Ground,
         class: Class,
         find: impl Fn() -> Option<&'h CpuCache>,
-        which: impl Fn(&Turn<'h>, Class) -> Magazine,
+        which: impl Fn(&Shelf<'_>) -> Magazine,
     ) {
         self.until_done(class, |leaving| {
             let _masked = self.env.irq_save();
             let Some(turn) = find().and_then(CpuCache::enter) else { return Exchange::Useless };
-            let magazine = which(&turn, class);
+            let shelf = turn.shelf(class);
+            let magazine = which(&shelf);
             if magazine.is_empty() { Exchange::Useless } else { self.flush(ground, magazine, class, leaving) }
         });
     }

@@ -7,7 +7,7 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use super::cpu::Turn;
+use super::cpu::Shelf;
 use super::magazine::Magazine;
 use crate::error::FreeError;
 use crate::heap::KernelHeap;
@@ -32,7 +32,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
             if let Some(block) = self.pop(class, size) {
                 return Some(block);
             }
-            if !self.exchange(class, |turn, _| self.fill(ground, turn, class)) {
+            if !self.exchange(class, |shelf, _| self.fill(ground, shelf, class)) {
                 return None;
             }
         }
@@ -40,21 +40,22 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
 
     /// Makes room for a block of `class` in the cache of this CPU; false if there is no cache to be had.
     pub(in crate::heap) fn make_room(&self, ground: &Ground, class: Class) -> bool {
-        self.exchange(class, |turn, leaving| self.empty(ground, turn, class, leaving))
+        self.exchange(class, |shelf, leaving| self.empty(ground, shelf, class, leaving))
     }
 
     /// Does `work` in the cache of this CPU, and afterwards what must not be done masked; says whether it was of use.
-    fn exchange(&self, class: Class, work: impl FnOnce(&Turn<'_>, &mut Chain) -> Exchange) -> bool {
-        let caches = self.caches.active();
-        if caches.is_empty() {
-            return false;
-        }
+    fn exchange(&self, class: Class, work: impl FnOnce(&mut Shelf<'_>, &mut Chain) -> Exchange) -> bool {
+        let Some(caches) = self.caches.active() else { return false };
         let mut leaving = Chain::new();
         let (outcome, asked) = {
             let _masked = self.env.irq_save();
-            let Some(cache) = self.env.cpu().and_then(|cpu| caches.get(cpu)) else { return false };
-            let Some(turn) = cache.enter().filter(|turn| turn.capacity(class) > 0) else { return false };
-            (work(&turn, &mut leaving), cache.is_asked_to_drain())
+            let Some(cache) = self.own_cache(caches) else { return false };
+            let Some(turn) = cache.enter() else { return false };
+            let mut shelf = turn.shelf(class);
+            if shelf.capacity() == 0 {
+                return false;
+            }
+            (work(&mut shelf, &mut leaving), cache.is_asked_to_drain())
         };
         self.dispose_of_slabs(class, leaving);
         if asked {
@@ -71,21 +72,21 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
     }
 
     /// Sees to it that the loaded magazine has a whole block on top.
-    fn fill(&self, ground: &Ground, turn: &Turn<'_>, class: Class) -> Exchange {
-        if let Some(block) = turn.loaded(class).top() {
-            return self.discard_top(ground, turn.loaded(class), class, block);
+    fn fill(&self, ground: &Ground, shelf: &mut Shelf<'_>, class: Class) -> Exchange {
+        if let Some(block) = shelf.loaded.top() {
+            return self.discard_top(ground, shelf.loaded, class, block);
         }
-        if !turn.previous(class).is_empty() {
-            turn.swap(class);
+        if !shelf.previous.is_empty() {
+            shelf.swap();
             return Exchange::Done;
         }
-        let empty = turn.loaded(class);
+        let empty = shelf.loaded;
         if let Some(full) = self.depot(class).with(&self.env, |depot| depot.trade_for_full(empty)) {
-            turn.replace_loaded(class, full);
+            shelf.loaded = full;
             return Exchange::Done;
         }
         self.bin(class).with(&self.env, |bin| {
-            for _ in 0..turn.capacity(class).div_ceil(2) {
+            for _ in 0..shelf.capacity().div_ceil(2) {
                 let Some(block) = bin.take(Self::geometry(class)) else { break };
                 empty.push(block);
             }
@@ -94,21 +95,21 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
     }
 
     /// Sees to it that the loaded magazine has room.
-    fn empty(&self, ground: &Ground, turn: &Turn<'_>, class: Class, leaving: &mut Chain) -> Exchange {
-        let (full, capacity) = (turn.loaded(class), turn.capacity(class));
+    fn empty(&self, ground: &Ground, shelf: &mut Shelf<'_>, class: Class, leaving: &mut Chain) -> Exchange {
+        let (full, capacity) = (shelf.loaded, shelf.capacity());
         if full.len() < capacity {
             return Exchange::Done;
         }
-        if turn.previous(class).len() < capacity {
-            turn.swap(class);
+        if shelf.previous.len() < capacity {
+            shelf.swap();
             return Exchange::Done;
         }
         if let Some(empty) = self.depot(class).with(&self.env, |depot| depot.trade_for_empty(full)) {
-            turn.replace_loaded(class, empty);
+            shelf.loaded = empty;
             return Exchange::Done;
         }
-        turn.swap(class);
-        self.flush(ground, turn.loaded(class), class, leaving)
+        shelf.swap();
+        self.flush(ground, shelf.loaded, class, leaving)
     }
 
     /// Puts the blocks of `magazine`, which belongs to the caller, back into their slabs; slabs that leave for it are put

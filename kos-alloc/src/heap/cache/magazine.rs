@@ -1,15 +1,20 @@
-//! A stack of free blocks: [`Magazine`].
+//! A stack of free blocks: [`Magazine`], and a place in one: [`Place`].
 //!
 //! ```text
-//! │ next  count │ entry 0 │ entry 1 │ …  up to the capacity of the class
+//! │ next  count  null │ entry 0 │ entry 1 │ …  up to the capacity of the class
+//!                bottom                   limit
 //! ```
 //!
+//! While a magazine is loaded its CPU only moves a place up and down in it, the *top*: that of the last block. Below the first
+//! block it finds null. The count is right in every other magazine.
+//!
 //! Invariant, on which the unsafe code rests: a `Magazine` is only made by [`Magazine::carve`], of memory that is its own
-//! for ever, or names a [`Head`] without room; the number in the head is at most the capacity. Head and entries are
-//! atomics without order, so that anybody may look: who changes them is the owner (see [`super`]), and one at a time.
+//! for ever, or names a [`Head`] without room; the number in the head is at most the capacity; a `Place` is the bottom of a
+//! magazine or one of its entries. Head and entries are atomics without order, so that anybody may look: who changes them is
+//! the owner (see [`super`]), and one at a time.
 
-use core::mem::size_of;
-use core::ptr::NonNull;
+use core::mem::{offset_of, size_of};
+use core::ptr::{self, NonNull};
 
 use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
@@ -19,16 +24,76 @@ use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 pub(super) struct Head {
     next: AtomicPtr<Head>,
     count: AtomicUsize,
+    /// Null for ever: what is found below the first block.
+    bottom: Entry,
 }
 
 impl Head {
     /// Of a magazine without room and without a block.
     pub(super) fn new() -> Self {
-        Self { next: AtomicPtr::new(core::ptr::null_mut()), count: AtomicUsize::new(0) }
+        Self {
+            next: AtomicPtr::new(ptr::null_mut()),
+            count: AtomicUsize::new(0),
+            bottom: Entry::new(ptr::null_mut()),
+        }
     }
 }
 
-type Entry = AtomicPtr<u8>;
+pub(super) type Entry = AtomicPtr<u8>;
+
+/// A place in a magazine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub(super) struct Place(NonNull<Entry>);
+
+impl Place {
+    /// The place at `entry`.
+    ///
+    /// # Safety
+    ///
+    /// `entry` was a place's [`entry`](Self::entry).
+    #[inline]
+    pub(super) const unsafe fn at(entry: NonNull<Entry>) -> Self {
+        Self(entry)
+    }
+
+    #[inline]
+    pub(super) const fn entry(self) -> NonNull<Entry> {
+        self.0
+    }
+
+    /// The block that is there; `None` at the bottom.
+    #[inline]
+    pub(super) fn block(self) -> Option<NonNull<u8>> {
+        // SAFETY: `carve` wrote the entry, which lives for ever and is only used as an atomic; or it is a head's.
+        NonNull::new(unsafe { self.0.as_ref() }.load(Ordering::Relaxed))
+    }
+
+    /// The next lower place.
+    ///
+    /// # Safety
+    ///
+    /// There is one: it is not the bottom.
+    #[inline]
+    pub(super) const unsafe fn below(self) -> Self {
+        // SAFETY: below an entry is an entry, or the bottom, in the magazine's memory.
+        Self(unsafe { self.0.sub(1) })
+    }
+
+    /// The next higher place, with `block` in it.
+    ///
+    /// # Safety
+    ///
+    /// There is one: it is not the limit. The magazine is the caller's.
+    #[inline]
+    pub(super) unsafe fn put_above(self, block: NonNull<u8>) -> Self {
+        // SAFETY: the caller says that there is an entry above.
+        let above = unsafe { self.0.add(1) };
+        // SAFETY: as in `block`.
+        unsafe { above.as_ref() }.store(block.as_ptr(), Ordering::Relaxed);
+        Self(above)
+    }
+}
 
 /// A magazine, named by its head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,14 +119,14 @@ impl Magazine {
         // SAFETY: the caller gives the memory.
         unsafe { head.write(Head::new()) };
         let magazine = Self(head);
-        for index in 0..capacity {
+        for count in 1..=capacity {
             // SAFETY: so many entries fit, and the memory is the magazine's.
-            unsafe { magazine.place_of(index).write(Entry::new(core::ptr::null_mut())) };
+            unsafe { magazine.place(count).0.write(Entry::new(ptr::null_mut())) };
         }
         magazine
     }
 
-    /// The magazine at `head`, null for none.
+    /// The magazine at `head`.
     ///
     /// # Safety
     ///
@@ -76,26 +141,38 @@ impl Magazine {
         self.0
     }
 
-    /// Blocks in it.
-    #[inline]
+    /// Blocks in it, unless it is loaded.
     pub(super) fn len(self) -> usize {
         self.get().count.load(Ordering::Relaxed)
     }
 
-    #[inline]
+    /// Blocks in it while `top` is its top. To whoever is not the owner the top may be of another magazine by now: he gets
+    /// some number up to the `capacity`.
+    pub(super) fn len_below(self, top: Place, capacity: usize) -> usize {
+        let bytes = top.0.addr().get().wrapping_sub(self.place(0).0.addr().get());
+        (bytes / size_of::<Entry>()).min(capacity)
+    }
+
+    /// The place of the last block.
+    pub(super) fn top_place(self) -> Place {
+        self.place(self.len())
+    }
+
+    /// The place with `count` blocks up to there: 0 for the bottom, the capacity for the limit.
+    pub(super) fn place(self, count: usize) -> Place {
+        // SAFETY: the bottom is the head's last field.
+        let bottom = unsafe { self.0.byte_add(offset_of!(Head, bottom)) }.cast::<Entry>();
+        // SAFETY: entries follow the head in the magazine's memory, and callers pass at most the capacity.
+        Place(unsafe { bottom.add(count) })
+    }
+
     pub(super) fn is_empty(self) -> bool {
         self.len() == 0
     }
 
     /// The block that was put in last, which stays in.
     pub(super) fn top(self) -> Option<NonNull<u8>> {
-        self.block_at(self.len().checked_sub(1)?)
-    }
-
-    /// The block at `index`, which is below the capacity.
-    #[inline]
-    pub(super) fn block_at(self, index: usize) -> Option<NonNull<u8>> {
-        NonNull::new(self.entry(index).load(Ordering::Relaxed))
+        self.top_place().block()
     }
 
     /// Takes the last block out.
@@ -104,26 +181,21 @@ impl Magazine {
     }
 
     /// Takes all blocks out but the first `count`.
-    #[inline]
     pub(super) fn cut(self, count: usize) {
         self.get().count.store(count, Ordering::Relaxed);
     }
 
     /// Puts a block in. The caller has compared: there is room.
     pub(super) fn push(self, block: NonNull<u8>) {
-        self.put_at(self.len(), block);
-    }
-
-    /// As [`push`](Self::push), where the caller has read the number of blocks.
-    #[inline]
-    pub(super) fn put_at(self, count: usize, block: NonNull<u8>) {
-        self.entry(count).store(block.as_ptr(), Ordering::Relaxed);
-        self.get().count.store(count + 1, Ordering::Relaxed);
+        let count = self.len();
+        // SAFETY: there is room, and who puts blocks in is the owner.
+        unsafe { self.place(count).put_above(block) };
+        self.cut(count + 1);
     }
 
     /// The blocks in it.
     pub(super) fn blocks(self) -> impl Iterator<Item = NonNull<u8>> {
-        (0..self.len()).filter_map(move |index| self.block_at(index))
+        (1..=self.len()).filter_map(move |count| self.place(count).block())
     }
 
     /// The magazine behind it in a chain.
@@ -132,28 +204,12 @@ impl Magazine {
     }
 
     pub(super) fn set_next(self, next: Option<Self>) {
-        let next = next.map_or(core::ptr::null_mut(), |next| next.0.as_ptr());
+        let next = next.map_or(ptr::null_mut(), |next| next.0.as_ptr());
         self.get().next.store(next, Ordering::Relaxed);
     }
 
-    #[inline]
     fn get(&self) -> &Head {
         // SAFETY: the head lives for ever and only holds atomics.
         unsafe { self.0.as_ref() }
-    }
-
-    #[inline]
-    fn entry(&self, index: usize) -> &Entry {
-        // SAFETY: callers pass less than the capacity; `carve` wrote the entry, which only is used as an atomic.
-        unsafe { self.place_of(index).as_ref() }
-    }
-
-    /// Where entry number `index` lies.
-    #[inline]
-    fn place_of(self, index: usize) -> NonNull<Entry> {
-        // SAFETY: the entries follow the head in the magazine's memory.
-        let first = unsafe { self.0.add(1) }.cast::<Entry>();
-        // SAFETY: callers pass less than the capacity.
-        unsafe { first.add(index) }
     }
 }

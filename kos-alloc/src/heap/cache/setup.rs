@@ -36,7 +36,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         let Some(memory) = memory.filter(|_| self.caches.claim()) else { return false };
         let spare = |class, magazine| self.depot(class).with(&self.env, |depot| depot.put_empty(magazine));
         // SAFETY: the claim was granted; the frames were handed out to this heap, and are as many as the plan has bytes.
-        unsafe { self.caches.carve(plan, memory, ground.secret, spare) };
+        unsafe { self.caches.carve(plan, memory, ground.secret, Self::GEOMETRIES, spare) };
         self.counters.cache_frames.add(range.count());
         true
     }

@@ -4,17 +4,20 @@
 //! |---|---|---|
 //! | [`Stop`] | `Stop` | as they came |
 //! | [`Rt`] | `Fifo`, `RoundRobin` | priority, then as they came |
+//! | [`Fair`] | `Fair`, `Batch`, `Idle` | earliest eligible virtual deadline |
 //! | [`Idle`] | `IdleThread` | in turn |
 //!
 //! Every method runs with the queue's lock held and interrupts masked: it must not allocate, block, panic or call the queue. A
 //! class keeps the tasks that joined it apart by its own containers and changes only nodes of its own tasks. All of this
 //! directory is safe code: a wrong class gives a wrong order, never a wrong memory access.
 
+mod fair;
 mod idle;
 mod rt;
 mod set;
 mod stop;
 
+pub use fair::Fair;
 pub use idle::Idle;
 pub use rt::Rt;
 pub use set::ClassSet;
@@ -29,8 +32,10 @@ use crate::time::{Duration, Instant};
 pub enum Enqueue {
     /// For the first time in this class.
     New,
-    /// It slept.
+    /// It slept, and was nobody's.
     Wake,
+    /// It slept, and this class kept it: its last dequeue was delayed, or it joined asleep.
+    Resume,
     /// It was taken out of another queue while it wanted to run.
     Migrate,
     /// Its parameters changed.

@@ -113,11 +113,13 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
         let mut nodes = self.key.nodes();
         let node = nodes.get_mut(task).ok_or(QueueError::Foreign)?;
         let class = node.class;
-        match node.standing {
+        let why = match node.standing {
             Standing::Runnable => return Err(QueueError::Runnable),
-            _ => node.standing = Standing::Runnable,
-        }
-        self.classes.enqueue(class, &mut nodes, task, Enqueue::Wake, self.clock);
+            Standing::Asleep => Enqueue::Resume,
+            Standing::Out => Enqueue::Wake,
+        };
+        node.standing = Standing::Runnable;
+        self.classes.enqueue(class, &mut nodes, task, why, self.clock);
         self.runnable = self.runnable.saturating_add(1);
         self.stats.wakes = self.stats.wakes.wrapping_add(1);
         Ok(self.after_enqueue(task, class))

@@ -5,7 +5,6 @@
 //! | [`Ownership`] | the key of one queue; its holder gets at the nodes that the queue owns |
 //! | [`Nodes`] | that access, borrowed from the key: exclusive, so no two `&mut Node` meet |
 //! | [`Detached`] | one node that no queue owns, between two of them |
-//! | [`FreeSlots`] | the slots without a task |
 //!
 //! # Why this is sound
 //! A slot's `owner` is a queue's id, `DETACHED` or `LOOSE`.
@@ -19,13 +18,12 @@
 //!    which order memory.
 
 use core::cell::UnsafeCell;
-use core::convert::Infallible;
 use core::fmt;
 
+use super::free::FreeSlots;
 use super::id::{TaskId, TaskIndex};
 use super::node::Node;
 use crate::atomic::{AtomicU32, Ordering};
-use crate::ds::List;
 
 /// Owner of a slot that whoever comes first may claim.
 const LOOSE: u32 = 0;
@@ -206,6 +204,15 @@ impl<'s> Ownership<'s> {
         Some(Detached { slot, task })
     }
 
+    /// Makes the ids of whoever had the slot of `task`, which is owned, stale.
+    pub(super) fn retire(&mut self, task: TaskIndex) {
+        if let Some(slot) = self.slots.get(task.as_usize()) {
+            // Only the owner writes it.
+            let generation = slot.generation.load(Ordering::Relaxed).wrapping_add(1);
+            slot.generation.store(generation, Ordering::Relaxed);
+        }
+    }
+
     /// Takes a node in if `admit` agrees; else it comes back, with the reason if it is of this arena.
     pub(crate) fn attach<E>(
         &mut self,
@@ -337,65 +344,5 @@ impl Detached<'_> {
     pub(crate) fn node_mut(&mut self) -> &mut Node {
         // SAFETY: this is the one token that names the slot (3), and it is borrowed mutably.
         unsafe { &mut *self.slot.node.get() }
-    }
-}
-
-/// The slots without a task, longest free first. Keep it under the lock that spawns and reaps.
-#[derive(Debug)]
-pub struct FreeSlots<'s> {
-    key: Ownership<'s>,
-    list: List,
-    count: u32,
-}
-
-impl<'s> FreeSlots<'s> {
-    fn new(mut key: Ownership<'s>) -> Self {
-        let mut list = List::new();
-        let mut nodes = key.nodes();
-        let mut count = 0;
-        while nodes.owns(TaskIndex::new(count)) {
-            list.push_back(&mut nodes, TaskIndex::new(count));
-            count += 1;
-        }
-        Self { key, list, count }
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub const fn len(&self) -> u32 {
-        self.count
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    /// A slot for a new task. [`None`] if all are taken.
-    #[must_use]
-    pub fn take(&mut self) -> Option<Detached<'s>> {
-        let task = self.list.pop_front(&mut self.key.nodes())?;
-        self.count -= 1;
-        let mut node = self.key.detach(task)?;
-        *node.node_mut() = Node::NEW;
-        Some(node)
-    }
-
-    /// Takes the slot of a task that is gone; its id is stale from here on.
-    ///
-    /// # Errors
-    /// Gives a slot of another arena back.
-    pub fn give(&mut self, node: Detached<'s>) -> Result<(), Detached<'s>> {
-        let slot = node.slot;
-        let task = match self.key.attach(node, |_, _| Ok::<(), Infallible>(())) {
-            Ok(task) => task,
-            Err((node, _)) => return Err(node),
-        };
-        // Only the owner writes it.
-        slot.generation.store(slot.generation.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-        self.list.push_back(&mut self.key.nodes(), task);
-        self.count += 1;
-        Ok(())
     }
 }

@@ -3,10 +3,12 @@
 #[expect(unsafe_code, reason = "lends each node to its one owner; the proof is in the module")]
 mod arena;
 mod attr;
+mod free;
 mod id;
 pub(crate) mod node;
 
-pub use arena::{Arena, Detached, FreeSlots, Nodes, Ownership, QueueId, Slot, View};
+pub use arena::{Arena, Detached, Nodes, Ownership, QueueId, Slot, View};
 pub use attr::{DlParams, Nice, Policy, RtPriority};
+pub use free::FreeSlots;
 pub use id::{TaskId, TaskIndex};
 pub use node::Node;

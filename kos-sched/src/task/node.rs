@@ -24,6 +24,12 @@ impl Link {
     pub(crate) const fn get(self) -> Option<TaskIndex> {
         if self.0 == u32::MAX { None } else { Some(TaskIndex::new(self.0)) }
     }
+
+    /// The number of the slot, or one that no slot has.
+    #[inline]
+    pub(crate) const fn raw(self) -> u32 {
+        self.0
+    }
 }
 
 impl From<Option<TaskIndex>> for Link {
@@ -65,6 +71,8 @@ pub struct Node {
     /// The position of its class in the class set.
     pub(crate) class: u8,
     pub(crate) standing: Standing,
+    /// In a tree: the rank.
+    pub(crate) rank: u8,
 }
 
 impl Node {
@@ -76,5 +84,6 @@ impl Node {
         level: 0,
         class: u8::MAX,
         standing: Standing::Out,
+        rank: 0,
     };
 }

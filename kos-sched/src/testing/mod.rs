@@ -2,8 +2,19 @@
 //! Uses `std`.
 
 mod cases;
+#[expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "models and oracles: a wrong index or answer ends the test"
+)]
+pub mod policy;
 pub mod sim;
 mod stack;
 
 pub use cases::cases;
 pub use stack::HeapStack;
+
+/// The body of each fuzz target: decodes bytes into operations, compares model and subject after each.
+pub mod fuzz {
+    pub use super::policy::ops_fair;
+}

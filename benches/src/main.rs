@@ -12,6 +12,7 @@ mod lock;
 mod options;
 mod paging;
 mod peers;
+mod sched;
 mod txn;
 
 use std::io::{self, Write};
@@ -52,6 +53,8 @@ fn questions() -> Vec<Question> {
         paging::translate::question("translate-2m", Leaf::Huge),
         paging::protect::question("protect-4k", Leaf::Page),
         paging::protect::question("protect-2m", Leaf::Huge),
+        sched::switch::question("stack-switch-2", 1),
+        sched::switch::question("stack-switch-10k", 10_000),
     ]
 }
 

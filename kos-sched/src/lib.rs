@@ -16,6 +16,7 @@ pub mod ds;
 mod error;
 mod ports;
 mod rq;
+pub mod runtime;
 pub mod task;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

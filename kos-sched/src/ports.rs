@@ -126,11 +126,12 @@ pub unsafe trait ContextSwitch {
 /// # Safety
 /// The implementer promises that [`bounds`](Self::bounds) always gives the same range; that the range is mapped, writable and
 /// nobody else's as long as the value lives, wherever the value moves; that its ends are aligned to 16 and its provenance is
-/// exposed. With [`GUARDED`](Self::GUARDED) an access just below it faults.
+/// exposed; and that an access to the [`GUARD`](Self::GUARD) bytes below it faults.
 #[expect(unsafe_code, reason = "a wrong range breaks memory: the trait says so")]
 pub unsafe trait KernelStack: Send {
-    /// Whether a page below the stack makes an overflow a fault. If not, the runtime looks at the canary at each switch.
-    const GUARDED: bool;
+    /// Bytes below the stack where any access faults, so that an overflow does. With 0 the runtime looks for overflow at each
+    /// switch instead.
+    const GUARD: usize;
 
     /// The addresses of the stack, without guard.
     fn bounds(&self) -> Range<usize>;

@@ -48,7 +48,7 @@ impl Drop for HeapStack {
 
 // SAFETY: the memory is owned, of fixed place, aligned to a page at both ends, and exposed in `new`.
 unsafe impl KernelStack for HeapStack {
-    const GUARDED: bool = false;
+    const GUARD: usize = 0;
 
     fn bounds(&self) -> Range<usize> {
         let low = self.low.as_ptr().addr();

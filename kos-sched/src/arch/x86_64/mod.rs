@@ -1,7 +1,8 @@
-//! x86_64: [`StackSwitch`] and the FPU, for kernels (also without SSE in the compiled code) and for hosted programs.
+//! x86_64: [`StackSwitch`], [`KernelSwitch`] and the FPU, for kernels (also without SSE in the compiled code) and for hosted programs.
 
+pub mod fpu;
 mod switch;
 #[cfg(test)]
 mod tests;
 
-pub use switch::{SavedStack, StackSwitch};
+pub use switch::{KernelSwitch, SavedStack, StackSwitch};

@@ -2,7 +2,9 @@
 
 use core::arch::asm;
 
-use super::Stage;
+use super::StackSwitch;
+
+type Stage = super::Stage<StackSwitch>;
 
 /// MXCSR and the x87 control word.
 type Control = (u32, u16);

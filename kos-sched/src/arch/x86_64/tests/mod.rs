@@ -8,10 +8,11 @@ mod turns;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::{RefCell, UnsafeCell};
+use core::marker::PhantomData;
 use core::ops::Range;
 use core::ptr;
 
-use super::{SavedStack, StackSwitch};
+use super::{KernelSwitch, SavedStack, StackSwitch};
 use crate::ports::{ContextSwitch, Entry, KernelStack};
 use crate::testing::HeapStack;
 
@@ -21,16 +22,22 @@ const STACK: usize = 128 << 10;
 /// Words above each stack that look like return addresses into [`decoy`]: who walks beyond the root shows it.
 const DECOYS: usize = 8;
 
-/// The thread of the test and stacks beside it, which all see it.
-struct Stage {
+/// The thread of the test and stacks beside it, which all see it and switch by `S`.
+struct Stage<S> {
     main: UnsafeCell<SavedStack>,
     others: Vec<UnsafeCell<SavedStack>>,
     /// What the entries note for the test to see.
     notes: RefCell<Vec<u64>>,
     _stacks: Vec<HeapStack>,
+    switch: PhantomData<S>,
 }
 
-impl Stage {
+/// Both switches of this module.
+trait Switch: ContextSwitch<Context = SavedStack> + 'static {}
+impl Switch for StackSwitch {}
+impl Switch for KernelSwitch {}
+
+impl<S: Switch> Stage<S> {
     /// A stage with one stack for each of `entries`; each gets the stage as its argument.
     fn new(entries: &[Entry]) -> Box<Self> {
         let stacks: Vec<_> = entries.iter().map(|_| HeapStack::new(STACK)).collect();
@@ -40,11 +47,12 @@ impl Stage {
             others: entries.iter().map(|_| UnsafeCell::default()).collect(),
             notes: RefCell::default(),
             _stacks: stacks,
+            switch: PhantomData,
         });
         let arg = (&raw mut *stage).cast();
         for ((context, &entry), stack) in stage.others.iter_mut().zip(entries).zip(bounds) {
             // SAFETY: the stack is the stage's own, and runs only in `enter`, while the stage is there.
-            unsafe { StackSwitch::prepare(context.get_mut(), stack, entry, arg) };
+            unsafe { S::prepare(context.get_mut(), stack, entry, arg) };
         }
         stage
     }
@@ -68,21 +76,21 @@ impl Stage {
     #[inline(never)]
     fn enter(&self, index: usize) {
         // SAFETY: a test calls it on its own stack; the other was prepared, or left by one of the two below.
-        unsafe { StackSwitch::switch(self.main.get(), self.others[index].get()) };
+        unsafe { S::switch(self.main.get(), self.others[index].get()) };
     }
 
     /// From stack `index`, on which it is called, back to the test.
     #[inline(never)]
     fn leave(&self, index: usize) {
         // SAFETY: as in `enter`, which left `main`.
-        unsafe { StackSwitch::switch(self.others[index].get(), self.main.get()) };
+        unsafe { S::switch(self.others[index].get(), self.main.get()) };
     }
 
     /// From stack `from`, on which it is called, to stack `to`.
     #[inline(never)]
     fn pass(&self, from: usize, to: usize) {
         // SAFETY: as in `enter`.
-        unsafe { StackSwitch::switch(self.others[from].get(), self.others[to].get()) };
+        unsafe { S::switch(self.others[from].get(), self.others[to].get()) };
     }
 
     /// Leaves stack `index` for ever.

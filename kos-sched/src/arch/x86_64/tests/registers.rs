@@ -2,13 +2,13 @@
 
 use core::arch::asm;
 
-use super::Stage;
+use super::{KernelSwitch, StackSwitch, Stage, Switch};
 
 /// What a caller may expect back from a call, `rbx`, `rbp`, `r12` to `r15`.
 type CalleeSaved = [u64; 6];
 
 /// Fills the callee-saved registers with `before`, calls `call(stage)`, and returns what they hold then.
-fn around(before: CalleeSaved, stage: &Stage, call: unsafe extern "C" fn(&Stage)) -> CalleeSaved {
+fn around<S>(before: CalleeSaved, stage: &Stage<S>, call: unsafe extern "C" fn(&Stage<S>)) -> CalleeSaved {
     let mut registers = before;
     // SAFETY: the registers that the compiler wants back are saved by it (r12 to r15) or here; the stack is aligned for the
     // call, wherever the compiler left it.
@@ -47,16 +47,16 @@ fn around(before: CalleeSaved, stage: &Stage, call: unsafe extern "C" fn(&Stage)
     registers
 }
 
-unsafe extern "C" fn enter(stage: &Stage) {
+unsafe extern "C" fn enter<S: Switch>(stage: &Stage<S>) {
     stage.enter(0);
 }
 
-unsafe extern "C" fn leave(stage: &Stage) {
+unsafe extern "C" fn leave<S: Switch>(stage: &Stage<S>) {
     stage.leave(0);
 }
 
-unsafe extern "C" fn other(stage: *mut ()) -> ! {
-    let stage = Stage::of(stage);
+unsafe extern "C" fn other<S: Switch>(stage: *mut ()) -> ! {
+    let stage = Stage::<S>::of(stage);
     for turn in 0.. {
         let mine = core::array::from_fn(|index| 0xbad0 + 16 * turn + index as u64);
         stage.note((around(mine, stage, leave) == mine).into());
@@ -66,7 +66,12 @@ unsafe extern "C" fn other(stage: *mut ()) -> ! {
 
 #[test]
 fn callee_saved_registers_survive() {
-    let stage = Stage::new(&[other]);
+    callee_saved_registers_survive_by::<StackSwitch>();
+    callee_saved_registers_survive_by::<KernelSwitch>();
+}
+
+fn callee_saved_registers_survive_by<S: Switch>() {
+    let stage = Stage::<S>::new(&[other::<S>]);
     for turn in 0..4 {
         let mine = core::array::from_fn(|index| 0x600d_0000 + 16 * turn + index as u64);
         assert_eq!(around(mine, &stage, enter), mine);

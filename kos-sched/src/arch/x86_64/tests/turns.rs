@@ -5,11 +5,11 @@ use alloc::vec::Vec;
 use core::arch::naked_asm;
 use std::backtrace::Backtrace;
 
-use super::Stage;
+use super::{KernelSwitch, StackSwitch, Stage, Switch};
 use crate::ports::Entry;
 
-unsafe extern "C" fn three_turns(stage: *mut ()) -> ! {
-    let stage = Stage::of(stage);
+unsafe extern "C" fn three_turns<S: Switch>(stage: *mut ()) -> ! {
+    let stage = Stage::<S>::of(stage);
     for turn in 0..3 {
         stage.note(100 + turn);
         stage.leave(0);
@@ -19,7 +19,12 @@ unsafe extern "C" fn three_turns(stage: *mut ()) -> ! {
 
 #[test]
 fn two_stacks_take_turns() {
-    let stage = Stage::new(&[three_turns]);
+    two_stacks_take_turns_by::<StackSwitch>();
+    two_stacks_take_turns_by::<KernelSwitch>();
+}
+
+fn two_stacks_take_turns_by<S: Switch>() {
+    let stage = Stage::<S>::new(&[three_turns::<S>]);
     for turn in 0..3 {
         stage.note(turn);
         stage.enter(0);
@@ -28,8 +33,8 @@ fn two_stacks_take_turns() {
 }
 
 /// Passes the baton to the next of 50 stacks, 100 times round; what it holds on its stack must stay its own.
-unsafe extern "C" fn runner(stage: *mut ()) -> ! {
-    let stage = Stage::of(stage);
+unsafe extern "C" fn runner<S: Switch>(stage: *mut ()) -> ! {
+    let stage = Stage::<S>::of(stage);
     let me = stage.notes().len();
     stage.note(me as u64);
     let mine: [usize; 32] = core::array::from_fn(|index| me * 1000 + index);
@@ -44,33 +49,43 @@ unsafe extern "C" fn runner(stage: *mut ()) -> ! {
 
 #[test]
 fn fifty_stacks_keep_what_is_on_them() {
-    let stage = Stage::new(&[runner as Entry; 50]);
+    fifty_stacks_keep_what_is_on_them_by::<StackSwitch>();
+    fifty_stacks_keep_what_is_on_them_by::<KernelSwitch>();
+}
+
+fn fifty_stacks_keep_what_is_on_them_by<S: Switch>() {
+    let stage = Stage::<S>::new(&[runner::<S> as Entry; 50]);
     stage.enter(0);
     assert_eq!(stage.notes(), (0..50).chain([999]).collect::<Vec<_>>());
 }
 
 /// Hands [`note_pointer`] the stack pointer that it began with.
 #[unsafe(naked)]
-unsafe extern "C" fn note_entry(_stage: *mut ()) -> ! {
-    naked_asm!("mov rsi, rsp", "and rsp, -16", "call {note}", "ud2", note = sym note_pointer)
+unsafe extern "C" fn note_entry<S: Switch>(_stage: *mut ()) -> ! {
+    naked_asm!("mov rsi, rsp", "and rsp, -16", "call {note}", "ud2", note = sym note_pointer::<S>)
 }
 
-unsafe extern "C" fn note_pointer(stage: *mut (), pointer: u64) -> ! {
-    let stage = Stage::of(stage);
+unsafe extern "C" fn note_pointer<S: Switch>(stage: *mut (), pointer: u64) -> ! {
+    let stage = Stage::<S>::of(stage);
     stage.note(pointer);
     stage.end(0)
 }
 
 #[test]
 fn an_entry_finds_the_stack_as_after_a_call() {
-    let stage = Stage::new(&[note_entry]);
+    an_entry_finds_the_stack_as_after_a_call_by::<StackSwitch>();
+    an_entry_finds_the_stack_as_after_a_call_by::<KernelSwitch>();
+}
+
+fn an_entry_finds_the_stack_as_after_a_call_by<S: Switch>() {
+    let stage = Stage::<S>::new(&[note_entry::<S>]);
     stage.enter(0);
     assert_eq!(stage.notes()[0] % 16, 8, "System V ABI 3.2.2");
 }
 
-unsafe extern "C" fn trace(stage: *mut ()) -> ! {
+unsafe extern "C" fn trace<S: Switch>(stage: *mut ()) -> ! {
     let frames = Backtrace::force_capture().to_string();
-    let stage = Stage::of(stage);
+    let stage = Stage::<S>::of(stage);
     for name in ["turns::trace", "first_entry", "decoy"] {
         stage.note(frames.matches(name).count() as u64);
     }
@@ -79,7 +94,12 @@ unsafe extern "C" fn trace(stage: *mut ()) -> ! {
 
 #[test]
 fn a_backtrace_ends_at_the_root() {
-    let stage = Stage::new(&[trace]);
+    a_backtrace_ends_at_the_root_by::<StackSwitch>();
+    a_backtrace_ends_at_the_root_by::<KernelSwitch>();
+}
+
+fn a_backtrace_ends_at_the_root_by<S: Switch>() {
+    let stage = Stage::<S>::new(&[trace::<S>]);
     stage.enter(0);
     assert_eq!(stage.notes(), [1, 1, 0], "the entry, the trampoline, nothing beyond");
 }

@@ -1,0 +1,3 @@
+//! The scheduler: one file per question.
+
+pub(crate) mod switch;

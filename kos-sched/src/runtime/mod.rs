@@ -1,0 +1,5 @@
+//! Carries decisions out: stacks, switches, futures.
+
+mod stack;
+
+pub use stack::{StackOverflow, TaskStack};

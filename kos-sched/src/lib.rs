@@ -14,6 +14,8 @@ pub mod class;
 pub mod cpu;
 pub mod ds;
 mod error;
+#[expect(unsafe_code, reason = "links nodes that their owners keep, under a lock")]
+mod pinned;
 mod ports;
 mod rq;
 pub mod runtime;
@@ -21,11 +23,14 @@ pub mod task;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod time;
+pub mod timer;
 
 pub use class::{ClassSet, SchedClass};
 pub use cpu::{CpuId, CpuMask, CpuSet};
-pub use error::{AttrError, Corruption, IpiError};
-pub use ports::{BlockReason, Clock, ContextSwitch, Entry, KernelStack, Park, Platform, Resume};
+pub use error::{AttrError, Corruption, IpiError, QueueCorruption, TimerError, WaitError};
+pub use ports::{
+    BlockReason, Clock, ContextSwitch, CriticalSection, Entry, KernelStack, Park, Platform, Resume,
+};
 pub use rq::{AttachError, QueueError, QueueStats, RunQueue};
 pub use task::{DlParams, Nice, Policy, RtPriority, TaskId};
 pub use time::{Duration, Instant};

@@ -3,6 +3,7 @@
 //! | module | what it knows |
 //! |---|---|
 //! | [`pvh`] | the boot loader's start information, parsed with every byte bounds-checked |
+//! | [`acpi`] | the firmware's list of CPUs and interrupt controllers, likewise |
 //! | [`trap`] | the saved registers, the names of the exceptions, their error codes |
 //! | [`report`] | how a fatal exception is told |
 //! | [`symbols`] | names of addresses, from the text blob that the demo command passes |
@@ -20,6 +21,7 @@ extern crate alloc;
 #[cfg(any(test, feature = "testing"))]
 extern crate std;
 
+pub mod acpi;
 pub mod backtrace;
 pub mod clock;
 pub mod gate;

@@ -8,6 +8,8 @@
 //! | [`report`] | how a fatal exception is told |
 //! | [`symbols`] | names of addresses, from the text blob that the demo command passes |
 //! | [`backtrace`] | the chain of frame pointers, bounded and checked |
+//! | [`roster`], [`cpu_set`] | which CPUs there are, and how far each came; sets of them |
+//! | [`shootdown`] | how CPUs make each other forget translations |
 //! | [`clock`] | rates from a calibration, nanoseconds from cycles |
 //! | [`gate`] | entries of the interrupt descriptor table |
 //! | [`layout`] | where the image and physical memory stand in the address space |
@@ -24,10 +26,13 @@ extern crate std;
 pub mod acpi;
 pub mod backtrace;
 pub mod clock;
+pub mod cpu_set;
 pub mod gate;
 pub mod layout;
 pub mod pvh;
 pub mod report;
+pub mod roster;
+pub mod shootdown;
 pub mod symbols;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

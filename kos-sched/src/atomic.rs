@@ -6,3 +6,18 @@
 pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
+
+/// A `const fn`; under loom, whose atomics have no constant constructor, a plain one.
+#[allow(unused_macros, reason = "which parts a build has depends on its features")]
+macro_rules! const_fn {
+    ($(#[$meta:meta])* $visibility:vis fn $($rest:tt)*) => {
+        #[cfg(not(loom))]
+        $(#[$meta])*
+        $visibility const fn $($rest)*
+        #[cfg(loom)]
+        $(#[$meta])*
+        $visibility fn $($rest)*
+    };
+}
+#[allow(unused_imports, reason = "which parts a build has depends on its features")]
+pub(crate) use const_fn;

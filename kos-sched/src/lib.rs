@@ -11,26 +11,30 @@ extern crate std;
 pub mod arch;
 mod atomic;
 pub mod class;
+pub mod core;
 pub mod cpu;
 pub mod ds;
 mod error;
-#[expect(unsafe_code, reason = "links nodes that their owners keep, under a lock")]
-mod pinned;
+#[cfg(all(test, loom))]
+mod models;
 mod ports;
 mod rq;
 pub mod runtime;
+mod seeded;
+mod stats;
 pub mod task;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod time;
-pub mod timer;
+mod trace;
 
+pub use self::core::{Scheduler, Setup, SpawnArgs, System};
 pub use class::{ClassSet, SchedClass};
 pub use cpu::{CpuId, CpuMask, CpuSet};
-pub use error::{AttrError, Corruption, IpiError, QueueCorruption, TimerError, WaitError};
-pub use ports::{
-    BlockReason, Clock, ContextSwitch, CriticalSection, Entry, KernelStack, Park, Platform, Resume,
-};
+pub use error::{AttrError, Corruption, IpiError};
+pub use ports::{BlockReason, Clock, ContextSwitch, Entry, KernelStack, Park, Platform, Resume};
 pub use rq::{AttachError, QueueError, QueueStats, RunQueue};
+pub use stats::{Stats, Times};
 pub use task::{DlParams, Nice, Policy, RtPriority, TaskId};
 pub use time::{Duration, Instant};
+pub use trace::{TraceEvent, TraceSink};

@@ -57,8 +57,6 @@ pub enum Sabotage {
     Hang,
     /// The processor shuts down.
     Triple,
-    /// The last processor is not started; the kernel does without it.
-    SilentCpu,
 }
 
 /// The options of every action.

@@ -31,8 +31,6 @@ pub enum Stage {
     Traps,
     /// The timer runs.
     Timer,
-    /// The other CPUs start.
-    Cpus,
     /// The kernel is up.
     Shell,
 }
@@ -48,7 +46,6 @@ impl fmt::Display for Stage {
             Self::Heap => "heap",
             Self::Traps => "traps",
             Self::Timer => "timer",
-            Self::Cpus => "cpus",
             Self::Shell => "shell",
         })
     }

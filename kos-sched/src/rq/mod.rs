@@ -13,7 +13,7 @@ pub use error::{AttachError, QueueError};
 use crate::class::{ClassSet, Dequeue, Dequeued, Enqueue, Load, Verdict};
 use crate::error::{AttrError, Corruption};
 use crate::task::node::Standing;
-use crate::task::{Nodes, Ownership, QueueId, TaskIndex, View};
+use crate::task::{Arena, Nodes, Ownership, QueueId, TaskIndex, View};
 use crate::time::{Duration, Instant};
 
 /// What happened on a queue, since it was made. Wraps after centuries.
@@ -69,6 +69,11 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
             pending: Verdict::Keep,
             stats: QueueStats { switches: 0, wakes: 0, sleeps: 0, attached: 0, detached: 0, throttles: 0 },
         }
+    }
+
+    /// Whether its key is one of `arena`.
+    pub(crate) fn opened_by(&self, arena: &Arena<'_>) -> bool {
+        self.key.opens(arena)
     }
 
     /// Its name in the arena.

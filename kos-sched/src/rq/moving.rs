@@ -34,6 +34,22 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
         self.take_in(task, class, None, now)
     }
 
+    /// Takes in a task as [`attach`](Self::attach) does, whatever its class says to it: no other queue can have it.
+    pub(crate) fn attach_anyway(&mut self, task: Detached<'s>, now: Instant) -> Verdict {
+        self.update(now);
+        let class = task.node().class;
+        let Ok(task) = self.key.attach(task, |_, _| Ok::<(), AttrError>(())) else { return Verdict::Keep };
+        self.stats.attached = self.stats.attached.wrapping_add(1);
+        let _ = self.classes.join(class, &mut self.key.nodes(), task, None);
+        self.make_runnable(task, class, Enqueue::Migrate)
+    }
+
+    /// Takes `task` out if it wants to run and does not, to move it by name.
+    pub(crate) fn remove_runnable(&mut self, task: TaskIndex, now: Instant) -> Option<Detached<'s>> {
+        let waits = self.runnable_class(task).is_ok() && self.current() != Some(task);
+        if waits { self.remove(task, now).ok() } else { None }
+    }
+
     /// Takes in a task that sleeps, as it is. Says who may wake it.
     ///
     /// # Errors
@@ -132,14 +148,18 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
         now: Instant,
     ) -> Result<Verdict, AttachError<'s>> {
         let (task, _) = self.join(task, class, policy, now)?;
+        let why = if policy.is_some() { Enqueue::New } else { Enqueue::Migrate };
+        Ok(self.make_runnable(task, class, why))
+    }
+
+    fn make_runnable(&mut self, task: TaskIndex, class: u8, why: Enqueue) -> Verdict {
         let mut nodes = self.key.nodes();
         if let Some(node) = nodes.get_mut(task) {
             node.standing = Standing::Runnable;
         }
-        let why = if policy.is_some() { Enqueue::New } else { Enqueue::Migrate };
         self.classes.enqueue(class, &mut nodes, task, why, self.clock);
         self.runnable = self.runnable.saturating_add(1);
-        Ok(self.after_enqueue(task, class))
+        self.after_enqueue(task, class)
     }
 
     /// Takes a task in, asleep.

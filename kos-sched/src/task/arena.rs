@@ -139,6 +139,12 @@ impl<'s> Arena<'s> {
         }
     }
 
+    /// The id of the task that has slot `task` now, or had it last.
+    pub(crate) fn id(&self, task: TaskIndex) -> Option<TaskId> {
+        let slot = self.slots.get(task.as_usize())?;
+        Some(TaskId::new(task, slot.generation.load(Ordering::Relaxed)))
+    }
+
     /// The slot of `task`, unless it was a stale id a moment ago. The answer lasts as long as the caller keeps the task from
     /// being reaped.
     #[must_use]
@@ -178,6 +184,11 @@ impl<'s> Ownership<'s> {
     #[must_use]
     pub const fn id(&self) -> QueueId {
         QueueId(self.id)
+    }
+
+    /// Whether it is a key of `arena`.
+    pub(crate) fn opens(&self, arena: &Arena<'_>) -> bool {
+        core::ptr::eq(self.slots, arena.slots)
     }
 
     /// Access to the nodes that the queue owns.
@@ -333,6 +344,12 @@ impl Detached<'_> {
     /// Its slot.
     #[must_use]
     pub const fn index(&self) -> TaskIndex {
+        self.task
+    }
+
+    /// Makes it nobody's: whoever comes first may claim it.
+    pub(crate) fn loosen(self) -> TaskIndex {
+        self.slot.owner.store(LOOSE, Ordering::Release);
         self.task
     }
 

@@ -58,9 +58,22 @@ impl<'s> FreeSlots<'s> {
             Ok(task) => task,
             Err((node, _)) => return Err(node),
         };
+        self.put(task);
+        Ok(())
+    }
+
+    /// Takes the slot of a task that is gone and that nobody has; false if somebody has it.
+    pub(crate) fn reclaim(&mut self, task: TaskIndex) -> bool {
+        let claimed = self.key.nodes().claim(task);
+        if claimed {
+            self.put(task);
+        }
+        claimed
+    }
+
+    fn put(&mut self, task: TaskIndex) {
         self.key.retire(task);
         self.list.push_back(&mut self.key.nodes(), task);
         self.count += 1;
-        Ok(())
     }
 }

@@ -6,6 +6,7 @@ mod attr;
 mod free;
 mod id;
 pub(crate) mod node;
+pub(crate) mod state;
 
 pub use arena::{Arena, Detached, Nodes, Ownership, QueueId, Slot, View};
 pub use attr::{DlParams, Nice, Policy, RtPriority};

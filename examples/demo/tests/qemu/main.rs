@@ -14,6 +14,5 @@ mod boots;
 mod children;
 mod guests;
 mod reds;
-mod smp;
 mod support;
 mod tiny;

@@ -1,0 +1,42 @@
+//! Every order in which two or three CPUs can come, tried by loom: `RUSTFLAGS="--cfg loom" cargo test -p kos-sched --lib models`.
+//!
+//! | model | what could go wrong | the bug that it must find |
+//! |---|---|---|
+//! | [`state`]: wait/wake | a wake comes between the look and the sleep | a waker sees no sleeper and leaves no permit |
+//! | [`state`]: permit | an early wake is forgotten | permit and announcement in two steps |
+//! | [`state`]: wake/timeout | both enqueue the task | a timeout that does not look |
+//! | [`wake_list`] | a woken task is lost or taken twice | taken in two steps |
+//! | [`doorbell`]: kick bit | a kick is swallowed by one that was delivered | the bit is cleared after the look |
+//! | [`doorbell`]: idle entry | a CPU halts beside its work | no look before the halt |
+//!
+//! Each model runs the code of this crate, with loom's atomics in place of the processor's (`atomic`). Schedules with more
+//! than [`PREEMPTIONS`] preemptions are left out.
+//!
+//! Source: Norris and Demsky, CDSchecker (OOPSLA 2013), which loom implements.
+
+mod doorbell;
+mod state;
+mod wake_list;
+
+use std::panic;
+
+use crate::seeded::{Bug, seed};
+
+/// Preemptions of a schedule at most: most bugs need one or two (Musuvathi and Qadeer, CHESS, 2007).
+const PREEMPTIONS: usize = 3;
+
+/// Runs `model` in every schedule.
+fn explore(model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(PREEMPTIONS);
+    builder.max_branches = 50_000;
+    builder.check(model);
+}
+
+/// Panics unless some schedule of `model` fails with `bug` in.
+fn must_find(bug: Bug, model: impl Fn() + Sync + Send + panic::UnwindSafe + 'static) {
+    seed(Some(bug));
+    let found = panic::catch_unwind(move || explore(model));
+    seed(None);
+    assert!(found.is_err(), "{bug:?} was not found");
+}

@@ -1,0 +1,61 @@
+//! Bugs that the loom models must find: without them nobody knows that a model can fail. In any other build there are none.
+
+/// A bug that can be put in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bug {
+    /// A waker that sees no sleeper leaves without a trace.
+    NoWaiterNoPermit,
+    /// A permit is looked for, then the sleep is announced: one that comes between is lost.
+    PermitThenAnnounce,
+    /// A timeout wakes without looking whether somebody else did.
+    TimeoutUnchecked,
+    /// A wake list is read, then emptied.
+    TakenInTwoSteps,
+    /// A task runs elsewhere before its CPU has left it.
+    OnCpuIgnored,
+    /// The kick bit is cleared after the work was looked for.
+    KickClearedLate,
+    /// A CPU halts without another look for work.
+    HaltUnchecked,
+    /// Affinity is looked at before the lock only.
+    AffinityUnchecked,
+    /// A zombie is there before its CPU has left its stack.
+    ZombieEarly,
+    /// Who joins looks for the zombie before he is registered.
+    JoinUnregistered,
+    /// A waker does not look whether the CPU has gone.
+    OfflineUnchecked,
+}
+
+/// Whether `bug` is in.
+#[cfg(not(loom))]
+#[inline]
+pub(crate) const fn seeded(_: Bug) -> bool {
+    false
+}
+
+#[cfg(all(test, loom))]
+pub(crate) use under_loom::seed;
+#[cfg(loom)]
+pub(crate) use under_loom::seeded;
+
+#[cfg(loom)]
+mod under_loom {
+    use super::Bug;
+    use core::cell::Cell;
+
+    std::thread_local! {
+        // The threads of a model take turns on the thread that runs it.
+        static SEEDED: Cell<Option<Bug>> = const { Cell::new(None) };
+    }
+
+    pub(crate) fn seeded(bug: Bug) -> bool {
+        SEEDED.get() == Some(bug)
+    }
+
+    /// Puts `bug` in, for the models that this thread runs.
+    #[cfg(test)]
+    pub(crate) fn seed(bug: Option<Bug>) {
+        SEEDED.set(bug);
+    }
+}

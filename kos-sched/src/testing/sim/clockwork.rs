@@ -1,12 +1,14 @@
 //! [`Clockwork`]: what happens next. Two parts, for their sizes differ: each CPU has one alarm, which moves at every decision
-//! (a tournament tree: no stale entries); everything else is a heap.
+//! (a tournament tree: no stale entries); everything else is a
+//! queue by time.
 //!
-//! Simultaneous things come in a fixed order: CPUs by number, then the rest in the order in which it was asked for.
+//! Simultaneous things come in a fixed order: first what was asked for, in that order, then alarms by the number of the CPU. So
+//! a timer that ends a sleep rings when the engine knows that the sleep is over.
 
-use alloc::collections::BinaryHeap;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::cmp::Reverse;
+
+use super::radix::RadixHeap;
 
 /// No alarm.
 pub(super) const NEVER: u64 = u64::MAX;
@@ -28,20 +30,18 @@ pub(super) enum Event {
 #[derive(Debug)]
 pub(super) struct Clockwork {
     alarms: Tournament,
-    heap: BinaryHeap<Reverse<(u64, u64, Event)>>,
-    asked: u64,
+    queue: RadixHeap<Event>,
 }
 
 impl Clockwork {
     pub(super) fn new(cpus: u32) -> Self {
-        Self { alarms: Tournament::new(cpus as usize), heap: BinaryHeap::new(), asked: 0 }
+        Self { alarms: Tournament::new(cpus as usize), queue: RadixHeap::new() }
     }
 
     /// Lets `event` happen at `at`; never at [`NEVER`].
     pub(super) fn push(&mut self, at: u64, event: Event) {
         if at != NEVER {
-            self.asked += 1;
-            self.heap.push(Reverse((at, self.asked, event)));
+            self.queue.push(at, event);
         }
     }
 
@@ -53,14 +53,14 @@ impl Clockwork {
     /// Takes what happens next, if it happens before `until`. An alarm stays until it is moved.
     pub(super) fn pop(&mut self, until: u64) -> Option<(u64, Event)> {
         let (cpu, alarm) = self.alarms.first();
-        let queued = self.heap.peek().map_or(NEVER, |Reverse((at, ..))| *at);
+        let queued = self.queue.next_at().unwrap_or(NEVER);
         if alarm.min(queued) >= until {
             return None;
         }
-        if alarm <= queued {
+        if alarm < queued {
             return Some((alarm, Event::Alarm(cpu)));
         }
-        self.heap.pop().map(|Reverse((at, _, event))| (at, event))
+        self.queue.pop()
     }
 }
 
@@ -116,9 +116,9 @@ mod tests {
         let mut rng = Rng::new(7);
         let mut clockwork = Clockwork::new(5);
         let mut alarms = [NEVER; 5];
-        let mut waiting = Vec::new();
+        let (mut waiting, mut now) = (Vec::new(), 0);
         for _ in 0..2000 {
-            let task = number(rng.index(50));
+            let task = now + number(rng.index(50));
             let at = u64::from(task);
             if rng.chance(1, 2) {
                 let cpu = rng.index(5);
@@ -133,15 +133,17 @@ mod tests {
             if rng.chance(1, 2) || least == NEVER {
                 continue;
             }
+            now = u32::try_from(least).unwrap();
             match clockwork.pop(NEVER).unwrap() {
                 (at, Event::Alarm(cpu)) => {
                     assert_eq!((at, alarms.iter().position(|key| *key == at)), (least, Some(cpu as usize)));
+                    assert!(waiting.iter().all(|waits| *waits > at), "alarms come last");
                     alarms[cpu as usize] = NEVER;
                     clockwork.set_alarm(cpu, NEVER);
                 }
                 (at, event) => {
                     assert!(at == least && matches!(event, Event::Awake(task) if u64::from(task) == at));
-                    assert!(alarms.iter().all(|alarm| *alarm > at), "alarms come first");
+                    assert!(alarms.iter().all(|alarm| *alarm >= at));
                     waiting.remove(0);
                 }
             }

@@ -15,6 +15,7 @@ mod engine;
 pub mod oracle;
 pub mod plot;
 mod queues;
+mod radix;
 mod record;
 mod rng;
 mod subject;

@@ -143,7 +143,7 @@ impl<C: ClassSet + core::fmt::Debug> Subject for Queues<'_, C> {
         Ok(id)
     }
 
-    fn block(&mut self, cpu: CpuId, now: Instant) {
+    fn block(&mut self, cpu: CpuId, _: Option<Instant>, now: Instant) {
         let queue = &mut self.queues[cpu.as_usize()];
         let Some(task) = queue.current() else { return };
         let _ = queue.dequeue(task, now);

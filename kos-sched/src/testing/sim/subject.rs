@@ -23,8 +23,9 @@ pub trait Subject: fmt::Debug {
         now: Instant,
     ) -> Result<TaskId, AttrError>;
 
-    /// The running task of `cpu` goes to sleep.
-    fn block(&mut self, cpu: CpuId, now: Instant);
+    /// The running task of `cpu` goes to sleep, until it is woken or until `until`. Who has timers of his own wakes it then by
+    /// himself; who has not, in [`sleep_ends`](Self::sleep_ends).
+    fn block(&mut self, cpu: CpuId, until: Option<Instant>, now: Instant);
 
     /// The running task of `cpu` ends.
     fn exit(&mut self, cpu: CpuId, now: Instant);
@@ -34,6 +35,11 @@ pub trait Subject: fmt::Debug {
 
     /// A sleeping task is to run again.
     fn wake(&mut self, cpu: CpuId, task: TaskId, now: Instant);
+
+    /// The time has come up to which `task` sleeps on `cpu`.
+    fn sleep_ends(&mut self, cpu: CpuId, task: TaskId, now: Instant) {
+        self.wake(cpu, task, now);
+    }
 
     /// Gives a task another policy.
     ///

@@ -135,7 +135,7 @@ impl<'w, S: Subject> Sim<'w, S> {
             Event::Awake(task) => {
                 // The timer that ends a sleep is the one of the CPU on which it began.
                 let cpu = self.tasks[task as usize].cpu;
-                self.wake(cpu, task, watch);
+                self.wake(cpu, task, S::sleep_ends, watch);
                 return Ok(cpu);
             }
         }
@@ -181,14 +181,20 @@ impl<'w, S: Subject> Sim<'w, S> {
         self.tell(&Happening::Started { task, policy: spec.policy, mask: spec.mask }, watch);
     }
 
-    /// Wakes a task that sleeps for whatever reason.
-    fn wake(&mut self, cpu: u32, task: u32, watch: &mut [&mut dyn Observer]) {
+    /// Wakes a task that sleeps for whatever reason; by `how`.
+    fn wake(
+        &mut self,
+        cpu: u32,
+        task: u32,
+        how: impl FnOnce(&mut S, CpuId, TaskId, Instant),
+        watch: &mut [&mut dyn Observer],
+    ) {
+        let now = self.instant();
         let live = &mut self.tasks[task as usize];
         live.state = State::Ready;
         self.totals.wakes += 1;
         if let Some(id) = live.id {
-            let now = self.instant();
-            self.subject.wake(CpuId::new(cpu), id, now);
+            how(&mut self.subject, CpuId::new(cpu), id, now);
         }
         self.tell(&Happening::Woken { task }, watch);
     }
@@ -200,10 +206,13 @@ impl<'w, S: Subject> Sim<'w, S> {
 
     /// The time on the scheduler's clock.
     fn instant(&self) -> Instant {
-        self.config
-            .clock
-            .checked_add_duration(Duration::from_ticks(self.now))
-            .unwrap_or(Instant::from_ticks(u64::MAX))
+        self.instant_of(self.now)
+    }
+
+    /// What the scheduler's clock shows at `at`, in nanoseconds from the beginning.
+    fn instant_of(&self, at: u64) -> Instant {
+        let shown = self.config.clock.checked_add_duration(Duration::from_ticks(at));
+        shown.unwrap_or(Instant::from_ticks(u64::MAX))
     }
 
     /// What `at` on the scheduler's clock is from the beginning; a time in the past is now.

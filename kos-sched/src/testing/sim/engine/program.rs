@@ -59,9 +59,8 @@ impl<S: Subject> Sim<'_, S> {
                 if live.left == 0 { Step::Next } else { Step::Stop }
             }
             Op::Sleep(span) => {
-                let length = span.draw(&mut live.rng);
-                self.clockwork.push(now.saturating_add(length), Event::Awake(task));
-                self.block(cpu, task, State::Asleep)
+                let until = now.saturating_add(span.draw(&mut live.rng));
+                self.sleep(cpu, task, until)
             }
             Op::Wait(event) => self.wait(cpu, task, event),
             Op::Signal(event) => self.signal(cpu, event, watch),
@@ -101,9 +100,18 @@ impl<S: Subject> Sim<'_, S> {
         }
     }
 
+    /// `task` sleeps until `until`.
+    fn sleep(&mut self, cpu: u32, task: u32, until: u64) -> Step {
+        self.clockwork.push(until, Event::Awake(task));
+        self.tasks[task as usize].state = State::Asleep;
+        self.subject.block(CpuId::new(cpu), Some(self.instant_of(until)), self.instant());
+        self.pause(task)
+    }
+
+    /// `task` sleeps until it is woken.
     fn block(&mut self, cpu: u32, task: u32, state: State) -> Step {
         self.tasks[task as usize].state = state;
-        self.subject.block(CpuId::new(cpu), self.instant());
+        self.subject.block(CpuId::new(cpu), None, self.instant());
         self.pause(task)
     }
 
@@ -126,7 +134,7 @@ impl<S: Subject> Sim<'_, S> {
     fn signal(&mut self, cpu: u32, event: u32, watch: &mut [&mut dyn Observer]) -> Step {
         let waiters = &mut self.events[event as usize];
         match waiters.queue.pop_front() {
-            Some(task) => self.wake(cpu, task, watch),
+            Some(task) => self.wake(cpu, task, S::wake, watch),
             None => waiters.count += 1,
         }
         Step::Next
@@ -136,7 +144,7 @@ impl<S: Subject> Sim<'_, S> {
         let sleeper = self.find(task, who);
         let live = &mut self.tasks[sleeper as usize];
         match live.state {
-            State::Parked => self.wake(cpu, sleeper, watch),
+            State::Parked => self.wake(cpu, sleeper, S::wake, watch),
             _ => live.permit = live.id.is_some(),
         }
         Step::Next
@@ -165,8 +173,7 @@ impl<S: Subject> Sim<'_, S> {
         if next <= now {
             return Step::Next;
         }
-        self.clockwork.push(next, Event::Awake(task));
-        self.block(cpu, task, State::Asleep)
+        self.sleep(cpu, task, next)
     }
 
     fn set_policy(

@@ -1,4 +1,4 @@
-//! [`chrome`]: the trace-event format that `chrome://tracing` and Perfetto show.
+//! [`write_chrome`]: the trace-event format that `chrome://tracing` and Perfetto show.
 //!
 //! Source: Trace Event Format, Google. A CPU is a thread of process 0; times are microseconds, here with three digits after the
 //! point.
@@ -13,7 +13,7 @@ use super::text;
 ///
 /// # Errors
 /// Those of `out`.
-pub fn chrome(out: &mut impl Write, load: &Workload, trace: &Trace) -> Result {
+pub fn write_chrome(out: &mut impl Write, load: &Workload, trace: &Trace) -> Result {
     out.write_str("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n")?;
     out.write_str(
         "{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":0,\"tid\":0,\"args\":{\"name\":\"kos-sched\"}}",

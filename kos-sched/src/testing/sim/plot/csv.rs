@@ -1,4 +1,4 @@
-//! [`csv`]: the slices as a table.
+//! [`write_csv`]: the slices as a table.
 
 use core::fmt::{Result, Write};
 
@@ -11,7 +11,7 @@ use super::text;
 ///
 /// # Errors
 /// Those of `out`.
-pub fn csv(out: &mut impl Write, load: &Workload, trace: &Trace) -> Result {
+pub fn write_csv(out: &mut impl Write, load: &Workload, trace: &Trace) -> Result {
     out.write_str("cpu,task,name,start_ns,end_ns,why\r\n")?;
     for slice in trace.slices() {
         let why = match slice.why {

@@ -1,13 +1,13 @@
-//! Writers for a [`Trace`]: [`csv`], [`svg`], [`chrome`]. Whole numbers only, so that the files are equal wherever they are made.
+//! Writers for a [`Trace`](super::Trace): [`write_csv`], [`write_svg`], [`write_chrome`]. Whole numbers only, so that the files are equal wherever they are made.
 
 mod chrome;
 mod csv;
 mod svg;
 mod text;
 
-pub use chrome::chrome;
-pub use csv::csv;
-pub use svg::svg;
+pub use chrome::write_chrome;
+pub use csv::write_csv;
+pub use svg::write_svg;
 
 #[cfg(test)]
 use super::record::Trace;
@@ -48,12 +48,12 @@ mod tests {
     #[test]
     fn csv_quotes_names() {
         let lines = "cpu,task,name,start_ns,end_ns,why\r\n0,0,\"a<\"\"b\"\",\n\\&'.0\",0,1500,blocked\r\n";
-        assert!(written(csv).starts_with(lines), "{}", written(csv));
+        assert!(written(write_csv).starts_with(lines), "{}", written(write_csv));
     }
 
     #[test]
     fn chrome_trace_is_one_json_object_with_a_slice_an_event() {
-        let json = written(chrome);
+        let json = written(write_chrome);
         assert!(json.contains(
             r#"{"name":"a<\"b\",\n\\&'.1","cat":"run","ph":"X","pid":0,"tid":1,"ts":1.250,"dur":1998.753"#
         ));
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn svg_escapes_names_and_has_a_lane_a_cpu() {
-        let svg = written(svg);
+        let svg = written(write_svg);
         assert!(svg.starts_with("<svg xmlns=") && svg.ends_with("</svg>\n"));
         assert!(svg.contains("a&lt;&quot;b&quot;,&#10;\\&amp;&apos;.1"));
         assert!(svg.contains(">CPU 0<") && svg.contains(">CPU 1<") && svg.contains("5 ms<"));

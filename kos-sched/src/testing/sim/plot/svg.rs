@@ -1,4 +1,4 @@
-//! [`svg`]: a Gantt chart: a lane for each CPU, a colour for each task, an axis of time, a legend.
+//! [`write_svg`]: a Gantt chart: a lane for each CPU, a colour for each task, an axis of time, a legend.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -24,7 +24,7 @@ const NAMED: usize = 48;
 ///
 /// # Errors
 /// Those of `out`.
-pub fn svg(out: &mut impl Write, load: &Workload, trace: &Trace) -> Result {
+pub fn write_svg(out: &mut impl Write, load: &Workload, trace: &Trace) -> Result {
     let tasks: BTreeSet<u32> = trace.slices().iter().map(|slice| slice.task).collect();
     let lanes = TOP + u64::from(trace.cpus()) * LANE;
     let columns = (WIDTH / ENTRY.0).max(1);

@@ -29,7 +29,9 @@ fn run<C: ClassSet + core::fmt::Debug>(
     let queues = Queues::new(config.cpus, &mut slots, |_| classes());
     let mut sim = Sim::new(config, load, queues).unwrap();
     let totals = sim.run(until, watch).unwrap();
-    sim.subject().check().unwrap();
+    if load.tasks.len() < 10_000 {
+        sim.subject().check().unwrap();
+    }
     totals
 }
 

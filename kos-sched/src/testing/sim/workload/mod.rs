@@ -4,6 +4,7 @@
 //! [`generate`] makes the usual shapes.
 
 pub mod generate;
+mod scenario;
 
 use alloc::format;
 use alloc::string::String;
@@ -13,6 +14,7 @@ use crate::cpu::{CpuMask, CpuSet};
 use crate::task::Policy;
 
 use super::rng::Rng;
+pub use scenario::{SCENARIOS, Scenario};
 
 /// A set of simulated CPUs.
 pub type Mask = CpuMask<16>;

@@ -19,6 +19,25 @@ use crate::task::Policy;
 /// Bits after the point.
 const POINT: u32 = 40;
 
+/// Weights of nice -20 to 19 and, last, of [`Policy::Idle`]. Source: Linux, `sched_prio_to_weight`.
+const WEIGHTS: [u32; 41] = [
+    88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949, 11916, 9548, 7620, 6100, 4904, 3906, 3121,
+    2501, 1991, 1586, 1277, 1024, 820, 655, 526, 423, 335, 272, 215, 172, 137, 110, 87, 70, 56, 45, 36, 29,
+    23, 18, 15, 3,
+];
+
+/// The weight of a fair task; other tasks have none.
+#[must_use]
+pub fn weight(policy: &Policy) -> Option<u32> {
+    match policy {
+        Policy::Fair { nice, .. } | Policy::Batch(nice) => {
+            WEIGHTS.get(usize::from(nice.get().wrapping_add(20).unsigned_abs())).copied()
+        }
+        Policy::Idle => WEIGHTS.last().copied(),
+        _ => None,
+    }
+}
+
 /// What a task is to the fluid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Part {
@@ -43,7 +62,6 @@ struct Task {
 /// The fluid schedule beside the real one.
 #[derive(Debug)]
 pub struct Fluid {
-    weigh: fn(Policy) -> Option<u32>,
     tasks: Vec<Task>,
     ghosts: Vec<u32>,
     /// Virtual time: nanoseconds for each unit of weight.
@@ -57,11 +75,10 @@ pub struct Fluid {
 }
 
 impl Fluid {
-    /// For the tasks of `load`, of which `weigh` tells the weights; without one a task is not fair and does not take part.
+    /// For the tasks of `load`. Those of other classes do not take part.
     #[must_use]
-    pub fn new(load: &Workload, weigh: fn(Policy) -> Option<u32>) -> Self {
+    pub fn new(load: &Workload) -> Self {
         Self {
-            weigh,
             tasks: vec![Task::default(); load.tasks.len()],
             ghosts: Vec::new(),
             virt: 0,
@@ -78,14 +95,15 @@ impl Fluid {
         (whole(self.highest.0), whole(self.lowest.0))
     }
 
-    /// Lags may be from -`behind` to `ahead` nanoseconds.
+    /// A task may be owed `owed` nanoseconds, and have `advance` nanoseconds in advance.
     ///
     /// # Errors
     /// [`Breach::Lag`], the worst.
-    pub fn verdict(&self, ahead: u64, behind: u64) -> Result<(), Breach> {
-        for ((lag, task, at), bound) in [(self.highest, ahead), (self.lowest, behind)] {
-            if lag.unsigned_abs() > u128::from(bound) << POINT {
-                return Err(Breach::Lag { task, lag: whole(lag), at, bound });
+    pub fn verdict(&self, owed: u64, advance: u64) -> Result<(), Breach> {
+        for ((lag, task, at), bound) in [(self.highest, owed), (self.lowest, advance)] {
+            let lag = whole(lag);
+            if lag.unsigned_abs() > bound {
+                return Err(Breach::Lag { task, lag, at, bound });
             }
         }
         Ok(())
@@ -172,14 +190,14 @@ impl Fluid {
 
     /// Gives `task` another weight; its lag stays.
     fn weigh(&mut self, task: u32, policy: Policy) {
-        let (lag, weight) = (self.lag(task as usize), (self.weigh)(policy).unwrap_or(0).into());
+        let (lag, new) = (self.lag(task as usize), weight(&policy).unwrap_or(0).into());
         let changed = &mut self.tasks[task as usize];
         if changed.part == Part::None {
-            changed.weight = weight;
+            changed.weight = new;
             return;
         }
-        self.weight += weight - changed.weight;
-        (changed.weight, changed.lag, changed.origin) = (weight, lag, self.virt);
+        self.weight += new - changed.weight;
+        (changed.weight, changed.lag, changed.origin) = (new, lag, self.virt);
     }
 
     fn note(&mut self, task: u32, now: u64) {
@@ -240,14 +258,16 @@ impl Observer for Fluid {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::Nice;
 
-    /// Two tasks of weights 1 and 3, of which the first has just run for 400 ns.
+    /// Two tasks of weights 15 and 45, of which the first has just run for 400 ns.
     fn watched() -> Fluid {
         let mut load = Workload::new(1);
         let program = load.program("p", &[]);
-        load.task(program, Policy::Idle);
-        load.task(program, Policy::NORMAL);
-        let mut fluid = Fluid::new(&load, |policy| Some(if policy == Policy::Idle { 1 } else { 3 }));
+        for nice in [19, 14] {
+            load.task(program, Policy::Batch(Nice::new(nice).unwrap()));
+        }
+        let mut fluid = Fluid::new(&load);
         for (task, spec) in (0..).zip(&load.tasks) {
             fluid.see(0, &Happening::Started { task, policy: spec.policy, mask: 0 });
         }
@@ -274,13 +294,13 @@ mod tests {
         fluid.flow(1200);
         assert_eq!([whole(fluid.lag(0)), whole(fluid.lag(1))], [-100, 100], "the ghost gets its quarter");
         fluid.flow(2000);
-        assert_eq!((fluid.weight, whole(fluid.lag(1))), (3, 0), "caught up at 1600");
+        assert_eq!((fluid.weight, whole(fluid.lag(1))), (45, 0), "caught up at 1600");
         fluid.see(2000, &Happening::Woken { task: 0 });
         fluid.see(2400, &Happening::Leaves { cpu: 0, task: 1, since: 400, why: Left::Preempted });
         assert_eq!([whole(fluid.lag(0)), whole(fluid.lag(1))], [100, -100]);
         fluid.see(2400, &Happening::Runs { cpu: 0, task: 0 });
         fluid.see(2420, &Happening::Leaves { cpu: 0, task: 0, since: 2400, why: Left::Blocked });
-        assert_eq!((fluid.sum(), fluid.weight), (0, 3), "who leaves with a claim leaves at once");
+        assert_eq!((fluid.sum(), fluid.weight), (0, 45), "who leaves with a claim leaves at once");
         fluid.see(2420, &Happening::Woken { task: 0 });
         assert_eq!((whole(fluid.lag(0)), fluid.sum()), (85, 0), "and brings it back");
     }

@@ -26,7 +26,7 @@ pub use accounts::Accounts;
 pub use affinity::Affinity;
 pub use conservation::Conservation;
 pub use deadlines::Deadlines;
-pub use fluid::Fluid;
+pub use fluid::{Fluid, weight};
 pub use shares::Shares;
 pub use waiting::Waiting;
 

@@ -1,10 +1,11 @@
 //! Whole simulations: the shipping classes satisfy the oracles, wrong ones do not, and every run can be repeated.
 
 mod engine;
+mod fair;
 
 use alloc::vec::Vec;
 
-use crate::class::{ClassSet, Idle, Rt, Stop};
+use crate::class::{ClassSet, Fair, Idle, Rt, Stop};
 use crate::task::Slot;
 use crate::{Duration, Policy, RtPriority};
 
@@ -38,6 +39,11 @@ fn run<C: ClassSet + core::fmt::Debug>(
 /// Real-time classes only.
 fn rt() -> (Stop, (Rt, (Idle, ()))) {
     (Stop::new(), (Rt::new(), (Idle::new(), ())))
+}
+
+/// The usual classes.
+fn usual() -> (Stop, (Rt, (Fair, (Idle, ())))) {
+    (Stop::new(), (Rt::new(), (Fair::new(), (Idle::new(), ()))))
 }
 
 fn round_robin(priority: u8, quantum_ms: u64) -> Policy {

@@ -41,8 +41,10 @@ fn rt() -> (Stop, (Rt, (Idle, ()))) {
     (Stop::new(), (Rt::new(), (Idle::new(), ())))
 }
 
+type Usual = (Stop, (Rt, (Fair, (Idle, ()))));
+
 /// The usual classes.
-fn usual() -> (Stop, (Rt, (Fair, (Idle, ())))) {
+fn usual() -> Usual {
     (Stop::new(), (Rt::new(), (Fair::new(), (Idle::new(), ()))))
 }
 

@@ -73,8 +73,8 @@ pub const SCENARIOS: &[Scenario] = &[
 ];
 
 fn hogs(cpus: u32, _: u64) -> Workload {
-    let policies = [-5, 0, 5].map(|nice| generate::fair(nice, Policy::SLICE));
-    generate::hogs(cpus, &policies.repeat(cpus as usize))
+    let policies = [-5, 0, 5].map(|nice| [generate::fair(nice, Policy::SLICE)].repeat(cpus as usize));
+    generate::hogs(cpus, &policies.concat())
 }
 
 fn periodic(cpus: u32, seed: u64) -> Workload {

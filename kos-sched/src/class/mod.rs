@@ -3,6 +3,7 @@
 //! | class | policy | order |
 //! |---|---|---|
 //! | [`Stop`] | `Stop` | as they came |
+//! | [`Deadline`] | `Deadline` | earliest deadline, within budgets |
 //! | [`Rt`] | `Fifo`, `RoundRobin` | priority, then as they came |
 //! | [`Fair`] | `Fair`, `Batch`, `Idle` | earliest eligible virtual deadline |
 //! | [`Idle`] | `IdleThread` | in turn |
@@ -11,12 +12,14 @@
 //! class keeps the tasks that joined it apart by its own containers and changes only nodes of its own tasks. All of this
 //! directory is safe code: a wrong class gives a wrong order, never a wrong memory access.
 
+mod deadline;
 mod fair;
 mod idle;
 mod rt;
 mod set;
 mod stop;
 
+pub use deadline::Deadline;
 pub use fair::Fair;
 pub use idle::Idle;
 pub use rt::Rt;

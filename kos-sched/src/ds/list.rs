@@ -112,7 +112,7 @@ impl List {
     }
 
     /// The nodes from first to last.
-    pub fn iter(&self, n: &Nodes<'_>) -> impl Iterator<Item = TaskIndex> {
+    pub fn iter(&self, n: &Nodes<'_>) -> impl Iterator<Item = TaskIndex> + Clone {
         core::iter::successors(self.front(), |&task| self.next(n, task)).take(n.capacity())
     }
 

@@ -22,5 +22,5 @@ pub use stack::HeapStack;
 
 /// The body of each fuzz target: decodes bytes into operations, compares model and subject after each.
 pub mod fuzz {
-    pub use super::policy::ops_fair;
+    pub use super::policy::{ops_deadline, ops_fair};
 }

@@ -138,7 +138,7 @@ impl<O: Order> Tree<O> {
     }
 
     /// The nodes in order.
-    pub fn iter(&self, n: &Nodes<'_>) -> impl Iterator<Item = TaskIndex> {
+    pub fn iter(&self, n: &Nodes<'_>) -> impl Iterator<Item = TaskIndex> + Clone {
         core::iter::successors(self.first(), |&task| self.next(n, task)).take(n.capacity())
     }
 

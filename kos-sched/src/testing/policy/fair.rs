@@ -56,7 +56,7 @@ impl Model {
     /// Who competes: the current task and delayed ones included.
     pub(super) fn fair_members(&self) -> impl Iterator<Item = usize> {
         (0..self.tasks.len()).filter(|&task| {
-            rank(&self.tasks[task].policy) == 2
+            rank(&self.tasks[task].policy) == 3
                 && matches!(self.tasks[task].place, Place::Runnable | Place::Kept)
         })
     }

@@ -3,6 +3,7 @@
 
 use alloc::vec::Vec;
 
+use super::deadline::DeadlineTask;
 use super::fair::FairTask;
 use crate::class::{Dequeued, Verdict};
 use crate::{Instant, Policy};
@@ -30,6 +31,7 @@ pub struct Task {
     /// What is left of a round-robin quantum.
     quantum_left: u64,
     pub(super) fair: FairTask,
+    pub(super) deadline: DeadlineTask,
 }
 
 /// A queue, naively.
@@ -47,13 +49,23 @@ pub struct Model {
     pub(super) compare_at: u64,
 }
 
+/// Why a task becomes runnable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    New,
+    Wake,
+    /// From another queue, or with other parameters.
+    Move,
+}
+
 /// The position of a policy's class.
 pub(super) fn rank(policy: &Policy) -> u8 {
     match policy {
         Policy::Stop => 0,
-        Policy::Fifo(_) | Policy::RoundRobin(..) => 1,
-        Policy::Fair { .. } | Policy::Batch(_) | Policy::Idle => 2,
-        _ => 3,
+        Policy::Deadline(_) => 1,
+        Policy::Fifo(_) | Policy::RoundRobin(..) => 2,
+        Policy::Fair { .. } | Policy::Batch(_) | Policy::Idle => 3,
+        _ => 4,
     }
 }
 
@@ -81,6 +93,7 @@ impl Model {
             turn: 0,
             quantum_left: 0,
             fair: FairTask::default(),
+            deadline: DeadlineTask::default(),
         };
         Self {
             tasks: alloc::vec![task; slots],
@@ -122,22 +135,22 @@ impl Model {
     }
 
     fn is_fair(&self, task: usize) -> bool {
-        self.rank_of(task) == 2
+        self.rank_of(task) == 3
     }
 
     /// A new task in the free slot `task`.
     pub fn admit(&mut self, task: usize, policy: Policy, now: u64) -> Verdict {
         self.update(now);
-        self.tasks[task].fair = FairTask::default();
+        self.forget(task);
         self.adopt(task, policy);
-        self.start(task, false)
+        self.start(task, Start::New)
     }
 
     /// `task` sleeps and is woken.
     pub fn enqueue(&mut self, task: usize, now: u64) -> Verdict {
         self.update(now);
-        if self.tasks[task].place == Place::Loose {
-            return self.start(task, false);
+        if self.tasks[task].place == Place::Loose || self.is_deadline(task) {
+            return self.start(task, Start::Wake);
         }
         if self.lag_is_gone(task) {
             self.take_out(task, Some(0));
@@ -160,7 +173,10 @@ impl Model {
             return Dequeued::Delayed;
         }
         self.stop(task);
-        self.tasks[task].place = Place::Loose;
+        if self.is_deadline(task) {
+            self.tasks[task].place = Place::Kept;
+            return Dequeued::Delayed;
+        }
         Dequeued::Done
     }
 
@@ -168,7 +184,7 @@ impl Model {
     pub fn migrate(&mut self, task: usize, now: u64) -> Verdict {
         self.update(now);
         self.stop(task);
-        self.start(task, true)
+        self.start(task, Start::Move)
     }
 
     /// `task` is taken out for ever.
@@ -185,16 +201,16 @@ impl Model {
         let same_class = rank(&policy) == self.rank_of(task);
         self.stop(task);
         if !same_class {
-            self.tasks[task].fair = FairTask::default();
+            self.forget(task);
         }
         self.adopt(task, policy);
         if place != Place::Runnable {
-            self.tasks[task].place = Place::Loose;
+            self.tasks[task].place = if self.is_deadline(task) { Place::Kept } else { Place::Loose };
             return self.pending;
         }
         self.current = if was_current { None } else { self.current };
         let asked = self.pending;
-        let verdict = self.start(task, same_class);
+        let verdict = self.start(task, if same_class { Start::Move } else { Start::New });
         if was_current {
             self.pending = asked;
             self.make_current(task);
@@ -206,6 +222,7 @@ impl Model {
     /// The current task goes back, the best one becomes current.
     pub fn pick(&mut self, now: u64) -> Option<usize> {
         self.put_previous(now);
+        self.refill();
         self.pending = Verdict::Keep;
         loop {
             let task = self.choose()?;
@@ -214,21 +231,28 @@ impl Model {
                 return Some(task);
             }
             self.take_out(task, Some(0));
-            self.tasks[task].place = Place::Loose;
         }
     }
 
     /// The current task goes back.
     pub fn put_previous(&mut self, now: u64) {
         self.update(now);
-        if let Some(task) = self.current.take().filter(|&task| self.rank_of(task) >= 2) {
+        if let Some(task) = self.current.take().filter(|&task| self.rank_of(task) >= 3) {
             self.tasks[task].turn = self.next_turn();
         }
+    }
+
+    /// The queue hears what time it is, and does nothing else.
+    pub fn tell(&mut self, now: u64) {
+        self.update(now);
     }
 
     /// Time passes.
     pub fn charge(&mut self, now: u64) -> Verdict {
         self.update(now);
+        if self.refill() && self.current.is_none_or(|current| self.rank_of(current) >= 1) {
+            let _ = self.ask();
+        }
         self.pending
     }
 
@@ -237,8 +261,9 @@ impl Model {
         self.update(now);
         let task = self.current?;
         match self.rank_of(task) {
-            0 | 1 => self.tasks[task].turn = self.next_turn(),
-            2 => self.tasks[task].fair.yield_slice(),
+            0 | 2 => self.tasks[task].turn = self.next_turn(),
+            1 => self.yield_deadline(task),
+            3 => self.tasks[task].fair.yield_slice(),
             _ => {}
         }
         Some(self.ask())
@@ -247,15 +272,21 @@ impl Model {
     /// When the next charge is due.
     #[must_use]
     pub fn next_event(&self) -> Option<Instant> {
+        let event = self.deadline_event().into_iter().chain(self.turn_ends()).min()?;
+        Some(Instant::from_ticks(event))
+    }
+
+    /// When the turn of the current task ends.
+    fn turn_ends(&self) -> Option<u64> {
         let task = self.current?;
         let delay = match self.rank_of(task) {
-            1 if quantum(&self.tasks[task].policy) != 0 && self.has_equals(task) => {
+            2 if quantum(&self.tasks[task].policy) != 0 && self.has_equals(task) => {
                 self.tasks[task].quantum_left
             }
-            2 if self.fair_members().any(|other| other != task) => self.fair_delay(task),
+            3 if self.fair_members().any(|other| other != task) => self.fair_delay(task),
             _ => return None,
         };
-        Some(Instant::from_ticks(self.clock.checked_add(delay)?))
+        self.clock.checked_add(delay)
     }
 
     fn update(&mut self, now: u64) {
@@ -263,12 +294,15 @@ impl Model {
         self.clock += ran;
         let Some(task) = self.current.filter(|_| ran > 0) else { return };
         let again = match self.rank_of(task) {
-            1 => self.charge_quantum(task, ran),
-            2 => self.charge_fair(task, ran),
-            _ => false,
+            1 => self.charge_deadline(task, ran),
+            2 => Verdict::resched_if(self.charge_quantum(task, ran)),
+            3 => Verdict::resched_if(self.charge_fair(task, ran)),
+            _ => Verdict::Keep,
         };
-        if again {
-            let _ = self.ask();
+        match again {
+            Verdict::Keep => {}
+            Verdict::Resched => _ = self.ask(),
+            throttled => self.pending = throttled,
         }
     }
 
@@ -290,7 +324,7 @@ impl Model {
         self.tasks.iter().enumerate().any(|(index, other)| {
             index != task
                 && other.place == Place::Runnable
-                && self.rank_of(index) == 1
+                && self.rank_of(index) == 2
                 && priority(&other.policy) == priority(&self.tasks[task].policy)
         })
     }
@@ -306,16 +340,26 @@ impl Model {
         let old = self.tasks[task].policy;
         self.tasks[task].policy = policy;
         self.tasks[task].quantum_left = quantum(&policy);
-        if rank(&policy) == 2 {
-            self.tasks[task].fair.reweigh(&old, &policy);
+        match rank(&policy) {
+            1 => self.change_params(task, &old),
+            3 => self.tasks[task].fair.reweigh(&old, &policy),
+            _ => {}
         }
     }
 
+    /// What a class knew of `task` before.
+    fn forget(&mut self, task: usize) {
+        self.tasks[task].fair = FairTask::default();
+        self.tasks[task].deadline = DeadlineTask::default();
+    }
+
     /// `task`, in no queue, becomes runnable.
-    fn start(&mut self, task: usize, keep_request: bool) -> Verdict {
+    fn start(&mut self, task: usize, why: Start) -> Verdict {
         self.tasks[task].turn = self.next_turn();
-        if self.is_fair(task) {
-            self.place_fair(task, keep_request);
+        match self.rank_of(task) {
+            1 => self.start_deadline(task, why == Start::Wake),
+            3 => self.place_fair(task, why == Start::Move),
+            _ => {}
         }
         self.tasks[task].place = Place::Runnable;
         self.ask_if_preempting(task)
@@ -337,8 +381,9 @@ impl Model {
             core::cmp::Ordering::Less => true,
             core::cmp::Ordering::Greater => false,
             core::cmp::Ordering::Equal => match self.rank_of(task) {
-                1 => priority(&self.tasks[task].policy) > priority(&self.tasks[current].policy),
-                2 => self.fair_preempts(task, current),
+                1 => self.deadline_preempts(task, current),
+                2 => priority(&self.tasks[task].policy) > priority(&self.tasks[current].policy),
+                3 => self.fair_preempts(task, current),
                 _ => false,
             },
         };
@@ -355,11 +400,12 @@ impl Model {
 
     fn choose(&self) -> Option<usize> {
         let candidates = || (0..self.tasks.len()).filter(|&task| self.tasks[task].place == Place::Runnable);
-        let before_fair = candidates().filter(|&task| self.rank_of(task) < 2).min_by_key(|&task| {
-            (self.rank_of(task), 99 - priority(&self.tasks[task].policy), self.tasks[task].turn)
-        });
-        let last =
-            || candidates().filter(|&task| self.rank_of(task) > 2).min_by_key(|&task| self.tasks[task].turn);
-        before_fair.or_else(|| self.best_fair()).or_else(last)
+        let first = |rank: u8| {
+            candidates()
+                .filter(|&task| self.rank_of(task) == rank)
+                .min_by_key(|&task| (u8::MAX - priority(&self.tasks[task].policy), self.tasks[task].turn))
+        };
+        let before_fair = first(0).or_else(|| self.earliest()).or_else(|| first(2));
+        before_fair.or_else(|| self.best_fair()).or_else(|| first(4))
     }
 }

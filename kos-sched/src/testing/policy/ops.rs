@@ -1,7 +1,7 @@
 //! Operations, and how bytes say them.
 
 use super::model::Model;
-use crate::task::{Nice, Policy, RtPriority};
+use crate::task::{DlParams, Nice, Policy, RtPriority};
 use crate::time::Duration;
 
 /// One operation. Tasks are named by slot, the one behind the last included.
@@ -60,6 +60,7 @@ impl Delay {
 pub(super) enum Mix {
     Fair,
     Rt,
+    Deadline,
 }
 
 /// Bytes as a source of operations.
@@ -140,6 +141,7 @@ impl<'a> Source<'a> {
                 let quantum = Duration::from_ticks(1_000_000 + (u64::from(self.byte()) << 16));
                 Policy::RoundRobin(self.priority(), quantum)
             }
+            (Mix::Deadline, 2..12) | (_, 14) => Policy::Deadline(self.params()),
             (Mix::Fair, 4) => Policy::Idle,
             (Mix::Fair, 5) => Policy::Batch(self.nice()),
             _ => {
@@ -147,6 +149,18 @@ impl<'a> Source<'a> {
                 Policy::Fair { nice: self.nice(), slice }
             }
         }
+    }
+
+    /// Small shares, so that several fit, and every sixteenth time a large one.
+    fn params(&mut self) -> DlParams {
+        let period = 1_000_000 * (1 + u64::from(self.byte() % 20));
+        let deadline = period - period / 64 * u64::from(self.byte().saturating_sub(128) / 4);
+        let runtime = match self.byte() {
+            large @ 240.. => deadline / 256 * u64::from(large),
+            small => deadline / 1024 * u64::from(small),
+        };
+        let [runtime, deadline, period] = [runtime.max(1_000), deadline, period].map(Duration::from_ticks);
+        DlParams::new(runtime, deadline, period).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Few priorities, so that there are equals.

@@ -2,12 +2,12 @@
 
 use super::model::{Model, Place};
 use super::ops::PolicyOp;
-use crate::class::{Fair, Idle, Rt, Stop};
+use crate::class::{Deadline, Fair, Idle, Rt, Stop};
 use crate::task::{Arena, FreeSlots, Slot, TaskIndex};
-use crate::{Instant, Policy, QueueError, RunQueue};
+use crate::{AttrError, Instant, Policy, QueueError, RunQueue};
 
 /// The classes that the model knows.
-pub type Classes = (Stop, (Rt, (Fair, (Idle, ()))));
+pub type Classes = (Stop, (Deadline, (Rt, (Fair, (Idle, ())))));
 
 /// The queue and its free slots.
 #[derive(Debug)]
@@ -15,6 +15,10 @@ pub struct Subject<'s> {
     /// The queue.
     pub queue: RunQueue<'s, Classes>,
     free: FreeSlots<'s>,
+}
+
+fn is_refusal(error: QueueError) -> bool {
+    matches!(error, QueueError::Attr(AttrError::Admission { .. }))
 }
 
 fn index(task: u32) -> (TaskIndex, usize) {
@@ -30,7 +34,7 @@ impl<'s> Subject<'s> {
     pub fn new(slots: &'s mut [Slot]) -> Self {
         let (arena, free) = Arena::new(slots);
         let key = arena.queue().expect("the first id");
-        let classes = (Stop::new(), (Rt::new(), (Fair::new(), (Idle::new(), ()))));
+        let classes = (Stop::new(), (Deadline::new(), (Rt::new(), (Fair::new(), (Idle::new(), ())))));
         Self { queue: RunQueue::new(key, classes), free }
     }
 
@@ -72,7 +76,10 @@ impl<'s> Subject<'s> {
             panic!("{corruption}");
         }
         assert_eq!(self.queue.current().map(TaskIndex::as_usize), model.current(), "current");
-        assert_eq!(self.queue.load().runnable as usize, model.runnable(), "runnable");
+        let load = self.queue.load();
+        assert_eq!(load.runnable as usize, model.runnable(), "runnable");
+        assert_eq!(load.throttled as usize, model.throttled(), "throttled");
+        assert_eq!(u128::from(load.bandwidth), model.bandwidth(), "bandwidth");
         assert_eq!(self.queue.next_event(), model.next_event(), "next event");
     }
 
@@ -80,8 +87,18 @@ impl<'s> Subject<'s> {
         let Some(task) = self.free.take() else { return };
         let slot = task.index().as_usize();
         assert_eq!(model.place(slot), Some(Place::Free));
-        let verdict = self.queue.admit(task, policy, now);
-        assert_eq!(verdict.ok(), Some(model.admit(slot, policy, now.as_ticks())), "admit");
+        let admitted = model.admits(slot, &policy);
+        match self.queue.admit(task, policy, now) {
+            Ok(verdict) => {
+                assert!(admitted, "{policy:?} does not fit");
+                assert_eq!(verdict, model.admit(slot, policy, now.as_ticks()), "admit");
+            }
+            Err(error) => {
+                assert!(!admitted && is_refusal(error.why), "{error}");
+                model.tell(now.as_ticks());
+                assert!(self.free.give(error.task).is_ok());
+            }
+        }
     }
 
     fn enqueue(&mut self, model: &mut Model, task: u32, now: Instant) {
@@ -89,7 +106,7 @@ impl<'s> Subject<'s> {
         let expected = match model.place(slot) {
             None | Some(Place::Free) => Err(QueueError::Foreign),
             Some(Place::Runnable) => {
-                let _ = model.charge(now.as_ticks());
+                model.tell(now.as_ticks());
                 Err(QueueError::Runnable)
             }
             Some(_) => Ok(model.enqueue(slot, now.as_ticks())),
@@ -111,6 +128,11 @@ impl<'s> Subject<'s> {
         let (task, slot) = index(task);
         let expected = match model.place(slot) {
             None | Some(Place::Free) => Err(QueueError::Foreign),
+            Some(_) if !model.admits(slot, &policy) => {
+                model.tell(now.as_ticks());
+                assert!(self.queue.set_attr(task, policy, now).is_err_and(is_refusal), "set_attr");
+                return;
+            }
             Some(_) => Ok(model.set_attr(slot, policy, now.as_ticks())),
         };
         assert_eq!(self.queue.set_attr(task, policy, now), expected, "set_attr");
@@ -128,7 +150,7 @@ impl<'s> Subject<'s> {
 
     /// The queue decides whom it gives; it must be one that waits and is allowed.
     fn steal(&mut self, model: &mut Model, from: u32, now: Instant) {
-        let _ = model.charge(now.as_ticks());
+        model.tell(now.as_ticks());
         let waits = |slot: usize| model.place(slot) == Some(Place::Runnable) && model.current() != Some(slot);
         let Some(token) = self.queue.detach(&mut |task| task.get() >= from, now) else { return };
         let slot = token.index().as_usize();

@@ -75,6 +75,64 @@ impl fmt::Display for AttrError {
 
 impl Error for AttrError {}
 
+/// A timer that does not exist: the queue has fewer slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimerError {
+    /// The timer asked for.
+    pub timer: u32,
+    /// How many there are.
+    pub slots: usize,
+}
+
+impl fmt::Display for TimerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "timer {} is not one of {}", self.timer, self.slots)
+    }
+}
+
+impl Error for TimerError {}
+
+/// A wait that ended without what was waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WaitError {
+    /// The time had passed.
+    TimedOut,
+    /// The task is to die: it gives up and leaves.
+    Interrupted,
+    /// The queue was closed: nobody will wake its waiters any more.
+    Closed,
+}
+
+impl fmt::Display for WaitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TimedOut => "the wait timed out",
+            Self::Interrupted => "the waiting task is to die",
+            Self::Closed => "the queue is closed",
+        })
+    }
+}
+
+impl Error for WaitError {}
+
+/// An invariant of a timer queue, a wait queue or a lock that does not hold, as its `check` found it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueCorruption {
+    /// What was found, as a noun.
+    pub what: &'static str,
+    /// The position, bucket, list or slot at which it was found.
+    pub index: usize,
+}
+
+impl fmt::Display for QueueCorruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "corrupt at {}: {}", self.index, self.what)
+    }
+}
+
+impl Error for QueueCorruption {}
+
 /// An inter-processor interrupt that was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IpiError {

@@ -17,6 +17,8 @@ pub mod ds;
 mod error;
 #[cfg(all(test, loom))]
 mod models;
+#[expect(unsafe_code, reason = "links nodes that their owners keep, under a lock")]
+mod pinned;
 mod ports;
 mod rq;
 pub mod runtime;
@@ -26,13 +28,16 @@ pub mod task;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod time;
+pub mod timer;
 mod trace;
 
 pub use self::core::{Scheduler, Setup, SpawnArgs, System};
 pub use class::{ClassSet, SchedClass};
 pub use cpu::{CpuId, CpuMask, CpuSet};
-pub use error::{AttrError, Corruption, IpiError};
-pub use ports::{BlockReason, Clock, ContextSwitch, Entry, KernelStack, Park, Platform, Resume};
+pub use error::{AttrError, Corruption, IpiError, QueueCorruption, TimerError, WaitError};
+pub use ports::{
+    BlockReason, Clock, ContextSwitch, CriticalSection, Entry, KernelStack, Park, Platform, Resume,
+};
 pub use rq::{AttachError, QueueError, QueueStats, RunQueue};
 pub use stats::{Stats, Times};
 pub use task::{DlParams, Nice, Policy, RtPriority, TaskId};

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`Platform`] | the kernel, once a machine | the core |
 //! | [`Clock`] | the kernel | the runtime, where no caller passes the time |
+//! | [`CriticalSection`] | the kernel: the lock and the mask of everything short | wait queues, locks, timer wheels |
 //! | [`Park`] | the runtime of this crate, or your own scheduler | wait queues, mutexes, processes, named work |
 //! | [`ContextSwitch`] | [`arch`](crate::arch), or a kernel that also switches address spaces around it | the runtime |
 //! | [`KernelStack`] | the kernel: whoever maps stacks | the runtime |
@@ -51,6 +52,30 @@ pub trait Clock: Sync {
     fn now(&self) -> Instant;
 }
 
+/// What makes a few instructions exclusive: a spinning lock, and the interrupt mask that must be on while it is held.
+///
+/// A lock that does not exclude breaks memory safety, as [`lock_api::RawMutex`] says. A mask that does not mask deadlocks a
+/// CPU whose interrupt handler wakes or expires something; where no handler does, `Irq = ()` will do.
+pub trait CriticalSection: Sync {
+    /// Spins, never sleeps.
+    type Lock: lock_api::RawMutex + Send + Sync;
+
+    /// Masks interrupts while it lives; dropping it restores the state found. Nests in stack order.
+    type Irq;
+
+    /// Masks interrupts on this CPU and remembers whether they were enabled.
+    fn irq_save(&self) -> Self::Irq;
+}
+
+impl<C: CriticalSection> CriticalSection for &C {
+    type Lock = C::Lock;
+    type Irq = C::Irq;
+
+    fn irq_save(&self) -> Self::Irq {
+        (**self).irq_save()
+    }
+}
+
 /// Puts the running task to sleep and wakes others, by permit: an [`unpark`](Self::unpark) that comes before the
 /// [`park`](Self::park) is remembered, once, and that park returns at once. So who registers somewhere, checks his condition
 /// and then parks cannot miss a wake-up.
@@ -69,6 +94,13 @@ pub trait Park: Sync {
 
     /// Gives `task` its permit and wakes it if it is parked. Any context; never blocks. A task that is gone is nobody.
     fn unpark(&self, task: Self::Task);
+
+    /// Wakes `to` and sleeps, in one step where the scheduler can: it then runs `to` next on this CPU without looking at the
+    /// others. For a client that calls a server.
+    fn hand_off(&self, to: Self::Task, until: Option<Instant>, why: BlockReason) -> Resume {
+        self.unpark(to);
+        self.park(until, why)
+    }
 }
 
 impl<P: Park> Park for &P {
@@ -84,6 +116,10 @@ impl<P: Park> Park for &P {
 
     fn unpark(&self, task: Self::Task) {
         (**self).unpark(task);
+    }
+
+    fn hand_off(&self, to: Self::Task, until: Option<Instant>, why: BlockReason) -> Resume {
+        (**self).hand_off(to, until, why)
     }
 }
 

@@ -57,6 +57,8 @@ pub enum Sabotage {
     Hang,
     /// The processor shuts down.
     Triple,
+    /// The last processor is not started; the kernel does without it.
+    SilentCpu,
 }
 
 /// The options of every action.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `mode` | `shell` (default), `run`, `test` |
 //! | `filter` | in mode `test`: only tests whose name holds it |
-//! | `sabotage` | in mode `test`: `fail`, `panic`, `hang`, `triple`, to prove that the runner can fail |
+//! | `sabotage` | in mode `test`: `fail`, `panic`, `hang`, `triple`, to prove that the runner can fail; `silent-cpu`, to see a CPU left out |
 //! | `exec` | in mode `run`: the commands, separated by `;`; takes the rest of the line, so it comes last |
 
 use core::fmt;
@@ -42,6 +42,8 @@ pub enum Sabotage {
     Hang,
     /// A triple fault.
     Triple,
+    /// The last CPU gets no start signal: the kernel must name it and do without.
+    SilentCpu,
 }
 
 /// The parsed command line; it borrows the text.
@@ -101,7 +103,7 @@ impl fmt::Display for Warning<'_> {
 fn expected(key: &str) -> &'static str {
     match key {
         "mode" => "mode is shell, run or test",
-        _ => "sabotage is fail, panic, hang or triple",
+        _ => "sabotage is fail, panic, hang, triple or silent-cpu",
     }
 }
 
@@ -175,6 +177,7 @@ impl Sabotage {
             "panic" => Some(Self::Panic),
             "hang" => Some(Self::Hang),
             "triple" => Some(Self::Triple),
+            "silent-cpu" => Some(Self::SilentCpu),
             _ => None,
         }
     }

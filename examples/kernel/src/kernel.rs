@@ -7,6 +7,7 @@ use kos_paging::Table;
 
 use crate::accounts::{Accounts, WrongSum};
 use crate::command_line::CommandLine;
+use crate::crew::Crew;
 use crate::glue::inject::Injector;
 use crate::glue::table_frames::TableFrames;
 use crate::log::Log;
@@ -15,6 +16,7 @@ use crate::run::{self, End};
 use crate::shell::script::{self, Outcome, Sink};
 use crate::shell::{self, Next, Status};
 use crate::storm::Storm;
+use crate::turns::Turns;
 
 /// The physical frames: zones DMA, DMA32 and Normal.
 pub type KernelFrames<P> = Zones<'static, <P as Platform>::Env>;
@@ -34,11 +36,14 @@ pub type KernelTable<P> = Table<<P as Platform>::Format, TableFrames<SharedFrame
 pub struct Kernel<P: Platform> {
     pub(crate) heap: Heap<P>,
     pub(crate) tables: Locked<P::Env, KernelTable<P>>,
+    /// Whose turn it is to work on the tables.
+    pub(crate) turns: Turns,
     pub(crate) log: Log<P::Env>,
     pub(crate) accounts: Accounts,
     /// The timer that ticks, if one does.
     pub(crate) timer: Option<TimerReport>,
     pub(crate) storm: Storm<P>,
+    pub(crate) crew: Crew<P>,
     pub(crate) platform: P,
 }
 
@@ -52,6 +57,21 @@ impl<P: Platform> Kernel<P> {
     /// Does what the command line asks for: shell, script or tests.
     pub fn run(&self) -> End {
         run::run(self)
+    }
+
+    /// What each CPU but the first does, once it is online and there is a kernel: it sleeps until there is work for it.
+    pub fn run_cpu(&self) -> ! {
+        loop {
+            self.crew.work(self);
+            self.platform.idle(&|| self.crew.has_work(self.platform.cpu()));
+        }
+    }
+
+    /// Gives back what rests with the calling CPU in the caches of heap and frames. The machine calls it where an allocator's
+    /// [`kick`](kos_alloc::Env::kick) asks for it, in interrupt context too.
+    pub fn drain_local(&self) {
+        self.heap.drain_local();
+        self.frames().drain_local();
     }
 
     /// What the kernel does at each tick of the timer. The machine calls it in interrupt context, interrupts masked.
@@ -107,9 +127,10 @@ impl<P: Platform> Kernel<P> {
         &self.platform
     }
 
-    /// Works on the page table that is loaded, with its lock held.
+    /// Works on the page table that is loaded, alone and with interrupts masked. The calling CPU sleeps until its turn comes:
+    /// not in interrupt context, not with interrupts masked.
     pub fn with_tables<R>(&self, work: impl FnOnce(&mut KernelTable<P>) -> R) -> R {
-        self.tables.with(work)
+        self.turns.take(&self.platform, || self.tables.with(work))
     }
 
     /// The command line; warnings were given at boot.
@@ -128,6 +149,11 @@ impl<P: Platform> Kernel<P> {
 
     /// What is in use now, without what the heap keeps for later: equal before and after any work that gives back all.
     pub(crate) fn in_use(&self) -> InUse {
+        // Who does not answer keeps what rests with him: the difference shows.
+        let _ = self.everywhere(|kernel, _| {
+            kernel.drain_local();
+            0
+        });
         self.heap.shrink();
         let heap = self.heap.stats();
         InUse {

@@ -10,6 +10,7 @@ pub mod accounts;
 mod boot;
 mod cmds;
 pub mod command_line;
+mod crew;
 mod error;
 pub mod firmware;
 pub mod glue;
@@ -25,6 +26,7 @@ mod stage;
 mod storm;
 pub mod text;
 pub mod time;
+mod turns;
 
 pub use boot::Config;
 pub use error::{BootError, Cause};

@@ -5,13 +5,16 @@
 //! plain `u64` here, as firmware and linker give them; [`crate::glue`] makes the libraries' typed ones.
 //!
 //! The kernel calls the methods in boot order: the descriptions (`memory_map` … `features`) from the first line on, `activate`
-//! once the tables stand, then `start_traps`, then `start_timer`. `write_log`, `write_record`, `now` and `read_input` work from
+//! once the tables stand, then `start_traps`, then `start_timer`, then `start_cpus`. `write_log`, `write_record`, `now` and `read_input` work from
 //! the first line on (input may be silent until the timer runs).
 
 use core::error::Error;
 use core::fmt;
 
+use kos_alloc::CpuIndex;
+
 use crate::selftest::Test;
+use crate::text::Text;
 use crate::time::Instant;
 
 /// One machine. Immutable to its user: what changes (console, counters) stands behind the machine's own locks or atomics.
@@ -85,10 +88,60 @@ pub trait Platform: Sized + Sync + 'static {
     /// The device that is absent, out of range, or does not interrupt. Nothing changes then.
     fn set_tick_rate(&self, ticks_per_second: u32) -> Result<(), DeviceError>;
 
+    /// The CPUs that the firmware lists and the kernel can reach, by ascending number; number 0 is the one that boots. A
+    /// machine with one CPU need not say so.
+    fn cpus(&self) -> impl Iterator<Item = Cpu> {
+        core::iter::once(Cpu { number: CpuIndex(0), id: 0, state: CpuState::Online })
+    }
+    /// CPUs that the firmware lists besides, out of this machine's reach.
+    fn cpus_beyond(&self) -> usize {
+        0
+    }
+    /// Why the firmware's list of CPUs cannot be used, if it cannot: [`Platform::cpus`] then is the one that boots.
+    fn cpu_list_fault(&self) -> Option<Text> {
+        None
+    }
+    /// What a CPU besides the first needs to run, each piece on frames of its own, readable and writable; what lies between the
+    /// pieces must stay unmapped.
+    fn cpu_memory(&self, _cpu: CpuIndex) -> impl Iterator<Item = CpuMemory> {
+        core::iter::empty()
+    }
+    /// Starts the CPUs from 1 up to `prepared` - 1, all at once, and waits until each is online or left out; those beyond are
+    /// left out for want of memory. A CPU that is online calls [`Kernel::run_cpu`](crate::Kernel::run_cpu) as soon as there is
+    /// a kernel. `silent`: a CPU that gets no start signal, to see it left out.
+    ///
+    /// # Errors
+    /// The device without which no CPU can be started.
+    ///
+    /// # Safety
+    /// What [`Platform::cpu_memory`] says of those CPUs is mapped, for ever, and nobody else uses it. It is called once.
+    #[expect(unsafe_code, reason = "the caller answers for the memory on which the CPUs then run")]
+    unsafe fn start_cpus(&self, _prepared: usize, _silent: Option<CpuIndex>) -> Result<(), DeviceError> {
+        Ok(())
+    }
+    /// The calling CPU. True for as long as the caller cannot be moved to another one.
+    fn cpu(&self) -> CpuIndex {
+        CpuIndex(0)
+    }
+    /// Ends the sleep of `cpu` in [`Platform::idle`], also if it falls asleep only now. Works in interrupt context and with
+    /// interrupts masked.
+    fn wake(&self, _cpu: CpuIndex) {}
+    /// Sleeps until an interrupt arrives, unless `ready`, which is called with interrupts masked, says that there is something
+    /// to do. Interrupts are on when it returns.
+    fn idle(&self, ready: &dyn Fn() -> bool) {
+        if !ready() {
+            core::hint::spin_loop();
+        }
+    }
+
     /// Time since entry. Monotonic; rough until [`Platform::start_timer`] has calibrated it.
     fn now(&self) -> Instant;
-    /// Traps and interrupts taken since entry. Sources that never fired may be left out.
+    /// Traps and interrupts taken since entry, by all CPUs together. Sources that never fired may be left out.
     fn interrupts(&self) -> impl Iterator<Item = InterruptCount>;
+    /// Those that `cpu` took.
+    fn interrupts_on(&self, cpu: CpuIndex) -> impl Iterator<Item = InterruptCount> {
+        self.interrupts().filter(move |_| cpu == CpuIndex(0))
+    }
     /// Does one access at a virtual address, as any load or store of the kernel would, and survives the fault. A write puts
     /// back the byte that it finds.
     ///
@@ -218,6 +271,59 @@ pub struct Refused {
     pub address: u64,
     /// Whether the page was present, that is, whether a right was missing rather than the page.
     pub present: bool,
+}
+
+/// One CPU of the firmware's list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cpu {
+    /// The kernel's number for it; the allocators use the same.
+    pub number: CpuIndex,
+    /// The hardware's: on x86_64 the id of its local APIC.
+    pub id: u32,
+    /// How far it came.
+    pub state: CpuState,
+}
+
+/// How far a CPU came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CpuState {
+    /// Nobody has started it yet.
+    Waiting,
+    /// It runs.
+    Online,
+    /// It will not run.
+    LeftOut(LeftOut),
+}
+
+/// Why a CPU was left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeftOut {
+    /// It did not answer the start signal.
+    Silent,
+    /// There is no memory for its stacks.
+    NoMemory,
+}
+
+impl fmt::Display for CpuState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Waiting => "not started",
+            Self::Online => "online",
+            Self::LeftOut(LeftOut::Silent) => "silent",
+            Self::LeftOut(LeftOut::NoMemory) => "no memory",
+        })
+    }
+}
+
+/// Memory that a CPU needs to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CpuMemory {
+    /// What it is, in a word or two: `boot stack`.
+    pub name: &'static str,
+    /// First virtual address; a multiple of the page size.
+    pub virt: u64,
+    /// Length in bytes; a multiple of the page size.
+    pub length: u64,
 }
 
 /// What [`Platform::start_traps`] proved.

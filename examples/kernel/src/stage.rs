@@ -31,6 +31,8 @@ pub enum Stage {
     Traps,
     /// The timer runs.
     Timer,
+    /// The other CPUs start.
+    Cpus,
     /// The kernel is up.
     Shell,
 }
@@ -46,6 +48,7 @@ impl fmt::Display for Stage {
             Self::Heap => "heap",
             Self::Traps => "traps",
             Self::Timer => "timer",
+            Self::Cpus => "cpus",
             Self::Shell => "shell",
         })
     }

@@ -9,7 +9,7 @@ use core::alloc::Layout;
 use core::ops::AddAssign;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use kos_alloc::Locked;
+use kos_alloc::{CpuIndex, Locked};
 
 use crate::Kernel;
 use crate::kernel::Heap;
@@ -125,6 +125,23 @@ pub(crate) fn rage<P: Platform>(kernel: &Kernel<P>, operations: u64, ticks: u64)
     let kernel = side.finish();
     let (ticks, handler) = storm.ticks.with(|counts| *counts);
     Report { kernel, handler, ticks, took, calm }
+}
+
+/// Does `operations` allocations and frees on the calling CPU, blocks of the other CPUs among them; returns how many were
+/// overwritten. For all CPUs at once.
+pub(crate) fn crowd<P: Platform>(kernel: &Kernel<P>, cpu: CpuIndex, operations: u64) -> u64 {
+    let (heap, mailbox) = (kernel.heap(), &kernel.storm.mailbox);
+    let mut side = Side::<P, SLOTS>::new(heap, cpu.0 as u64);
+    while side.counts.operations < operations {
+        side.step();
+        if side.counts.operations.is_multiple_of(POST_INTERVAL) {
+            side.post(mailbox);
+        }
+    }
+    // What is left in the mailbox is somebody's: whoever comes last finds it.
+    let left = mailbox.exchange(heap, None);
+    let damaged = left.is_some_and(|block| !Stamped::<P> { block, stamp: POST_STAMP }.intact());
+    side.finish().damaged + u64::from(damaged)
 }
 
 /// One side: a few blocks, and what it counted.

@@ -1,4 +1,4 @@
-//! The local APIC in xAPIC mode: its timer, the end of an interrupt, the spurious vector.
+//! The local APIC in xAPIC mode: its timer, the end of an interrupt, interrupts to other CPUs, the spurious vector.
 //!
 //! Registers are memory, at [`layout::DEVICES`] plus the base that the CPU gives. Source: Intel SDM volume 3, chapter 12.
 
@@ -7,9 +7,18 @@ use raw_cpuid::CpuId;
 use x86_64::registers::model_specific::Msr;
 
 use crate::address::pointer;
+use crate::env::IrqGuard;
 
 /// Vector of the periodic timer.
 pub(crate) const TIMER_VECTOR: u8 = 0x30;
+/// Vector of the first line of the ISA bus; the others follow.
+pub(crate) const FIRST_LINE_VECTOR: u8 = 0x40;
+/// Vector by which another CPU ends the sleep of this one.
+pub(crate) const RESCHEDULE_VECTOR: u8 = 0xf0;
+/// Vector by which another CPU requests something: that translations be forgotten, that caches be drained.
+pub(crate) const CALL_VECTOR: u8 = 0xf1;
+/// Vector by which a CPU that reports the end stops the others.
+pub(crate) const STOP_VECTOR: u8 = 0xf2;
 /// Vector of an interrupt that vanished before it was taken; it needs no end.
 pub(crate) const SPURIOUS_VECTOR: u8 = 0xff;
 
@@ -24,6 +33,8 @@ enum Register {
     TaskPriority = 0x80,
     EndOfInterrupt = 0xb0,
     Spurious = 0xf0,
+    CommandLow = 0x300,
+    CommandHigh = 0x310,
     LvtTimer = 0x320,
     LvtLint0 = 0x350,
     LvtLint1 = 0x360,
@@ -37,8 +48,34 @@ const SOFTWARE_ENABLE: u32 = 1 << 8;
 const MASKED: u32 = 1 << 16;
 const PERIODIC: u32 = 1 << 17;
 const DIVIDE_BY_16: u32 = 0x3;
+/// In the command: not taken by the receiver yet.
+const PENDING: u32 = 1 << 12;
+/// Looks at a command that is pending before it is left alone; a healthy one takes none.
+const LOOKS: u32 = 100_000;
 
-/// The local APIC of this CPU.
+/// What one CPU sends to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ipi {
+    /// Reset; wait for a start signal.
+    Init,
+    /// Start in real mode at the start of this page.
+    Start { page: u8 },
+    /// Take this interrupt.
+    Vector(u8),
+}
+
+impl Ipi {
+    fn command(self) -> u32 {
+        const ASSERT: u32 = 1 << 14;
+        match self {
+            Self::Init => ASSERT | 0x500,
+            Self::Start { page } => ASSERT | 0x600 | u32::from(page),
+            Self::Vector(vector) => ASSERT | u32::from(vector),
+        }
+    }
+}
+
+/// The local APIC of the CPU that uses it: each sees its own at the same address.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LocalApic {
     physical: u64,
@@ -91,6 +128,20 @@ impl LocalApic {
         self.write(Register::EndOfInterrupt, 0);
     }
 
+    /// Sends to the CPU with this APIC id; returns once the command is on its way.
+    pub(crate) fn send(self, id: u8, what: Ipi) {
+        // An interrupt between the two halves could send something itself.
+        let _masked = IrqGuard::new();
+        self.write(Register::CommandHigh, u32::from(id) << 24);
+        self.write(Register::CommandLow, what.command());
+        for _ in 0..LOOKS {
+            if self.read(Register::CommandLow) & PENDING == 0 {
+                return;
+            }
+            core::hint::spin_loop();
+        }
+    }
+
     fn register(self, register: Register) -> *mut u32 {
         pointer(layout::DEVICES + self.physical + register as u64)
     }
@@ -101,8 +152,8 @@ impl LocalApic {
     }
 
     fn write(self, register: Register, value: u32) {
-        // SAFETY: mapped as for `read`. The registers in use deliver interrupts to this CPU, all of which have handlers, and
-        // touch no memory.
+        // SAFETY: mapped as for `read`. The registers in use deliver interrupts, all of which have handlers, to CPUs that run,
+        // and start those that do not as `smp.rs` says; they touch no memory.
         unsafe { self.register(register).write_volatile(value) }
     }
 }

@@ -5,7 +5,8 @@
 // linked one, so each symbol is reduced until paging is on.
 //
 // The tables made here map the first 4 GiB in leaves of 2 MiB (1 GiB leaves are optional in CPUs) four times: at 0, at the
-// direct map, in the device window and, the first GiB, at KERNEL_BASE. They live until the kernel activates its own.
+// direct map, in the device window and, the first GiB, at KERNEL_BASE. They serve until the kernel activates its own, and
+// each other CPU on its way there (ap.s).
 
 .set KERNEL_BASE, 0xffffffff80000000
 .set LEAF, 0x83                         // present, writable, large page
@@ -26,10 +27,13 @@ boot_directories:   .skip 4 * 4096
 
 .section .rodata.boot, "a"
 .balign 8
+.global boot_gdt
 boot_gdt:           .quad 0
                     .quad 0x00af9b000000ffff    // 0x08: 64-bit code, accessed
                     .quad 0x00cf93000000ffff    // 0x10: data, accessed
-boot_gdt_pointer:   .word 23
+                    .quad 0x00cf9b000000ffff    // 0x18: 32-bit code, accessed, for the other CPUs
+.global boot_gdt_pointer
+boot_gdt_pointer:   .word 31
                     .long boot_gdt - KERNEL_BASE
 no_long_mode_text:  .asciz "kos: boot failed: cpu: no 64-bit mode\n"
 
@@ -86,7 +90,14 @@ pvh_start:
     mov [edi + 510 * 8], eax            // devices, 0xffffff0000000000
     mov eax, offset boot_pdpt_image - KERNEL_BASE + TABLE
     mov [edi + 511 * 8], eax
-    mov cr3, edi
+
+    xor ebx, ebx                        // the first CPU
+
+// The other CPUs come here from ap.s. ebx: not 0 for them; esi: as above; ebp: start info of the first one.
+.global enter_long_mode
+enter_long_mode:
+    mov eax, offset boot_pml4 - KERNEL_BASE
+    mov cr3, eax
 
     mov eax, cr4
     or eax, 0x620                       // PAE, OSFXSR, OSXMMEXCPT: Rust code uses SSE from its first line
@@ -101,7 +112,7 @@ pvh_start:
 3:  wrmsr
 
     mov eax, cr0
-    and eax, 0xfffffff3                 // no EM, no TS
+    and eax, 0x9ffffff3                 // no CD, NW (other CPUs come with caches off), EM, TS
     or eax, 0x80010022                  // PG, WP, NE, MP
     mov cr0, eax
 
@@ -142,6 +153,8 @@ higher_half:
     xor eax, eax
     mov fs, eax
     mov gs, eax
+    test ebx, ebx
+    jnz ap_higher_half
     mov rsp, offset boot_stack_top
     mov edi, ebp                        // start info
     xor ebp, ebp                        // end of the frame-pointer chain

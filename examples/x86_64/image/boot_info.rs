@@ -18,7 +18,8 @@ const MODULES: usize = pvh::MAX_MODULES as usize;
 const COMMAND_LINE: usize = pvh::MAX_COMMAND_LINE;
 
 /// The memory that the boot tables map, without the image.
-struct BootMemory;
+#[derive(Debug)]
+pub(crate) struct BootMemory;
 
 impl PhysicalMemory for BootMemory {
     fn bytes(&self, start: u64, length: u64) -> Option<&[u8]> {
@@ -42,7 +43,14 @@ pub(crate) struct BootInfo {
     usable: Vec<Range<u64>, USABLE>,
     pub(crate) command_line: Vec<u8, COMMAND_LINE>,
     modules: Vec<Module, MODULES>,
+    /// Where the firmware's tables begin; 0: nowhere.
+    pub(crate) rsdp: u64,
+    /// A page below 1 MiB on which the other CPUs start, if there is one.
+    pub(crate) trampoline: Option<u64>,
 }
+
+/// Pages to which a start signal can lead; page 0 is not used, to catch null pointers.
+const REAL_MODE_PAGES: Range<u64> = 1..0xa0;
 
 #[derive(Clone, Copy, Debug)]
 struct Module {
@@ -56,7 +64,9 @@ impl BootInfo {
         let info = StartInfo::read(&BootMemory, at)?;
         // The capacities are the parser's limits: nothing is lost.
         let memory_map: Vec<_, REGIONS> = info.memory_map().map(region).collect();
-        let info = Self {
+        let mut info = Self {
+            rsdp: info.rsdp(),
+            trampoline: None,
             usable: usable(&memory_map),
             memory_map,
             command_line: info.command_line().iter().copied().collect(),
@@ -66,7 +76,15 @@ impl BootInfo {
                 .collect(),
         };
         info.check_modules()?;
+        info.trampoline = info.low_page();
         Ok(info)
+    }
+
+    /// The first page of usable memory below 1 MiB that holds no module.
+    fn low_page(&self) -> Option<u64> {
+        let taken =
+            |page: u64| self.module_ranges().any(|module| module.start < page + PAGE && page < module.end);
+        REAL_MODE_PAGES.map(|page| page * PAGE).find(|&page| self.is_memory(page) && !taken(page))
     }
 
     /// Modules are read as long as the kernel runs, and the final tables map usable memory only.

@@ -1,12 +1,12 @@
 //! The end of a broken kernel: the report on the log, then exit status 37.
 //!
-//! A report takes no lock and allocates nothing. A fault while one is being made ends the machine at once.
+//! A report takes no lock and allocates nothing; the other CPUs are stopped first. A fault while one is being made ends the
+//! machine at once.
 
 use core::arch::asm;
 use core::fmt::{self, Write};
 use core::ops::Range;
 use core::panic::PanicInfo;
-use core::sync::atomic::Ordering::Relaxed;
 
 use kos_x86_64::backtrace::{Backtrace, StackMemory};
 use kos_x86_64::report::{CallChain, FaultReport};
@@ -15,19 +15,20 @@ use x86_64::registers::control::Cr2;
 
 use crate::address::pointer;
 use crate::exit::{self, Status};
-use crate::image;
+use crate::metal::Reporter;
 use crate::serial::COM1;
+use crate::{image, percpu, smp, stacks};
 
-/// The stacks of the image.
+/// The stacks of this CPU.
 struct Stacks;
 
 impl StackMemory for Stacks {
     fn stack(&self, address: u64) -> Option<Range<u64>> {
-        image::stacks().map(|stack| stack.range()).find(|range| range.contains(&address))
+        stacks::of(percpu::number()).map(|stack| stack.range()).find(|range| range.contains(&address))
     }
 
     fn word(&self, address: u64) -> u64 {
-        // SAFETY: the caller passes an aligned word inside a stack of the image, which is always mapped.
+        // SAFETY: the caller passes an aligned word inside a stack of this CPU, which is always mapped.
         unsafe { pointer::<u64>(address).read_volatile() }
     }
 }
@@ -35,7 +36,7 @@ impl StackMemory for Stacks {
 /// Reports a fatal exception and ends the machine.
 pub(crate) fn fatal(frame: &Frame) -> ! {
     let address = Cr2::read_raw();
-    let mut stacks = image::stacks();
+    let mut stacks = stacks::of(percpu::number());
     let overflow = match frame.vector {
         PAGE_FAULT | DOUBLE_FAULT => {
             stacks.find(|stack| stack.guard().contains(&address)).map(|stack| stack.name)
@@ -58,14 +59,18 @@ fn panicked(info: &PanicInfo<'_>) -> ! {
 
 fn die(what: fmt::Arguments<'_>, frame_pointer: u64) -> ! {
     let metal = crate::metal();
-    if metal.dying.swap(true, Relaxed) {
-        COM1.write(b"kernel fault: again while reporting\n");
-        exit::exit(Status::Panicked);
+    match metal.die() {
+        Reporter::Caller => metal.stop_others(),
+        Reporter::CallerAgain => {
+            COM1.write(b"kernel fault: again while reporting\n");
+            exit::exit(Status::Panicked);
+        }
+        Reporter::Another => smp::stop(metal),
     }
     let calls = Backtrace::new(&Stacks, frame_pointer).take_while(|&returns_to| image::is_code(returns_to));
     let chain = CallChain::new(calls, metal.symbols());
     // Writing to the serial port cannot fail.
-    let _ = write!({ COM1 }, "\n{what}{chain}");
+    let _ = write!({ COM1 }, "\n{what}on cpu {}; {chain}", percpu::number());
     exit::exit(Status::Panicked)
 }
 

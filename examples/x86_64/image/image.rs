@@ -1,10 +1,11 @@
-//! The image in memory: its sections and stacks, as `link.ld` lays them out.
+//! The image in memory: its sections, as `link.ld` lays them out; the stacks of the first CPU are among them.
 
 use core::ops::Range;
 
 use kos_demo_kernel::platform::{Mapping, Rights};
-use kos_x86_64::layout::{KERNEL_BASE, PAGE};
-use kos_x86_64::trap;
+use kos_x86_64::layout::KERNEL_BASE;
+
+use crate::stacks;
 
 unsafe extern "C" {
     static image_start: u8;
@@ -15,79 +16,6 @@ unsafe extern "C" {
     static boot_stack_top: u8;
     static ist_stacks: u8;
     static image_end: u8;
-}
-
-/// Bytes of each interrupt stack, without its guard page; `IST_STACK_SIZE` in `link.ld`.
-const IST_STACK_SIZE: u64 = 0x4000;
-
-/// A stack; the page below it is its guard page.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Stack {
-    pub(crate) name: &'static str,
-    pub(crate) bottom: u64,
-    pub(crate) top: u64,
-}
-
-impl Stack {
-    pub(crate) fn range(self) -> Range<u64> {
-        self.bottom..self.top
-    }
-
-    pub(crate) fn guard(self) -> Range<u64> {
-        self.bottom - PAGE..self.bottom
-    }
-}
-
-/// The stacks of the interrupt stack table, in its order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum IstStack {
-    /// Device interrupts, only until their frame is moved.
-    Interrupt,
-    /// Exceptions without a stack of their own.
-    Exception,
-    NonMaskable,
-    DoubleFault,
-    MachineCheck,
-    Debug,
-}
-
-impl IstStack {
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Interrupt,
-        Self::Exception,
-        Self::NonMaskable,
-        Self::DoubleFault,
-        Self::MachineCheck,
-        Self::Debug,
-    ];
-
-    /// The stack on which a vector enters.
-    pub(crate) fn of_vector(vector: u64) -> Self {
-        match vector {
-            trap::DEBUG => Self::Debug,
-            trap::NON_MASKABLE => Self::NonMaskable,
-            trap::DOUBLE_FAULT => Self::DoubleFault,
-            trap::MACHINE_CHECK => Self::MachineCheck,
-            0..trap::EXCEPTIONS => Self::Exception,
-            _ => Self::Interrupt,
-        }
-    }
-
-    /// Its number in a gate: from 1.
-    pub(crate) fn number(self) -> u8 {
-        self as u8 + 1
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Interrupt => "interrupt stack",
-            Self::Exception => "exception stack",
-            Self::NonMaskable => "nmi stack",
-            Self::DoubleFault => "double fault stack",
-            Self::MachineCheck => "machine check stack",
-            Self::Debug => "debug stack",
-        }
-    }
 }
 
 /// The address of a linker symbol, of which only the address means something.
@@ -111,17 +39,14 @@ pub(crate) fn is_code(address: u64) -> bool {
     (self::address(&raw const image_start)..self::address(&raw const text_end)).contains(&address)
 }
 
-/// One of the interrupt stacks.
-pub(crate) fn ist_stack(stack: IstStack) -> Stack {
-    let bottom = address(&raw const ist_stacks) + stack as u64 * (PAGE + IST_STACK_SIZE) + PAGE;
-    Stack { name: stack.name(), bottom, top: bottom + IST_STACK_SIZE }
+/// The stack on which the machine boots; the first CPU keeps it.
+pub(crate) fn boot_stack() -> Range<u64> {
+    address(&raw const boot_stack_bottom)..address(&raw const boot_stack_top)
 }
 
-/// All stacks.
-pub(crate) fn stacks() -> impl Iterator<Item = Stack> {
-    let bottom = address(&raw const boot_stack_bottom);
-    let boot = Stack { name: "boot stack", bottom, top: address(&raw const boot_stack_top) };
-    core::iter::once(boot).chain(IstStack::ALL.into_iter().map(ist_stack))
+/// Where the interrupt stacks of the first CPU lie, each above its guard page.
+pub(crate) fn ist_stacks_start() -> u64 {
+    address(&raw const ist_stacks)
 }
 
 /// What the final tables must map for the image, guard pages included.
@@ -134,7 +59,7 @@ pub(crate) fn mappings() -> impl Iterator<Item = Mapping> {
         mapping("rodata", text..rodata, Rights::Read),
         mapping("data", rodata..data, Rights::ReadWrite),
     ];
-    let stacks = stacks().flat_map(|stack| {
+    let stacks = stacks::of_first().flat_map(|stack| {
         [
             mapping("guard", stack.guard(), Rights::Guard),
             mapping(stack.name, stack.range(), Rights::ReadWrite),

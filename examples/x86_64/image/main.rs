@@ -2,11 +2,12 @@
 //!
 //! | module | idea |
 //! |---|---|
-//! | `boot.s`, [`image`], `link.ld` | entry, and where everything lies |
+//! | `boot.s`, [`image`], [`stacks`], `link.ld` | entry, and where everything lies |
+//! | [`acpi`], [`smp`], `ap.s`, [`percpu`] | the other CPUs: found, started, what each has for itself |
 //! | [`metal`] | the machine as the kernel sees it |
-//! | [`boot_info`], [`cpu`], [`env`](self::env), [`mmu`] | memory map, CPU features, ports of the libraries |
+//! | [`boot_info`], [`cpu`], [`env`](self::env), [`lock`], [`mmu`] | memory map, CPU features, ports of the libraries |
 //! | [`tables`], `trap.s`, [`trap`], [`probe`], [`fault`] | traps: entry, dispatch, survived faults, fatal ones |
-//! | [`pic`], [`pit`], [`apic`], [`timer`] | interrupts and time |
+//! | [`pic`], [`pit`], [`apic`], [`io_apic`], [`timer`] | interrupts and time |
 //! | [`serial`], [`exit`] | the way out |
 //!
 //! The image is built in the profile `image`, which aborts on panic. Where the profile unwinds, it can only be checked (a
@@ -17,6 +18,7 @@
 #[cfg(not(panic = "abort"))]
 extern crate std;
 
+mod acpi;
 mod address;
 mod apic;
 mod boot_info;
@@ -26,12 +28,17 @@ mod exit;
 mod fault;
 mod heap;
 mod image;
+mod io_apic;
+mod lock;
 mod metal;
 mod mmu;
+mod percpu;
 mod pic;
 mod pit;
 mod probe;
 mod serial;
+mod smp;
+mod stacks;
 mod tables;
 mod tests;
 mod timer;
@@ -41,6 +48,7 @@ use core::arch::global_asm;
 use core::fmt::{self, Write};
 
 use kos_demo_kernel::{Config, End, Kernel};
+use kos_x86_64::layout;
 use spin::Once;
 
 use crate::exit::Status;
@@ -48,6 +56,11 @@ use crate::metal::Metal;
 use crate::serial::COM1;
 
 global_asm!(include_str!("boot.s"), ".text");
+global_asm!(
+    include_str!("ap.s"), ".text",
+    AREA_SHIFT = const layout::CPU_AREA.trailing_zeros(),
+    FIRST_STACK_TOP = const layout::CPU_AREAS + stacks::BOOT_STACK_TOP,
+);
 global_asm!(include_str!("trap.s"), ".text");
 global_asm!(include_str!("mem.s"), ".text");
 
@@ -79,6 +92,7 @@ extern "C" fn kmain(start_info: u64) -> ! {
         Ok(kernel) => kernel,
         Err(error) => boot_failed(format_args!("{error}")),
     };
+    metal().wake_others();
     match kernel.run() {
         End::Success => exit::exit(Status::Success),
         End::Failed => exit::exit(Status::Failed),

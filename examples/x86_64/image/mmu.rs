@@ -1,15 +1,19 @@
-//! What the page tables need of this machine: sight of their frames, and a TLB that forgets.
+//! What the page tables need of this machine: sight of their frames, and TLBs that forget.
 
 use core::convert::Infallible;
 use core::ptr::NonNull;
 
 use kos_paging::{FlushSet, PhysAddr, PhysMapper, Scope, TlbControl};
 use kos_x86_64::layout::DIRECT_MAP;
+use kos_x86_64::shootdown::{self, Stale};
 use x86_64::VirtAddr;
 use x86_64::instructions::tlb;
 
 use crate::address::pointer;
 use crate::boot_info::BootInfo;
+use crate::env::IrqGuard;
+use crate::metal::Metal;
+use crate::percpu;
 
 /// Physical memory through the direct map.
 #[derive(Clone, Copy, Debug)]
@@ -24,20 +28,39 @@ unsafe impl PhysMapper for PhysicalMap {
     }
 }
 
-/// The TLB of the only CPU that runs.
+/// The TLBs of all CPUs that run.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct LocalTlb;
+pub(crate) struct Tlbs(pub(crate) &'static Metal);
 
-// SAFETY: one CPU runs, and each instruction below takes effect at once. CR4.PGE is off, so loading CR3 drops everything;
-// INVLPG drops cached entries above the leaf too.
-unsafe impl TlbControl for LocalTlb {
+// SAFETY: every CPU in the set of those online, the caller included, has invalidated when `shoot` returns. A CPU that comes
+// online drops all that it read before, once it is in the set ([`Metal::come_online`]).
+unsafe impl TlbControl for Tlbs {
     type Error = Infallible;
 
     fn flush(&self, set: &FlushSet) -> Result<(), Infallible> {
-        match set.scope() {
-            Scope::Pages(pages) => pages.for_each(|page| tlb::flush(VirtAddr::new_truncate(page.get()))),
-            Scope::All { .. } => tlb::flush_all(),
-        }
+        let _masked = IrqGuard::new();
+        shootdown::shoot(self.0, percpu::number(), self.0.online(), stale(set));
         Ok(())
+    }
+}
+
+fn stale(set: &FlushSet) -> Stale {
+    let Scope::Pages(mut pages) = set.scope() else { return Stale::All };
+    let Some(first) = pages.next().map(|page| page.get()) else { return Stale::All };
+    let second = pages.next().map_or(first, |page| page.get());
+    let count = 1 + u64::from(second != first) + pages.count() as u64;
+    Stale::Pages { first, stride: second.wrapping_sub(first), count }
+}
+
+/// Makes this CPU forget. CR4.PGE is off, so loading CR3 drops everything; INVLPG drops cached entries above the leaf too.
+pub(crate) fn invalidate(stale: Stale) {
+    match stale {
+        Stale::All => tlb::flush_all(),
+        Stale::Pages { first, stride, count } => {
+            for page in 0..count {
+                let address = first.wrapping_add(page.wrapping_mul(stride));
+                tlb::flush(VirtAddr::new_truncate(address));
+            }
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! Serial ports (16550), polled. Stateless: usable from the first line, in a fault and in a panic.
+//! Serial ports (16550). Stateless: usable from the first line, in a fault and in a panic. Output is polled; input interrupts
+//! whoever sleeps until there is some ([`Serial::listen`]), and is then read by him, so nothing is lost between the two.
 //!
 //! An absent port reads as all ones: its output is dropped and it has no input, so nothing waits for it.
 //! Source: National Semiconductor PC16550D data sheet.
@@ -35,7 +36,7 @@ impl Serial {
         self.write_register(DATA, 1);
         self.write_register(INTERRUPT_ENABLE, 0);
         self.write_register(LINE_CONTROL, 0x03);
-        self.write_register(MODEM_CONTROL, 0x03); // DTR, RTS
+        self.write_register(MODEM_CONTROL, 0x0b); // DTR, RTS, interrupts reach the line
     }
 
     /// Sends all bytes; waits for the port.
@@ -46,6 +47,21 @@ impl Serial {
             }
             self.write_register(DATA, byte);
         }
+    }
+
+    /// Its interrupt line on the ISA bus.
+    pub(crate) const fn line(self) -> u8 {
+        if self.0 == COM2.0 { 3 } else { 4 }
+    }
+
+    /// From now on a byte that has arrived, or arrives, interrupts.
+    pub(crate) fn listen(self) {
+        self.write_register(INTERRUPT_ENABLE, 1);
+    }
+
+    /// No more interrupts: the one that came has done its work.
+    pub(crate) fn hush(self) {
+        self.write_register(INTERRUPT_ENABLE, 0);
     }
 
     /// Whether a byte has arrived.

@@ -12,7 +12,7 @@ use x86_64::structures::DescriptorTablePointer;
 use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable};
 use x86_64::structures::tss::TaskStateSegment;
 
-use crate::image::{self, IstStack};
+use crate::stacks::{self, IstStack};
 
 /// Number of vectors, each with a gate.
 pub(crate) const VECTORS: u16 = 256;
@@ -25,23 +25,26 @@ unsafe extern "C" {
     static trap_stubs: u8;
 }
 
-/// The tables of one CPU.
+/// The tables of one CPU. The gates are the same for all: each finds its own stacks through its task state.
 #[derive(Debug)]
 pub(crate) struct Tables {
     task_state: Once<TaskStateSegment>,
     segments: Once<GlobalDescriptorTable>,
-    gates: Once<[Gate; GATES]>,
 }
+
+/// The gates of all CPUs.
+#[derive(Debug)]
+pub(crate) struct Gates(Once<[Gate; GATES]>);
 
 impl Tables {
     /// Tables that are not built yet.
     pub(crate) const fn new() -> Self {
-        Self { task_state: Once::new(), segments: Once::new(), gates: Once::new() }
+        Self { task_state: Once::new(), segments: Once::new() }
     }
 
-    /// Builds the tables and makes this CPU use them.
-    pub(crate) fn load(&'static self) {
-        let task_state = self.task_state.call_once(task_state);
+    /// Builds the tables of CPU `number` and makes this CPU, which has that number, use them.
+    pub(crate) fn load(&'static self, number: u32) {
+        let task_state = self.task_state.call_once(|| task_state(number));
         let mut selectors = None;
         let segments = self.segments.call_once(|| {
             let mut segments = GlobalDescriptorTable::new();
@@ -63,7 +66,19 @@ impl Tables {
         unsafe { ES::set_reg(data) };
         // SAFETY: `task` is the task state segment of that table, not busy, loaded once.
         unsafe { load_tss(task) };
-        let gates = self.gates.call_once(|| gates(code.0));
+        crate::metal().gates.load(code.0);
+    }
+}
+
+impl Gates {
+    /// Gates that are not built yet.
+    pub(crate) const fn new() -> Self {
+        Self(Once::new())
+    }
+
+    /// Makes this CPU use the gates, which lead into the code segment `code`, the same on all CPUs.
+    fn load(&'static self, code: u16) {
+        let gates = self.0.call_once(|| gates(code));
         let limit = u16::try_from(size_of_val(gates) - 1).unwrap_or(u16::MAX);
         let pointer = DescriptorTablePointer { limit, base: VirtAddr::from_ptr(gates.as_ptr()) };
         // SAFETY: the gates live for ever, never change, and each leads to a stub that saves and restores all state.
@@ -71,9 +86,10 @@ impl Tables {
     }
 }
 
-fn task_state() -> TaskStateSegment {
+fn task_state(cpu: u32) -> TaskStateSegment {
     let mut task_state = TaskStateSegment::new();
-    let [a, b, c, d, e, f] = IstStack::ALL.map(|stack| VirtAddr::new_truncate(image::ist_stack(stack).top));
+    let [a, b, c, d, e, f] =
+        IstStack::ALL.map(|stack| VirtAddr::new_truncate(stacks::ist_stack(cpu, stack).top));
     task_state.interrupt_stack_table = [a, b, c, d, e, f, VirtAddr::zero()];
     task_state
 }

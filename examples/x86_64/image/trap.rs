@@ -5,8 +5,9 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use kos_demo_kernel::platform::{InterruptCount, TIMER};
 use kos_x86_64::trap::{self, Frame, exception_name};
 
+use crate::serial::COM1;
 use crate::tables::VECTORS;
-use crate::{apic, fault, pic, probe};
+use crate::{apic, fault, percpu, pic, probe, smp};
 
 /// How often each vector was taken.
 #[derive(Debug)]
@@ -38,13 +39,32 @@ impl Counts {
     }
 }
 
+/// Every vector that was taken, summed over all CPUs.
+pub(crate) fn sums<'c>(
+    all: impl Iterator<Item = &'c Counts> + Clone,
+) -> impl Iterator<Item = InterruptCount> {
+    let counts =
+        (0..VECTORS).map(move |vector| (vector, all.clone().map(|counts| counts.of(vector.into())).sum()));
+    counts.filter(|&(_, count)| count > 0).map(|(vector, count)| InterruptCount {
+        vector,
+        name: name(vector),
+        count,
+    })
+}
+
 fn name(vector: u16) -> &'static str {
     const TIMER_VECTOR: u16 = apic::TIMER_VECTOR as u16;
     const SPURIOUS_VECTOR: u16 = apic::SPURIOUS_VECTOR as u16;
     const FIRST_PIC: u16 = pic::FIRST_VECTOR as u16;
     const LAST_PIC: u16 = FIRST_PIC + 15;
+    const RESCHEDULE_VECTOR: u16 = apic::RESCHEDULE_VECTOR as u16;
+    const CALL_VECTOR: u16 = apic::CALL_VECTOR as u16;
+    const COM1_VECTOR: u16 = (apic::FIRST_LINE_VECTOR + COM1.line()) as u16;
     match vector {
         TIMER_VECTOR => TIMER,
+        COM1_VECTOR => "serial input",
+        RESCHEDULE_VECTOR => "wake-up",
+        CALL_VECTOR => "call",
         SPURIOUS_VECTOR => "spurious",
         FIRST_PIC..=LAST_PIC => "spurious of the 8259A",
         _ => exception_name(u64::from(vector)).unwrap_or("unexpected"),
@@ -58,9 +78,12 @@ extern "C" fn trap_handle(frame: &mut Frame) {
     const SPURIOUS_VECTOR: u64 = apic::SPURIOUS_VECTOR as u64;
     const FIRST_PIC: u64 = pic::FIRST_VECTOR as u64;
     const LAST_PIC: u64 = FIRST_PIC + 15;
+    const CALL_VECTOR: u64 = apic::CALL_VECTOR as u64;
+    const STOP_VECTOR: u64 = apic::STOP_VECTOR as u64;
+    const COM1_VECTOR: u64 = (apic::FIRST_LINE_VECTOR + COM1.line()) as u64;
     let metal = crate::metal();
     let vector = frame.vector;
-    if let Some(count) = metal.counts.counter(vector) {
+    if let Some(count) = percpu::this().counts.counter(vector) {
         count.fetch_add(1, Relaxed);
     }
     match vector {
@@ -70,6 +93,15 @@ extern "C" fn trap_handle(frame: &mut Frame) {
             }
             metal.end_of_interrupt();
         }
+        COM1_VECTOR => {
+            COM1.hush();
+            metal.end_of_interrupt();
+        }
+        CALL_VECTOR => {
+            smp::serve(metal);
+            metal.end_of_interrupt();
+        }
+        STOP_VECTOR => smp::stop(metal),
         trap::BREAKPOINT => {}
         trap::PAGE_FAULT | trap::GENERAL_PROTECTION if probe::refuse(frame) => {}
         0..trap::EXCEPTIONS => fault::fatal(frame),

@@ -94,6 +94,7 @@ trap_entry:
     iretq
 
 .balign 4
+.global default_mxcsr
 default_mxcsr: .long 0x1f80             // all exceptions masked, round to nearest
 
 // fn(address in rdi) -> 0, or what the handler puts into rax when it resumes at probe_refused.

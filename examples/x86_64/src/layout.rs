@@ -11,6 +11,12 @@ pub const DIRECT_MAP: u64 = 0xffff_8000_0000_0000;
 /// Registers of devices appear at their physical address plus this, uncached once the final tables stand.
 pub const DEVICES: u64 = 0xffff_ff00_0000_0000;
 
+/// The data and stacks of CPU n lie from here plus n times [`CPU_AREA`]; those of CPU 0 are in the image.
+pub const CPU_AREAS: u64 = 0xffff_fe00_0000_0000;
+
+/// Bytes of address space for the data and stacks of one CPU; a power of two, as `ap.s` relies on it.
+pub const CPU_AREA: u64 = 1 << 18;
+
 /// Physical memory below this is in the direct map from the first instruction on; the rest once the final tables stand.
 pub const BOOT_MAPPED: u64 = 1 << 32;
 

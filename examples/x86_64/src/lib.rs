@@ -3,10 +3,13 @@
 //! | module | what it knows |
 //! |---|---|
 //! | [`pvh`] | the boot loader's start information, parsed with every byte bounds-checked |
+//! | [`acpi`] | the firmware's list of CPUs and interrupt controllers, likewise |
 //! | [`trap`] | the saved registers, the names of the exceptions, their error codes |
 //! | [`report`] | how a fatal exception is told |
 //! | [`symbols`] | names of addresses, from the text blob that the demo command passes |
 //! | [`backtrace`] | the chain of frame pointers, bounded and checked |
+//! | [`roster`], [`cpu_set`] | which CPUs there are, and how far each came; sets of them |
+//! | [`shootdown`] | how CPUs make each other forget translations |
 //! | [`clock`] | rates from a calibration, nanoseconds from cycles |
 //! | [`gate`] | entries of the interrupt descriptor table |
 //! | [`layout`] | where the image and physical memory stand in the address space |
@@ -20,12 +23,16 @@ extern crate alloc;
 #[cfg(any(test, feature = "testing"))]
 extern crate std;
 
+pub mod acpi;
 pub mod backtrace;
 pub mod clock;
+pub mod cpu_set;
 pub mod gate;
 pub mod layout;
 pub mod pvh;
 pub mod report;
+pub mod roster;
+pub mod shootdown;
 pub mod symbols;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -42,7 +42,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
     }
 
     /// The block that starts at `ptr`, live or free, in a frame that the page map gives to a slab of `class`.
-    #[inline]
+    #[inline(never)]
     pub(super) fn locate_block(
         ground: &Ground,
         ptr: NonNull<u8>,

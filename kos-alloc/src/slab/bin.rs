@@ -13,6 +13,33 @@ use super::list::List;
 /// Of so many slabs a class may keep one that is empty; at least one in all.
 const SLABS_PER_EMPTY: usize = 8;
 
+/// Blocks of one slab that were taken out together.
+#[derive(Debug)]
+pub(crate) struct Blocks {
+    slab: Slab,
+    first: usize,
+    bits: u64,
+    count: usize,
+}
+
+impl Blocks {
+    /// How many there were at first.
+    pub(crate) const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The next of them.
+    #[inline]
+    pub(crate) fn next(&mut self, geometry: &Geometry) -> Option<NonNull<u8>> {
+        if self.bits == 0 {
+            return None;
+        }
+        let block = self.first + self.bits.trailing_zeros() as usize;
+        self.bits &= self.bits - 1;
+        Some(self.slab.block(geometry, block))
+    }
+}
+
 /// The slabs of one class. Every method wants the geometry of that class.
 #[derive(Debug)]
 pub(crate) struct Bin {
@@ -101,25 +128,37 @@ impl Bin {
         self.leaked += 1;
     }
 
-    /// Takes a free block out of a slab that has one. A slab whose bitmap was trampled leaves the lists: the class goes
-    /// on with another.
-    #[inline]
+    /// Takes a free block out of a slab that has one.
     pub(crate) fn take(&mut self, geometry: &Geometry) -> Option<NonNull<u8>> {
-        loop {
+        self.take_up_to(1, geometry).and_then(|mut blocks| blocks.next(geometry))
+    }
+
+    /// Takes free blocks out of a slab that has one: up to `most`, which is not 0, and as many as a word of its bitmap
+    /// names. A slab whose bitmap was trampled leaves the lists: the class goes on with another.
+    pub(crate) fn take_up_to(&mut self, most: usize, geometry: &Geometry) -> Option<Blocks> {
+        let (slab, (index, free)) = loop {
             let slab = match self.partial.first() {
                 Some(slab) => slab,
                 None => self.reopen()?,
             };
-            let block = slab.take(geometry);
-            if slab.is_full() || block.is_none() {
-                self.partial.remove(slab);
+            match slab.free_word(geometry) {
+                Some(word) => break (slab, word),
+                None => self.partial.remove(slab),
             }
-            let Some(block) = block else { continue };
-            self.live += 1;
-            self.peak = self.peak.max(self.live);
-            self.changes = self.changes.wrapping_add(1);
-            return Some(slab.block(geometry, block));
+        };
+        let (mut rest, mut count) = (free, 0);
+        while rest != 0 && count < most {
+            rest &= rest - 1;
+            count += 1;
         }
+        slab.take(geometry, index, rest, count);
+        if slab.is_full() {
+            self.partial.remove(slab);
+        }
+        self.live += count;
+        self.peak = self.peak.max(self.live);
+        self.changes = self.changes.wrapping_add(1);
+        Some(Blocks { slab, first: index * 64, bits: free ^ rest, count })
     }
 
     /// Puts a live block of `slab` back.

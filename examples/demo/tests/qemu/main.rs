@@ -14,5 +14,6 @@ mod boots;
 mod children;
 mod guests;
 mod reds;
+mod smp;
 mod support;
 mod tiny;

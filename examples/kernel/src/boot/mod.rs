@@ -3,6 +3,7 @@
 //! No stage uses the global allocator: what the boot needs lies on its stack or in boot memory. A stage is done, degraded
 //! (it says why, and the kernel runs on) or fatal: a [`BootError`] that names stage and cause.
 
+mod cpus;
 mod memory;
 mod place;
 mod tables;
@@ -15,6 +16,7 @@ use kos_alloc::{Env, FrameRange, HeapConfig, Inventory, KernelHeap, Locked, Mode
 
 use crate::accounts::{Accounts, FRAME_BYTES};
 use crate::command_line::CommandLine;
+use crate::crew::Crew;
 use crate::error::{BootError, Cause};
 use crate::kernel::{Heap, Kernel, SharedFrames};
 use crate::log::{Log, Ring};
@@ -22,6 +24,7 @@ use crate::platform::{Platform, TimerReport};
 use crate::stage::{Notes, Stage, Stages};
 use crate::storm::Storm;
 use crate::text::{Bytes, Grouped, Text};
+use crate::turns::Turns;
 pub(crate) use memory::frames_of;
 use place::BootMemory;
 
@@ -58,14 +61,16 @@ impl<P: Platform> Kernel<P> {
         let mut stages = Stages::new(&platform);
         stages.greet();
         let (accounts, frames) = start_memory(&mut stages, &platform, &config)?;
-        let tables = stages.run(Stage::Paging, |notes| tables::start(&platform, frames, notes))?;
+        let mut tables = stages.run(Stage::Paging, |notes| tables::start(&platform, frames, notes))?;
         let heap = stages.run(Stage::Heap, |notes| start_heap(&platform, frames, notes))?;
         stages.run(Stage::Traps, |notes| start_traps(&platform, notes))?;
         let timer = stages.run(Stage::Timer, |notes| start_timer(&platform, notes))?;
+        stages.run(Stage::Cpus, |notes| cpus::start(&platform, frames, &mut tables, notes))?;
         stages.run(Stage::Shell, |notes| ready(&heap, notes))?;
         let log = Log::new(platform.env(), stages.into_ring());
         let (tables, storm) = (Locked::new(platform.env(), tables), Storm::new(platform.env()));
-        Ok(Self { heap, tables, log, accounts, timer, storm, platform })
+        let (turns, crew) = (Turns::new(), Crew::new(platform.env()));
+        Ok(Self { heap, tables, turns, log, accounts, timer, storm, crew, platform })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The commands of the shell, one list.
 
 mod bench;
+mod cpus;
 mod frames;
 mod free;
 mod heap;
@@ -61,7 +62,8 @@ impl<P: Platform> Table<P> {
         command("txn-demo", "", "all-or-nothing allocation: each step fails in turn, then none", txn::run),
         command("inject", "[oom K|off]", "let the K-th frame allocation from now fail", inject::run),
         command("dmesg", "", "the boot log", system::dmesg),
-        command("irq", "", "traps and interrupts taken", system::irq),
+        command("lscpu", "", "the CPUs: numbers, APIC ids, who is online, what they can do", cpus::lscpu),
+        command("irq", "[CPU]", "traps and interrupts taken, by CPU", cpus::irq),
         command("uptime", "", "time since entry", system::uptime),
         command("selftest", "[PART OF NAME]", "run the in-kernel tests", tests::run),
         command("poweroff", "", "end the machine", system::poweroff),

@@ -1,4 +1,4 @@
-//! The machine: its commands, log, interrupts, time, end.
+//! The machine: its commands, log, time, end.
 
 use core::fmt::Write;
 
@@ -28,18 +28,6 @@ pub(super) fn dmesg<P: Platform>(
 ) -> CommandResult {
     no_arguments(arguments)?;
     kernel.log().copy_to(out)?;
-    Ok(Next::Continue)
-}
-
-pub(super) fn irq<P: Platform>(kernel: &Kernel<P>, arguments: &[&str], out: &mut dyn Write) -> CommandResult {
-    no_arguments(arguments)?;
-    writeln!(out, "{:>6} {:>14}  name", "vector", "taken")?;
-    let mut total = 0;
-    for source in kernel.platform().interrupts().filter(|source| source.count > 0) {
-        total += source.count;
-        writeln!(out, "{:>6} {:>14}  {}", source.vector, Grouped(source.count), source.name)?;
-    }
-    writeln!(out, "{:>6} {:>14}", "all", Grouped(total))?;
     Ok(Next::Continue)
 }
 

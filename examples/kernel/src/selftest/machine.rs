@@ -4,7 +4,7 @@ use super::{Failure, Test};
 use crate::Kernel;
 use crate::command_line::Sabotage;
 use crate::ensure;
-use crate::platform::{Access, Platform};
+use crate::platform::{Access, CpuState, LeftOut, Platform};
 use crate::time::Duration;
 
 /// Rounds of waiting after which a clock that stands still is given up; the slowest emulator does them in seconds.
@@ -74,6 +74,7 @@ pub(super) fn sabotage<P: Platform>(kind: Sabotage) -> &'static Test<P> {
         Sabotage::Panic => &Test { name: "sabotage::panic", run: panic },
         Sabotage::Hang => &Test { name: "sabotage::hang", run: hang },
         Sabotage::Triple => &Test { name: "sabotage::triple", run: triple },
+        Sabotage::SilentCpu => &Test { name: "sabotage::silent_cpu", run: silent_cpu },
     }
 }
 
@@ -95,4 +96,18 @@ fn hang<P: Platform>(_: &Kernel<P>) -> Result<(), Failure> {
 fn triple<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     kernel.platform().triple_fault();
     Err(Failure::new(format_args!("this machine has no triple fault")))
+}
+
+/// The boot survived it: the last CPU is named, all others run.
+fn silent_cpu<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    let count = kernel.platform().cpus().count();
+    if count < 2 {
+        return Err(Failure::skip(format_args!("one CPU")));
+    }
+    for cpu in kernel.platform().cpus() {
+        let last = cpu.number.0 + 1 == count;
+        let expected = if last { CpuState::LeftOut(LeftOut::Silent) } else { CpuState::Online };
+        ensure!(cpu.state == expected, "cpu {} is {}", cpu.number.0, cpu.state);
+    }
+    Ok(())
 }

@@ -10,6 +10,7 @@ mod hoard;
 pub(crate) mod ktap;
 mod machine;
 mod paging;
+mod smp;
 mod txn;
 
 use core::fmt;
@@ -108,7 +109,8 @@ pub(crate) fn selected<P: Platform>(
     sabotage: Option<Sabotage>,
 ) -> impl Iterator<Item = &'static Test<P>> {
     let memory = [frames::tests(), heap::tests(), txn::tests()];
-    let areas = [boot::tests()].into_iter().chain(memory).chain([paging::tests(), machine::tests()]);
+    let areas =
+        [boot::tests()].into_iter().chain(memory).chain([paging::tests(), machine::tests(), smp::tests()]);
     let own = kernel.platform().tests();
     let sabotage = sabotage.map(machine::sabotage);
     areas.flatten().chain(own).filter(move |test| test.name.contains(filter)).chain(sabotage)

@@ -61,6 +61,7 @@ pub struct Module<'m> {
 pub struct StartInfo<'m, M> {
     memory: &'m M,
     version: u32,
+    rsdp: u64,
     command_line: &'m [u8],
     memory_map: &'m [u8],
     modules: &'m [u8],
@@ -87,7 +88,7 @@ impl<'m, M: PhysicalMemory> StartInfo<'m, M> {
             table(memory, Part::MemoryMap, u64_at(tail, 0), u32_at(tail, 8))?
         };
         let command_line = command_line(memory, u64_at(header, 24))?;
-        let info = Self { memory, version, command_line, memory_map, modules };
+        let info = Self { memory, version, rsdp: u64_at(header, 32), command_line, memory_map, modules };
         info.check_modules()?;
         Ok(info)
     }
@@ -96,6 +97,12 @@ impl<'m, M: PhysicalMemory> StartInfo<'m, M> {
     #[must_use]
     pub fn version(&self) -> u32 {
         self.version
+    }
+
+    /// Physical address of the ACPI root pointer, unchecked; 0 if there is none.
+    #[must_use]
+    pub fn rsdp(&self) -> u64 {
+        self.rsdp
     }
 
     /// The command line, without its terminator; empty if there is none.

@@ -1,6 +1,7 @@
 //! The bodies of the fuzz targets.
 
 use super::{Bytes, model};
+use crate::acpi::Madt;
 use crate::pvh::StartInfo;
 
 /// Physical address of the first byte of a fuzz input.
@@ -21,4 +22,16 @@ pub fn pvh_start_info(data: &[u8]) {
         modules: info.modules().map(|module| (module.start, module.bytes.to_vec())).collect(),
     });
     assert_eq!(found, model::read(memory, at));
+}
+
+/// Reads `data` as physical memory that begins with an ACPI root pointer. Whatever is accepted is what a naive reader finds.
+///
+/// # Panics
+/// If the two differ.
+pub fn acpi_madt(data: &[u8]) {
+    let memory = Bytes { base: BASE, bytes: data };
+    if let Ok(madt) = Madt::find(&memory, BASE) {
+        let found: alloc::vec::Vec<_> = madt.entries().collect();
+        assert_eq!(Some(found), model::madt(memory, BASE));
+    }
 }

@@ -1,10 +1,13 @@
-//! For tests and fuzzing, with `std`: bytes as physical memory, a naive reader of the start information, fuzz entry functions.
+//! For tests and fuzzing, with `std`: bytes as physical memory, naive readers of start information and MADT, fuzz entry
+//! functions.
 
 pub mod fuzz;
 mod memory;
 mod model;
 
 pub use memory::Bytes;
+#[cfg(test)]
+pub(crate) use model::madt_entries;
 
 /// Number of cases of a property test: the environment variable `KOS_PROPTEST_CASES`, else 256.
 #[must_use]

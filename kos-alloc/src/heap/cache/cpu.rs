@@ -51,6 +51,7 @@ impl Slot {
     }
 
     /// Makes these the magazines.
+    #[inline(never)]
     fn hang(&self, loaded: Magazine, previous: Magazine) {
         self.set_top(loaded.top_place());
         self.limit.store(loaded.place(self.capacity).entry().as_ptr(), Ordering::Relaxed);

@@ -74,7 +74,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         ground: &Ground,
         class: Class,
         find: impl Fn() -> Option<&'h CpuCache>,
-        which: impl Fn(&Shelf<'_>) -> Magazine,
+        which: fn(&Shelf<'_>) -> Magazine,
     ) {
         self.until_done(class, |leaving| {
             let _masked = self.env.irq_save();

@@ -15,6 +15,9 @@ use crate::heap::ground::Ground;
 use crate::ports::{Env, FrameAlloc};
 use crate::slab::{Bin, Chain, Class, seal};
 
+/// Blocks with which a magazine is filled at least, if it has room for so many.
+const LEAST_FILLED: usize = 2;
+
 /// What an exchange came to.
 pub(super) enum Exchange {
     /// It can be tried again.
@@ -85,10 +88,16 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
             shelf.loaded = full;
             return Exchange::Done;
         }
+        let geometry = Self::geometry(class);
+        let mut wanted = shelf.capacity().div_ceil(2).max(LEAST_FILLED).min(shelf.capacity());
         self.bin(class).with(&self.env, |bin| {
-            for _ in 0..shelf.capacity().div_ceil(2) {
-                let Some(block) = bin.take(Self::geometry(class)) else { break };
-                empty.push(block);
+            while wanted > 0
+                && let Some(mut blocks) = bin.take_up_to(wanted, geometry)
+            {
+                wanted -= blocks.count();
+                while let Some(block) = blocks.next(geometry) {
+                    empty.push(block);
+                }
             }
         });
         if empty.is_empty() { Exchange::Useless } else { Exchange::Done }
@@ -157,6 +166,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
     }
 
     /// Drops the block on top of a magazine if its seal is broken.
+    #[cold]
     fn discard_top(&self, ground: &Ground, magazine: Magazine, class: Class, block: NonNull<u8>) -> Exchange {
         // SAFETY: what is in a magazine is a block of a slab.
         if unsafe { seal::is_sealed(block, ground.secret) } {

@@ -1,0 +1,74 @@
+//! Boots with many processors.
+
+use crate::support::{Answer, demo};
+
+/// The line of the boot log with this stage.
+fn stage(log: &str, name: &str) -> String {
+    let line = log.lines().find(|line| line.split_whitespace().any(|word| word == name));
+    line.unwrap_or_else(|| panic!("no stage {name} in {log}")).to_owned()
+}
+
+#[test]
+fn smp_boots_under_tcg() {
+    let Answer { stdout, stderr, .. } = demo(&["test", "--cpus", "4", "-v"]).expect(0);
+    assert!(stage(&stderr, "cpus").contains("4 of 4 online"), "{stderr}");
+    for test in [
+        "smp::every_cpu_runs_under_its_number",
+        "smp::every_cpu_wakes_when_called",
+        "smp::no_cpu_uses_a_translation_that_was_shot_down",
+        "smp::all_cpus_allocate_at_once",
+    ] {
+        assert!(
+            stdout.lines().any(|line| line.starts_with("ok ") && line.contains(test)),
+            "{test}: {stdout}"
+        );
+    }
+}
+
+#[test]
+fn every_board_starts_its_processors() {
+    for board in ["pc", "microvm"] {
+        let answer = demo(&["test", "smp::", "--cpus", "3", "--machine", board, "-v"]).expect(0);
+        assert!(stage(&answer.stderr, "cpus").contains("3 of 3 online"), "{}", answer.stderr);
+    }
+}
+
+#[test]
+fn sixty_four_processors_are_online_in_time() {
+    let answer = demo(&["run", "--exec", "lscpu", "--cpus", "64", "-v"]).expect(0);
+    assert!(stage(&answer.stderr, "cpus").contains("64 of 64 online"), "{}", answer.stderr);
+    assert!(answer.stdout.starts_with("64 listed, 64 online"), "{}", answer.stdout);
+    assert_eq!(
+        answer.stdout.lines().filter(|line| line.contains("  online")).count(),
+        64,
+        "{}",
+        answer.stdout
+    );
+}
+
+#[test]
+fn a_processor_that_does_not_answer_is_named_and_left_out() {
+    let answer = demo(&["test", "--cpus", "4", "--sabotage", "silent-cpu", "-v"]).expect(0);
+    let line = stage(&answer.stderr, "cpus");
+    assert!(line.contains("degraded") && line.contains("3 of 4 online"), "{line}");
+    assert!(line.ends_with("left out: cpu 3 (apic 3), silent"), "{line}");
+    assert!(answer.stdout.contains(" sabotage::silent_cpu #"), "{}", answer.stdout);
+}
+
+#[test]
+fn processors_without_memory_for_their_stacks_are_left_out() {
+    let answer =
+        demo(&["run", "--exec", "lscpu; selftest smp::every", "--cpus", "64", "--mem", "8M", "-v"]).expect(0);
+    assert!(stage(&answer.stderr, "cpus").contains("no memory"), "{}", answer.stderr);
+}
+
+#[test]
+fn ap_trampoline_mapped_below_1m() {
+    let answer = demo(&["run", "--exec", "free", "--cpus", "2"]).expect(0);
+    assert!(answer.stdout.contains(" + trampoline 4 "), "{}", answer.stdout);
+}
+
+#[test]
+fn xapic_without_x2apic() {
+    demo(&["test", "smp::", "--cpus", "2", "--cpu", "qemu64,-x2apic"]).expect(0);
+}

@@ -1,0 +1,433 @@
+//! Timers for time-outs: [`TimerWheel`], eight levels of 64 buckets without cascade, and [`Timer`], its owner's node.
+//!
+//! Level `n` rounds up to multiples of 8^n ticks and takes delays of less than 64 · 8^n ticks that do not fit below. Such a
+//! delay is at least 8 · 8^n ticks for `n` > 0, so rounding adds less than 1/8 of it, and the timer stays in its bucket until
+//! it fires. A delay beyond the last level waits in the last bucket and is then looked at again.
+//!
+//! Invariants (walked by [`TimerWheel::check`]): every pending timer fires after `clock`; it is in the bucket
+//! `fires >> shift` modulo 64 of its level, whose bit is set; a bucket is in order of `fires`. `next` is not after the first
+//! time at which one fires.
+//!
+//! A bucket can hold two laps: a timer that fires 64 or 65 buckets from the clock's, with one that fires one bucket from it.
+//! The order within the bucket keeps them apart.
+//!
+//! Source: Varghese and Lauck, "Hashed and hierarchical timing wheels", SOSP 1987; Linux' non-cascading wheel since 4.8.
+
+use core::fmt;
+use core::pin::Pin;
+
+use super::{Cancel, Expiry};
+use crate::error::QueueCorruption;
+use crate::pinned::{Held, Home, Member, Seat};
+use crate::ports::CriticalSection;
+use crate::time::Instant;
+
+const LEVELS: u32 = 8;
+const BUCKETS: usize = LEVELS as usize * 64;
+
+/// A list that is no bucket, empty whenever the lock is free.
+const ASIDE: usize = BUCKETS;
+const LISTS: usize = BUCKETS + 1;
+
+/// Buckets from the clock's to the last that a level tells apart: see the module's text.
+const REACH: u64 = 65;
+
+/// Timers taken out under one hold of the lock.
+const BATCH: usize = 16;
+
+/// What a timer tells when it fires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fired<T> {
+    /// As given to [`Timer::new`].
+    pub payload: T,
+    /// The arming, as [`Timer::arm`] returned it.
+    pub generation: u32,
+    /// When it was to fire.
+    pub at: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    Idle,
+    Armed,
+    Fired,
+}
+
+struct Entry<T> {
+    at: u64,
+    /// `at`, rounded up to the level.
+    fires: u64,
+    bucket: usize,
+    generation: u32,
+    status: Status,
+    payload: T,
+}
+
+/// All but the buckets.
+struct Wheel {
+    /// Everything that fires up to here has fired.
+    clock: u64,
+    /// Nothing fires before.
+    next: u64,
+    armed: usize,
+    /// Nanoseconds of a tick, as a power of two.
+    tick: u32,
+    /// A bit for each bucket that is not empty.
+    occupied: [u64; LEVELS as usize],
+}
+
+type TimerHome<E, T> = Home<E, Wheel, Entry<T>, LISTS>;
+type TimerMember<'w, E, T> = Member<'w, E, Wheel, Entry<T>, LISTS>;
+
+/// Many timers that seldom fire. `T` says what to do then: a task, a number, a function.
+///
+/// A timer is never early, and late by at most a tick or 1/8 of its delay, whichever is more, if `expire` is called when
+/// [`next_event`](Self::next_event) says. Any context; the lock is held for a constant time.
+///
+/// ```
+/// use core::pin::pin;
+/// use kos_sched::Instant;
+/// use kos_sched::testing::HostPark;
+/// use kos_sched::timer::{Cancel, Timer, TimerWheel};
+///
+/// let wheel = TimerWheel::new(HostPark::new(), 20); // ticks of 2^20 ns, about a millisecond
+/// let retransmit = pin!(Timer::new(&wheel, "retransmit"));
+/// let keep_alive = pin!(Timer::new(&wheel, "keep alive"));
+/// let (now, second) = (Instant::from_ticks(0), 1_000_000_000);
+/// retransmit.as_ref().arm(now, Instant::from_ticks(second / 5));
+/// keep_alive.as_ref().arm(now, Instant::from_ticks(60 * second));
+/// assert_eq!(keep_alive.as_ref().cancel(), Cancel::Cancelled);
+///
+/// let mut fired = Vec::new();
+/// let _ = wheel.expire(Instant::from_ticks(second), 100, |timer| fired.push(timer.payload));
+/// assert_eq!(fired, ["retransmit"]);
+/// ```
+pub struct TimerWheel<E: CriticalSection, T: Copy>(TimerHome<E, T>);
+
+impl<E: CriticalSection, T: Copy> TimerWheel<E, T> {
+    /// No timers, at time 0. A tick is 2^`tick` nanoseconds, at most 2^40 (18 minutes); less costs nothing but range: delays
+    /// over 2^27 ticks are looked at once more on their way.
+    #[must_use]
+    pub const fn new(env: E, tick: u32) -> Self {
+        let tick = if tick < 40 { tick } else { 40 };
+        Self(Home::new(
+            env,
+            Wheel { clock: 0, next: u64::MAX, armed: 0, tick, occupied: [0; LEVELS as usize] },
+        ))
+    }
+
+    /// Fires what is due at `now`: calls `fire` for each, about in order of time, at most `limit` times. `fire` runs without
+    /// the lock and may arm and cancel.
+    pub fn expire(&self, now: Instant, limit: usize, mut fire: impl FnMut(Fired<T>)) -> Expiry {
+        let mut fired = 0;
+        loop {
+            let mut batch = [None; BATCH];
+            let room = batch.len().min(limit - fired);
+            let due = self.0.with(|mut held| {
+                for place in batch.iter_mut().take(room) {
+                    *place = pop_due(&mut held, now.as_ticks());
+                }
+                is_due(&mut held, now.as_ticks())
+            });
+            for timer in batch.into_iter().flatten() {
+                fire(timer);
+                fired += 1;
+            }
+            if !due || fired == limit {
+                return Expiry { fired, more: due };
+            }
+        }
+    }
+
+    /// When `expire` should be called next: exactly when the next timer fires.
+    pub fn next_event(&self) -> Option<Instant> {
+        self.0.with(|mut held| {
+            find_next(&mut held);
+            (held.state.armed > 0).then(|| Instant::from_ticks(held.state.next))
+        })
+    }
+
+    /// Timers that are armed.
+    pub fn armed(&self) -> usize {
+        self.0.with(|held| held.state.armed)
+    }
+
+    /// Walks every invariant, with the lock held. Takes time in proportion to the armed timers.
+    ///
+    /// # Errors
+    /// [`QueueCorruption`] names the first bucket that breaks one.
+    pub fn check(&self) -> Result<(), QueueCorruption> {
+        self.0.with(|held| check(&held))
+    }
+}
+
+impl<E: CriticalSection, T: Copy> fmt::Debug for TimerWheel<E, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TimerWheel").finish_non_exhaustive()
+    }
+}
+
+/// A timer: its owner's memory, which the wheel links while it is armed. Dropping it cancels.
+pub struct Timer<'w, E: CriticalSection, T: Copy>(TimerMember<'w, E, T>);
+
+impl<'w, E: CriticalSection, T: Copy> Timer<'w, E, T> {
+    /// A timer that is not armed.
+    #[must_use]
+    pub fn new(wheel: &'w TimerWheel<E, T>, payload: T) -> Self {
+        let entry = Entry { at: 0, fires: 0, bucket: 0, generation: 0, status: Status::Idle, payload };
+        Self(Member::new(&wheel.0, None, entry))
+    }
+
+    /// Lets it fire at `at`, and no longer when it was to. `now` is the time. Returns the generation of this arming, which
+    /// [`Fired`] tells: who armed again meanwhile knows so that an older one is stale.
+    pub fn arm(self: Pin<&Self>, now: Instant, at: Instant) -> u32 {
+        self.member().with(|seat| {
+            disarm(seat);
+            seat.value().generation = seat.value().generation.wrapping_add(1);
+            seat.value().at = at.as_ticks();
+            enter(seat, now.as_ticks());
+            seat.value().generation
+        })
+    }
+
+    /// Ends the newest arming, if it has not fired. After [`Cancel::Fired`] the one who called `expire` has been told or is
+    /// about to be: `fire` runs without the wheel's lock, so it may still run.
+    pub fn cancel(self: Pin<&Self>) -> Cancel {
+        self.member().with(|seat| match seat.value().status {
+            Status::Idle => Cancel::Stale,
+            Status::Fired => {
+                seat.value().status = Status::Idle;
+                Cancel::Fired
+            }
+            Status::Armed => {
+                disarm(seat);
+                Cancel::Cancelled
+            }
+        })
+    }
+
+    /// Whether it is armed and has not fired.
+    pub fn is_armed(self: Pin<&Self>) -> bool {
+        self.member().with(|seat| seat.value().status == Status::Armed)
+    }
+}
+
+impl<'w, E: CriticalSection, T: Copy> Timer<'w, E, T> {
+    #[expect(unsafe_code, reason = "a projection to a pinned field")]
+    fn member(self: Pin<&Self>) -> Pin<&TimerMember<'w, E, T>> {
+        // SAFETY: the field is pinned with the timer: nothing moves it out, not even `drop`, and it is not `Unpin`.
+        unsafe { self.map_unchecked(|timer| &timer.0) }
+    }
+}
+
+impl<E: CriticalSection, T: Copy> Drop for Timer<'_, E, T> {
+    fn drop(&mut self) {
+        self.0.retire(disarm);
+    }
+}
+
+impl<E: CriticalSection, T: Copy> fmt::Debug for Timer<'_, E, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timer").finish_non_exhaustive()
+    }
+}
+
+/// Where a timer waits.
+#[derive(Clone, Copy)]
+struct Place {
+    bucket: usize,
+    fires: u64,
+}
+
+impl Wheel {
+    const fn shift(&self, level: u32) -> u32 {
+        self.tick + 3 * level
+    }
+
+    const fn shift_of(&self, bucket: usize) -> u32 {
+        self.shift(level_of_bucket(bucket))
+    }
+
+    /// The place for a timer at `at`, `delay` nanoseconds away.
+    fn place(&self, at: u64, delay: u64) -> Place {
+        let mut level = level_of(delay >> self.tick);
+        loop {
+            let shift = self.shift(level);
+            let first = (self.clock >> shift) + 1;
+            let mut multiple = ((at >> shift) + u64::from(at & ((1 << shift) - 1) != 0)).max(first);
+            if multiple - first >= REACH {
+                if level + 1 < LEVELS {
+                    level += 1;
+                    continue;
+                }
+                multiple = first + (REACH - 2);
+            }
+            let fires = if multiple > u64::MAX >> shift { u64::MAX } else { multiple << shift };
+            return Place { bucket: bucket_of(level, fires >> shift), fires };
+        }
+    }
+
+    /// Nothing fires until `next`: lets the clock come near it, so that delays are told from now.
+    fn forward(&mut self, now: u64) {
+        self.clock = self.clock.max(now.min(self.next - 1));
+    }
+
+    fn mark(&mut self, bucket: usize, occupied: bool) {
+        if let Some(bits) = self.occupied.get_mut(bucket / 64) {
+            *bits = *bits & !(1 << (bucket % 64)) | u64::from(occupied) << (bucket % 64);
+        }
+    }
+
+    /// The first two buckets of `level` that are not empty, from the clock on: one of them holds what fires first.
+    fn first_buckets(&self, level: u32) -> impl Iterator<Item = usize> + use<> {
+        let first = (self.clock >> self.shift(level)) + 1;
+        let bits = self.occupied.get(level as usize);
+        let mut bits = bits.map_or(0, |bits| bits.rotate_right((first % 64) as u32));
+        core::iter::from_fn(move || {
+            let ahead = bits.trailing_zeros();
+            bits &= bits.wrapping_sub(1);
+            (ahead < 64).then(|| bucket_of(level, first + u64::from(ahead)))
+        })
+        .take(2)
+    }
+}
+
+/// The bucket of what fires at a multiple of the level's unit.
+const fn bucket_of(level: u32, multiple: u64) -> usize {
+    level as usize * 64 + (multiple % 64) as usize
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "there are 512 buckets")]
+const fn level_of_bucket(bucket: usize) -> u32 {
+    (bucket / 64) as u32
+}
+
+/// The lowest level for a delay of so many ticks.
+const fn level_of(ticks: u64) -> u32 {
+    if ticks < 64 {
+        return 0;
+    }
+    let level = (ticks.ilog2() - 3) / 3;
+    if level < LEVELS { level } else { LEVELS - 1 }
+}
+
+/// Finds out exactly when the next timer fires; returns its bucket.
+fn find_next<T>(held: &mut Held<'_, Wheel, Entry<T>>) -> Option<usize> {
+    let buckets = (0..LEVELS).flat_map(|level| held.state.first_buckets(level));
+    let next = buckets.filter_map(|bucket| Some((held.front(bucket)?.fires, bucket))).min();
+    held.state.next = next.map_or(u64::MAX, |(fires, _)| fires);
+    next.map(|(_, bucket)| bucket)
+}
+
+fn enter<T>(seat: &mut Seat<'_, Wheel, Entry<T>>, now: u64) {
+    let at = seat.value().at;
+    seat.state().forward(now);
+    if seat.state().clock < now {
+        find_next(&mut seat.held());
+        seat.state().forward(now);
+    }
+    let wheel = seat.state();
+    let Place { bucket, fires } = wheel.place(at, at.saturating_sub(now));
+    wheel.mark(bucket, true);
+    wheel.armed += 1;
+    wheel.next = wheel.next.min(fires);
+    let entry = seat.value();
+    (entry.fires, entry.bucket, entry.status) = (fires, bucket, Status::Armed);
+    let other_lap = seat.held().back(bucket).is_some_and(|last| last.fires > fires);
+    seat.enter(bucket, other_lap);
+}
+
+fn disarm<T>(seat: &mut Seat<'_, Wheel, Entry<T>>) {
+    seat.value().status = Status::Idle;
+    if seat.leave() {
+        let bucket = seat.value().bucket;
+        let empty = seat.held().is_empty(bucket);
+        seat.state().mark(bucket, !empty);
+        seat.state().armed -= 1;
+    }
+}
+
+/// Whether a timer fires at `now` or before.
+fn is_due<T>(held: &mut Held<'_, Wheel, Entry<T>>, now: u64) -> bool {
+    if held.state.next <= now {
+        find_next(held);
+    }
+    held.state.forward(now);
+    held.state.armed > 0 && held.state.next <= now
+}
+
+/// Takes out one timer that fires at `now` or before, if any; one that was beyond the last level is put where it belongs.
+fn pop_due<T: Copy>(held: &mut Held<'_, Wheel, Entry<T>>, now: u64) -> Option<Fired<T>> {
+    if held.state.next > now {
+        return None;
+    }
+    let bucket = find_next(held)?;
+    held.state.forward(now);
+    if held.state.next > now {
+        return None;
+    }
+    let at = held.front(bucket)?.at;
+    if at > now {
+        move_on(held, bucket, at, now);
+        return None;
+    }
+    let entry = held.pop_front(bucket)?;
+    entry.status = Status::Fired;
+    let fired = Fired { payload: entry.payload, generation: entry.generation, at: Instant::from_ticks(at) };
+    let empty = held.is_empty(bucket);
+    held.state.mark(bucket, !empty);
+    held.state.armed -= 1;
+    Some(fired)
+}
+
+/// Gives the first timer of `bucket`, which waited as long as the wheel reaches, a place nearer to its time.
+fn move_on<T>(held: &mut Held<'_, Wheel, Entry<T>>, bucket: usize, at: u64, now: u64) {
+    // Out of the way of the clock, which it need not hold back.
+    held.shift_front(bucket, ASIDE, false);
+    let empty = held.is_empty(bucket);
+    held.state.mark(bucket, !empty);
+    find_next(held);
+    held.state.forward(now);
+    let Place { bucket, fires } = held.state.place(at, at - now);
+    if let Some(entry) = held.front_mut(ASIDE) {
+        (entry.fires, entry.bucket) = (fires, bucket);
+    }
+    let other_lap = held.back(bucket).is_some_and(|last| last.fires > fires);
+    held.shift_front(ASIDE, bucket, other_lap);
+    held.state.mark(bucket, true);
+    held.state.next = held.state.next.min(fires);
+}
+
+fn check<T>(held: &Held<'_, Wheel, Entry<T>>) -> Result<(), QueueCorruption> {
+    let wheel = &*held.state;
+    let (mut armed, mut last) = (0, (0, 0));
+    held.check(|bucket, entry| {
+        let here = (bucket, entry.fires);
+        let in_order = last.0 != bucket || last <= here;
+        (armed, last) = (armed + 1, here);
+        let multiple = entry.fires >> wheel.shift_of(bucket);
+        match () {
+            () if bucket == ASIDE => Err("a timer that was left aside"),
+            () if entry.status != Status::Armed => Err("a timer that is not armed"),
+            () if entry.bucket != bucket || multiple % 64 != bucket as u64 % 64 => {
+                Err("a timer of another bucket")
+            }
+            () if entry.fires <= wheel.clock || entry.fires < wheel.next => {
+                Err("a timer that should have fired")
+            }
+            () if entry.fires < entry.at && level_of_bucket(bucket) + 1 < LEVELS => {
+                Err("a timer that fires early")
+            }
+            () if !in_order => Err("a timer before one that fires earlier"),
+            () => Ok(()),
+        }
+    })?;
+    if armed != wheel.armed {
+        return Err(QueueCorruption { what: "a count of other timers", index: armed });
+    }
+    let wrong = (0..BUCKETS).find(|&bucket| {
+        let bit = wheel.occupied.get(bucket / 64).is_some_and(|bits| bits >> (bucket % 64) & 1 != 0);
+        bit == held.is_empty(bucket)
+    });
+    wrong.map_or(Ok(()), |index| Err(QueueCorruption { what: "a bucket with a wrong bit", index }))
+}

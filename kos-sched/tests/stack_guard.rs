@@ -10,7 +10,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 use common::MappedStack;
-use kos_sched::arch::x86_64::{SavedStack, StackSwitch};
+use kos_sched::arch::x86_64::{SavedContext, StackSwitch};
 use kos_sched::runtime::TaskStack;
 use kos_sched::{ContextSwitch, Entry};
 
@@ -22,7 +22,7 @@ const SIGSEGV: i32 = 11;
 /// Runs `entry` on a stack of its own, from which nobody comes back.
 fn enter(entry: Entry) -> ! {
     let stack = TaskStack::new(MappedStack::new(BYTES));
-    let (mut main, mut other) = (SavedStack::default(), SavedStack::default());
+    let (mut main, mut other) = (SavedContext::default(), SavedContext::default());
     // SAFETY: the stack is ours and lives until the process dies; the entries take no argument.
     unsafe { StackSwitch::prepare(&mut other, stack.bounds(), entry, core::ptr::null_mut()) };
     // SAFETY: this code is `main`, and `other` was just prepared.

@@ -3,12 +3,14 @@
 use alloc::rc::Rc;
 use core::cell::{Cell, UnsafeCell};
 use core::marker::PhantomData;
+use core::sync::atomic::AtomicPtr;
+use core::sync::atomic::Ordering::Relaxed;
 
 use corosensei::Coroutine;
 use corosensei::stack::{DefaultStack, Stack};
 use generator::{Gn, LocalGenerator};
 use kos_sched::ContextSwitch;
-use kos_sched::arch::x86_64::{KernelSwitch, SavedStack, StackSwitch};
+use kos_sched::arch::x86_64::{KernelSwitch, SavedContext, StackSwitch};
 
 use crate::harness::must;
 use crate::harness::question::{Body, Promise, Question, Shape, Subject};
@@ -39,8 +41,8 @@ pub(crate) fn question(name: &'static str, stacks: usize) -> Question {
         name,
         what: format!("From the thread to a stack and back; {stacks} stack(s), each in turn."),
         operation: "round trip, two switches",
-        operations: 1,
-        shape: Shape::Repeated { counted: 2 * stacks },
+        operations: stacks,
+        shape: Shape::Repeated { counted: 10 },
         subjects,
     }
 }
@@ -49,7 +51,7 @@ fn subject<V: Visits>(stacks: usize, name: String, note: &'static str) -> Subjec
     let make = move || -> Box<dyn Body> {
         let visits = Rc::new(Cell::new(0));
         let stacks = (0..stacks).map(|_| V::new(Rc::clone(&visits))).collect();
-        Box::new(Tour { stacks, next: 0, visits, expected: 0 })
+        Box::new(Tour { stacks, visits, expected: 0 })
     };
     Subject { name, promise: Promise::Exclusive, note, counted: true, make: Box::new(make) }
 }
@@ -65,74 +67,76 @@ trait Visits: 'static {
 /// Visits its stacks one after another.
 struct Tour<V> {
     stacks: Vec<V>,
-    next: usize,
     visits: Rc<Cell<usize>>,
     expected: usize,
 }
 
 impl<V: Visits> Body for Tour<V> {
     fn run(&mut self, steps: usize) {
-        self.expected += steps;
+        self.expected += steps * self.stacks.len();
         for _ in 0..steps {
-            must(self.stacks.get_mut(self.next)).visit();
-            self.next += 1;
-            if self.next == self.stacks.len() {
-                self.next = 0;
-            }
+            self.stacks.iter_mut().for_each(V::visit);
         }
     }
 
     fn verify(&mut self) {
-        assert_eq!(self.visits.get(), self.expected, "each step enters a stack once");
+        assert_eq!(self.visits.get(), self.expected, "each step enters each stack once");
     }
 }
 
+/// The area of our CPU: who goes back to the thread needs nothing from his own stack, which may have left the cache.
+static CPU: PerCpu =
+    PerCpu { thread: UnsafeCell::new(SavedContext::new()), current: AtomicPtr::new(core::ptr::null_mut()) };
+
+struct PerCpu {
+    thread: UnsafeCell<SavedContext>,
+    /// The stack that runs.
+    current: AtomicPtr<SavedContext>,
+}
+
+// SAFETY: one thread measures.
+unsafe impl Sync for PerCpu {}
+
+/// One of our switches.
+trait Switch: ContextSwitch<Context = SavedContext> + 'static {}
+impl Switch for KernelSwitch {}
+impl Switch for StackSwitch {}
+
 struct Ours<S> {
-    shared: Box<Shared>,
+    context: Box<SavedContext>,
+    _visits: Rc<Cell<usize>>,
     _stack: DefaultStack,
     switch: PhantomData<S>,
 }
 
-/// What the thread and the stack both use.
-struct Shared {
-    thread: UnsafeCell<SavedStack>,
-    stack: UnsafeCell<SavedStack>,
-    visits: Rc<Cell<usize>>,
-}
-
 /// Where our stacks begin.
-unsafe extern "C" fn entry<S: Switch>(shared: *mut ()) -> ! {
-    // SAFETY: `Ours::new` passes it, and enters the stack only while it lives.
-    let shared = unsafe { &*shared.cast_const().cast::<Shared>() };
-    let visits = &*shared.visits;
+unsafe extern "C" fn entry<S: Switch>(visits: *mut ()) -> ! {
+    // SAFETY: `Ours::new` passes it, and keeps it as long as the stack.
+    let visits = unsafe { &*visits.cast_const().cast::<Cell<usize>>() };
     loop {
         visits.set(visits.get() + 1);
-        // SAFETY: this runs on `stack`; `thread` waits in `visit`.
-        unsafe { S::switch(shared.stack.get(), shared.thread.get()) };
+        // SAFETY: this runs on `current`; the thread waits in `visit`.
+        unsafe { S::switch(CPU.current.load(Relaxed), CPU.thread.get()) };
     }
 }
-
-/// One of our switches.
-trait Switch: ContextSwitch<Context = SavedStack> + 'static {}
-impl Switch for KernelSwitch {}
-impl Switch for StackSwitch {}
 
 impl<S: Switch> Visits for Ours<S> {
     fn new(visits: Rc<Cell<usize>>) -> Self {
         let stack = must(DefaultStack::new(STACK).ok());
-        let mut shared =
-            Box::new(Shared { thread: UnsafeCell::default(), stack: UnsafeCell::default(), visits });
-        let arg = (&raw mut *shared).cast();
         let bounds = stack.limit().get()..stack.base().get();
-        // SAFETY: the stack is mapped and ours, corosensei exposes its address, and `shared` lives as long as it.
-        unsafe { S::prepare(shared.stack.get_mut(), bounds, entry::<S>, arg) };
-        Self { shared, _stack: stack, switch: PhantomData }
+        let mut context = Box::new(SavedContext::new());
+        let arg = Rc::as_ptr(&visits).cast_mut().cast();
+        // SAFETY: the stack is mapped and ours, corosensei exposes its address, and the counter lives as long as it.
+        unsafe { S::prepare(&mut context, bounds, entry::<S>, arg) };
+        Self { context, _visits: visits, _stack: stack, switch: PhantomData }
     }
 
     #[inline]
     fn visit(&mut self) {
-        // SAFETY: this runs on the thread; `stack` was prepared, or waits in `entry`.
-        unsafe { S::switch(self.shared.thread.get(), self.shared.stack.get()) };
+        let context = &raw mut *self.context;
+        CPU.current.store(context, Relaxed);
+        // SAFETY: this runs on the thread; the stack was prepared, or waits in `entry`.
+        unsafe { S::switch(CPU.thread.get(), context) };
     }
 }
 

@@ -5,4 +5,4 @@ mod switch;
 #[cfg(test)]
 mod tests;
 
-pub use switch::{KernelSwitch, SavedStack, StackSwitch};
+pub use switch::{KernelSwitch, SavedContext, StackSwitch};

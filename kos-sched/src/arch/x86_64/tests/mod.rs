@@ -12,7 +12,7 @@ use core::marker::PhantomData;
 use core::ops::Range;
 use core::ptr;
 
-use super::{KernelSwitch, SavedStack, StackSwitch};
+use super::{KernelSwitch, SavedContext, StackSwitch};
 use crate::ports::{ContextSwitch, Entry, KernelStack};
 use crate::testing::HeapStack;
 
@@ -24,8 +24,8 @@ const DECOYS: usize = 8;
 
 /// The thread of the test and stacks beside it, which all see it and switch by `S`.
 struct Stage<S> {
-    main: UnsafeCell<SavedStack>,
-    others: Vec<UnsafeCell<SavedStack>>,
+    main: UnsafeCell<SavedContext>,
+    others: Vec<UnsafeCell<SavedContext>>,
     /// What the entries note for the test to see.
     notes: RefCell<Vec<u64>>,
     _stacks: Vec<HeapStack>,
@@ -33,7 +33,7 @@ struct Stage<S> {
 }
 
 /// Both switches of this module.
-trait Switch: ContextSwitch<Context = SavedStack> + 'static {}
+trait Switch: ContextSwitch<Context = SavedContext> + 'static {}
 impl Switch for StackSwitch {}
 impl Switch for KernelSwitch {}
 

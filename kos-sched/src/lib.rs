@@ -15,11 +15,15 @@ pub mod core;
 pub mod cpu;
 pub mod ds;
 mod error;
+#[cfg(feature = "process")]
+mod guarded;
 #[cfg(all(test, loom))]
 mod models;
 #[expect(unsafe_code, reason = "links nodes that their owners keep, under a lock")]
 mod pinned;
 mod ports;
+#[cfg(feature = "process")]
+pub mod process;
 mod rq;
 pub mod runtime;
 mod seeded;
@@ -38,6 +42,8 @@ pub use error::{AttrError, Corruption, IpiError, QueueCorruption, TimerError, Wa
 pub use ports::{
     BlockReason, Clock, ContextSwitch, CriticalSection, Entry, KernelStack, Park, Platform, Resume,
 };
+#[cfg(feature = "process")]
+pub use ports::{Interrupt, ProcessExt, SignalSink};
 pub use rq::{AttachError, QueueError, QueueStats, RunQueue};
 pub use stats::{Stats, Times};
 pub use task::{DlParams, Nice, Policy, RtPriority, TaskId};

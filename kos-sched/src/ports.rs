@@ -6,6 +6,7 @@
 //! | [`Clock`] | the kernel | the runtime, where no caller passes the time |
 //! | [`CriticalSection`] | the kernel: the lock and the mask of everything short | wait queues, locks, timer wheels |
 //! | [`Park`] | the runtime of this crate, or your own scheduler | wait queues, mutexes, processes, named work |
+//! | `ProcessExt`, `Interrupt`, `SignalSink` | the kernel | processes (feature `process`) |
 //! | [`ContextSwitch`] | [`arch`](crate::arch), or a kernel that also switches address spaces around it | the runtime |
 //! | [`KernelStack`] | the kernel: whoever maps stacks | the runtime |
 
@@ -204,4 +205,47 @@ pub enum Resume {
     TimedOut,
     /// The task is to die: it gives up what it waits for and leaves.
     Interrupted,
+}
+
+/// Kills sleepers: what processes need beside [`Park`].
+#[cfg(feature = "process")]
+pub trait Interrupt: Park {
+    /// Lets this and every later park of `task` return [`Resume::Interrupted`], and wakes it. Any context; never blocks. A task
+    /// that is gone is nobody.
+    fn interrupt(&self, task: Self::Task);
+}
+
+/// The integrator's part of a process: memory map, files, credentials.
+///
+/// A value is a handle: it is cloned under the lock of the table, with interrupts masked, so that a clone takes constant time
+/// (an `Arc`, an index). A drop may do all it likes: none happens under a lock.
+#[cfg(feature = "process")]
+pub trait ProcessExt: Clone {
+    /// The image that a process executes: its memory map.
+    type Space;
+    /// Why a fork failed.
+    type Error;
+
+    /// What the child of a fork gets. Called in task context without a lock.
+    ///
+    /// # Errors
+    /// The integrator's; nothing is left then.
+    fn fork(&self) -> Result<Self, Self::Error>;
+
+    /// Puts a new image in the place of the old one, which it returns. Called under the lock: constant time, no drop.
+    fn replace_space(&mut self, space: Self::Space) -> Self::Space;
+}
+
+/// Who may send signals to whom, and what becomes of them; KILL, STOP and CONT have their effect in the process table. All
+/// methods are called with the table locked and interrupts masked: constant time, no call back.
+#[cfg(feature = "process")]
+pub trait SignalSink<X>: Sync {
+    /// Whether `sender` may send `signal` to `target`. Not asked for the kernel, nor for CONT within a session.
+    fn permits(&self, sender: &X, target: &X, signal: crate::process::Signal) -> bool;
+
+    /// Makes `signal` pending for `target`. True if its threads are to be woken to look at it.
+    fn post(&self, target: &mut X, signal: crate::process::Signal) -> bool;
+
+    /// Whether a signal is pending that ends a sleep.
+    fn pending(&self, of: &X) -> bool;
 }

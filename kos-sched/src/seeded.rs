@@ -25,6 +25,8 @@ pub(crate) enum Bug {
     JoinUnregistered,
     /// A waker does not look whether the CPU has gone.
     OfflineUnchecked,
+    /// A parent looks for a zombie, then puts itself among the waiters.
+    WaiterLate,
 }
 
 /// Whether `bug` is in.

@@ -13,6 +13,8 @@ mod machine;
     reason = "models and oracles: a wrong index or answer ends the test"
 )]
 pub mod policy;
+#[cfg(feature = "process")]
+mod process;
 pub mod sim;
 mod stack;
 mod timer;
@@ -23,10 +25,14 @@ pub use fake_platform::{FakeIrq, FakePlatform};
 pub use host_lock::HostLock;
 pub use host_park::{HostIrq, HostPark, HostTask, MaskedLock};
 pub use machine::{FakeSystem, Machine, with_machine};
+#[cfg(feature = "process")]
+pub use process::{FakeExt, FakeKernel, Refused};
 pub use stack::HeapStack;
 
 /// The body of each fuzz target: decodes bytes into operations, compares model and subject after each.
 pub mod fuzz {
     pub use super::policy::{ops_deadline, ops_fair};
+    #[cfg(feature = "process")]
+    pub use super::process::{env_block, process_ops};
     pub use super::timer::timer_wheel;
 }

@@ -1,0 +1,3 @@
+//! Processes: random operations beside the model, and stories.
+
+mod properties;

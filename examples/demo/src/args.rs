@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::machine::{Accel, Board, Machine, Memory};
+use crate::machine::{Accel, Board, Machine, Memory, Screen};
 
 const STATUSES: &str = "\
 Exit status: 0 all succeeded; 1 a command or test failed; 2 usage; 3 no verdict from the kernel (it panicked, hung, was \
@@ -57,6 +57,8 @@ pub enum Sabotage {
     Hang,
     /// The processor shuts down.
     Triple,
+    /// The kernel panics on the last processor while the others work.
+    PanicCpu,
     /// The last processor is not started; the kernel does without it.
     SilentCpu,
 }
@@ -80,6 +82,9 @@ pub struct Options {
     /// QEMU's name of the processor model, with features if any.
     #[arg(long, global = true, default_value = "max", value_name = "MODEL")]
     pub cpu: String,
+    /// The guest's text screen and keyboard, beside the serial console; not on the board microvm.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub screen: Screen,
     /// Longest time of a run in seconds; of an interactive one, up to the prompt.
     #[arg(long, global = true, default_value_t = 60, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub timeout: u64,
@@ -104,8 +109,8 @@ impl Options {
     /// The machine asked for.
     #[must_use]
     pub fn board(&self) -> Machine {
-        let Self { mem: memory, cpus, machine: board, accel, .. } = *self;
-        Machine { board, memory, cpus, cpu: self.cpu.clone(), accel, reboots: false }
+        let Self { mem: memory, cpus, machine: board, accel, screen, .. } = *self;
+        Machine { board, memory, cpus, cpu: self.cpu.clone(), accel, screen, reboots: false }
     }
 
     /// The longest time of a run.

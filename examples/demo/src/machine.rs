@@ -47,6 +47,18 @@ impl Accel {
     }
 }
 
+/// The guest's text screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Screen {
+    /// There is none, the default: firmware takes its time for one.
+    #[default]
+    Off,
+    /// There is one, and nobody sees it.
+    Hidden,
+    /// It is a window of QEMU; what is typed there reaches the kernel.
+    Window,
+}
+
 /// A memory size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Memory {
@@ -106,6 +118,8 @@ pub struct Machine {
     pub cpu: String,
     /// How it is executed.
     pub accel: Accel,
+    /// Its screen, if the board can have one.
+    pub screen: Screen,
     /// Whether a reset starts it again. Otherwise a reset, as after a triple fault, ends QEMU.
     pub reboots: bool,
 }
@@ -133,7 +147,13 @@ impl Machine {
     ) -> Vec<OsString> {
         let mut all: Vec<OsString> = Vec::new();
         let mut add = |words: &[&str]| all.extend(words.iter().map(OsString::from));
-        add(&["-nodefaults", "-no-user-config", "-display", "none"]);
+        add(&["-nodefaults", "-no-user-config"]);
+        if self.screen != Screen::Window {
+            add(&["-display", "none"]);
+        }
+        if self.screen != Screen::Off && self.board != Board::Microvm {
+            add(&["-device", "VGA"]);
+        }
         if !self.reboots {
             add(&["-no-reboot"]);
         }
@@ -182,8 +202,15 @@ mod tests {
 
     fn arguments(board: Board) -> String {
         let memory = Memory::mib(16).unwrap();
-        let machine =
-            Machine { board, memory, cpus: 2, cpu: "max,-smep".into(), accel: Accel::Tcg, reboots: false };
+        let machine = Machine {
+            board,
+            memory,
+            cpus: 2,
+            cpu: "max,-smep".into(),
+            accel: Accel::Tcg,
+            screen: Screen::default(),
+            reboots: false,
+        };
         let wires = Wires { com1: 5, com2: 7, monitor: 9 };
         let all = machine.arguments(Path::new("/a b"), "mode=run exec=free; memstat", Path::new("/s"), wires);
         all.join(OsStr::new("|")).into_string().unwrap()
@@ -198,6 +225,24 @@ mod tests {
         );
         assert!(all.ends_with("|-append|mode=run exec=free; memstat|-kernel|/a b|-initrd|/s"), "{all}");
         assert!(all.contains("|-serial|chardev:com1|-serial|chardev:com2|"), "{all}");
+    }
+
+    #[test]
+    fn a_screen_is_there_where_asked_for_and_possible() {
+        let memory = Memory::mib(16).unwrap();
+        let wires = Wires { com1: 5, com2: 7, monitor: 9 };
+        let words = |board, screen| {
+            let accel = Accel::Tcg;
+            let machine =
+                Machine { board, memory, cpus: 1, cpu: "max".into(), accel, screen, reboots: false };
+            let all = machine.arguments(Path::new("/k"), "", Path::new("/s"), wires).join(OsStr::new("|"));
+            let all = all.into_string().unwrap();
+            (all.contains("|-device|VGA|"), all.contains("|-display|none|"))
+        };
+        assert_eq!(words(Board::Q35, Screen::Off), (false, true));
+        assert_eq!(words(Board::Pc, Screen::Hidden), (true, true));
+        assert_eq!(words(Board::Q35, Screen::Window), (true, false));
+        assert_eq!(words(Board::Microvm, Screen::Hidden), (false, true));
     }
 
     #[test]

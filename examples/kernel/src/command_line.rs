@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `mode` | `shell` (default), `run`, `test` |
 //! | `filter` | in mode `test`: only tests whose name holds it |
-//! | `sabotage` | in mode `test`: `fail`, `panic`, `hang`, `triple`, to prove that the runner can fail; `silent-cpu`, to see a CPU left out |
+//! | `sabotage` | in mode `test`: `fail`, `panic`, `hang`, `triple`, to prove that the runner can fail; `panic-cpu`, `silent-cpu` |
 //! | `exec` | in mode `run`: the commands, separated by `;`; takes the rest of the line, so it comes last |
 
 use core::fmt;
@@ -42,6 +42,8 @@ pub enum Sabotage {
     Hang,
     /// A triple fault.
     Triple,
+    /// A test that panics on the last CPU while the others work.
+    PanicCpu,
     /// The last CPU gets no start signal: the kernel must name it and do without.
     SilentCpu,
 }
@@ -103,7 +105,7 @@ impl fmt::Display for Warning<'_> {
 fn expected(key: &str) -> &'static str {
     match key {
         "mode" => "mode is shell, run or test",
-        _ => "sabotage is fail, panic, hang, triple or silent-cpu",
+        _ => "sabotage is fail, panic, hang, triple, panic-cpu or silent-cpu",
     }
 }
 
@@ -177,6 +179,7 @@ impl Sabotage {
             "panic" => Some(Self::Panic),
             "hang" => Some(Self::Hang),
             "triple" => Some(Self::Triple),
+            "panic-cpu" => Some(Self::PanicCpu),
             "silent-cpu" => Some(Self::SilentCpu),
             _ => None,
         }

@@ -46,13 +46,20 @@ struct Member {
     result: AtomicU64,
     /// A word by which jobs on several CPUs can tell each other something.
     note: AtomicU64,
+    /// Alarms that came.
+    alarms: AtomicU32,
 }
 
 impl<P: Platform> Crew<P> {
     pub(crate) fn new(env: P::Env) -> Self {
         let zero = || AtomicU32::new(0);
-        let member =
-            || Member { asked: zero(), done: zero(), result: AtomicU64::new(0), note: AtomicU64::new(0) };
+        let member = || Member {
+            asked: zero(),
+            done: zero(),
+            result: AtomicU64::new(0),
+            note: AtomicU64::new(0),
+            alarms: zero(),
+        };
         Self { job: Locked::new(env, None), members: core::array::from_fn(|_| member()) }
     }
 
@@ -63,6 +70,18 @@ impl<P: Platform> Crew<P> {
     /// The word of `cpu`; 0 when a job begins.
     pub(crate) fn note(&self, cpu: CpuIndex) -> Option<&AtomicU64> {
         self.member(cpu).map(|member| &member.note)
+    }
+
+    /// An alarm came on `cpu`.
+    pub(crate) fn count_alarm(&self, cpu: CpuIndex) {
+        if let Some(member) = self.member(cpu) {
+            member.alarms.fetch_add(1, Release);
+        }
+    }
+
+    /// Alarms that came on `cpu`.
+    pub(crate) fn alarms(&self, cpu: CpuIndex) -> u32 {
+        self.member(cpu).map_or(0, |member| member.alarms.load(Acquire))
     }
 
     /// Whether a job waits for `cpu`.

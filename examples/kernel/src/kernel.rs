@@ -74,6 +74,12 @@ impl<P: Platform> Kernel<P> {
         self.frames().drain_local();
     }
 
+    /// What the kernel does when the timer of a CPU comes that [`Platform::arm_timer`] armed. The machine calls it there, in
+    /// interrupt context, interrupts masked.
+    pub fn alarm(&self) {
+        self.crew.count_alarm(self.platform.cpu());
+    }
+
     /// What the kernel does at each tick of the timer. The machine calls it in interrupt context, interrupts masked.
     pub fn tick(&self) {
         self.storm.tick(&self.heap);

@@ -134,6 +134,16 @@ pub trait Platform: Sized + Sync + 'static {
         }
     }
 
+    /// Lets the calling CPU be interrupted once, at `at` or a little later, never before; it then calls
+    /// [`Kernel::alarm`](crate::Kernel::alarm) in interrupt context. `None`: not at all. Takes the place of the ticks of this CPU,
+    /// which [`Platform::set_tick_rate`] starts again. Works with interrupts masked.
+    ///
+    /// # Errors
+    /// The device that is absent, out of range, or does not interrupt.
+    fn arm_timer(&self, _at: Option<Instant>) -> Result<(), DeviceError> {
+        Err(DeviceError { device: "timer", fault: DeviceFault::NoInterrupt })
+    }
+
     /// Time since entry. Monotonic; rough until [`Platform::start_timer`] has calibrated it.
     fn now(&self) -> Instant;
     /// Traps and interrupts taken since entry, by all CPUs together. Sources that never fired may be left out.
@@ -149,6 +159,10 @@ pub trait Platform: Sized + Sync + 'static {
     /// The MMU refused the access.
     fn probe(&self, address: u64, access: Access) -> Result<(), Refused>;
 
+    /// What the console is made of: what was found, and what is absent, by name.
+    fn console(&self) -> Text {
+        Text::new(format_args!("terminal"))
+    }
     /// The next byte that somebody typed, if there is one. Never waits.
     fn read_input(&self) -> Input;
     /// Sleeps until input or any interrupt arrives. May return early; must not return late.

@@ -33,6 +33,8 @@ pub enum Stage {
     Timer,
     /// The other CPUs start.
     Cpus,
+    /// What people see and type at.
+    Console,
     /// The kernel is up.
     Shell,
 }
@@ -49,6 +51,7 @@ impl fmt::Display for Stage {
             Self::Traps => "traps",
             Self::Timer => "timer",
             Self::Cpus => "cpus",
+            Self::Console => "console",
             Self::Shell => "shell",
         })
     }

@@ -11,6 +11,8 @@ use crate::env::IrqGuard;
 
 /// Vector of the periodic timer.
 pub(crate) const TIMER_VECTOR: u8 = 0x30;
+/// Vector of the timer when it was armed for one time.
+pub(crate) const ALARM_VECTOR: u8 = 0x31;
 /// Vector of the first line of the ISA bus; the others follow.
 pub(crate) const FIRST_LINE_VECTOR: u8 = 0x40;
 /// Vector by which another CPU ends the sleep of this one.
@@ -121,6 +123,12 @@ impl LocalApic {
     pub(crate) fn tick_every(self, period: u32) {
         self.write(Register::LvtTimer, PERIODIC | u32::from(TIMER_VECTOR));
         self.write(Register::InitialCount, period);
+    }
+
+    /// Raises [`ALARM_VECTOR`] once it has counted `count`; 0: not at all. No more ticks.
+    pub(crate) fn alarm_after(self, count: u32) {
+        self.write(Register::LvtTimer, u32::from(ALARM_VECTOR));
+        self.write(Register::InitialCount, count);
     }
 
     /// Ends the interrupt that is being handled, so that others can come.

@@ -69,9 +69,19 @@ fn die(what: fmt::Arguments<'_>, frame_pointer: u64) -> ! {
     }
     let calls = Backtrace::new(&Stacks, frame_pointer).take_while(|&returns_to| image::is_code(returns_to));
     let chain = CallChain::new(calls, metal.symbols());
-    // Writing to the serial port cannot fail.
-    let _ = write!({ COM1 }, "\n{what}on cpu {}; {chain}", percpu::number());
+    // Writing to the console cannot fail.
+    let _ = write!(Last, "\n{what}on cpu {}; {chain}", percpu::number());
     exit::exit(Status::Panicked)
+}
+
+/// The console, which nobody else uses any more.
+struct Last;
+
+impl Write for Last {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        crate::metal().console.write_last(text.as_bytes());
+        Ok(())
+    }
 }
 
 fn frame_pointer() -> u64 {

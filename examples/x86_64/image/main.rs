@@ -4,11 +4,12 @@
 //! |---|---|
 //! | `boot.s`, [`image`], [`stacks`], `link.ld` | entry, and where everything lies |
 //! | [`acpi`], [`smp`], `ap.s`, [`percpu`] | the other CPUs: found, started, what each has for itself |
-//! | [`metal`] | the machine as the kernel sees it |
+//! | [`metal`], [`platform`] | the machine, and how the kernel sees it |
 //! | [`boot_info`], [`cpu`], [`env`](self::env), [`lock`], [`mmu`] | memory map, CPU features, ports of the libraries |
 //! | [`tables`], `trap.s`, [`trap`], [`probe`], [`fault`] | traps: entry, dispatch, survived faults, fatal ones |
 //! | [`pic`], [`pit`], [`apic`], [`io_apic`], [`timer`] | interrupts and time |
-//! | [`serial`], [`exit`] | the way out |
+//! | [`console`], [`serial`], [`keyboard`], [`vga`] | log and shell |
+//! | [`exit`] | the way out |
 //!
 //! The image is built in the profile `image`, which aborts on panic. Where the profile unwinds, it can only be checked (a
 //! plain `cargo clippy --all-features` does that): `std` then lends its panic handler.
@@ -22,6 +23,7 @@ mod acpi;
 mod address;
 mod apic;
 mod boot_info;
+mod console;
 mod cpu;
 mod env;
 mod exit;
@@ -29,12 +31,14 @@ mod fault;
 mod heap;
 mod image;
 mod io_apic;
+mod keyboard;
 mod lock;
 mod metal;
 mod mmu;
 mod percpu;
 mod pic;
 mod pit;
+mod platform;
 mod probe;
 mod serial;
 mod smp;
@@ -43,6 +47,7 @@ mod tables;
 mod tests;
 mod timer;
 mod trap;
+mod vga;
 
 use core::arch::global_asm;
 use core::fmt::{self, Write};

@@ -5,64 +5,47 @@ use core::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
 };
 
-use kos_alloc::CpuIndex;
-use kos_demo_kernel::Platform;
-use kos_demo_kernel::platform::{
-    Access, Cpu, CpuMemory, CpuState, DeviceError, DeviceFault, FirmwareRegion, Input, InterruptCount,
-    LeftOut, Mapping, Refused, Reserved, Rights, TimerReport, TrapReport,
-};
-use kos_demo_kernel::selftest::Test;
-use kos_demo_kernel::text::Text;
-use kos_demo_kernel::time::Instant;
-use kos_paging::X86Long;
+use kos_demo_kernel::platform::{DeviceError, DeviceFault};
 use kos_x86_64::acpi::AcpiError;
 use kos_x86_64::cpu_set::{CpuSet, MAX_CPUS};
-use kos_x86_64::layout::{DEVICES, DIRECT_MAP, PAGE};
+use kos_x86_64::layout::{DEVICES, DIRECT_MAP};
 use kos_x86_64::pvh::StartInfoError;
-use kos_x86_64::roster::{Roster, State};
+use kos_x86_64::roster::Roster;
 use kos_x86_64::symbols::Symbols;
-use kos_x86_64::trap::{BREAKPOINT, PAGE_FAULT};
 use spin::Once;
-use x86_64::PhysAddr;
 use x86_64::instructions::random::RdRand;
-use x86_64::instructions::{interrupts, tlb};
-use x86_64::registers::control::{Cr3, Cr3Flags};
-use x86_64::structures::paging::PhysFrame;
+use x86_64::instructions::tlb;
 
 use crate::acpi::{self, Wiring};
-use crate::apic::{FIRST_LINE_VECTOR, Ipi, LocalApic, RESCHEDULE_VECTOR, STOP_VECTOR};
+use crate::apic::{Ipi, LocalApic, RESCHEDULE_VECTOR, STOP_VECTOR};
 use crate::boot_info::BootInfo;
-use crate::env::MetalEnv;
+use crate::console::Console;
 use crate::io_apic::IoApics;
-use crate::mmu::{PhysicalMap, Tlbs};
 use crate::percpu::{self, Local};
+use crate::pic;
 use crate::serial::{COM1, COM2};
-use crate::smp::{self, Start};
-use crate::stacks::{self, IstStack};
-use crate::tables::{Gates, VECTORS};
-use crate::timer::{self, Clock, Rates, TICK_HZ};
-use crate::trap;
-use crate::{cpu, exit, image, pic, probe, tests};
+use crate::tables::Gates;
+use crate::timer::{self, Clock, Rates};
 
 /// The machine. `start` fills it in, before anything else.
 #[derive(Debug)]
 pub(crate) struct Metal {
-    boot: Once<BootInfo>,
+    pub(crate) boot: Once<BootInfo>,
     /// The gates of all CPUs.
     pub(crate) gates: Gates,
-    first: Local,
+    pub(crate) first: Local,
     /// The others by number, from 1.
     others: [AtomicPtr<Local>; MAX_CPUS - 1],
-    hardware: Once<Hardware>,
-    io_apics: Once<IoApics>,
-    /// The log console interrupts when there is input.
-    console_interrupts: AtomicBool,
+    pub(crate) hardware: Once<Hardware>,
+    pub(crate) io_apics: Once<IoApics>,
+    /// Log and shell.
+    pub(crate) console: Console,
     online: CpuSet,
-    apic: Once<LocalApic>,
+    pub(crate) apic: Once<LocalApic>,
     rates: Once<Result<Rates, DeviceError>>,
     clock: Clock,
-    secret: AtomicU64,
-    ticking: AtomicBool,
+    pub(crate) secret: AtomicU64,
+    pub(crate) ticking: AtomicBool,
     /// The number of the CPU that makes a fatal report, plus one; 0 while none does.
     dying: AtomicU32,
 }
@@ -83,10 +66,10 @@ pub(crate) enum Reporter {
 
 /// What the firmware lists.
 #[derive(Debug)]
-struct Hardware {
-    roster: Roster,
+pub(crate) struct Hardware {
+    pub(crate) roster: Roster,
     wiring: Wiring,
-    fault: Option<AcpiError>,
+    pub(crate) fault: Option<AcpiError>,
 }
 
 impl Metal {
@@ -99,7 +82,7 @@ impl Metal {
             others: [const { AtomicPtr::new(ptr::null_mut()) }; MAX_CPUS - 1],
             hardware: Once::new(),
             io_apics: Once::new(),
-            console_interrupts: AtomicBool::new(false),
+            console: Console::new(),
             online: CpuSet::new(),
             apic: Once::new(),
             rates: Once::new(),
@@ -118,6 +101,7 @@ impl Metal {
         self.clock.start();
         COM1.start();
         COM2.start();
+        self.console.start_screen();
         let info = BootInfo::read(start_info)?;
         let (roster, wiring, listed) = acpi::read(info.rsdp);
         self.hardware.call_once(|| Hardware { roster, wiring, fault: listed.err() });
@@ -142,7 +126,7 @@ impl Metal {
     }
 
     /// Every [`Local`], by number.
-    fn locals(&self) -> impl Iterator<Item = &Local> + Clone {
+    pub(crate) fn locals(&self) -> impl Iterator<Item = &Local> + Clone {
         (0..).map_while(|number| self.local(number))
     }
 
@@ -221,14 +205,13 @@ impl Metal {
         self.clock.nanoseconds()
     }
 
-    /// Masks all interrupt lines and lets the log console's reach this CPU.
+    /// Masks all interrupt lines and lets those of the console reach this CPU.
     fn start_lines(&self, apic: LocalApic) {
         let (Some(hardware), Some(boot)) = (self.hardware.get(), self.boot.get()) else { return };
         let usable = |page| page != apic.physical() && !boot.is_memory(page);
         let io_apics = self.io_apics.call_once(|| IoApics::start(&hardware.wiring, usable));
         let own = hardware.roster.id(0).unwrap_or(0);
-        let routed = io_apics.route(&hardware.wiring, COM1.line(), FIRST_LINE_VECTOR + COM1.line(), own);
-        self.console_interrupts.store(routed.is_ok(), Relaxed);
+        self.console.start_input(|line, vector| io_apics.route(&hardware.wiring, line, vector, own));
     }
 
     /// Names of addresses, if the boot loader brought them.
@@ -243,26 +226,21 @@ impl Metal {
         }
     }
 
+    /// The timer of the calling CPU has come; whether it was time.
+    pub(crate) fn alarm_is_due(&self) -> bool {
+        self.tick_source().is_ok_and(|(apic, hz)| percpu::this().alarm.is_due(apic, hz, self.nanoseconds()))
+    }
+
     /// The timer that interrupts, and the rate in Hz of its counter.
-    fn tick_source(&self) -> Result<(LocalApic, u64), DeviceError> {
+    pub(crate) fn tick_source(&self) -> Result<(LocalApic, u64), DeviceError> {
         let apic = self.apic.get().ok_or(DeviceError { device: "local APIC", fault: DeviceFault::Absent })?;
         let rates = self.rates.get().copied().unwrap_or(Err(timer::NOT_CALIBRATED))?;
         Ok((*apic, rates.apic()?))
     }
 
     /// The end of the direct map, a physical address.
-    fn memory_end(&self) -> u64 {
+    pub(crate) fn memory_end(&self) -> u64 {
         self.boot.get().map_or(0, |boot| boot.memory_end(DEVICES - DIRECT_MAP))
-    }
-}
-
-/// How far a CPU came, in the kernel's words.
-fn state(state: State) -> CpuState {
-    match state {
-        State::Online => CpuState::Online,
-        State::Listed | State::Starting => CpuState::Waiting,
-        State::Silent => CpuState::LeftOut(LeftOut::Silent),
-        State::NoMemory => CpuState::LeftOut(LeftOut::NoMemory),
     }
 }
 
@@ -270,233 +248,4 @@ fn state(state: State) -> CpuState {
 fn secret() -> u64 {
     let random = RdRand::new().and_then(RdRand::get_u64);
     random.unwrap_or_else(|| timer::cycles().wrapping_mul(0x9e37_79b9_7f4a_7c15))
-}
-
-impl Platform for &'static Metal {
-    type Env = MetalEnv;
-    type Phys = PhysicalMap;
-    type Tlb = Tlbs;
-    type Format = X86Long<4>;
-
-    fn name(&self) -> &str {
-        "x86_64 PVH"
-    }
-
-    fn env(&self) -> MetalEnv {
-        let cpus = self.hardware.get().map_or(1, |hardware| hardware.roster.count());
-        MetalEnv::new(self.memory_end(), self.secret.load(Relaxed), cpus)
-    }
-
-    fn phys(&self) -> PhysicalMap {
-        PhysicalMap(self.boot.get())
-    }
-
-    fn tlb(&self) -> Tlbs {
-        Tlbs(self)
-    }
-
-    fn format(&self) -> X86Long<4> {
-        cpu::format()
-    }
-
-    fn memory_map(&self) -> impl Iterator<Item = FirmwareRegion> {
-        self.boot.get().into_iter().flat_map(|boot| boot.memory_map.iter().copied())
-    }
-
-    fn reserved(&self) -> impl Iterator<Item = Reserved> {
-        let image = image::physical();
-        let fixed = [
-            Reserved { name: "image", start: image.start, length: image.end - image.start },
-            Reserved { name: "page 0", start: 0, length: PAGE },
-        ];
-        let low = self.boot.get().and_then(|boot| boot.trampoline);
-        let low = low.map(|start| Reserved { name: "trampoline", start, length: PAGE });
-        let modules = self.boot.get().into_iter().flat_map(BootInfo::module_ranges);
-        fixed.into_iter().chain(low).chain(modules.map(|module| Reserved {
-            name: "module",
-            start: module.start,
-            length: module.end - module.start,
-        }))
-    }
-
-    fn command_line(&self) -> &[u8] {
-        self.boot.get().map_or(&[], |boot| &boot.command_line)
-    }
-
-    fn modules(&self) -> impl Iterator<Item = &[u8]> {
-        self.boot.get().into_iter().flat_map(BootInfo::modules)
-    }
-
-    fn mappings(&self) -> impl Iterator<Item = Mapping> {
-        let apic = self.apic.get().map(|apic| Mapping {
-            name: "local apic",
-            virt: DEVICES + apic.physical(),
-            phys: apic.physical(),
-            length: PAGE,
-            rights: Rights::Device,
-        });
-        let io_apics = self.io_apics.get().into_iter().flat_map(IoApics::mappings);
-        image::mappings().chain(apic).chain(io_apics)
-    }
-
-    fn direct_map_base(&self) -> u64 {
-        DIRECT_MAP
-    }
-
-    fn features(&self) -> impl Iterator<Item = (&'static str, bool)> {
-        cpu::features()
-    }
-
-    unsafe fn activate(&self, root: u64) {
-        let root = PhysFrame::containing_address(PhysAddr::new_truncate(root));
-        // SAFETY: the caller's promise.
-        unsafe { Cr3::write(root, Cr3Flags::empty()) };
-        cpu::protect();
-    }
-
-    fn start_traps(&self) -> Result<TrapReport, DeviceError> {
-        let count = |vector| self.first.counts.of(vector);
-        let before = (count(BREAKPOINT), count(PAGE_FAULT));
-        interrupts::int3();
-        let hole = stacks::ist_stack(0, IstStack::Interrupt).guard().start;
-        let refused = probe::access(hole, Access::Read).is_err();
-        let breakpoints = count(BREAKPOINT) - before.0;
-        let page_faults = count(PAGE_FAULT) - before.1;
-        match (breakpoints, page_faults) {
-            (1, 1) if refused => Ok(TrapReport { vectors: VECTORS, breakpoints: 1, page_faults: 1 }),
-            (1, _) => Err(DeviceError { device: "page fault", fault: DeviceFault::Silent }),
-            _ => Err(DeviceError { device: "breakpoint", fault: DeviceFault::Silent }),
-        }
-    }
-
-    fn start_timer(&self) -> Result<TimerReport, DeviceError> {
-        interrupts::enable();
-        let (apic, counter_hz) = self.tick_source()?;
-        apic.tick_every(timer::period(counter_hz, TICK_HZ)?);
-        self.ticking.store(true, Relaxed);
-        Ok(TimerReport { device: "local APIC", counter_hz, ticks_per_second: TICK_HZ })
-    }
-
-    fn set_tick_rate(&self, ticks_per_second: u32) -> Result<(), DeviceError> {
-        let (apic, counter_hz) = self.tick_source()?;
-        apic.tick_every(timer::period(counter_hz, ticks_per_second)?);
-        Ok(())
-    }
-
-    fn now(&self) -> Instant {
-        Instant::from_ticks(self.clock.nanoseconds())
-    }
-
-    fn cpus(&self) -> impl Iterator<Item = Cpu> {
-        let roster = self.hardware.get().map(|hardware| &hardware.roster);
-        roster.into_iter().flat_map(|roster| {
-            (0..).zip(roster.ids()).map(|(number, id)| Cpu {
-                number: CpuIndex(number as usize),
-                id: u32::from(id),
-                state: roster.state(number).map_or(CpuState::Waiting, state),
-            })
-        })
-    }
-
-    fn cpus_beyond(&self) -> usize {
-        self.hardware.get().map_or(0, |hardware| hardware.roster.surplus())
-    }
-
-    fn cpu_list_fault(&self) -> Option<Text> {
-        let fault = self.hardware.get()?.fault?;
-        Some(Text::new(format_args!("{fault}")))
-    }
-
-    fn cpu_memory(&self, cpu: CpuIndex) -> impl Iterator<Item = CpuMemory> {
-        u32::try_from(cpu.0).into_iter().filter(|&cpu| cpu > 0).flat_map(stacks::memory)
-    }
-
-    unsafe fn start_cpus(&self, prepared: usize, silent: Option<CpuIndex>) -> Result<(), DeviceError> {
-        let absent = |device| DeviceError { device, fault: DeviceFault::Absent };
-        let roster = &self.hardware.get().ok_or(absent("list of CPUs"))?.roster;
-        let prepared = u32::try_from(prepared).unwrap_or(0);
-        for (number, _) in (0..).zip(roster.ids()).skip(prepared as usize) {
-            roster.leave_out(number);
-        }
-        if prepared < 2 {
-            return Ok(());
-        }
-        let page = self.boot.get().and_then(|boot| boot.trampoline);
-        let start = Start {
-            metal: self,
-            roster,
-            apic: *self.apic.get().ok_or(absent("local APIC"))?,
-            page: page.ok_or(absent("memory below 1 MiB"))?,
-            silent: silent.and_then(|cpu| u32::try_from(cpu.0).ok()),
-        };
-        // SAFETY: the caller mapped the areas, once; the page is usable and was reserved by name.
-        unsafe { start.run(prepared) };
-        Ok(())
-    }
-
-    fn cpu(&self) -> CpuIndex {
-        smp::index()
-    }
-
-    fn wake(&self, cpu: CpuIndex) {
-        if let Ok(cpu) = u32::try_from(cpu.0) {
-            self.send(cpu, RESCHEDULE_VECTOR);
-        }
-    }
-
-    fn idle(&self, ready: &dyn Fn() -> bool) {
-        // With interrupts off nothing can come between the question and the halt; `sti; hlt` takes what comes after it.
-        interrupts::disable();
-        if ready() {
-            interrupts::enable();
-        } else {
-            interrupts::enable_and_hlt();
-        }
-    }
-
-    fn interrupts(&self) -> impl Iterator<Item = InterruptCount> {
-        trap::sums(self.locals().map(|local| &local.counts))
-    }
-
-    fn interrupts_on(&self, cpu: CpuIndex) -> impl Iterator<Item = InterruptCount> {
-        let local = u32::try_from(cpu.0).ok().and_then(|cpu| self.local(cpu));
-        local.into_iter().flat_map(|local| local.counts.taken())
-    }
-
-    fn probe(&self, address: u64, access: Access) -> Result<(), Refused> {
-        probe::access(address, access)
-    }
-
-    fn read_input(&self) -> Input {
-        COM1.read().map_or(Input::Empty, Input::Byte)
-    }
-
-    fn wait_for_input(&self) {
-        // With interrupts off nothing can come between the check and the halt; `sti; hlt` takes what comes after it.
-        interrupts::disable();
-        let wakes = self.ticking.load(Relaxed) || self.console_interrupts.load(Relaxed);
-        if wakes && !COM1.has_input() {
-            COM1.listen();
-            interrupts::enable_and_hlt();
-        } else {
-            interrupts::enable();
-            core::hint::spin_loop();
-        }
-    }
-
-    fn write_log(&self, bytes: &[u8]) {
-        COM1.write(bytes);
-    }
-
-    fn write_record(&self, bytes: &[u8]) {
-        COM2.write(bytes);
-    }
-
-    fn tests(&self) -> &'static [Test<Self>] {
-        tests::TESTS
-    }
-
-    fn triple_fault(&self) {
-        exit::triple_fault();
-    }
 }

@@ -13,6 +13,7 @@ use x86_64::VirtAddr;
 use x86_64::registers::model_specific::GsBase;
 
 use crate::tables::Tables;
+use crate::timer::Alarm;
 use crate::trap::Counts;
 
 /// What a CPU has for itself.
@@ -29,6 +30,8 @@ pub(crate) struct Local {
     pub(crate) shootdown: Slot,
     /// Somebody is out of memory and wants back what rests in its caches.
     pub(crate) asked_to_drain: AtomicBool,
+    /// When its timer is to come.
+    pub(crate) alarm: Alarm,
 }
 
 /// It fits the page of data of an area.
@@ -44,6 +47,7 @@ impl Local {
             counts: Counts::new(),
             shootdown: Slot::new(),
             asked_to_drain: AtomicBool::new(false),
+            alarm: Alarm::new(),
         }
     }
 

@@ -2,11 +2,15 @@
 
 use core::arch::asm;
 
-use kos_demo_kernel::platform::{Access, Mapping, Rights};
+use kos_demo_kernel::platform::{Access, CpuState, Mapping, Rights};
 use kos_demo_kernel::selftest::{Failure, Test};
 use kos_demo_kernel::{Kernel, Platform, ensure};
 
+use kos_x86_64::screen::ROWS;
+
 use crate::metal::Metal;
+use crate::vga::Vga;
+use crate::{keyboard, stacks};
 
 type Machine = &'static Metal;
 
@@ -15,6 +19,9 @@ pub(crate) const TESTS: &[Test<Machine>] = &[
     Test { name: "metal::every_section_has_its_rights", run: every_section_has_its_rights },
     Test { name: "metal::wild_addresses_are_refused", run: wild_addresses_are_refused },
     Test { name: "metal::a_trap_restores_floating_point_state", run: a_trap_restores_floating_point_state },
+    Test { name: "metal::stacks_of_every_cpu_have_guard_pages", run: stacks_of_every_cpu_have_guard_pages },
+    Test { name: "metal::a_key_interrupts_and_is_read", run: a_key_interrupts_and_is_read },
+    Test { name: "metal::the_screen_shows_what_is_written", run: the_screen_shows_what_is_written },
 ];
 
 fn every_section_has_its_rights(kernel: &Kernel<Machine>) -> Result<(), Failure> {
@@ -57,5 +64,57 @@ fn a_trap_restores_floating_point_state(_: &Kernel<Machine>) -> Result<(), Failu
         );
     }
     ensure!(after == TOWARD_ZERO, "MXCSR is {after:#x}, was {TOWARD_ZERO:#x}");
+    Ok(())
+}
+
+fn stacks_of_every_cpu_have_guard_pages(kernel: &Kernel<Machine>) -> Result<(), Failure> {
+    let machine = kernel.platform();
+    for cpu in machine.cpus().filter(|cpu| cpu.state == CpuState::Online) {
+        let number = u32::try_from(cpu.number.0)?;
+        for stack in stacks::of(number) {
+            let name = stack.name;
+            for address in [stack.bottom, stack.top - 1] {
+                ensure!(machine.probe(address, Access::Write).is_ok(), "{name} of cpu {number}: no memory");
+            }
+            let guard = machine.probe(stack.bottom - 1, Access::Read);
+            ensure!(guard.is_err(), "{name} of cpu {number} has no guard page");
+        }
+    }
+    Ok(())
+}
+
+/// The keyboard's controller plays a key, as if it were pressed and released.
+fn a_key_interrupts_and_is_read(kernel: &Kernel<Machine>) -> Result<(), Failure> {
+    const PRESS_Q: u8 = 0x10;
+    const RELEASE_Q: u8 = 0x90;
+    const LOOKS: u32 = 1_000_000;
+    let machine = kernel.platform();
+    if !machine.console.has_keyboard() {
+        return Err(Failure::skip(format_args!("no keyboard")));
+    }
+    let count = || machine.interrupts().filter(|s| s.name == "keyboard").map(|s| s.count).sum::<u64>();
+    let before = count();
+    ensure!(keyboard::pretend(PRESS_Q), "the controller does not listen");
+    let typed = (0..LOOKS).find_map(|_| machine.console.read());
+    ensure!(keyboard::pretend(RELEASE_Q), "the controller does not listen any more");
+    ensure!(typed == Some(b'q'), "the key types {typed:?}");
+    ensure!((0..LOOKS).any(|_| count() > before), "the keyboard does not interrupt");
+    Ok(())
+}
+
+/// A comment in the report of the tests.
+fn the_screen_shows_what_is_written(kernel: &Kernel<Machine>) -> Result<(), Failure> {
+    const TEXT: &[u8] = b"# screen";
+    let machine = kernel.platform();
+    if !machine.console.has_screen() {
+        return Err(Failure::skip(format_args!("no text screen")));
+    }
+    machine.write_log(TEXT);
+    machine.write_log(b"\n");
+    let first = Vga::first_row();
+    let shows = |row: usize| {
+        TEXT.iter().enumerate().all(|(column, byte)| Vga::cell(first + row, column).to_le_bytes()[0] == *byte)
+    };
+    ensure!((0..ROWS).any(shows), "no row shows it");
     Ok(())
 }

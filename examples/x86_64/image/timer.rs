@@ -5,7 +5,7 @@ use core::ops::RangeInclusive;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use kos_demo_kernel::platform::{DeviceError, DeviceFault};
-use kos_x86_64::clock::{Reading, Scale};
+use kos_x86_64::clock::{Reading, Scale, alarm_count};
 
 use crate::apic::LocalApic;
 use crate::pit;
@@ -77,6 +77,39 @@ impl Clock {
 pub(crate) fn cycles() -> u64 {
     // SAFETY: every x86_64 CPU has the instruction, and the kernel is allowed it.
     unsafe { _rdtsc() }
+}
+
+/// No alarm is set.
+const NEVER: u64 = u64::MAX;
+
+/// When the timer of one CPU is to come, in nanoseconds since entry. Only that CPU uses it, with interrupts masked.
+#[derive(Debug)]
+pub(crate) struct Alarm(AtomicU64);
+
+impl Alarm {
+    /// One that never comes.
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU64::new(NEVER))
+    }
+
+    /// Lets the timer of the calling CPU come at `at`, or not at all.
+    pub(crate) fn set(&self, at: Option<u64>, apic: LocalApic, counter_hz: u64, now: u64) {
+        self.0.store(at.unwrap_or(NEVER), Relaxed);
+        apic.alarm_after(at.map_or(0, |at| alarm_count(at.saturating_sub(now), counter_hz)));
+    }
+
+    /// The timer has come: whether it was time. The counter is short for a long wait, and less sharp than the clock: then it is
+    /// set again.
+    pub(crate) fn is_due(&self, apic: LocalApic, counter_hz: u64, now: u64) -> bool {
+        let at = self.0.load(Relaxed);
+        let due = at <= now;
+        if due {
+            self.0.store(NEVER, Relaxed);
+        } else if at != NEVER {
+            self.set(Some(at), apic, counter_hz, now);
+        }
+        due
+    }
 }
 
 /// Measures both rates; takes 5 ms.

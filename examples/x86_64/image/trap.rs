@@ -7,7 +7,7 @@ use kos_x86_64::trap::{self, Frame, exception_name};
 
 use crate::serial::COM1;
 use crate::tables::VECTORS;
-use crate::{apic, fault, percpu, pic, probe, smp};
+use crate::{apic, fault, keyboard, percpu, pic, probe, smp};
 
 /// How often each vector was taken.
 #[derive(Debug)]
@@ -59,10 +59,14 @@ fn name(vector: u16) -> &'static str {
     const LAST_PIC: u16 = FIRST_PIC + 15;
     const RESCHEDULE_VECTOR: u16 = apic::RESCHEDULE_VECTOR as u16;
     const CALL_VECTOR: u16 = apic::CALL_VECTOR as u16;
+    const ALARM_VECTOR: u16 = apic::ALARM_VECTOR as u16;
     const COM1_VECTOR: u16 = (apic::FIRST_LINE_VECTOR + COM1.line()) as u16;
+    const KEYBOARD_VECTOR: u16 = (apic::FIRST_LINE_VECTOR + keyboard::LINE) as u16;
     match vector {
         TIMER_VECTOR => TIMER,
+        ALARM_VECTOR => "alarm",
         COM1_VECTOR => "serial input",
+        KEYBOARD_VECTOR => "keyboard",
         RESCHEDULE_VECTOR => "wake-up",
         CALL_VECTOR => "call",
         SPURIOUS_VECTOR => "spurious",
@@ -80,6 +84,7 @@ extern "C" fn trap_handle(frame: &mut Frame) {
     const LAST_PIC: u64 = FIRST_PIC + 15;
     const CALL_VECTOR: u64 = apic::CALL_VECTOR as u64;
     const STOP_VECTOR: u64 = apic::STOP_VECTOR as u64;
+    const ALARM_VECTOR: u64 = apic::ALARM_VECTOR as u64;
     const COM1_VECTOR: u64 = (apic::FIRST_LINE_VECTOR + COM1.line()) as u64;
     let metal = crate::metal();
     let vector = frame.vector;
@@ -92,6 +97,12 @@ extern "C" fn trap_handle(frame: &mut Frame) {
                 kernel.tick();
             }
             metal.end_of_interrupt();
+        }
+        ALARM_VECTOR => {
+            metal.end_of_interrupt();
+            if let Some(kernel) = crate::kernel().filter(|_| metal.alarm_is_due()) {
+                kernel.alarm();
+            }
         }
         COM1_VECTOR => {
             COM1.hush();

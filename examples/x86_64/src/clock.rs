@@ -85,6 +85,13 @@ impl Scale {
     }
 }
 
+/// How far a counter of `hz` must count for `nanoseconds` to pass, rounded up; at least 1, at most all of its 32 bits.
+#[must_use]
+pub fn alarm_count(nanoseconds: u64, hz: u64) -> u32 {
+    let count = (u128::from(nanoseconds) * u128::from(hz)).div_ceil(NS_PER_SECOND);
+    u32::try_from(count).unwrap_or(u32::MAX).max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +111,14 @@ mod tests {
             let second = Scale::new(hz).unwrap().nanoseconds(hz);
             assert!((999_999_990..=1_000_000_000).contains(&second), "{hz} Hz: {second} ns");
         }
+    }
+
+    #[test]
+    fn an_alarm_is_never_early_and_always_comes() {
+        assert_eq!(alarm_count(1_000_000, 62_500_000), 62_500);
+        assert_eq!(alarm_count(17, 62_500_000), 2);
+        assert_eq!(alarm_count(0, 62_500_000), 1);
+        assert_eq!(alarm_count(u64::MAX, u64::MAX), u32::MAX);
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! | [`backtrace`] | the chain of frame pointers, bounded and checked |
 //! | [`roster`], [`cpu_set`] | which CPUs there are, and how far each came; sets of them |
 //! | [`shootdown`] | how CPUs make each other forget translations |
+//! | [`keys`], [`screen`] | the second console: scan codes to bytes, bytes to cells |
 //! | [`clock`] | rates from a calibration, nanoseconds from cycles |
 //! | [`gate`] | entries of the interrupt descriptor table |
 //! | [`layout`] | where the image and physical memory stand in the address space |
@@ -28,10 +29,12 @@ pub mod backtrace;
 pub mod clock;
 pub mod cpu_set;
 pub mod gate;
+pub mod keys;
 pub mod layout;
 pub mod pvh;
 pub mod report;
 pub mod roster;
+pub mod screen;
 pub mod shootdown;
 pub mod symbols;
 #[cfg(any(test, feature = "testing"))]

@@ -89,7 +89,8 @@ fn named_cpu_models_boot() {
 fn a_processor_without_nx_boots_degraded() {
     let answer = demo(&["run", "--exec", SHORT, "--cpu", "qemu64,-nx", "-v"]).expect(0);
     assert!(answer.stderr.contains("paging   degraded  no NX: no W^X; "), "{}", answer.stderr);
-    let skipped: Vec<_> = answer.stdout.lines().filter(|line| line.starts_with("skip ")).collect();
+    let skipped = answer.stdout.lines().filter(|line| line.starts_with("skip "));
+    let skipped: Vec<_> = skipped.filter(|line| !line.contains("no text screen")).collect();
     assert!(
         matches!(skipped[..], [only] if only.contains("paging::write_and_execute_never_meet")),
         "{skipped:?}"
@@ -100,6 +101,26 @@ fn a_processor_without_nx_boots_degraded() {
 fn a_processor_without_apic_boots_degraded() {
     let answer = demo(&["test", "machine::", "--cpu", "qemu64,-apic"]).expect(0);
     assert!(answer.stdout.contains("machine::timer_ticks # SKIP no timer"), "{}", answer.stdout);
+}
+
+#[test]
+fn a_screen_and_a_keyboard_are_a_second_console() {
+    for board in ["q35", "pc"] {
+        let answer = demo(&["test", "metal::", "--screen", "hidden", "--machine", board, "-v"]).expect(0);
+        assert!(answer.stderr.contains("PS/2 keyboard; text screen\n"), "{}", answer.stderr);
+        for test in ["metal::the_screen_shows_what_is_written ", "metal::a_key_interrupts_and_is_read "] {
+            let passed =
+                |line: &&str| line.starts_with("ok ") && line.contains(test) && !line.contains("SKIP");
+            assert!(answer.stdout.lines().any(|line| passed(&line)), "{test}: {}", answer.stdout);
+        }
+    }
+}
+
+#[test]
+fn a_board_without_screen_and_keyboard_names_them() {
+    let answer = demo(&["test", "metal::", "--machine", "microvm", "-v"]).expect(0);
+    let absent = "PS/2 keyboard is absent; text screen is absent\n";
+    assert!(answer.stderr.contains(absent), "{}", answer.stderr);
 }
 
 #[test]
@@ -163,12 +184,13 @@ fn filter_picks_tests_and_must_match_some() {
 fn shell_takes_piped_commands_and_ends_with_them() {
     let _turn = Turn::take();
     let mut child = command(image(), &[]).stdin(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(b"free\n").unwrap();
+    child.stdin.take().unwrap().write_all(b"free\nirq\n").unwrap();
     let output = child.wait_with_output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{stdout}{stderr}");
     assert!(stderr.starts_with("to leave: "), "{stderr}");
     assert_eq!(numbers(&stdout, "memory").len(), 4);
+    assert!(stdout.contains("  serial input"), "the console interrupts: {stdout}");
 }
 
 /// A terminal: what the user types at and what the command sees.

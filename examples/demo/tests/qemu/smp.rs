@@ -17,6 +17,7 @@ fn smp_boots_under_tcg() {
         "smp::every_cpu_wakes_when_called",
         "smp::no_cpu_uses_a_translation_that_was_shot_down",
         "smp::all_cpus_allocate_at_once",
+        "smp::alarms_of_every_cpu_come_and_never_early",
     ] {
         assert!(
             stdout.lines().any(|line| line.starts_with("ok ") && line.contains(test)),
@@ -71,4 +72,11 @@ fn ap_trampoline_mapped_below_1m() {
 #[test]
 fn xapic_without_x2apic() {
     demo(&["test", "smp::", "--cpus", "2", "--cpu", "qemu64,-x2apic"]).expect(0);
+}
+
+#[test]
+fn a_panic_on_any_processor_stops_all() {
+    let answer = demo(&["test", "boot", "--cpus", "4", "--sabotage", "panic-cpu"]).expect(3);
+    assert!(answer.stdout.contains("panicked on purpose\non cpu 3; call chain"), "{}", answer.stdout);
+    assert_eq!(answer.stdout.matches("call chain").count(), 1, "{}", answer.stdout);
 }

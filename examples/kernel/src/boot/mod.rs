@@ -66,6 +66,10 @@ impl<P: Platform> Kernel<P> {
         stages.run(Stage::Traps, |notes| start_traps(&platform, notes))?;
         let timer = stages.run(Stage::Timer, |notes| start_timer(&platform, notes))?;
         stages.run(Stage::Cpus, |notes| cpus::start(&platform, frames, &mut tables, notes))?;
+        stages.run(Stage::Console, |notes| {
+            notes.figures(format_args!("{}", platform.console()));
+            Ok(())
+        })?;
         stages.run(Stage::Shell, |notes| ready(&heap, notes))?;
         let log = Log::new(platform.env(), stages.into_ring());
         let (tables, storm) = (Locked::new(platform.env(), tables), Storm::new(platform.env()));

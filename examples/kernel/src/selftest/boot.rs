@@ -27,7 +27,8 @@ fn sums<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
 
 fn log<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     let stages = [Stage::Entry, Stage::Memory, Stage::Bump, Stage::Frames, Stage::Paging, Stage::Heap];
-    for stage in stages.into_iter().chain([Stage::Traps, Stage::Timer, Stage::Cpus, Stage::Shell]) {
+    let rest = [Stage::Traps, Stage::Timer, Stage::Cpus, Stage::Console, Stage::Shell];
+    for stage in stages.into_iter().chain(rest) {
         let mut search = Search { stage, found: false, line: heapless::String::new() };
         kernel.log().copy_to(&mut search)?;
         ensure!(search.found, "no line of stage {stage}");

@@ -74,6 +74,7 @@ pub(super) fn sabotage<P: Platform>(kind: Sabotage) -> &'static Test<P> {
         Sabotage::Panic => &Test { name: "sabotage::panic", run: panic },
         Sabotage::Hang => &Test { name: "sabotage::hang", run: hang },
         Sabotage::Triple => &Test { name: "sabotage::triple", run: triple },
+        Sabotage::PanicCpu => &Test { name: "sabotage::panic_cpu", run: panic_cpu },
         Sabotage::SilentCpu => &Test { name: "sabotage::silent_cpu", run: silent_cpu },
     }
 }
@@ -82,9 +83,9 @@ fn fail<P: Platform>(_: &Kernel<P>) -> Result<(), Failure> {
     Err(Failure::new(format_args!("failed on purpose")))
 }
 
-#[expect(clippy::panic, reason = "the purpose of this test")]
 fn panic<P: Platform>(_: &Kernel<P>) -> Result<(), Failure> {
-    panic!("panicked on purpose")
+    panic_now();
+    Ok(())
 }
 
 fn hang<P: Platform>(_: &Kernel<P>) -> Result<(), Failure> {
@@ -96,6 +97,24 @@ fn hang<P: Platform>(_: &Kernel<P>) -> Result<(), Failure> {
 fn triple<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     kernel.platform().triple_fault();
     Err(Failure::new(format_args!("this machine has no triple fault")))
+}
+
+/// The others hold locks, wait for them, sleep, and must all stop.
+fn panic_cpu<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    kernel.everywhere(|kernel, cpu| {
+        if kernel.online().last() == Some(cpu) {
+            panic_now();
+        }
+        loop {
+            kernel.with_tables(|tables| tables.stats());
+        }
+    })?;
+    Ok(())
+}
+
+#[expect(clippy::panic, reason = "the purpose of this test")]
+fn panic_now() {
+    panic!("panicked on purpose")
 }
 
 /// The boot survived it: the last CPU is named, all others run.

@@ -1,0 +1,275 @@
+//! What the machine gives to the kernel: [`Platform`] on [`Metal`].
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use kos_alloc::CpuIndex;
+use kos_demo_kernel::Platform;
+use kos_demo_kernel::platform::{
+    Access, Cpu, CpuMemory, CpuState, DeviceError, DeviceFault, FirmwareRegion, Input, InterruptCount,
+    LeftOut, Mapping, Refused, Reserved, Rights, TimerReport, TrapReport,
+};
+use kos_demo_kernel::selftest::Test;
+use kos_demo_kernel::text::Text;
+use kos_demo_kernel::time::Instant;
+use kos_paging::X86Long;
+use kos_x86_64::layout::{DEVICES, DIRECT_MAP, PAGE};
+use kos_x86_64::roster::State;
+use kos_x86_64::trap::{BREAKPOINT, PAGE_FAULT};
+use x86_64::PhysAddr;
+use x86_64::instructions::interrupts;
+use x86_64::registers::control::{Cr3, Cr3Flags};
+use x86_64::structures::paging::PhysFrame;
+
+use crate::apic::RESCHEDULE_VECTOR;
+use crate::boot_info::BootInfo;
+use crate::env::{IrqGuard, MetalEnv};
+use crate::io_apic::IoApics;
+use crate::metal::Metal;
+use crate::mmu::{PhysicalMap, Tlbs};
+use crate::serial::COM2;
+use crate::smp::{self, Start};
+use crate::stacks::{self, IstStack};
+use crate::tables::VECTORS;
+use crate::timer::{self, TICK_HZ};
+use crate::{cpu, exit, image, percpu, probe, tests, trap};
+
+impl Platform for &'static Metal {
+    type Env = MetalEnv;
+    type Phys = PhysicalMap;
+    type Tlb = Tlbs;
+    type Format = X86Long<4>;
+
+    fn name(&self) -> &str {
+        "x86_64 PVH"
+    }
+
+    fn env(&self) -> MetalEnv {
+        let cpus = self.hardware.get().map_or(1, |hardware| hardware.roster.count());
+        MetalEnv::new(self.memory_end(), self.secret.load(Relaxed), cpus)
+    }
+
+    fn phys(&self) -> PhysicalMap {
+        PhysicalMap(self.boot.get())
+    }
+
+    fn tlb(&self) -> Tlbs {
+        Tlbs(self)
+    }
+
+    fn format(&self) -> X86Long<4> {
+        cpu::format()
+    }
+
+    fn memory_map(&self) -> impl Iterator<Item = FirmwareRegion> {
+        self.boot.get().into_iter().flat_map(|boot| boot.memory_map.iter().copied())
+    }
+
+    fn reserved(&self) -> impl Iterator<Item = Reserved> {
+        let image = image::physical();
+        let fixed = [
+            Reserved { name: "image", start: image.start, length: image.end - image.start },
+            Reserved { name: "page 0", start: 0, length: PAGE },
+        ];
+        let low = self.boot.get().and_then(|boot| boot.trampoline);
+        let low = low.map(|start| Reserved { name: "trampoline", start, length: PAGE });
+        let modules = self.boot.get().into_iter().flat_map(BootInfo::module_ranges);
+        fixed.into_iter().chain(low).chain(modules.map(|module| Reserved {
+            name: "module",
+            start: module.start,
+            length: module.end - module.start,
+        }))
+    }
+
+    fn command_line(&self) -> &[u8] {
+        self.boot.get().map_or(&[], |boot| &boot.command_line)
+    }
+
+    fn modules(&self) -> impl Iterator<Item = &[u8]> {
+        self.boot.get().into_iter().flat_map(BootInfo::modules)
+    }
+
+    fn mappings(&self) -> impl Iterator<Item = Mapping> {
+        let apic = self.apic.get().map(|apic| Mapping {
+            name: "local apic",
+            virt: DEVICES + apic.physical(),
+            phys: apic.physical(),
+            length: PAGE,
+            rights: Rights::Device,
+        });
+        let io_apics = self.io_apics.get().into_iter().flat_map(IoApics::mappings);
+        image::mappings().chain(apic).chain(io_apics).chain(self.console.mappings())
+    }
+
+    fn direct_map_base(&self) -> u64 {
+        DIRECT_MAP
+    }
+
+    fn features(&self) -> impl Iterator<Item = (&'static str, bool)> {
+        cpu::features()
+    }
+
+    unsafe fn activate(&self, root: u64) {
+        let root = PhysFrame::containing_address(PhysAddr::new_truncate(root));
+        // SAFETY: the caller's promise.
+        unsafe { Cr3::write(root, Cr3Flags::empty()) };
+        cpu::protect();
+    }
+
+    fn start_traps(&self) -> Result<TrapReport, DeviceError> {
+        let count = |vector| self.first.counts.of(vector);
+        let before = (count(BREAKPOINT), count(PAGE_FAULT));
+        interrupts::int3();
+        let hole = stacks::ist_stack(0, IstStack::Interrupt).guard().start;
+        let refused = probe::access(hole, Access::Read).is_err();
+        let breakpoints = count(BREAKPOINT) - before.0;
+        let page_faults = count(PAGE_FAULT) - before.1;
+        match (breakpoints, page_faults) {
+            (1, 1) if refused => Ok(TrapReport { vectors: VECTORS, breakpoints: 1, page_faults: 1 }),
+            (1, _) => Err(DeviceError { device: "page fault", fault: DeviceFault::Silent }),
+            _ => Err(DeviceError { device: "breakpoint", fault: DeviceFault::Silent }),
+        }
+    }
+
+    fn start_timer(&self) -> Result<TimerReport, DeviceError> {
+        interrupts::enable();
+        let (apic, counter_hz) = self.tick_source()?;
+        apic.tick_every(timer::period(counter_hz, TICK_HZ)?);
+        self.ticking.store(true, Relaxed);
+        Ok(TimerReport { device: "local APIC", counter_hz, ticks_per_second: TICK_HZ })
+    }
+
+    fn set_tick_rate(&self, ticks_per_second: u32) -> Result<(), DeviceError> {
+        let (apic, counter_hz) = self.tick_source()?;
+        apic.tick_every(timer::period(counter_hz, ticks_per_second)?);
+        Ok(())
+    }
+
+    fn arm_timer(&self, at: Option<Instant>) -> Result<(), DeviceError> {
+        let (apic, counter_hz) = self.tick_source()?;
+        let _masked = IrqGuard::new();
+        percpu::this().alarm.set(at.map(|at| at.as_ticks()), apic, counter_hz, self.nanoseconds());
+        Ok(())
+    }
+
+    fn now(&self) -> Instant {
+        Instant::from_ticks(self.nanoseconds())
+    }
+
+    fn cpus(&self) -> impl Iterator<Item = Cpu> {
+        let roster = self.hardware.get().map(|hardware| &hardware.roster);
+        roster.into_iter().flat_map(|roster| {
+            (0..).zip(roster.ids()).map(|(number, id)| Cpu {
+                number: CpuIndex(number as usize),
+                id: u32::from(id),
+                state: roster.state(number).map_or(CpuState::Waiting, state),
+            })
+        })
+    }
+
+    fn cpus_beyond(&self) -> usize {
+        self.hardware.get().map_or(0, |hardware| hardware.roster.surplus())
+    }
+
+    fn cpu_list_fault(&self) -> Option<Text> {
+        let fault = self.hardware.get()?.fault?;
+        Some(Text::new(format_args!("{fault}")))
+    }
+
+    fn cpu_memory(&self, cpu: CpuIndex) -> impl Iterator<Item = CpuMemory> {
+        u32::try_from(cpu.0).into_iter().filter(|&cpu| cpu > 0).flat_map(stacks::memory)
+    }
+
+    unsafe fn start_cpus(&self, prepared: usize, silent: Option<CpuIndex>) -> Result<(), DeviceError> {
+        let absent = |device| DeviceError { device, fault: DeviceFault::Absent };
+        let roster = &self.hardware.get().ok_or(absent("list of CPUs"))?.roster;
+        let prepared = u32::try_from(prepared).unwrap_or(0);
+        for (number, _) in (0..).zip(roster.ids()).skip(prepared as usize) {
+            roster.leave_out(number);
+        }
+        if prepared < 2 {
+            return Ok(());
+        }
+        let page = self.boot.get().and_then(|boot| boot.trampoline);
+        let start = Start {
+            metal: self,
+            roster,
+            apic: *self.apic.get().ok_or(absent("local APIC"))?,
+            page: page.ok_or(absent("memory below 1 MiB"))?,
+            silent: silent.and_then(|cpu| u32::try_from(cpu.0).ok()),
+        };
+        // SAFETY: the caller mapped the areas, once; the page is usable and was reserved by name.
+        unsafe { start.run(prepared) };
+        Ok(())
+    }
+
+    fn cpu(&self) -> CpuIndex {
+        smp::index()
+    }
+
+    fn wake(&self, cpu: CpuIndex) {
+        if let Ok(cpu) = u32::try_from(cpu.0) {
+            self.send(cpu, RESCHEDULE_VECTOR);
+        }
+    }
+
+    fn idle(&self, ready: &dyn Fn() -> bool) {
+        // With interrupts off nothing can come between the question and the halt; `sti; hlt` takes what comes after it.
+        interrupts::disable();
+        if ready() {
+            interrupts::enable();
+        } else {
+            interrupts::enable_and_hlt();
+        }
+    }
+
+    fn interrupts(&self) -> impl Iterator<Item = InterruptCount> {
+        trap::sums(self.locals().map(|local| &local.counts))
+    }
+
+    fn interrupts_on(&self, cpu: CpuIndex) -> impl Iterator<Item = InterruptCount> {
+        let local = u32::try_from(cpu.0).ok().and_then(|cpu| self.local(cpu));
+        local.into_iter().flat_map(|local| local.counts.taken())
+    }
+
+    fn probe(&self, address: u64, access: Access) -> Result<(), Refused> {
+        probe::access(address, access)
+    }
+
+    fn read_input(&self) -> Input {
+        self.console.read().map_or(Input::Empty, Input::Byte)
+    }
+
+    fn wait_for_input(&self) {
+        self.console.wait(self.ticking.load(Relaxed));
+    }
+
+    fn console(&self) -> Text {
+        self.console.report()
+    }
+
+    fn write_log(&self, bytes: &[u8]) {
+        self.console.write(bytes);
+    }
+
+    fn write_record(&self, bytes: &[u8]) {
+        COM2.write(bytes);
+    }
+
+    fn tests(&self) -> &'static [Test<Self>] {
+        tests::TESTS
+    }
+
+    fn triple_fault(&self) {
+        exit::triple_fault();
+    }
+}
+
+/// How far a CPU came, in the kernel's words.
+fn state(state: State) -> CpuState {
+    match state {
+        State::Online => CpuState::Online,
+        State::Listed | State::Starting => CpuState::Waiting,
+        State::Silent => CpuState::LeftOut(LeftOut::Silent),
+        State::NoMemory => CpuState::LeftOut(LeftOut::NoMemory),
+    }
+}

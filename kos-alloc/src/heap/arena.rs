@@ -142,6 +142,11 @@ impl Arena {
         Pfn(self.first.0 + index)
     }
 
+    /// The frame behind the last.
+    pub(super) const fn end(&self) -> Pfn {
+        Pfn(self.first.0 + self.frames)
+    }
+
     /// `count` frames from `index`.
     pub(super) const fn range(&self, index: usize, count: usize) -> FrameRange {
         FrameRange::between(self.frame(index), self.frame(index + count))

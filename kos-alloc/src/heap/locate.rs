@@ -41,8 +41,10 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         }
     }
 
-    /// The block that starts at `ptr`, live or free, in a frame that the page map gives to a slab of `class`.
-    #[inline(never)]
+    /// The block that starts at `ptr`, live or free, in a frame that the page map gives to a slab of `class`. Small machines
+    /// have one copy of it.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(super) fn locate_block(
         ground: &Ground,
         ptr: NonNull<u8>,

@@ -152,17 +152,31 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         request: &FrameRequest,
         layout: Layout,
     ) -> Result<(usize, NonNull<u8>), AllocError> {
-        let first = self.frames.allocate(&request.with(FrameFlags::NO_RECLAIM));
+        let first = self.allocate_in_span(ground, &request.with(FrameFlags::NO_RECLAIM));
         let range = match first {
             Err(FrameError::NoMemory { .. }) if !ground.fail_fast => {
                 self.collect();
-                self.frames.allocate(request)
+                self.allocate_in_span(ground, request)
             }
             result => result,
         };
         let range = range.map_err(|error| explain(&error, layout, &ground.arena))?;
         self.counters.hold(range.count());
         self.place(ground, range, layout)
+    }
+
+    /// Frames from the source. Where it has grown since `init` it may hand out some above the span that the heap knows: then
+    /// it is asked again, for lower ones. (Sources are slower with a limit, so it is not asked so at first.)
+    fn allocate_in_span(&self, ground: &Ground, request: &FrameRequest) -> Result<FrameRange, FrameError> {
+        let (range, end) = (self.frames.allocate(request)?, ground.arena.end());
+        if range.end() <= end {
+            return Ok(range);
+        }
+        // SAFETY: the frames were just handed out to this heap, which has done nothing with them.
+        if unsafe { self.frames.free(range) }.is_err() {
+            self.counters.lost_frames.add(range.count());
+        }
+        self.frames.allocate(&request.below(request.below.min(end)))
     }
 
     /// Frames that the source has at hand, for the sake of `layout`.
@@ -172,7 +186,7 @@ impl<E: Env, F: FrameAlloc> KernelHeap<E, F> {
         request: &FrameRequest,
         layout: Layout,
     ) -> Result<(usize, NonNull<u8>), AllocError> {
-        let range = self.frames.allocate(&request.with(FrameFlags::NO_RECLAIM));
+        let range = self.allocate_in_span(ground, &request.with(FrameFlags::NO_RECLAIM));
         let range = range.map_err(|error| explain(&error, layout, &ground.arena))?;
         self.counters.hold(range.count());
         self.place(ground, range, layout)

@@ -6,7 +6,7 @@ use super::super::{HeapConfig, KernelHeap};
 use super::{Machine, TestModel, free, layout, reallocate};
 use crate::error::{AllocError, FrameError, FreeError, InitError, ReallocError};
 use crate::ports::FrameAlloc;
-use crate::testing::{HeapModel, HeapOp, PlainFrames};
+use crate::testing::{FailAt, HeapModel, HeapOp, PlainFrames};
 use crate::types::{FrameRange, FrameRequest};
 
 /// Runs `story` on a fresh machine with the k-th frame allocation failing, for every k until none fails.
@@ -211,4 +211,37 @@ fn frames_that_the_source_refuses_are_counted() {
     let large = layout(3 * 4096, 8);
     free(&heap, heap.allocate(large).unwrap(), large);
     assert_eq!((heap.stats().lost_frames, heap.stats().live, heap.check()), (3, 0, Ok(())));
+}
+
+/// Memory that was added above the heap's span, and is handed out first, must not look like the end of all memory.
+#[test]
+fn frames_added_above_the_span_do_not_end_memory() {
+    struct Grown<'a>(&'a FailAt<PlainFrames>, FailAt<PlainFrames>);
+    // SAFETY: ranges are the inner sources'.
+    unsafe impl FrameAlloc for Grown<'_> {
+        fn span(&self) -> FrameRange {
+            self.0.span()
+        }
+        fn allocate(&self, request: &FrameRequest) -> Result<FrameRange, FrameError> {
+            let upper = Some(&self.1).filter(|_| self.0.live_frames() > 0);
+            let range = upper.map(|upper| upper.allocate(request));
+            range.and_then(Result::ok).map_or_else(|| self.0.allocate(request), Ok)
+        }
+        unsafe fn free(&self, range: FrameRange) -> Result<(), FreeError<FrameRange>> {
+            let source = if self.0.span().contains_range(&range) { self.0 } else { &self.1 };
+            // SAFETY: the caller's promise is passed on.
+            unsafe { source.free(range) }
+        }
+    }
+    let machine = Machine::new(256);
+    let upper = PlainFrames::new(FrameRange::new(machine.frames.span().end(), 64).unwrap());
+    let heap = KernelHeap::new(&machine.env, Grown(&machine.frames, FailAt::new(upper)));
+    heap.init(HeapConfig::default()).unwrap();
+    for layout in [layout(64, 8), layout(8192, 8), layout(50_000, 8)] {
+        let block = heap.allocate(layout).unwrap();
+        assert_eq!(super::try_free(&heap, block, layout), Ok(()));
+    }
+    heap.shrink();
+    assert_eq!((heap.stats().live, heap.stats().lost_frames, heap.check()), (0, 0, Ok(())));
+    assert_eq!(heap.frames().1.live_frames(), 0, "what was of no use went back");
 }

@@ -165,7 +165,7 @@ pub unsafe trait ContextSwitch {
 /// nobody else's as long as the value lives, wherever the value moves; that its ends are aligned to 16 and its provenance is
 /// exposed; and that an access to the [`GUARD`](Self::GUARD) bytes below it faults.
 #[expect(unsafe_code, reason = "a wrong range breaks memory: the trait says so")]
-pub unsafe trait KernelStack: Send {
+pub unsafe trait KernelStack: Send + Sync {
     /// Bytes below the stack where any access faults, so that an overflow does. With 0 the runtime looks for overflow at each
     /// switch instead.
     const GUARD: usize;

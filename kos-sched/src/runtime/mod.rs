@@ -1,5 +1,19 @@
-//! Carries decisions out: stacks, switches, futures.
+//! Carries the decisions of the core out: a [`Runtime`] switches stacks, idles, and lets tasks sleep.
+//!
+//! | part | what it is |
+//! |---|---|
+//! | [`Runtime`] | a [`Scheduler`](crate::Scheduler) whose tasks have stacks: spawn, exit, join, park, preempt, idle |
+//! | [`RuntimeSystem`] | what a kernel adds to its [`System`](crate::System) for that |
+//! | [`Thread`] | what each task keeps: stack, registers, the kernel's own data |
+//! | [`TaskStack`] | canary and high-water mark |
 
+mod idle;
+mod scheduler;
 mod stack;
+mod system;
+mod thread;
 
+pub use scheduler::{NoPreempt, Runtime, RuntimeError};
 pub use stack::{StackOverflow, TaskStack};
+pub use system::{IdleContext, RuntimeSystem};
+pub use thread::{Main, Thread};

@@ -41,6 +41,9 @@ pub struct TaskId {
 }
 
 impl TaskId {
+    /// No task: no operation finds one.
+    pub const NOBODY: Self = Self::new(TaskIndex::new(u32::MAX), 0);
+
     /// The task that had `index` as its `generation`-th owner.
     #[must_use]
     pub const fn new(index: TaskIndex, generation: u32) -> Self {

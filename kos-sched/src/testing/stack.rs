@@ -21,6 +21,9 @@ pub struct HeapStack {
 // SAFETY: it owns its memory, as a box does.
 unsafe impl Send for HeapStack {}
 
+// SAFETY: a shared one only tells its bounds.
+unsafe impl Sync for HeapStack {}
+
 impl HeapStack {
     /// A stack of `bytes`, rounded up to whole pages.
     ///

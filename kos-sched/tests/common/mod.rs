@@ -1,6 +1,9 @@
-//! What the hosted tests share: [`MappedStack`].
+//! What the hosted tests share: [`MappedStack`], and [`cpus`] that are threads.
 #![allow(dead_code, reason = "each test program uses what it needs")]
-#![expect(clippy::unwrap_used, reason = "a test must not go on without its stack")]
+#![expect(clippy::unwrap_used, reason = "a test must not go on without its machine")]
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod cpus;
 
 use core::ffi::c_void;
 use core::ops::Range;
@@ -21,6 +24,9 @@ pub(crate) struct MappedStack {
 
 // SAFETY: it owns its mapping.
 unsafe impl Send for MappedStack {}
+
+// SAFETY: a shared one only tells its bounds.
+unsafe impl Sync for MappedStack {}
 
 impl MappedStack {
     /// A stack of `bytes`, a multiple of the page size.

@@ -16,7 +16,7 @@ use kos_sched::core::{Config, CpuSlot, TaskSlot};
 use kos_sched::runtime::{IdleContext, Main, Runtime, RuntimeSystem, StackOverflow, TaskStack, Thread};
 use kos_sched::task::{Arena, Slot};
 use kos_sched::{
-    Clock, CpuId, CpuMask, Instant, IpiError, Platform, Policy, Setup, SpawnArgs, System, TaskId,
+    Clock, CpuId, CpuMask, CpuSet, Instant, IpiError, Platform, Policy, Setup, SpawnArgs, System, TaskId,
 };
 
 use super::MappedStack;
@@ -279,6 +279,9 @@ fn run_cpu(host: Host, runtime: &'static Runtime<Host>, number: u32, first: Main
         thread::yield_now();
     }
     runtime.scheduler().online(CpuId::new(number), runtime.now()).unwrap();
+    while (runtime.scheduler().online_cpus().count() as usize) < host.0.cpus.len() {
+        thread::yield_now();
+    }
     if number == 0 {
         spawn(runtime, Policy::NORMAL, first, 0);
     }

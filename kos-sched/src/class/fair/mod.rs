@@ -102,11 +102,10 @@ impl Fair {
 
     /// Whether somebody else should run, now that `ran` has come to `compare_at`.
     fn is_beaten(&mut self, n: &Nodes<'_>, current: TaskIndex) -> bool {
-        let (Some(best), Some(node)) = (self.best(n).and_then(|best| n.get(best)), n.get(current)) else {
-            return false;
-        };
+        let Some(node) = n.get(current) else { return false };
         self.compare_at = self.ran.saturating_add(self.quantum(n, node));
-        best.deadline().is_before(node.deadline())
+        let best = self.best(n).and_then(|best| n.get(best));
+        best.is_some_and(|best| best.deadline().is_before(node.deadline()))
     }
 
     /// How long `current` runs before it is compared with others: the shortest slice of all.

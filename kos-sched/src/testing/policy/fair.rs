@@ -144,9 +144,8 @@ impl Model {
         if ended || !others || self.ran < self.compare_at {
             return ended && others;
         }
-        let Some(best) = self.best_fair() else { return false };
         self.compare_at = self.ran.saturating_add(self.fair_quantum());
-        self.tasks[best].fair.deadline < self.tasks[task].fair.deadline
+        self.best_fair().is_some_and(|best| self.tasks[best].fair.deadline < self.tasks[task].fair.deadline)
     }
 
     pub(super) fn fair_preempts(&self, task: usize, current: usize) -> bool {

@@ -2,8 +2,9 @@
 //! (a tournament tree: no stale entries); everything else is a
 //! queue by time.
 //!
-//! Simultaneous things come in a fixed order: first what was asked for, in that order, then alarms by the number of the CPU. So
-//! a timer that ends a sleep rings when the engine knows that the sleep is over.
+//! Simultaneous things come in a fixed order: tasks that have run what they wanted, then what was asked for in that order, then
+//! timers; by the number of the CPU. So who needs exactly his budget is done before he is out of it, and a timer that ends a
+//! sleep fires when the engine knows that the sleep is over.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -45,20 +46,22 @@ impl Clockwork {
         }
     }
 
-    /// Moves the alarm of `cpu`.
-    pub(super) fn set_alarm(&mut self, cpu: u32, at: u64) {
-        self.alarms.set(cpu as usize, at);
+    /// Moves the alarm of `cpu`: its task is done at `done`, its timer fires at `timer`.
+    pub(super) fn set_alarm(&mut self, cpu: u32, done: u64, timer: u64) {
+        let timer = timer.saturating_mul(2).saturating_add(1);
+        self.alarms.set(cpu as usize, done.saturating_mul(2).min(timer));
     }
 
     /// Takes what happens next, if it happens before `until`. An alarm stays until it is moved.
     pub(super) fn pop(&mut self, until: u64) -> Option<(u64, Event)> {
         let (cpu, alarm) = self.alarms.first();
         let queued = self.queue.next_at().unwrap_or(NEVER);
-        if alarm.min(queued) >= until {
-            return None;
+        let (at, is_timer) = (alarm / 2, alarm % 2 != 0);
+        if alarm != NEVER && at < until && (at < queued || (at == queued && !is_timer)) {
+            return Some((at, Event::Alarm(cpu)));
         }
-        if alarm < queued {
-            return Some((alarm, Event::Alarm(cpu)));
+        if queued >= until {
+            return None;
         }
         self.queue.pop()
     }
@@ -115,38 +118,37 @@ mod tests {
     fn the_future_comes_in_order() {
         let mut rng = Rng::new(7);
         let mut clockwork = Clockwork::new(5);
-        let mut alarms = [NEVER; 5];
+        let mut alarms = [[NEVER; 2]; 5];
         let (mut waiting, mut now) = (Vec::new(), 0);
-        for _ in 0..2000 {
-            let task = now + number(rng.index(50));
-            let at = u64::from(task);
+        for _ in 0..4000 {
+            let [first, second] = [0; 2].map(|_| now + rng.range(0, 50));
             if rng.chance(1, 2) {
                 let cpu = rng.index(5);
-                alarms[cpu] = at;
-                clockwork.set_alarm(number(cpu), at);
+                alarms[cpu] = [first, second];
+                clockwork.set_alarm(number(cpu), first, second);
             } else {
-                clockwork.push(at, Event::Awake(task));
-                waiting.push(at);
+                clockwork.push(first, Event::Awake(0));
+                waiting.push(first);
+                waiting.sort_unstable();
             }
-            waiting.sort_unstable();
-            let least = alarms.iter().min().copied().unwrap().min(waiting.first().copied().unwrap_or(NEVER));
+            let [done, timer] = [0, 1].map(|kind| alarms.iter().map(|alarm| alarm[kind]).min().unwrap());
+            let queued = waiting.first().copied().unwrap_or(NEVER);
+            let least = done.min(timer).min(queued);
             if rng.chance(1, 2) || least == NEVER {
                 continue;
             }
-            now = u32::try_from(least).unwrap();
-            match clockwork.pop(NEVER).unwrap() {
-                (at, Event::Alarm(cpu)) => {
-                    assert_eq!((at, alarms.iter().position(|key| *key == at)), (least, Some(cpu as usize)));
-                    assert!(waiting.iter().all(|waits| *waits > at), "alarms come last");
-                    alarms[cpu as usize] = NEVER;
-                    clockwork.set_alarm(cpu, NEVER);
-                }
-                (at, event) => {
-                    assert!(at == least && matches!(event, Event::Awake(task) if u64::from(task) == at));
-                    assert!(alarms.iter().all(|alarm| *alarm >= at));
-                    waiting.remove(0);
-                }
-            }
+            now = least;
+            let (at, event) = clockwork.pop(NEVER).unwrap();
+            assert_eq!(at, least);
+            let Event::Alarm(cpu) = event else {
+                assert!(queued == least && done > least, "a task that is done comes first");
+                waiting.remove(0);
+                continue;
+            };
+            let due = alarms[cpu as usize];
+            assert!(due[0] == least || (due[1] == least && queued > least), "a timer comes last");
+            alarms[cpu as usize] = [NEVER; 2];
+            clockwork.set_alarm(cpu, NEVER, NEVER);
         }
     }
 

@@ -18,6 +18,7 @@ mod queues;
 mod radix;
 mod record;
 mod rng;
+mod smp;
 mod subject;
 mod watch;
 pub mod workload;
@@ -26,6 +27,7 @@ pub use engine::{Config, Sim, SimError, Totals};
 pub use queues::Queues;
 pub use record::{Digest, Latency, Mark, Slice, Trace};
 pub use rng::Rng;
+pub use smp::{Board, Smp};
 pub use subject::Subject;
 pub use watch::{Happening, Left, Observer};
 

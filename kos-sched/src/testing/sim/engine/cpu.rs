@@ -59,11 +59,16 @@ impl<S: Subject> Sim<'_, S> {
         let next = next.map(|id| self.number(id).ok_or(SimError::NotReady { cpu, task: id })).transpose()?;
         if next != self.cpus[cpu as usize].task {
             self.switch(cpu, next, watch)?;
+        } else if let Some(task) = next.map(|task| &self.tasks[task as usize])
+            && task.state != State::Running
+            && let Some(task) = task.id
+        {
+            return Err(SimError::NotReady { cpu, task });
         }
         self.send_kicks(cpu, watch);
         let timer = self.subject.alarm(CpuId::new(cpu)).map_or(NEVER, |at| self.time_of(at));
         let done = next.map_or(NEVER, |task| self.now.saturating_add(self.tasks[task as usize].left));
-        self.clockwork.set_alarm(cpu, timer.min(done));
+        self.clockwork.set_alarm(cpu, done, timer);
         Ok(())
     }
 

@@ -146,5 +146,5 @@ fn fairness_by_load() {
         let (owed, ahead, switches) = (owed / 1000, ahead / -1000, totals.switches / 10);
         writeln!(table, "{percent:6} {owed:9} {ahead:10} {p50:13} {p99:8} {max:9} {switches:12}").unwrap();
     }
-    assert_eq!(table, include_str!("fairness.txt"), "\n{table}");
+    snapshot("fairness.txt", &table);
 }

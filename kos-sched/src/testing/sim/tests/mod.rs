@@ -1,13 +1,15 @@
 //! Whole simulations: the shipping classes satisfy the oracles, wrong ones do not, and every run can be repeated.
 
+mod deadline;
 mod engine;
 mod fair;
+mod smp;
 
 use alloc::vec::Vec;
 
-use crate::class::{ClassSet, Fair, Idle, Rt, Stop};
+use crate::class::{ClassSet, Deadline, Fair, Idle, Rt, Stop};
 use crate::task::Slot;
-use crate::{Duration, Policy, RtPriority};
+use crate::{Duration, Instant, Policy, RtPriority};
 
 use super::workload::Workload;
 use super::workload::generate::MS;
@@ -41,11 +43,22 @@ fn rt() -> (Stop, (Rt, (Idle, ()))) {
     (Stop::new(), (Rt::new(), (Idle::new(), ())))
 }
 
-type Usual = (Stop, (Rt, (Fair, (Idle, ()))));
+type Usual = (Stop, (Deadline, (Rt, (Fair, (Idle, ())))));
 
 /// The usual classes.
 fn usual() -> Usual {
-    (Stop::new(), (Rt::new(), (Fair::new(), (Idle::new(), ()))))
+    (Stop::new(), (Deadline::new(), (Rt::new(), (Fair::new(), (Idle::new(), ())))))
+}
+
+/// The text must be that of the file beside the tests. `KOS_UPDATE_SNAPSHOTS=1` writes the file, for a look at the difference.
+fn snapshot(file: &str, text: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/testing/sim/tests").join(file);
+    if std::env::var_os("KOS_UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(path, text).unwrap();
+        return;
+    }
+    let expected = std::fs::read_to_string(path).unwrap();
+    assert!(text == expected, "{file} was\n{expected}\nand is\n{text}");
 }
 
 fn round_robin(priority: u8, quantum_ms: u64) -> Policy {

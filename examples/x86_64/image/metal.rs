@@ -140,17 +140,15 @@ impl Metal {
 
     /// The calling CPU, which has this number, works from now on; false if nobody waits for it any more.
     pub(crate) fn come_online(&self, number: u32) -> bool {
-        let answered = self.hardware.get().is_some_and(|hardware| {
-            // In the set first: whoever changes the tables from the answer on must reach this CPU.
-            self.online.insert(number);
-            hardware.roster.answer(number)
-        });
-        if !answered {
-            self.online.remove(number);
+        // Whoever is refused must never have been in the set: somebody could wait for his acknowledgement.
+        if !self.hardware.get().is_some_and(|hardware| hardware.roster.answer(number)) {
+            return false;
         }
-        // What this CPU read of the tables before it could be reached is forgotten.
+        self.online.insert(number);
+        // What this CPU read of the tables before it could be reached is forgotten. So far it used its own memory and the
+        // image, which stay mapped.
         tlb::flush_all();
-        answered
+        true
     }
 
     /// The CPUs that run.

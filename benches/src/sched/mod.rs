@@ -1,3 +1,4 @@
 //! The scheduler: one file per question.
 
+pub(crate) mod policy;
 pub(crate) mod switch;

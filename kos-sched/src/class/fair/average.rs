@@ -2,6 +2,7 @@
 //!
 //! It is kept as the sum of `weight * (vruntime - base)` and the sum of weights. A task that is not past the mean is *eligible*:
 //! `sum >= (vruntime - base) * weight`, exactly, in 128 bits and without a division. Only to place a task is the mean divided out.
+//! 2^32 tasks of the largest weight, half of virtual time apart, make a sum below 2^112: nothing wraps.
 
 use super::virtual_time::VirtualTime;
 
@@ -33,13 +34,13 @@ impl Average {
         if self.weight == 0 {
             self.base = time;
         }
-        self.sum += i128::from(time.since(self.base)) * i128::from(weight);
+        self.sum = self.sum.wrapping_add(i128::from(time.since(self.base)) * i128::from(weight));
         self.weight = self.weight.saturating_add(weight.into());
     }
 
     #[inline]
     pub(super) fn remove(&mut self, time: VirtualTime, weight: u32) {
-        self.sum -= i128::from(time.since(self.base)) * i128::from(weight);
+        self.sum = self.sum.wrapping_sub(i128::from(time.since(self.base)) * i128::from(weight));
         self.weight = self.weight.saturating_sub(weight.into());
         if self.weight == 0 {
             // The mean of one is that one; it stays the time until somebody comes.
@@ -50,7 +51,7 @@ impl Average {
     /// One of weight `weight` moved on by `length`.
     #[inline]
     pub(super) fn advance(&mut self, length: i64, weight: u32) {
-        self.sum += i128::from(length) * i128::from(weight);
+        self.sum = self.sum.wrapping_add(i128::from(length) * i128::from(weight));
     }
 
     /// Moves the base to `near`, the time of a task here, if it has fallen far behind.
@@ -58,7 +59,7 @@ impl Average {
     pub(super) fn rebase(&mut self, near: VirtualTime) {
         let by = near.since(self.base);
         if by.unsigned_abs() > FAR {
-            self.sum -= i128::from(by) * i128::from(self.weight);
+            self.sum = self.sum.wrapping_sub(i128::from(by) * i128::from(self.weight));
             self.base = near;
         }
     }

@@ -15,7 +15,6 @@ pub mod core;
 pub mod cpu;
 pub mod ds;
 mod error;
-#[cfg(feature = "process")]
 mod guarded;
 #[cfg(all(test, loom))]
 mod models;
@@ -24,6 +23,7 @@ mod pinned;
 mod ports;
 #[cfg(feature = "process")]
 pub mod process;
+mod ring;
 mod rq;
 pub mod runtime;
 mod seeded;

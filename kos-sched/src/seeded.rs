@@ -26,6 +26,7 @@ pub(crate) enum Bug {
     /// A waker does not look whether the CPU has gone.
     OfflineUnchecked,
     /// A parent looks for a zombie, then puts itself among the waiters.
+    #[cfg(feature = "process")]
     WaiterLate,
 }
 

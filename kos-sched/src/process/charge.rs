@@ -4,11 +4,11 @@ use super::error::{AdmitError, DomainError, ProcessError};
 use super::id::{DomainId, Pid};
 use super::limits::{Limit, LimitError, LimitExceeded, Limits, Resource, Used};
 use super::record::ExitStatus;
-use super::ring::NONE;
 use super::signal::Signal;
 use super::state::State;
 use super::table::{ProcessHost, ProcessTable};
 use crate::ports::ProcessExt;
+use crate::ring::NONE;
 
 impl<X: ProcessExt, K: ProcessHost<X>> ProcessTable<'_, X, K> {
     /// The limits of `pid`.

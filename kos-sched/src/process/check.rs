@@ -3,10 +3,10 @@
 use super::error::ProcessCorruption;
 use super::limits::Used;
 use super::record::{Phase, Record};
-use super::ring::{NONE, Ring};
 use super::slots::{Process, Queued, Thread};
 use super::state::State;
 use super::stats::ProcessStats;
+use crate::ring::{NONE, Ring};
 
 type Checked = Result<(), ProcessCorruption>;
 

@@ -5,7 +5,7 @@
 use super::error::DomainError;
 use super::id::DomainId;
 use super::limits::{LimitExceeded, Limits, Resource, Used};
-use super::ring::NONE;
+use crate::ring::NONE;
 
 const DEPTH: u32 = 8;
 

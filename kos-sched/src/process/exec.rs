@@ -2,9 +2,9 @@
 
 use super::error::{ExecError, ProcessError};
 use super::id::ThreadId;
-use super::ring::NONE;
 use super::table::{ProcessHost, ProcessTable};
 use crate::ports::{BlockReason, ProcessExt, Resume};
+use crate::ring::NONE;
 
 impl<X: ProcessExt, K: ProcessHost<X>> ProcessTable<'_, X, K> {
     /// Gives the caller's process the image that `prepare` makes, and returns the old one to be dropped. Every other thread is

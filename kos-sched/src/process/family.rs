@@ -4,11 +4,11 @@
 //! whose `parent` is [`NONE`] is in no ring and leaves no zombie.
 
 use super::record::{ExitStatus, Phase, Record};
-use super::ring::NONE;
 use super::signal::Signal;
 use super::state::State;
 use super::table::ProcessHost;
 use crate::ports::ProcessExt;
+use crate::ring::NONE;
 
 impl<X, T> State<'_, X, T> {
     /// Makes `child`, which is alive and in no ring, a child of `parent`.

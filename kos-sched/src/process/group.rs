@@ -7,10 +7,10 @@
 use super::error::GroupError;
 use super::id::Pid;
 use super::record::Record;
-use super::ring::NONE;
 use super::state::State;
 use super::table::{ProcessHost, ProcessTable};
 use crate::ports::ProcessExt;
+use crate::ring::NONE;
 
 impl<X: ProcessExt, K: ProcessHost<X>> ProcessTable<'_, X, K> {
     /// Moves `pid`, which is the caller or a child of the caller, to the group `group` of the same session; `group == pid`
@@ -105,7 +105,7 @@ impl<X, T> State<'_, X, T> {
     }
 
     fn members(&self, group: u32) -> impl Iterator<Item = u32> {
-        const RING: super::ring::Ring<Record> = Record::PEERS;
+        const RING: crate::ring::Ring<Record> = Record::PEERS;
         let head = self.record(group).members;
         core::iter::successors(Some(head).filter(|&head| head != NONE), move |&at| {
             RING.after(self.records, head, at)

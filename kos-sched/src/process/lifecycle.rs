@@ -11,11 +11,11 @@ use super::error::{ProcessError, SpawnError, SpawnReason};
 use super::id::{DomainId, Pid, ThreadId};
 use super::limits::{Limits, Resource};
 use super::record::{ExitStatus, Phase};
-use super::ring::NONE;
 use super::slots::{Process, Queued, Thread};
 use super::state::State;
 use super::table::{ProcessHost, ProcessTable};
 use crate::ports::ProcessExt;
+use crate::ring::NONE;
 
 /// What a process is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -41,7 +41,6 @@ mod lifecycle;
 mod limits;
 mod load;
 mod record;
-mod ring;
 mod signal;
 mod slots;
 mod state;

@@ -4,8 +4,8 @@
 //! its number.
 
 use super::clock::Usage;
-use super::ring::{Links, NONE, Ring};
 use super::signal::Signal;
+use crate::ring::{Links, NONE, Ring};
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -8,11 +8,11 @@ use core::fmt;
 use super::error::{ProcessError, SignalError};
 use super::id::Pid;
 use super::record::{ExitStatus, Phase};
-use super::ring::NONE;
 use super::slots::Report;
 use super::state::State;
 use super::table::{ProcessHost, ProcessTable};
 use crate::ports::ProcessExt;
+use crate::ring::NONE;
 
 /// A signal by its number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,8 +3,8 @@
 use super::clock::Usage;
 use super::limits::{Limits, Used};
 use super::record::ExitStatus;
-use super::ring::{Links, NONE, Ring};
 use super::signal::Signal;
+use crate::ring::{Links, NONE, Ring};
 
 /// Storage for one live process with the integrator's part `X`.
 #[derive(Debug)]

@@ -4,9 +4,9 @@ use super::domain::Domains;
 use super::error::ProcessError;
 use super::id::{Pid, ThreadId};
 use super::record::{Phase, Record};
-use super::ring::{NONE, Ring};
 use super::slots::{Process, Thread};
 use super::stats::ProcessStats;
+use crate::ring::{NONE, Ring};
 
 /// Three kinds of slots, their free rings, and who is to be woken.
 #[derive(Debug)]

@@ -98,7 +98,7 @@ impl<X: ProcessExt, T: Copy> State<'_, X, T> {
 
     pub(super) fn wake_waiters(&mut self, process: u32) {
         while let Some(thread) =
-            Some(self.process(process).waiters).filter(|&first| first != super::ring::NONE)
+            Some(self.process(process).waiters).filter(|&first| first != crate::ring::NONE)
         {
             self.wake(thread, Queued::Wake);
         }
@@ -118,7 +118,7 @@ impl<X: ProcessExt, T: Copy> State<'_, X, T> {
 
     fn each_thread(&mut self, process: u32, mut work: impl FnMut(&mut Self, u32)) {
         let head = self.process(process).threads;
-        let mut next = Some(head).filter(|&head| head != super::ring::NONE);
+        let mut next = Some(head).filter(|&head| head != crate::ring::NONE);
         while let Some(thread) = next {
             next = Thread::PEERS.after(self.threads, head, thread);
             work(self, thread);

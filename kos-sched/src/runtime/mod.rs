@@ -12,6 +12,7 @@ mod scheduler;
 mod stack;
 mod system;
 mod thread;
+pub mod work;
 
 pub use scheduler::{NoPreempt, Runtime, RuntimeError};
 pub use stack::{StackOverflow, TaskStack};

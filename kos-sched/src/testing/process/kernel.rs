@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use crate::ports::{BlockReason, CriticalSection, Interrupt, Park, ProcessExt, Resume, SignalSink};
 use crate::process::Signal;
-use crate::testing::{HostIrq, HostPark, MaskedLock};
+use crate::testing::{HostIrq, HostPark, HostTask, MaskedLock};
 use crate::time::Instant;
 
 /// A call of a port that was told to fail.
@@ -183,4 +183,39 @@ impl ProcessExt for FakeExt {
     fn replace_space(&mut self, space: u32) -> u32 {
         core::mem::replace(&mut self.space, space)
     }
+}
+
+/// Killed by hand.
+impl Interrupt for HostPark {
+    fn interrupt(&self, task: HostTask) {
+        self.unpark(task); // panics if a lock is held
+        self.kill(task);
+    }
+}
+
+/// No signal but KILL, STOP and CONT has an effect.
+impl<X> SignalSink<X> for HostPark {
+    fn permits(&self, _: &X, _: &X, _: Signal) -> bool {
+        true
+    }
+
+    fn post(&self, _: &mut X, _: Signal) -> bool {
+        false
+    }
+
+    fn pending(&self, _: &X) -> bool {
+        false
+    }
+}
+
+/// A process of which nothing is the integrator's.
+impl ProcessExt for () {
+    type Space = ();
+    type Error = core::convert::Infallible;
+
+    fn fork(&self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    fn replace_space(&mut self, (): ()) {}
 }

@@ -3,24 +3,24 @@
 //! Invariant: in a ring each slot's `next` names it as `prev`; a slot is in at most one ring through one pair of [`Links`].
 
 /// No slot.
-pub(super) const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// The neighbours of a slot in a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Links {
+pub(crate) struct Links {
     prev: u32,
     next: u32,
 }
 
 impl Links {
     /// In no ring.
-    pub(super) const NONE: Self = Self { prev: NONE, next: NONE };
+    pub(crate) const NONE: Self = Self { prev: NONE, next: NONE };
 }
 
 /// Which links of a `T` a ring uses.
-pub(super) struct Ring<T> {
-    pub(super) read: fn(&T) -> &Links,
-    pub(super) write: fn(&mut T) -> &mut Links,
+pub(crate) struct Ring<T> {
+    pub(crate) read: fn(&T) -> &Links,
+    pub(crate) write: fn(&mut T) -> &mut Links,
 }
 
 #[expect(clippy::indexing_slicing, reason = "indices come from rings, whose slots exist")]
@@ -35,7 +35,7 @@ impl<T> Ring<T> {
 
     /// Puts `index` at the end of the ring that starts at `head`; returns where it starts now.
     #[must_use]
-    pub(super) fn push_back(&self, slots: &mut [T], head: u32, index: u32) -> u32 {
+    pub(crate) fn push_back(&self, slots: &mut [T], head: u32, index: u32) -> u32 {
         if head == NONE {
             self.set(slots, index, |links| *links = Links { prev: index, next: index });
             return index;
@@ -49,7 +49,7 @@ impl<T> Ring<T> {
 
     /// Takes `index` out of the ring that starts at `head`; returns where it starts now.
     #[must_use]
-    pub(super) fn remove(&self, slots: &mut [T], head: u32, index: u32) -> u32 {
+    pub(crate) fn remove(&self, slots: &mut [T], head: u32, index: u32) -> u32 {
         let Links { prev, next } = self.links(slots, index);
         self.set(slots, index, |links| *links = Links::NONE);
         if next == index {
@@ -61,19 +61,19 @@ impl<T> Ring<T> {
     }
 
     /// The slot behind `index`, unless that was the last of the ring that starts at `head`.
-    pub(super) fn after(&self, slots: &[T], head: u32, index: u32) -> Option<u32> {
+    pub(crate) fn after(&self, slots: &[T], head: u32, index: u32) -> Option<u32> {
         Some(self.links(slots, index).next).filter(|&next| next != head)
     }
 
     /// The slots of the ring that starts at `head`, in order.
-    pub(super) fn iter<'a>(&'a self, slots: &'a [T], head: u32) -> impl Iterator<Item = u32> + 'a {
+    pub(crate) fn iter<'a>(&'a self, slots: &'a [T], head: u32) -> impl Iterator<Item = u32> + 'a {
         core::iter::successors(Some(head).filter(|&head| head != NONE), move |&index| {
             self.after(slots, head, index)
         })
     }
 
     /// How many slots the ring has, each linked both ways; `None` if one is not, or if there are more than `slots`.
-    pub(super) fn checked_len(&self, slots: &[T], head: u32) -> Option<usize> {
+    pub(crate) fn checked_len(&self, slots: &[T], head: u32) -> Option<usize> {
         let (mut length, mut index) = (0, head);
         while index != NONE {
             let next = slots.get(index as usize).map(|slot| (self.read)(slot).next)?;

@@ -1,107 +1,92 @@
 //! Simulates a scenario and writes what happened as a table, a picture and a Chrome trace:
-//! `cargo run --release -p kos-sched --example sim -- churn 4 1 target/sim`
-//! (scenario, CPUs, seed, directory; without arguments it lists the scenarios).
-#![expect(
-    clippy::print_stdout,
-    clippy::indexing_slicing,
-    clippy::cast_precision_loss,
-    reason = "prints a table of what it made"
-)]
+//! `cargo run --release -p kos-sched --example sim -- churn 4 1 target/sim` (scenario, CPUs, seed, directory; else a list).
+#![expect(clippy::print_stdout, reason = "prints a table of what it made")]
 
 extern crate alloc;
 
 use alloc::collections::BTreeMap;
 use core::error::Error;
-use std::path::Path;
-use std::{env, fs};
+use std::{env, fs, path::Path};
 
-use kos_sched::class::{Fair, Idle, Rt, Stop};
-use kos_sched::task::Slot;
-use kos_sched::testing::sim::oracle::{Accounts, Deadlines, Shares, Waiting};
+use kos_sched::class::{Deadline, Fair, Idle, Rt, Stop};
+use kos_sched::testing::sim::oracle::{Accounts, Conservation, Shares, Waiting};
 use kos_sched::testing::sim::plot::{write_chrome, write_csv, write_svg};
 use kos_sched::testing::sim::workload::{SCENARIOS, Scenario, Workload};
-use kos_sched::testing::sim::{Config, Latency, Queues, Sim, Totals, Trace};
+use kos_sched::testing::sim::{Board, Config, Latency, Sim, Smp, Totals, Trace};
+
+/// The classes of a usual kernel, first things first.
+type Classes = (Stop, (Deadline, (Rt, (Fair, (Idle, ())))));
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = env::args().skip(1).collect();
     let [name, cpus, seed, directory] = args.as_slice() else {
         println!("usage: sim <scenario> <cpus> <seed> <directory>\n");
-        for scenario in SCENARIOS {
-            println!("{:10} {}", scenario.name, scenario.about);
-        }
+        SCENARIOS.iter().for_each(|scenario| println!("{:10} {}", scenario.name, scenario.about));
         return Ok(());
     };
     let scenario = Scenario::find(name).ok_or("no such scenario")?;
     let (cpus, seed) = (cpus.parse()?, seed.parse()?);
     let load = (scenario.load)(cpus, seed);
-
-    let mut trace = Trace::new(cpus, 200_000);
-    let mut seen = Seen::new(&load, cpus);
-    let totals = simulate(scenario, &load, Config::new(cpus, seed), &mut trace, &mut seen)?;
-    seen.accounts.verdict()?;
-    seen.print(&load, &totals);
+    let trace = simulate(&load, Config::new(cpus, seed), scenario.length)?;
     save(Path::new(directory), name, &load, &trace)
 }
 
-/// Observers whose findings are printed.
-struct Seen {
-    accounts: Accounts,
-    deadlines: Deadlines,
-    latency: Latency,
-    shares: Shares,
-    waiting: Waiting,
+/// Runs `load` on the shipping scheduler, and judges and prints what it did.
+fn simulate(load: &Workload, config: Config, length: u64) -> Result<Trace, Box<dyn Error>> {
+    let board = Board::new(config.cpus, load.tasks.len());
+    let mut trace = Trace::new(config.cpus, 200_000);
+    let mut accounts = Accounts::new(config.cpus);
+    let mut conserved = Conservation::new(load, config.cpus, board.config.balance_interval.as_ticks());
+    let (mut latency, mut shares) = (Latency::new(load), Shares::new(load));
+    let mut waiting = Waiting::new(load);
+    let totals = board.with(classes, |smp: Smp<'_, Classes>| {
+        Sim::new(config, load, smp)?.run(
+            length,
+            &mut [&mut trace, &mut accounts, &mut conserved, &mut latency, &mut shares, &mut waiting],
+        )
+    })??;
+    accounts.verdict()?;
+    print_counts(&totals);
+    let [p50, p99] = [500, 990].map(|part| latency.quantile(part));
+    for (what, ns) in [("woken, p50", p50), ("woken, p99", p99), ("longest", waiting.longest())] {
+        println!("{:30} {:9}.{} us", format!("wait for a CPU, {what}"), ns / 1000, ns / 100 % 10);
+    }
+    print_shares(load, &shares, length * u64::from(config.cpus));
+    println!(
+        "idle beside a waiter: {}",
+        conserved.verdict().map_or_else(|breach| breach.to_string(), |()| "no".into())
+    );
+    Ok(trace)
 }
 
-impl Seen {
-    fn new(load: &Workload, cpus: u32) -> Self {
-        let (latency, shares) = (Latency::new(load), Shares::new(load));
-        let (accounts, waiting) = (Accounts::new(cpus), Waiting::new(load));
-        Self { accounts, deadlines: Deadlines::new(), latency, shares, waiting }
-    }
+fn classes() -> Classes {
+    (Stop::new(), (Deadline::new(), (Rt::new(), (Fair::new(), (Idle::new(), ())))))
+}
 
-    fn print(&self, load: &Workload, totals: &Totals) {
-        let percent = |part: u64| part as f64 * 100.0 / (totals.busy + totals.idle) as f64;
-        let us = |ns: u64| ns as f64 / 1000.0;
-        let (jobs, late) = self.deadlines.counts();
-        println!("{:26} {:10.1} %", "CPU time", percent(totals.busy));
-        let counts = [("events", totals.events), ("switches", totals.switches), ("wakes", totals.wakes)];
-        let more = [("migrations", totals.migrations), ("jobs", jobs), ("jobs that ended late", late)];
-        for (what, count) in counts.into_iter().chain(more) {
-            println!("{what:26} {count:>8}");
-        }
-        let (p50, p99) = (self.latency.quantile(500), self.latency.quantile(990));
-        for (what, ns) in [("p50", p50), ("p99", p99), ("longest", self.waiting.longest())] {
-            println!("{:26} {:10.1} us", format!("wait for a CPU, {what}"), us(ns));
-        }
-        let mut programs: BTreeMap<&str, (u32, u64)> = BTreeMap::new();
-        for (task, spec) in (0..).zip(&load.tasks) {
-            let sum = programs.entry(&load.programs[spec.program as usize].name).or_default();
-            *sum = (sum.0 + 1, sum.1 + self.shares.ran(task));
-        }
-        for (name, (tasks, ran)) in programs {
-            println!("{:26} {:10.1} %", format!("{tasks} x {name}"), percent(ran));
-        }
+fn print_counts(totals: &Totals) {
+    let first = [("events", totals.events), ("switches", totals.switches), ("wakes", totals.wakes)];
+    let more = [("interrupts between CPUs", totals.kicks), ("migrations", totals.migrations)];
+    for (what, count) in first.into_iter().chain(more).chain([("jobs ended late", totals.misses)]) {
+        println!("{what:30} {count:9}");
     }
 }
 
-fn simulate(
-    scenario: &Scenario,
-    load: &Workload,
-    config: Config,
-    trace: &mut Trace,
-    seen: &mut Seen,
-) -> Result<Totals, Box<dyn Error>> {
-    let Seen { accounts, deadlines, latency, shares, waiting } = seen;
-    let mut slots: Vec<Slot> = load.tasks.iter().map(|_| Slot::new()).collect();
-    let queues = Queues::new(config.cpus, &mut slots, |_| {
-        (Stop::new(), (Rt::new(), (Fair::new(), (Idle::new(), ()))))
-    });
-    let mut sim = Sim::new(config, load, queues)?;
-    Ok(sim.run(scenario.length, &mut [trace, accounts, deadlines, latency, shares, waiting])?)
+/// The part of the whole time that the tasks of each program had.
+fn print_shares(load: &Workload, shares: &Shares, whole: u64) {
+    let mut programs: BTreeMap<&str, (u32, u64)> = BTreeMap::new();
+    for (task, spec) in (0..).zip(&load.tasks) {
+        let Some(program) = load.programs.get(spec.program as usize) else { continue };
+        let (tasks, ran) = programs.entry(&program.name).or_default();
+        (*tasks, *ran) = (*tasks + 1, *ran + shares.ran(task));
+    }
+    for (name, (tasks, ran)) in programs {
+        let per_mille = ran * 1000 / whole.max(1);
+        println!("{:30} {:9}.{} %", format!("CPU time of {tasks} x {name}"), per_mille / 10, per_mille % 10);
+    }
 }
 
 fn save(directory: &Path, name: &str, load: &Workload, trace: &Trace) -> Result<(), Box<dyn Error>> {
-    let (mut csv, mut svg, mut chrome) = (String::new(), String::new(), String::new());
+    let [mut csv, mut svg, mut chrome] = [const { String::new() }; 3];
     write_csv(&mut csv, load, trace)?;
     write_svg(&mut svg, load, trace)?;
     write_chrome(&mut chrome, load, trace)?;

@@ -1,5 +1,6 @@
 //! Whole simulations: the shipping classes satisfy the oracles, wrong ones do not, and every run can be repeated.
 
+mod big;
 mod deadline;
 mod engine;
 mod fair;

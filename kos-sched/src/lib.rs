@@ -40,7 +40,7 @@ pub use class::{ClassSet, SchedClass};
 pub use cpu::{CpuId, CpuMask, CpuSet};
 pub use error::{AttrError, Corruption, IpiError, QueueCorruption, TimerError, WaitError};
 pub use ports::{
-    BlockReason, Clock, ContextSwitch, CriticalSection, Entry, KernelStack, Park, Platform, Resume,
+    BlockReason, Clock, ContextSwitch, CpuTime, CriticalSection, Entry, KernelStack, Park, Platform, Resume,
 };
 #[cfg(feature = "process")]
 pub use ports::{Interrupt, ProcessExt, SignalSink};

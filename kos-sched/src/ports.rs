@@ -7,6 +7,7 @@
 //! | [`CriticalSection`] | the kernel: the lock and the mask of everything short | wait queues, locks, timer wheels |
 //! | [`Park`] | the runtime of this crate, or your own scheduler | wait queues, mutexes, processes, named work |
 //! | `ProcessExt`, `Interrupt`, `SignalSink` | the kernel | processes (feature `process`) |
+//! | [`CpuTime`] | the same | the executor, to account futures |
 //! | [`ContextSwitch`] | [`arch`](crate::arch), or a kernel that also switches address spaces around it | the runtime |
 //! | [`KernelStack`] | the kernel: whoever maps stacks | the runtime |
 
@@ -15,7 +16,7 @@ use core::ops::Range;
 
 use crate::cpu::CpuId;
 use crate::error::IpiError;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 /// What a machine lends to the scheduler core: the interrupt mask, the CPU's number, a timer, a way to interrupt another CPU
 /// and a way to sleep.
@@ -121,6 +122,18 @@ impl<P: Park> Park for &P {
 
     fn hand_off(&self, to: Self::Task, until: Option<Instant>, why: BlockReason) -> Resume {
         (**self).hand_off(to, until, why)
+    }
+}
+
+/// A [`Park`] that knows how long its tasks have run.
+pub trait CpuTime: Park {
+    /// CPU time of the running task up to now. Grows only while it runs.
+    fn cpu_time(&self) -> Duration;
+}
+
+impl<P: CpuTime> CpuTime for &P {
+    fn cpu_time(&self) -> Duration {
+        (**self).cpu_time()
     }
 }
 

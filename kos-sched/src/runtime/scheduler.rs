@@ -11,9 +11,9 @@ use super::stack::StackOverflow;
 use super::system::{IdleContext, RuntimeSystem};
 use super::thread::Thread;
 use crate::core::{Scheduler, Setup, SetupError, SpawnArgs, SpawnError, Switch, TaskError, Woken};
-use crate::ports::{BlockReason, Clock, ContextSwitch, KernelStack, Park, Platform, Resume};
+use crate::ports::{BlockReason, Clock, ContextSwitch, CpuTime, KernelStack, Park, Platform, Resume};
 use crate::task::TaskId;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 /// Parts from which no runtime can be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,6 +198,13 @@ impl<R: RuntimeSystem> Park for Runtime<R> {
         if self.sched.wake(task, self.now()) == Woken::Enqueued {
             self.preempt_if_enabled();
         }
+    }
+}
+
+impl<R: RuntimeSystem> CpuTime for Runtime<R> {
+    fn cpu_time(&self) -> Duration {
+        let usage = self.sched.current().and_then(|task| self.sched.usage(task, self.now()));
+        usage.map_or(Duration::from_ticks(0), |times| times.total())
     }
 }
 

@@ -297,3 +297,12 @@ pub(crate) fn spawn(runtime: &'static Runtime<Host>, policy: Policy, main: Main<
     let thread = Thread::new(stack, SavedContext::new(), (), main, arg);
     runtime.spawn(SpawnArgs::new(policy, thread)).unwrap()
 }
+
+impl kos_sched::CriticalSection for Host {
+    type Lock = Yielding;
+    type Irq = Irq;
+
+    fn irq_save(&self) -> Irq {
+        Platform::irq_save(self)
+    }
+}

@@ -136,7 +136,7 @@ fn unknown_model_is_refused_in_the_words_of_qemu() {
 #[test]
 fn status_says_whether_each_command_succeeded() {
     let answer = demo(&["run", "--exec", "true; true"]).expect(0);
-    assert_eq!((answer.stdout.as_str(), answer.stderr.as_str()), ("", ""));
+    assert_eq!((answer.stdout.as_str(), answer.complaints().as_str()), ("", ""));
     for failing in ["false", "nonsense"] {
         let answer = demo(&["run", "--exec", &format!("true; {failing}; true")]).expect(1);
         assert!(answer.stderr.contains(&format!("cargo demo: failed: {failing}\n")), "{}", answer.stderr);

@@ -19,7 +19,7 @@ fn evidence(stderr: &str) -> PathBuf {
 fn complete_run_prints_exactly_the_output_bytes() {
     let image = Tiny::default().write(COM1, b"boot log\n").one_command("free 12\r\n\ttotal\n", 0).exit(33);
     let answer = demo_with(&image.finish("complete"), &EXEC).expect(0);
-    assert_eq!((answer.stdout.as_str(), answer.stderr.as_str()), ("free 12\r\n\ttotal\n", ""));
+    assert_eq!((answer.stdout.as_str(), answer.complaints().as_str()), ("free 12\r\n\ttotal\n", ""));
 }
 
 #[test]

@@ -24,6 +24,11 @@ impl Answer {
         assert_eq!(self.status, Some(status), "\nstdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
+
+    /// What was said besides the status lines, `… (2 s)`, that come when the host is slow.
+    pub(crate) fn complaints(&self) -> String {
+        self.stderr.lines().filter(|line| !line.ends_with(" s)")).collect()
+    }
 }
 
 /// Runs the command with the real kernel.

@@ -52,7 +52,7 @@ impl<S: System> Scheduler<'_, S> {
         loop {
             let home = slot.home();
             // If it is on its way, who takes it in will look.
-            if self.fits(slot, home) {
+            if self.may_wait(slot, home) {
                 return;
             }
             let Some(mut held) = self.lock(home) else { return };

@@ -63,22 +63,25 @@ impl<'s, S: System> Scheduler<'s, S> {
 
     /// Gives away tasks that wait on `cpu`: to idle CPUs, then to one that has clearly less to do.
     pub(super) fn balance(&self, cpu: CpuId, now: Instant) {
-        if !self.waiting.contains(cpu) {
-            return;
+        self.give_to_idle(cpu, now);
+        if self.waiting.contains(cpu) {
+            self.level(cpu, now);
         }
+    }
+
+    /// Gives tasks that wait on `cpu` to idle CPUs.
+    pub(super) fn give_to_idle(&self, cpu: CpuId, now: Instant) {
         for _ in 0..GIFTS {
             let idle = self.idle.load::<S::Mask>();
-            if idle.is_empty() {
-                break;
+            if idle.is_empty() || !self.waiting.contains(cpu) {
+                return;
             }
-            let Some(token) = self.take_from(cpu, now, |sched, task| {
+            let token = self.take_from(cpu, now, |sched, task| {
                 sched.slot(task).is_some_and(|slot| !sched.possible(slot).and(&idle).is_empty())
-            }) else {
-                break;
-            };
+            });
+            let Some(token) = token else { return };
             self.place(token, now);
         }
-        self.level(cpu, now);
     }
 
     /// Gives one task to a CPU, of a few, that has at least two less.

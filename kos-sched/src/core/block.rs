@@ -22,7 +22,8 @@ impl<'s, S: System> Scheduler<'s, S> {
     /// A reason not to: it was woken early, or is to die.
     #[inline]
     pub fn prepare(&self, why: BlockReason) -> Result<(), Resume> {
-        let Some((_, slot)) = self.running() else { return Err(Resume::Woken) };
+        let Some((task, slot)) = self.running() else { return Err(Resume::Woken) };
+        self.disarm(task, slot);
         set_reason(slot, why);
         match slot.state.announce() {
             Announced::Sleep => Ok(()),
@@ -45,9 +46,7 @@ impl<'s, S: System> Scheduler<'s, S> {
     /// The running task, after [`block`](Self::block), asks why it runs again. All wakes up to here count as one.
     pub fn resume(&self) -> Resume {
         let Some((task, slot)) = self.running() else { return Resume::Woken };
-        if let Some(cpu) = slot.sleep.armed_on() {
-            self.disarm(task, slot, CpuId::new(cpu));
-        }
+        self.disarm(task, slot);
         slot.state.resume()
     }
 
@@ -56,9 +55,17 @@ impl<'s, S: System> Scheduler<'s, S> {
         self.running().is_some_and(|(_, slot)| slot.state.take_interrupt())
     }
 
-    /// Its deadline is on the CPU where it fell asleep.
+    /// Ends the deadline of the running task's last sleep, if it has not passed.
+    #[inline]
+    pub(super) fn disarm(&self, task: TaskIndex, slot: &TaskSlot<S::Payload>) {
+        if let Some(cpu) = slot.sleep.armed_on() {
+            self.disarm_on(task, slot, CpuId::new(cpu));
+        }
+    }
+
+    /// The deadline is on the CPU where the task fell asleep.
     #[cold]
-    fn disarm(&self, task: TaskIndex, slot: &TaskSlot<S::Payload>, cpu: CpuId) {
+    fn disarm_on(&self, task: TaskIndex, slot: &TaskSlot<S::Payload>, cpu: CpuId) {
         let _masked = self.platform.irq_save();
         let Some(mut held) = self.lock(cpu) else { return };
         if slot.sleep.armed_on().is_some() {

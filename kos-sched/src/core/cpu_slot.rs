@@ -63,10 +63,12 @@ pub(super) struct Queue<'s, S: System> {
     pub(super) strays: WakeList,
     pub(super) account: Account,
     pub(super) balance_at: Instant,
+    /// What the timer was told, unless it has to be told again.
     pub(super) armed: Option<Instant>,
+    pub(super) rearm: bool,
     /// The CPU, if it is another one, has to be told.
     pub(super) alert: bool,
-    /// A task that should not wait was put back.
+    /// A task was put back that another CPU may take at once.
     pub(super) push: bool,
     pub(super) counts: QueueCounts,
 }
@@ -95,6 +97,7 @@ impl<'s, S: System> CpuSlot<'s, S> {
             account: Account::new(),
             balance_at: Instant::from_ticks(0),
             armed: None,
+            rearm: true,
             alert: false,
             push: false,
             counts: QueueCounts::default(),

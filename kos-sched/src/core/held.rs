@@ -8,7 +8,7 @@ use super::system::System;
 use super::wake_list::WakeList;
 use crate::atomic::{Ordering, fence};
 use crate::class::Verdict;
-use crate::cpu::{CpuId, CpuSet};
+use crate::cpu::CpuId;
 use crate::ports::Platform;
 use crate::seeded::{Bug, seeded};
 use crate::task::{Detached, TaskIndex};
@@ -72,13 +72,12 @@ impl<'a, 's, S: System> Held<'a, 's, S> {
         slot.set_home(self.cpu);
         // Its place was published before this look at its affinity, as a change is before the look for its place.
         fence(Ordering::SeqCst);
-        let fits = self.sched.fits(slot, self.cpu) || seeded(Bug::AffinityUnchecked);
-        if !fits && !self.sched.possible(slot).is_empty() {
+        if !self.sched.may_wait(slot, self.cpu) && !seeded(Bug::AffinityUnchecked) {
             return false;
         }
         let Ok(verdict) = self.queue.rq.enqueue(task, now) else { return true };
         slot.state.arrive();
-        self.note_strand(task, slot, !fits);
+        self.note_strand(task, slot);
         self.trace_woken(task, now);
         self.heed(verdict);
         true
@@ -88,12 +87,13 @@ impl<'a, 's, S: System> Held<'a, 's, S> {
     #[cold]
     fn turn_away(&mut self, task: TaskIndex, now: Instant) {
         let Some(slot) = self.sched.slot(task) else { return };
+        // It may have been taken out of the idle map for this task: it decides anew.
+        self.heed(Verdict::Resched);
         if !self.queue.rq.nodes().owns(task) {
             self.queue.strays.push(task, &slot.link);
         } else if self.queue.moving[WOKEN].is_some() {
             // One at a time; the CPU looks again soon.
             self.slot.woken.push(task, &slot.link);
-            self.heed(Verdict::Resched);
         } else if let Ok(token) = self.queue.rq.remove(task, now) {
             slot.state.arrive();
             self.queue.moving[WOKEN] = Some(token);
@@ -106,11 +106,11 @@ impl<'a, 's, S: System> Held<'a, 's, S> {
         let Some(slot) = self.sched.slot(task) else { return Err(token) };
         slot.set_home(self.cpu);
         fence(Ordering::SeqCst);
-        if !self.sched.fits(slot, self.cpu) && !seeded(Bug::AffinityUnchecked) {
+        if !self.sched.may_wait(slot, self.cpu) && !seeded(Bug::AffinityUnchecked) {
             return Err(token);
         }
         let verdict = self.queue.rq.attach(token, now).map_err(|refused| refused.task)?;
-        self.note_strand(task, slot, false);
+        self.note_strand(task, slot);
         self.note_migration(task, now);
         self.heed(verdict);
         Ok(())
@@ -123,10 +123,10 @@ impl<'a, 's, S: System> Held<'a, 's, S> {
         let Some(slot) = self.sched.slot(task) else { return };
         slot.set_home(self.cpu);
         fence(Ordering::SeqCst);
-        let fits = self.sched.fits(slot, self.cpu);
-        self.queue.counts.overcommitted += u64::from(fits);
+        let online = self.sched.online.contains(self.cpu);
+        self.queue.counts.overcommitted += u64::from(online);
         let verdict = self.queue.rq.attach_anyway(token, now);
-        self.note_strand(task, slot, !fits);
+        self.note_strand(task, slot);
         self.note_migration(task, now);
         self.heed(verdict);
     }
@@ -139,7 +139,8 @@ impl<'a, 's, S: System> Held<'a, 's, S> {
     }
 
     #[inline]
-    fn note_strand(&mut self, task: TaskIndex, slot: &TaskSlot<S::Payload>, stranded: bool) {
+    fn note_strand(&mut self, task: TaskIndex, slot: &TaskSlot<S::Payload>) {
+        let stranded = !self.sched.online.contains(self.cpu);
         let before = slot.state.strand(stranded);
         if stranded && !before {
             self.queue.counts.stranded = self.queue.counts.stranded.wrapping_add(1);
@@ -187,11 +188,12 @@ impl<'a, 's, S: System> Held<'a, 's, S> {
     pub(super) fn arm(&mut self) {
         let next = self.next_event();
         let armed = self.queue.armed;
-        if next == armed {
+        if next == armed && !self.queue.rearm {
             return;
         }
         if self.sched.platform.cpu() == self.cpu {
             self.queue.armed = next;
+            self.queue.rearm = false;
             self.sched.platform.arm_timer(next);
         } else if next.is_some_and(|next| armed.is_none_or(|armed| next < armed)) {
             self.queue.alert = true;
@@ -217,6 +219,7 @@ impl<'a, 's, S: System> Held<'a, 's, S> {
         }
         strays.take(|task| Some(&sched.slot(task)?.link), |task| sched.enqueue_woken(task, now));
         if push {
+            sched.give_to_idle(cpu, now);
             sched.push_urgent(cpu, now);
         }
     }

@@ -84,18 +84,18 @@ impl<S: System> Scheduler<'_, S> {
         Ok(done)
     }
 
-    /// Moves `task` off `cpu`, if it is there; whether it has to stay.
+    /// Moves `task` off `cpu`, if it is there; whether it can run nowhere now.
     fn evacuate(&self, task: TaskIndex, cpu: CpuId, now: Instant, done: &mut Offlined) -> bool {
-        let Some(slot) = self.slot(task).filter(|slot| slot.home() == cpu && slot.state.is_alive()) else {
-            return false;
-        };
-        if self.possible(slot).is_empty() {
-            slot.state.strand(true);
-            done.stranded = done.stranded.saturating_add(1);
-            return true;
+        let Some(slot) = self.slot(task).filter(|slot| slot.state.is_alive()) else { return false };
+        let stranded = slot.allowed.contains(cpu) && self.possible(slot).is_empty();
+        done.stranded = done.stranded.saturating_add(u32::from(stranded));
+        if slot.home() == cpu {
+            self.resettle(task, slot, now);
+            done.moved = done.moved.saturating_add(u32::from(slot.home() != cpu));
         }
-        self.resettle(task, slot, now);
-        done.moved = done.moved.saturating_add(u32::from(slot.home() != cpu));
-        false
+        if stranded {
+            slot.state.strand(true);
+        }
+        stranded
     }
 }

@@ -5,7 +5,7 @@ use super::held::Held;
 use super::scheduler::Scheduler;
 use super::slot::TaskSlot;
 use super::system::{System, TaskState};
-use crate::cpu::{CpuId, CpuSet};
+use crate::cpu::CpuId;
 use crate::ports::{BlockReason, Platform};
 use crate::stats::Stats;
 use crate::task::state::Phase;
@@ -128,8 +128,9 @@ impl<S: System> Held<'_, '_, S> {
             if slot.home() != cpu {
                 return Err(Fault::Lost(task));
             }
+            let asleep = slot.state.phase() == Phase::Blocked;
             let leaves = queue.rq.current() == Some(task) && self.slot.needs_resched();
-            if !sched.fits(slot, cpu) && !leaves && !sched.possible(slot).is_empty() {
+            if !sched.may_wait(slot, cpu) && !leaves && slot.state.is_alive() && !asleep {
                 return Err(Fault::Forbidden(task, cpu));
             }
         }

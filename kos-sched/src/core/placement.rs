@@ -69,7 +69,7 @@ impl<'s, S: System> Scheduler<'s, S> {
                 Err(refused) => token = refused,
             }
         }
-        self.place_anyhow(token, home, now);
+        self.place_anyhow(token, now);
     }
 
     pub(super) fn hand_to(&self, cpu: CpuId, token: Detached<'s>, now: Instant) -> Result<(), Detached<'s>> {
@@ -101,7 +101,7 @@ impl<'s, S: System> Scheduler<'s, S> {
 
     /// No CPU wanted the task: each in turn, then whatever speaks against it.
     #[cold]
-    fn place_anyhow(&self, mut token: Detached<'s>, home: CpuId, now: Instant) {
+    fn place_anyhow(&self, mut token: Detached<'s>, now: Instant) {
         let Some(slot) = self.slot(token.index()) else { return };
         for cpu in self.possible(slot).iter() {
             match self.hand_to(cpu, token, now) {
@@ -109,7 +109,7 @@ impl<'s, S: System> Scheduler<'s, S> {
                 Err(refused) => token = refused,
             }
         }
-        let cpu = self.possible(slot).first().unwrap_or(home);
+        let cpu = self.possible(slot).first().or_else(|| self.refuge(slot)).unwrap_or_default();
         if let Some(mut held) = self.lock(cpu) {
             held.take_in_anyway(token, now);
             held.release(now);

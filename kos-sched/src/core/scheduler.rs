@@ -183,6 +183,17 @@ impl<'s, S: System> Scheduler<'s, S> {
         slot.allowed.contains(cpu) && self.online.contains(cpu)
     }
 
+    /// Whether `slot`'s task may be in `cpu`'s queue: it fits, or it waits there because none of its CPUs is online.
+    #[inline]
+    pub(super) fn may_wait(&self, slot: &TaskSlot<S::Payload>, cpu: CpuId) -> bool {
+        self.fits(slot, cpu) || slot.allowed.contains(cpu) && self.possible(slot).is_empty()
+    }
+
+    /// Where `slot`'s task waits if none of its CPUs is online.
+    pub(super) fn refuge(&self, slot: &TaskSlot<S::Payload>) -> Option<CpuId> {
+        slot.allowed.load::<S::Mask>().first().filter(|cpu| cpu.as_usize() < self.cpus.len())
+    }
+
     /// The CPUs that can run `slot`'s task.
     #[inline]
     pub(super) fn possible(&self, slot: &TaskSlot<S::Payload>) -> S::Mask {

@@ -10,7 +10,6 @@ use super::held::{Held, RAN};
 use super::scheduler::Scheduler;
 use super::slot::TaskSlot;
 use super::system::{Decision, System};
-use crate::cpu::CpuSet;
 use crate::ports::Platform;
 use crate::seeded::{Bug, seeded};
 use crate::task::TaskIndex;
@@ -105,6 +104,9 @@ impl<'s, S: System> Scheduler<'s, S> {
 
     /// The running task leaves for ever. Nobody switches to it again; when the CPU has left it, it is a zombie.
     pub fn exit_current(&self, now: Instant) -> Switch<'_, 's, S> {
+        if let Some((task, slot)) = self.running() {
+            self.disarm(task, slot);
+        }
         self.decide(Want::Exit, now)
     }
 
@@ -177,10 +179,10 @@ impl<'s, S: System> Held<'_, 's, S> {
         if self.queue.rq.current().is_none() {
             return;
         }
-        if !self.sched.fits(slot, self.cpu) && !self.sched.possible(slot).is_empty() {
+        if !self.sched.may_wait(slot, self.cpu) {
             self.queue.moving[RAN] = self.queue.rq.remove(task, now).ok();
-        } else if slot.urgency() > 0 {
-            self.queue.push = self.sched.cpus.len() > 1;
+        } else if self.sched.cpus.len() > 1 {
+            self.queue.push = slot.urgency() > 0 || !self.sched.idle.is_empty();
         }
     }
 

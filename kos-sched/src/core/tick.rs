@@ -22,7 +22,7 @@ impl<S: System> Scheduler<'_, S> {
         self.retry_unsent(slot);
         let Some(mut held) = self.lock(cpu) else { return };
         // It has fired, or the platform has its own rhythm: whatever was armed is to be armed again.
-        held.queue.armed = None;
+        held.queue.rearm = true;
         held.drain(now);
         held.account(now);
         let verdict = held.queue.rq.charge(now);

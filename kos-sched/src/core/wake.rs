@@ -50,8 +50,8 @@ impl<S: System> Scheduler<'_, S> {
             let on_cpu = slot.is_on_cpu() && !seeded(Bug::OnCpuIgnored);
             let kept = self.arena.owner(task).is_some();
             let home = slot.home();
-            // No CPU at all: it waits at home for one.
-            let target = if on_cpu || kept { home } else { self.choose(slot, home, here).unwrap_or(home) };
+            let choice = || self.choose(slot, home, here).or_else(|| self.refuge(slot)).unwrap_or(home);
+            let target = if on_cpu || kept { home } else { choice() };
             if on_cpu || target != here {
                 return self.send(task, target, now);
             }
@@ -62,6 +62,7 @@ impl<S: System> Scheduler<'_, S> {
             if taken {
                 return;
             }
+            self.unclaim(here);
             if kept {
                 return self.send(task, home, now);
             }

@@ -165,11 +165,17 @@ impl<C: ClassSet + Send + 'static> Machine<'_, C> {
     }
 
     /// Lets time pass: every timer up to then fires in its turn.
+    ///
+    /// # Panics
+    /// If timers fire without end and time stands still.
     pub fn pass(&mut self, length: Duration) {
         let end = self.now.checked_add_duration(length).unwrap_or(self.now);
+        let mut still = 0;
         loop {
             let due = self.cpus().filter_map(|cpu| Some((self.platform.timer(cpu)?, cpu))).min();
             let Some((at, cpu)) = due.filter(|&(at, _)| at <= end) else { break };
+            still = if at <= self.now { still + 1 } else { 0 };
+            assert!(still < 1_000, "the timer of CPU {cpu} fires at {at} without end");
             self.now = self.now.max(at);
             self.platform.set_now(self.now);
             self.on(cpu.get()).sched.on_timer(self.now);

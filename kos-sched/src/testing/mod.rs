@@ -3,6 +3,7 @@
 
 mod bytes;
 mod cases;
+mod core_ops;
 mod fake_platform;
 mod host_lock;
 mod host_park;
@@ -31,6 +32,7 @@ pub use stack::HeapStack;
 
 /// The body of each fuzz target: decodes bytes into operations, compares model and subject after each.
 pub mod fuzz {
+    pub use super::core_ops::core_ops;
     pub use super::policy::{ops_deadline, ops_fair};
     #[cfg(feature = "process")]
     pub use super::process::{env_block, process_ops};

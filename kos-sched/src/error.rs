@@ -4,6 +4,7 @@ use core::error::Error;
 use core::fmt;
 
 use crate::cpu::CpuId;
+use crate::ports::Resume;
 use crate::task::TaskIndex;
 use crate::time::Duration;
 
@@ -104,6 +105,17 @@ pub enum WaitError {
     Closed,
 }
 
+impl WaitError {
+    /// What a waiter returns whom nobody woke; nothing if he sleeps on.
+    pub(crate) const fn of(resume: Resume) -> Option<Self> {
+        match resume {
+            Resume::Woken => None,
+            Resume::TimedOut => Some(Self::TimedOut),
+            Resume::Interrupted => Some(Self::Interrupted),
+        }
+    }
+}
+
 impl fmt::Display for WaitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -115,6 +127,39 @@ impl fmt::Display for WaitError {
 }
 
 impl Error for WaitError {}
+
+/// A lock that was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LockError {
+    /// The task has it already, or waits for it through a chain of owners.
+    Deadlock,
+    /// The chain of owners is longer than 64 locks.
+    ChainTooLong,
+    /// Its owner is gone without having released it: the data may be half written.
+    OwnerDied,
+    /// The time had passed.
+    TimedOut,
+    /// The task is to die: it gives up and leaves.
+    Interrupted,
+    /// The lock or the task has no slot where the locks keep their books.
+    NoSlot,
+}
+
+impl fmt::Display for LockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Deadlock => "the task would wait for itself",
+            Self::ChainTooLong => "more than 64 owners wait for one another",
+            Self::OwnerDied => "the owner died with the lock",
+            Self::TimedOut => "the wait for the lock timed out",
+            Self::Interrupted => "the waiting task is to die",
+            Self::NoSlot => "no slot is left for the lock or the task",
+        })
+    }
+}
+
+impl Error for LockError {}
 
 /// An invariant of a timer queue, a wait queue or a lock that does not hold, as its `check` found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

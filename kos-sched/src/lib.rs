@@ -28,6 +28,7 @@ mod rq;
 pub mod runtime;
 mod seeded;
 mod stats;
+pub mod sync;
 pub mod task;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -38,9 +39,10 @@ mod trace;
 pub use self::core::{Scheduler, Setup, SpawnArgs, System};
 pub use class::{ClassSet, SchedClass};
 pub use cpu::{CpuId, CpuMask, CpuSet};
-pub use error::{AttrError, Corruption, IpiError, QueueCorruption, TimerError, WaitError};
+pub use error::{AttrError, Corruption, IpiError, LockError, QueueCorruption, TimerError, WaitError};
 pub use ports::{
-    BlockReason, Clock, ContextSwitch, CpuTime, CriticalSection, Entry, KernelStack, Park, Platform, Resume,
+    BlockReason, Clock, ContextSwitch, CpuTime, CriticalSection, Entry, KernelStack, Park, Platform,
+    PriorityInheritance, Resume, SyncEnv,
 };
 #[cfg(feature = "process")]
 pub use ports::{Interrupt, ProcessExt, SignalSink};

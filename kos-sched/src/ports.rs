@@ -78,6 +78,11 @@ impl<C: CriticalSection> CriticalSection for &C {
     }
 }
 
+/// All that wait queues and the locks on them stand on. Whatever has both ports is one.
+pub trait SyncEnv: CriticalSection + Park {}
+
+impl<E: CriticalSection + Park> SyncEnv for E {}
+
 /// Puts the running task to sleep and wakes others, by permit: an [`unpark`](Self::unpark) that comes before the
 /// [`park`](Self::park) is remembered, once, and that park returns at once. So who registers somewhere, checks his condition
 /// and then parks cannot miss a wake-up.
@@ -185,6 +190,39 @@ pub unsafe trait KernelStack: Send + Sync {
 
     /// The addresses of the stack, without guard.
     fn bounds(&self) -> Range<usize>;
+}
+
+/// How urgent tasks are, and how they become more so: what locks with priority inheritance need of a scheduler.
+pub trait PriorityInheritance: SyncEnv {
+    /// How urgent a task is; greater is more urgent.
+    type Key: Copy + Ord + fmt::Debug + Send;
+
+    /// The number of `task`, below the number of slots that the locks were given. Of all tasks that live, each has its own.
+    fn index(&self, task: Self::Task) -> usize;
+
+    /// How urgent `task` is of its own, without what it inherits. Called with the locks' books held: takes no lock that is
+    /// held while a task waits or wakes.
+    fn key(&self, task: Self::Task) -> Self::Key;
+
+    /// Lets `task` be at least as urgent as `key`, and no longer as anything it inherited before; on a run queue it changes
+    /// its place in the same step. Called with the locks' books held and interrupts masked; may take a run queue's lock.
+    fn inherit(&self, task: Self::Task, key: Option<Self::Key>);
+}
+
+impl<P: PriorityInheritance> PriorityInheritance for &P {
+    type Key = P::Key;
+
+    fn index(&self, task: Self::Task) -> usize {
+        (**self).index(task)
+    }
+
+    fn key(&self, task: Self::Task) -> Self::Key {
+        (**self).key(task)
+    }
+
+    fn inherit(&self, task: Self::Task, key: Option<Self::Key>) {
+        (**self).inherit(task, key);
+    }
 }
 
 /// Why a task sleeps, for `ps` and traces.

@@ -28,6 +28,22 @@ pub(crate) enum Bug {
     /// A parent looks for a zombie, then puts itself among the waiters.
     #[cfg(feature = "process")]
     WaiterLate,
+    /// A waker looks whether somebody waits before its condition is visible to those who come.
+    UnfencedEmptyTest,
+    /// A waiter that gives up keeps a wake-up that it does not use.
+    WakeKept,
+    /// Who times out does not look whether it was woken.
+    WaitTimeoutUnchecked,
+    /// A waiter is looked for in the queue where it was, not where it was moved.
+    MoveUnchecked,
+    /// A queue is emptied, then closed.
+    ClosedLate,
+    /// A waiter sees that there are too few permits, and enters later.
+    AcquireInTwoSteps,
+    /// A released mutex is free until its next owner takes it.
+    ReleaseInTwoSteps,
+    /// A cancel looks at a timer, then takes it out.
+    CancelInTwoSteps,
 }
 
 /// Whether `bug` is in.

@@ -8,6 +8,14 @@
 //! | [`wake_list`] | a woken task is lost or taken twice | taken in two steps |
 //! | [`doorbell`]: kick bit | a kick is swallowed by one that was delivered | the bit is cleared after the look |
 //! | [`doorbell`]: idle entry | a CPU halts beside its work | no look before the halt |
+//! | [`waiting`]: wait/wake | a waker finds the queue empty, a waiter its condition false | no fence between write and look |
+//! | [`waiting`]: wait/timeout | a wake-up and a timeout both end a wait | a timeout that does not look |
+//! | [`waiting`]: wait/cancel | a future is dropped with a wake-up that another needs | the wake-up is kept |
+//! | [`waiting`]: requeue | a waiter leaves while it is moved | it is looked for where it was |
+//! | [`waiting`]: close | somebody comes while the queue is closed | emptied, then closed |
+//! | [`locks`]: semaphore | a permit comes while somebody goes to sleep for it | a look, then the entry |
+//! | [`locks`]: mutex | a newcomer and the next in turn both have the lock | free in between |
+//! | [`timer`]: cancel/fire | a timer fires that was cancelled | a look, then the removal |
 //!
 //! Each model runs the code of this crate, with loom's atomics in place of the processor's (`atomic`). Schedules with more
 //! than [`PREEMPTIONS`] preemptions are left out.
@@ -15,7 +23,11 @@
 //! Source: Norris and Demsky, CDSchecker (OOPSLA 2013), which loom implements.
 
 mod doorbell;
+mod locks;
 mod state;
+mod tasks;
+mod timer;
+mod waiting;
 mod wake_list;
 
 use std::panic;

@@ -136,15 +136,13 @@ impl<S, V> Held<'_, S, V> {
         }
     }
 
-    /// Moves the first of `list` to the end of list `to` of `other`; false if its owner did not name that home, or has
-    /// moved already.
-    pub(crate) fn move_front(&mut self, list: usize, other: &mut Held<'_, S, V>, to: usize) -> bool {
-        let Some(link) = self.lists.head(list).filter(|&link| self.lists.allow_move(link, other.home)) else {
-            return false;
-        };
+    /// Moves the first of `list` to the end of the same list of `other`, where it may be written; `None` if its owner did not
+    /// name that home, or has moved already.
+    pub(crate) fn move_front<'b>(&mut self, list: usize, other: &'b mut Held<'_, S, V>) -> Option<&'b mut V> {
+        let link = self.lists.head(list).filter(|&link| self.lists.allow_move(link, other.home))?;
         self.lists.remove(link);
-        other.lists.insert(to, link, false);
-        true
+        other.lists.insert(list, link, false);
+        Some(other.lists.value_mut(link))
     }
 
     /// Walks every list.

@@ -100,6 +100,10 @@ impl<V> Lists<'_, V> {
         &mut self.slot_mut(link).value
     }
 
+    pub(super) fn is_moved(&self, link: Link<V>) -> bool {
+        self.node(link).is_moved()
+    }
+
     pub(super) fn is_linked(&self, link: Link<V>) -> bool {
         self.slot(link).list != UNLINKED
     }

@@ -7,6 +7,7 @@ use super::home::{Guard, Held, Home};
 use super::list::{Link, Node};
 use crate::atomic::{AtomicBool, Ordering};
 use crate::ports::CriticalSection;
+use crate::seeded::{Bug, seeded};
 
 /// A node of its owner's, which lives in the lists of `home`, or of `second` after it was moved there.
 pub(crate) struct Member<'h, E: CriticalSection, S, V, const LISTS: usize> {
@@ -70,7 +71,7 @@ impl<'h, E: CriticalSection, S, V, const LISTS: usize> Member<'h, E, S, V, LISTS
             let home = if moved { self.second.unwrap_or(self.home) } else { self.home };
             let guard = home.lock();
             // It moves only while both homes are locked: what is read under one lock holds as long as that.
-            if self.node.is_moved() == moved {
+            if self.node.is_moved() == moved || seeded(Bug::MoveUnchecked) {
                 return guard;
             }
         }
@@ -91,6 +92,11 @@ impl<S, V> Seat<'_, S, V> {
     /// What the node holds.
     pub(crate) fn value(&mut self) -> &mut V {
         self.held.lists.value_mut(self.node)
+    }
+
+    /// Whether it is at its second home.
+    pub(crate) fn is_moved(&self) -> bool {
+        self.held.lists.is_moved(self.node)
     }
 
     pub(crate) fn is_linked(&self) -> bool {

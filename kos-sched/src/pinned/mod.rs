@@ -16,8 +16,6 @@
 //!    dropped, and a pinned one that is never dropped keeps its memory for ever (the contract of [`core::pin::Pin`]).
 //! 3. A link is made of a pinned member's own node only, and lies in the lists of the home where that node is.
 
-#![allow(dead_code, reason = "the wait queues use the rest")]
-
 mod home;
 mod list;
 mod member;

@@ -328,5 +328,5 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

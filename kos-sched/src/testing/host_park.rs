@@ -111,6 +111,12 @@ impl HostPark {
         self.0.1.notify_all();
     }
 
+    /// Whether interrupts are masked on this thread.
+    #[must_use]
+    pub fn is_masked(&self) -> bool {
+        MASKED.get() > 0
+    }
+
     /// Waits until `count` tasks are parked.
     pub fn until_parked(&self, count: usize) {
         while self.world().sleepers.iter().filter(|sleeper| sleeper.parked).count() < count {

@@ -20,6 +20,7 @@ use super::{Cancel, Expiry};
 use crate::error::QueueCorruption;
 use crate::pinned::{Held, Home, Member, Seat};
 use crate::ports::CriticalSection;
+use crate::seeded::{Bug, seeded};
 use crate::time::Instant;
 
 const LEVELS: u32 = 8;
@@ -193,6 +194,10 @@ impl<'w, E: CriticalSection, T: Copy> Timer<'w, E, T> {
     /// Ends the newest arming, if it has not fired. After [`Cancel::Fired`] the one who called `expire` has been told or is
     /// about to be: `fire` runs without the wheel's lock, so it may still run.
     pub fn cancel(self: Pin<&Self>) -> Cancel {
+        if seeded(Bug::CancelInTwoSteps) && self.is_armed() {
+            self.member().with(disarm);
+            return Cancel::Cancelled;
+        }
         self.member().with(|seat| match seat.value().status {
             Status::Idle => Cancel::Stale,
             Status::Fired => {

@@ -273,5 +273,5 @@ impl SchedClass for Deadline {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

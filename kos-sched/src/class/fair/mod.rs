@@ -267,5 +267,5 @@ impl SchedClass for Fair {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

@@ -18,13 +18,6 @@ impl Idle {
     pub const fn new() -> Self {
         Self { queue: List::new() }
     }
-
-    fn requeue(&mut self, n: &mut Nodes<'_>, task: TaskIndex) {
-        if !self.queue.is_single() {
-            self.queue.remove(n, task);
-            self.queue.push_back(n, task);
-        }
-    }
 }
 
 impl SchedClass for Idle {
@@ -51,7 +44,7 @@ impl SchedClass for Idle {
     }
 
     fn put_previous(&mut self, n: &mut Nodes<'_>, task: TaskIndex, _: Instant) {
-        self.requeue(n, task);
+        self.queue.move_to_back(n, task);
     }
 
     fn charge(&mut self, _: &mut Nodes<'_>, _: TaskIndex, _: Duration, _: Instant) -> Verdict {

@@ -29,16 +29,6 @@ impl Rt {
     pub const fn new() -> Self {
         Self { queue: Levels::new() }
     }
-
-    /// Puts `task` behind its equals; says whether that made a difference.
-    fn requeue(&mut self, n: &mut Nodes<'_>, task: TaskIndex) -> bool {
-        let alone = n.get(task).is_none_or(|node| self.queue.level(node.level).is_single());
-        if !alone {
-            self.queue.remove(n, task);
-            self.queue.push_back(n, task);
-        }
-        !alone
-    }
 }
 
 impl SchedClass for Rt {
@@ -93,11 +83,12 @@ impl SchedClass for Rt {
             return Verdict::Keep;
         }
         node.halves[LEFT] = quantum;
-        Verdict::resched_if(self.requeue(n, task))
+        Verdict::resched_if(self.queue.move_to_back(n, task))
     }
 
+    #[inline]
     fn yield_current(&mut self, n: &mut Nodes<'_>, task: TaskIndex, _: Instant) {
-        self.requeue(n, task);
+        self.queue.move_to_back(n, task);
     }
 
     #[inline]

@@ -169,6 +169,7 @@ impl<A: SchedClass, B: ClassSet> ClassSet for (A, B) {
         }
     }
 
+    #[inline]
     fn yield_current(&mut self, class: u8, n: &mut Nodes<'_>, task: TaskIndex, now: Instant) {
         match class.checked_sub(1) {
             None => self.0.yield_current(n, task, now),

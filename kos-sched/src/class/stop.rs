@@ -48,8 +48,7 @@ impl SchedClass for Stop {
     }
 
     fn yield_current(&mut self, n: &mut Nodes<'_>, task: TaskIndex, _: Instant) {
-        self.queue.remove(n, task);
-        self.queue.push_back(n, task);
+        self.queue.move_to_back(n, task);
     }
 
     fn preempts(&self, _: &Nodes<'_>, _: TaskIndex, _: TaskIndex) -> bool {

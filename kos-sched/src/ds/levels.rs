@@ -75,10 +75,13 @@ impl Levels {
         }
     }
 
-    /// Puts the first node of `level` at its end.
+    /// Puts `task`, which is here, behind those of its level. Says whether there are others.
     #[inline]
-    pub fn rotate(&mut self, n: &mut Nodes<'_>, level: u8) {
-        self.level_mut(level).rotate(n);
+    pub fn move_to_back(&mut self, n: &mut Nodes<'_>, task: TaskIndex) -> bool {
+        let Some(level) = n.get(task).map(|node| node.level) else { return false };
+        let list = self.level_mut(level);
+        list.move_to_back(n, task);
+        !list.is_single()
     }
 
     /// All nodes, highest level first.

@@ -100,13 +100,11 @@ impl List {
         Some(task)
     }
 
-    /// Puts the first node at the end.
+    /// Puts `task`, which is in this list, at its end.
     #[inline]
-    pub fn rotate(&mut self, n: &mut Nodes<'_>) {
-        if self.is_single() {
-            return;
-        }
-        if let Some(task) = self.pop_front(n) {
+    pub fn move_to_back(&mut self, n: &mut Nodes<'_>, task: TaskIndex) {
+        if self.tail != Link::to(task) {
+            self.remove(n, task);
             self.push_back(n, task);
         }
     }

@@ -190,6 +190,7 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
     ///
     /// # Errors
     /// [`QueueError::NoCurrent`] if nobody is.
+    #[inline]
     pub fn yield_current(&mut self, now: Instant) -> Result<Verdict, QueueError> {
         self.update(now);
         let Current { task, class } = self.current.ok_or(QueueError::NoCurrent)?;

@@ -329,5 +329,6 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;

@@ -22,7 +22,8 @@ mod guard;
 mod mutex;
 mod pi;
 mod semaphore;
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;
 mod wait_queue;
 mod waiter;

@@ -228,7 +228,7 @@ fn a_condition_that_holds_at_the_deadline_counts() {
     let (queue, there) = (WaitQueue::new(&host), AtomicBool::new(false));
     thread::scope(|scope| {
         scope.spawn(|| {
-            assert_eq!(queue.wait_for(LATER, || there.load(Ordering::Relaxed).then_some(7)), Ok(7))
+            assert_eq!(queue.wait_for(LATER, || there.load(Ordering::Relaxed).then_some(7)), Ok(7));
         });
         host.until_parked(1);
         there.store(true, Ordering::Relaxed);

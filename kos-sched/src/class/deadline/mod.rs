@@ -273,5 +273,6 @@ impl SchedClass for Deadline {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;

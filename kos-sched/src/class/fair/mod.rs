@@ -267,5 +267,6 @@ impl SchedClass for Fair {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;

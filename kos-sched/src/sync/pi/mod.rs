@@ -4,7 +4,8 @@
 //! owners can be followed. It comes before a run queue's lock, which [`PriorityInheritance::inherit`] takes.
 
 mod graph;
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;
 
 use core::cell::UnsafeCell;

@@ -270,7 +270,8 @@ fn who_waits_for_the_dead_is_told() {
     let mutex = PiMutex::new(&domain, 5).unwrap();
     assert_eq!(PiMutex::new(&domain, 5).unwrap_err(), LockError::NoSlot);
     port.join(1);
-    core::mem::forget(mutex.lock().unwrap());
+    // A dead owner's guard is never dropped.
+    let _guard = core::mem::ManuallyDrop::new(mutex.lock().unwrap());
     thread::scope(|scope| {
         scope.spawn(|| {
             port.join(2);

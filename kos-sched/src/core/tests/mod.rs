@@ -1,6 +1,7 @@
 //! The core on simulated CPUs.
 
 mod life;
+mod regress;
 
 use crate::class::{Idle, Rt, Stop};
 use crate::core::Config;

@@ -10,7 +10,7 @@
 //!
 //! A waiter's memory is the waiter's own: nothing allocates and no queue is ever full. Each queue has a short lock, taken with
 //! interrupts masked ([`CriticalSection`](crate::CriticalSection)). Wake-ups are collected under it and delivered after it, at
-//! most [`BATCH`](gate::BATCH) at a time, so that no lock of the scheduler is taken under it. Waking is for any context;
+//! most 16 at a time, so that no lock of the scheduler is taken under it. Waking is for any context;
 //! waiting is for tasks.
 //!
 //! A task that is to die returns from each wait with `Interrupted`, unless it was woken at the same time: a wake-up is never

@@ -1,6 +1,6 @@
 //! Locks that are handed over while others come.
 
-use loom::sync::Arc;
+use alloc::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 

@@ -1,11 +1,12 @@
 //! Tasks of a model: loom's threads, parked and woken through loom: [`Tasks`].
 
+use alloc::sync::Arc;
 use core::cell::Cell;
 use core::fmt;
 use std::sync::OnceLock;
 use std::thread;
 
-use loom::sync::{Arc, Condvar, Mutex};
+use loom::sync::{Condvar, Mutex};
 
 use crate::ports::{BlockReason, CriticalSection, Park, Resume};
 use crate::time::Instant;

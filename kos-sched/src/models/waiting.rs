@@ -3,7 +3,7 @@
 use core::pin::pin;
 use core::task::{Context, Waker};
 
-use loom::sync::Arc;
+use alloc::sync::Arc;
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 
@@ -35,8 +35,9 @@ impl Event {
     }
 
     fn wait(&self) {
-        let taken = || self.there.swap(false, Ordering::Relaxed).then_some(());
-        assert_eq!(self.queue.wait_for(None, taken), Ok(()));
+        // A load: loom lets a swap follow any store that it is not ordered with.
+        let there = || self.there.load(Ordering::Relaxed).then_some(());
+        assert_eq!(self.queue.wait_for(None, there), Ok(()));
     }
 }
 

@@ -112,9 +112,13 @@ impl<X: ProcessExt, T: Copy> State<'_, X, T> {
             }
         }
         while let Some(zombie) = Some(self.process(process).zombies).filter(|&zombie| zombie != NONE) {
+            let (minded, group) = (self.minds(zombie, father), self.record(zombie).group);
             self.disown(zombie);
             self.record_mut(zombie).parent = heir;
             self.mourn(host, zombie);
+            if minded {
+                self.relieve_group(host, group, NONE);
+            }
         }
         self.reaper = if self.reaper == father { NONE } else { self.reaper };
     }

@@ -202,10 +202,14 @@ impl Model {
             }
         }
         for zombie in self.children(pid, true) {
+            let minded = self.minds(&zombie, Some(pid));
             if let Ok(zombie) = self.get(zombie.pid) {
                 zombie.parent = heir;
             }
             self.mourn(zombie.pid);
+            if minded {
+                self.relieve(zombie.group, None);
+            }
         }
         self.reaper = heir.filter(|_| self.reaper != Some(pid));
         let Ok(process) = self.get(pid).cloned() else { return };

@@ -156,6 +156,7 @@ impl<'s, T: Copy, K: Copy + Ord> Graph<'s, T, K> {
             lock.dead = true;
             if let Some(waiter) = lock.first {
                 self.remove(waiter);
+                self.propagate(port, me);
                 let waiter = self.tasks.get_mut(waiter)?;
                 waiter.died = true;
                 return waiter.task;
@@ -166,12 +167,22 @@ impl<'s, T: Copy, K: Copy + Ord> Graph<'s, T, K> {
         None
     }
 
-    /// Gives a dead lock to `me`.
-    pub(super) fn recover(&mut self, lock: usize, me: usize) -> bool {
+    /// Gives a dead lock to `me`, who may come while its owner is still being buried; who waits on then waits for `me`.
+    pub(super) fn recover<P: PriorityInheritance<Task = T, Key = K>>(
+        &mut self,
+        port: &P,
+        lock: usize,
+        me: usize,
+    ) -> bool {
         let dead =
             me < self.tasks.len() && self.lock(lock).is_some_and(|lock| core::mem::take(&mut lock.dead));
         if dead {
+            let old = self.unhold(lock);
             self.hold(lock, me);
+            self.propagate(port, me);
+            if let Some(old) = old {
+                self.propagate(port, old);
+            }
         }
         dead
     }

@@ -148,7 +148,7 @@ impl<'d, 's, E: PriorityInheritance, T> PiMutex<'d, 's, E, T> {
     pub unsafe fn recover(&self) -> Option<PiMutexGuard<'_, 'd, 's, E, T>> {
         let env = &self.domain.env;
         let me = env.index(env.current());
-        self.domain.with(|graph| graph.recover(self.lock, me)).then(|| self.guard())
+        self.domain.with(|graph| graph.recover(&self.domain.env, self.lock, me)).then(|| self.guard())
     }
 
     /// For the task that has just become the owner.

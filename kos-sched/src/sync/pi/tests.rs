@@ -263,7 +263,6 @@ fn a_chain_has_sixty_four_owners() {
 }
 
 #[test]
-#[ignore = "stood still once in a release build beside many other tests; the cause is not known"]
 fn who_waits_for_the_dead_is_told() {
     let port = Urgent::new();
     let (mut tasks, mut locks) = ([PiTask::EMPTY; 2], [PiLock::EMPTY; 1]);
@@ -288,6 +287,22 @@ fn who_waits_for_the_dead_is_told() {
     });
     assert_eq!(domain.check(), Ok(()));
     assert!(mutex.try_lock().unwrap().is_some());
+}
+
+/// Who was woken first recovers the lock before the burial has come to its end, and gives it back.
+#[test]
+fn a_lock_recovered_during_the_burial_of_its_owner_is_lost_to_nobody() {
+    with_graph(&[1, 2, 3], 1, |port, graph| {
+        assert_eq!(graph.acquire(port, 0, 0, true), Ok(Standing::Owner));
+        for waiter in [1, 2] {
+            assert_ne!(graph.acquire(port, 0, waiter, true), Ok(Standing::Owner));
+        }
+        assert!(graph.bury(port, 0).is_some(), "the most urgent is told");
+        assert!(graph.recover(port, 0, 2));
+        assert_eq!(graph.check(port), Ok(()));
+        assert_eq!(graph.bury(port, 0), None, "the other waits for the new owner");
+        assert_eq!(graph.check(port), Ok(()));
+    });
 }
 
 proptest! {

@@ -16,6 +16,7 @@
 //! | [`locks`]: semaphore | a permit comes while somebody goes to sleep for it | a look, then the entry |
 //! | [`locks`]: mutex | a newcomer and the next in turn both have the lock | free in between |
 //! | [`timer`]: cancel/fire | a timer fires that was cancelled | a look, then the removal |
+//! | `process` | a parent sleeps beside its zombie | it looks, then puts itself among the waiters |
 //!
 //! Each model runs the code of this crate, with loom's atomics in place of the processor's (`atomic`). Schedules with more
 //! than [`PREEMPTIONS`] preemptions are left out.
@@ -24,6 +25,8 @@
 
 mod doorbell;
 mod locks;
+#[cfg(feature = "process")]
+mod process;
 mod state;
 mod tasks;
 mod timer;

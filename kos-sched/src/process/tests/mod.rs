@@ -2,6 +2,8 @@
 
 mod churn;
 mod faults;
+#[cfg(target_os = "linux")]
+mod linux;
 mod properties;
 mod stories;
 mod threads;

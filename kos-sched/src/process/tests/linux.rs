@@ -63,14 +63,22 @@ mod sys {
         assert_eq!(unsafe { libc::write(end, words.as_ptr().cast(), 16) }, 16);
     }
 
-    pub(super) fn receive(end: c_int) -> [c_int; 4] {
+    /// [`None`] if all who could send are gone.
+    pub(super) fn receive(end: c_int) -> Option<[c_int; 4]> {
         let mut words = [0; 4];
         loop {
             // SAFETY: lends 16 bytes.
-            if unsafe { libc::read(end, words.as_mut_ptr().cast(), 16) } == 16 {
-                return words;
+            match unsafe { libc::read(end, words.as_mut_ptr().cast(), 16) } {
+                16 => return Some(words),
+                0 => return None,
+                _ => {}
             }
         }
+    }
+
+    pub(super) fn close(end: c_int) {
+        // SAFETY: nobody uses the descriptor any more.
+        unsafe { libc::close(end) };
     }
 
     /// In the child, which must call nothing but this module.
@@ -133,10 +141,11 @@ mod sys {
     }
 }
 
-/// Obeys as the process of `slot`, and never returns.
+/// Obeys as the process of `slot`, and never returns; ends when the one who commands is gone, however he went.
 fn obey(pipes: &[[[c_int; 2]; 2]; SLOTS], mut slot: usize) -> ! {
+    pipes.iter().for_each(|[[_, commands], _]| sys::close(*commands));
     loop {
-        let [op, a, b, _] = sys::receive(pipes[slot][0][0]);
+        let Some([op, a, b, _]) = sys::receive(pipes[slot][0][0]) else { sys::exit(0) };
         let (result, status) = match op {
             op if op == Op::Fork as c_int => match sys::fork() {
                 0 => {
@@ -188,7 +197,7 @@ impl Script<'_, '_> {
             return sys::wait(a, b);
         }
         sys::send(self.pipes[slot][0][1], [op as c_int, a, b, 0]);
-        let [result, status, ..] = sys::receive(self.pipes[slot][1][0]);
+        let [result, status, ..] = sys::receive(self.pipes[slot][1][0]).unwrap();
         (result, status)
     }
 

@@ -44,6 +44,15 @@ pub enum Action {
         #[arg(long)]
         sabotage: Option<Sabotage>,
     },
+    /// Counts the instructions of the kernel's paths and holds them against their budgets.
+    Bench {
+        /// Makes the counts the budgets.
+        #[arg(long)]
+        update: bool,
+        /// The file that holds them [else examples/demo/budgets.toml].
+        #[arg(long, value_name = "PATH")]
+        budgets: Option<PathBuf>,
+    },
 }
 
 /// A deliberate fault of the kernel.
@@ -110,7 +119,8 @@ impl Options {
     #[must_use]
     pub fn board(&self) -> Machine {
         let Self { mem: memory, cpus, machine: board, accel, screen, .. } = *self;
-        Machine { board, memory, cpus, cpu: self.cpu.clone(), accel, screen, reboots: false }
+        let cpu = self.cpu.clone();
+        Machine { board, memory, cpus, cpu, accel, screen, reboots: false, counts_instructions: false }
     }
 
     /// The longest time of a run.
@@ -134,6 +144,7 @@ impl Action {
                 let sabotage = sabotage.map(|fault| format!(" sabotage={}", fault.get_name()));
                 format!("mode=test{}{}", filter.unwrap_or_default(), sabotage.unwrap_or_default())
             }
+            Some(Self::Bench { .. }) => "mode=run exec=counts".into(),
         }
     }
 }
@@ -176,6 +187,7 @@ mod tests {
         assert_eq!(line(&[]), "mode=shell");
         assert_eq!(line(&["run", "--exec", " free; memstat "]), "mode=run exec=free; memstat");
         assert_eq!(line(&["test"]), "mode=test");
+        assert_eq!(line(&["bench"]), "mode=run exec=counts");
         assert_eq!(line(&["test", "heap", "--sabotage", "triple"]), "mode=test filter=heap sabotage=triple");
     }
 

@@ -5,6 +5,7 @@ use core::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::budgets::BudgetError;
 use crate::image::ImageError;
 use crate::machine::Memory;
 use crate::qemu::Missing;
@@ -31,6 +32,10 @@ pub enum Error {
         /// Where the image ends, in bytes.
         needed: u64,
     },
+    /// Instructions are counted on one processor.
+    OneProcessorOnly,
+    /// Budgets and counts cannot be compared; holds the file.
+    Budgets(PathBuf, BudgetError),
     /// A signal asked the command to end.
     Interrupted,
     /// Something on this system failed.
@@ -43,10 +48,12 @@ impl Error {
     pub fn status(&self) -> Status {
         match self {
             Self::Qemu(_) => Status::NoQemu,
-            Self::Kvm(_) | Self::NoTarget(_) | Self::Image(..) | Self::TooLittleMemory { .. } => {
-                Status::Usage
-            }
-            Self::Build(_) | Self::Io(..) => Status::Broken,
+            Self::Kvm(_)
+            | Self::NoTarget(_)
+            | Self::Image(..)
+            | Self::TooLittleMemory { .. }
+            | Self::OneProcessorOnly => Status::Usage,
+            Self::Build(_) | Self::Io(..) | Self::Budgets(..) => Status::Broken,
             Self::Interrupted => Status::Interrupted,
         }
     }
@@ -75,6 +82,10 @@ impl fmt::Display for Error {
                     needed.div_ceil(1024)
                 )
             }
+            Self::OneProcessorOnly => {
+                f.write_str("instructions are counted on one processor: leave --cpus out")
+            }
+            Self::Budgets(path, cause) => write!(f, "{}: {cause}", path.display()),
             Self::Interrupted => f.write_str("interrupted"),
             Self::Io(doing, cause) => write!(f, "cannot {doing}: {cause}"),
         }
@@ -86,6 +97,7 @@ impl CoreError for Error {
         match self {
             Self::Kvm(cause) | Self::Io(_, cause) => Some(cause),
             Self::Image(_, cause) => Some(cause),
+            Self::Budgets(_, cause) => Some(cause),
             Self::Qemu(missing) => Some(missing),
             _ => None,
         }

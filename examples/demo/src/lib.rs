@@ -2,7 +2,8 @@
 //!
 //! The way of a run: [`args`] says what is wanted; [`build`] makes the kernel image and [`image`] looks into it; [`qemu`]
 //! finds (or installs) the emulator; [`machine`] writes its command line; [`guest`] starts it, listens, and never leaves it
-//! behind; [`records`] and [`ktap`] read what the kernel says, [`verdict`] judges it, and [`fail`] keeps the evidence.
+//! behind; [`records`] and [`ktap`] read what the kernel says, [`verdict`] judges it, and [`fail`] keeps the evidence. [`budgets`] holds instruction
+//! counts against what they were.
 //! [`report`] is the only place that prints.
 //!
 //! Environment: `KOS_QEMU` (the emulator), `KOS_IMAGE` (an image built elsewhere), `CARGO` and `RUSTC` (the compiler),
@@ -12,6 +13,7 @@
 extern crate alloc;
 
 pub mod args;
+pub mod budgets;
 pub mod build;
 pub mod commands;
 pub mod error;

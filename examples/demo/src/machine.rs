@@ -122,6 +122,8 @@ pub struct Machine {
     pub screen: Screen,
     /// Whether a reset starts it again. Otherwise a reset, as after a triple fault, ends QEMU.
     pub reboots: bool,
+    /// Whether its clock counts instructions, one a nanosecond: what happens is the same in each run. Emulation only.
+    pub counts_instructions: bool,
 }
 
 /// The sockets that QEMU inherits, by number.
@@ -156,6 +158,9 @@ impl Machine {
         }
         if !self.reboots {
             add(&["-no-reboot"]);
+        }
+        if self.counts_instructions {
+            add(&["-icount", "shift=0,sleep=off"]);
         }
         add(&["-machine", self.board.argument(), "-accel", self.accel.argument(), "-cpu", &self.cpu]);
         add(&["-m", &self.memory.to_string(), "-smp", &self.cpus.to_string()]);
@@ -210,6 +215,7 @@ mod tests {
             accel: Accel::Tcg,
             screen: Screen::default(),
             reboots: false,
+            counts_instructions: false,
         };
         let wires = Wires { com1: 5, com2: 7, monitor: 9 };
         let all = machine.arguments(Path::new("/a b"), "mode=run exec=free; memstat", Path::new("/s"), wires);
@@ -232,9 +238,16 @@ mod tests {
         let memory = Memory::mib(16).unwrap();
         let wires = Wires { com1: 5, com2: 7, monitor: 9 };
         let words = |board, screen| {
-            let accel = Accel::Tcg;
-            let machine =
-                Machine { board, memory, cpus: 1, cpu: "max".into(), accel, screen, reboots: false };
+            let machine = Machine {
+                board,
+                memory,
+                cpus: 1,
+                cpu: "max".into(),
+                accel: Accel::Tcg,
+                screen,
+                reboots: false,
+                counts_instructions: false,
+            };
             let all = machine.arguments(Path::new("/k"), "", Path::new("/s"), wires).join(OsStr::new("|"));
             let all = all.into_string().unwrap();
             (all.contains("|-device|VGA|"), all.contains("|-display|none|"))

@@ -17,6 +17,7 @@ pub mod glue;
 mod kernel;
 pub mod log;
 pub mod owned;
+mod paths;
 pub mod platform;
 pub mod record;
 mod run;

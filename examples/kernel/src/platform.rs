@@ -146,6 +146,14 @@ pub trait Platform: Sized + Sync + 'static {
 
     /// Time since entry. Monotonic; rough until [`Platform::start_timer`] has calibrated it.
     fn now(&self) -> Instant;
+    /// A counter of the calling CPU, the finest that there is; where the machine is emulated exactly, it counts instructions.
+    fn cycles(&self) -> u64 {
+        self.now().as_ticks()
+    }
+    /// Target and compiler of this kernel, for who compares its code with that of another.
+    fn build(&self) -> &str {
+        "unknown"
+    }
     /// Traps and interrupts taken since entry, by all CPUs together. Sources that never fired may be left out.
     fn interrupts(&self) -> impl Iterator<Item = InterruptCount>;
     /// Those that `cpu` took.

@@ -155,6 +155,14 @@ impl Platform for &'static Metal {
         Instant::from_ticks(self.nanoseconds())
     }
 
+    fn cycles(&self) -> u64 {
+        timer::cycles()
+    }
+
+    fn build(&self) -> &str {
+        env!("KOS_BUILD")
+    }
+
     fn cpus(&self) -> impl Iterator<Item = Cpu> {
         let roster = self.hardware.get().map(|hardware| &hardware.roster);
         roster.into_iter().flat_map(|roster| {

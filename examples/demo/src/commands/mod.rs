@@ -1,5 +1,6 @@
-//! The three things that `cargo demo` does, and what they share: preparing a boot and judging its end.
+//! The things that `cargo demo` does, and what they share: preparing a boot and judging its end.
 
+mod bench;
 mod run;
 mod shell;
 mod test;
@@ -50,6 +51,7 @@ impl Session<'_> {
             None => shell::execute(self),
             Some(Action::Run { .. }) => run::execute(self),
             Some(Action::Test { .. }) => test::execute(self),
+            Some(Action::Bench { update, budgets }) => bench::execute(self, *update, budgets.as_deref()),
         }
     }
 
@@ -126,7 +128,7 @@ impl Session<'_> {
         let unseen = match &self.args.action {
             _ if self.report.verbose() => "",
             None => "",
-            Some(Action::Run { .. }) => &text,
+            Some(Action::Run { .. } | Action::Bench { .. }) => &text,
             Some(Action::Test { .. }) => text.split(ktap::HEADER).next().unwrap_or_default(),
         };
         if !unseen.is_empty() {
@@ -155,7 +157,8 @@ impl Session<'_> {
 
     fn hosted_commands(&self) -> Vec<String> {
         let commands = match &self.args.action {
-            None => return Vec::new(),
+            // It has no instructions to count.
+            None | Some(Action::Bench { .. }) => return Vec::new(),
             Some(Action::Run { exec }) => exec.clone(),
             Some(Action::Test { .. }) => "selftest".into(),
         };

@@ -1,14 +1,18 @@
 //! `cargo demo run --exec COMMANDS`: stdout carries the commands' bytes, as they come, and nothing else.
 
+use std::io;
 use std::time::Instant;
 
 use super::Session;
 use crate::error::Error;
-use crate::guest::{Event, Guest, Next, Run};
+use crate::guest::{Boot, Event, Guest, Next, Run};
 use crate::records::{Decoder, Record, RecordError};
 use crate::report::Report;
 use crate::status::Status;
 use crate::verdict::{self, Exit, Trouble};
+
+/// Takes what commands print.
+pub(super) type Output<'o> = dyn FnMut(&[u8], &mut Report) -> io::Result<()> + 'o;
 
 /// What the records said so far.
 #[derive(Default)]
@@ -20,12 +24,30 @@ struct Channel {
     failed: Vec<String>,
 }
 
+/// A run of commands that has ended.
+pub(super) struct Ended {
+    pub(super) run: Run,
+    pub(super) verdict: Result<Exit, Trouble>,
+    /// The commands that failed.
+    pub(super) failed: Vec<String>,
+}
+
 pub(super) fn execute(session: &mut Session<'_>) -> Result<Status, Error> {
     let boot = session.boot()?;
+    let ended = listen(session, &boot, &mut |bytes, report| report.output(bytes))?;
+    Ok(session.conclude(&ended.run, ended.verdict, &ended.failed))
+}
+
+/// Boots, and hands on what the commands print, as it comes.
+pub(super) fn listen(
+    session: &mut Session<'_>,
+    boot: &Boot,
+    output: &mut Output<'_>,
+) -> Result<Ended, Error> {
     let (interrupt, report) = (session.interrupt, &mut session.report);
     let (mut channel, started) = (Channel::default(), Instant::now());
-    let run = Guest::start(&boot)?.listen(interrupt, &mut |event| match event {
-        Event::Records(bytes) => channel.take(bytes, report),
+    let run = Guest::start(boot)?.listen(interrupt, &mut |event| match event {
+        Event::Records(bytes) => channel.take(bytes, &mut |bytes| output(bytes, report)),
         Event::Log(bytes) if report.verbose() => {
             report.raw(bytes);
             Ok(Next::Continue)
@@ -36,14 +58,14 @@ pub(super) fn execute(session: &mut Session<'_>) -> Result<Status, Error> {
         }
     })?;
     let verdict = channel.judge(&run);
-    Ok(session.conclude(&run, verdict, &channel.failed))
+    Ok(Ended { run, verdict, failed: channel.failed })
 }
 
 impl Channel {
-    fn take(&mut self, bytes: &[u8], report: &mut Report) -> Result<Next, Error> {
+    fn take(&mut self, bytes: &[u8], output: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> Result<Next, Error> {
         let mut written = Ok(());
         let fed = self.decoder.feed(bytes, &mut |record| match record {
-            Record::Output(bytes) if written.is_ok() => written = report.output(&bytes),
+            Record::Output(bytes) if written.is_ok() => written = output(&bytes),
             Record::Status { code: 1.., ref command } => self.failed.push(command.clone()),
             Record::Output(_) | Record::Status { .. } | Record::End { .. } => {}
         });

@@ -10,6 +10,7 @@
     reason = "a test fails by panic"
 )]
 
+mod bench;
 mod boots;
 mod children;
 mod guests;

@@ -6,9 +6,10 @@
 //!
 //! | call | beside it |
 //! |---|---|
-//! | `lookup`, `readdir`, `readlink`, `read_at`, `seek`, `load` | each other |
-//! | `create`, `link`, `unlink`, `rmdir`, `rename` | no other call about these directories, nor about the victim's names |
-//! | `write_at`, `truncate`, `allocate`, `set_attr` | no other call about this file but `load` |
+//! | `lookup`, `readdir`, `readlink`, `read_at`, `seek` | each other |
+//! | `load`, `attr`, `forget`, `fsync` | every call |
+//! | `create`, `link`, `unlink`, `rmdir`, `rename` | of other calls about these directories and the files named, only the line above |
+//! | `write_at`, `truncate`, `allocate`, `set_attr` | of other calls about this file, only `load`, `attr`, `forget`, `fsync` |
 //!
 //! A driver that is called otherwise may answer wrongly; it stays safe.
 
@@ -142,6 +143,11 @@ pub struct Rename<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cookie(pub u64);
 
+impl Cookie {
+    /// The least that a driver gives: those below are for `.` and `..`, which the VFS adds.
+    pub const FIRST: Self = Self(3);
+}
+
 /// One name that [`DirOps::readdir`] finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DirEntry<'a> {
@@ -175,12 +181,19 @@ pub trait FileSystem: Send + Sync + fmt::Debug {
     /// Its root directory.
     fn root(&self) -> Ino;
 
-    /// What is known about a file. From its first success to [`forget`](Self::forget) the file is in use: it keeps its
-    /// number and its bytes even without a name.
+    /// Takes a file in use, once more with each success, and says what is known about it. Until as many uses are given back
+    /// to [`forget`](Self::forget), it keeps its number and its bytes even without a name. Uses are counted because a
+    /// lookup and a `forget` of the same file may meet: each side then has its own.
     ///
     /// # Errors
     /// [`FsError::Stale`], or what the device says.
     fn load(&self, file: Ino) -> Result<Attr, FsError>;
+
+    /// What is known now about a file that is in use. Takes no use of it.
+    ///
+    /// # Errors
+    /// [`FsError::Stale`], or what the device says.
+    fn attr(&self, file: Ino) -> Result<Attr, FsError>;
 
     /// Stores what `set` names; returns what is known then.
     ///
@@ -188,9 +201,9 @@ pub trait FileSystem: Send + Sync + fmt::Debug {
     /// [`FsError::Unsupported`] for an owner or mode that it cannot store, or what the device says. Nothing is changed then.
     fn set_attr(&self, file: Ino, set: &SetAttr) -> Result<Attr, FsError>;
 
-    /// The file is no longer in use. Without a name it goes now, with its bytes. What then fails is put right at the next
-    /// mount.
-    fn forget(&self, file: Ino);
+    /// Gives back as many uses. Who is without any and without a name goes now, with its bytes. What then fails is put right at
+    /// the next mount.
+    fn forget(&self, file: Ino, uses: u32);
 
     /// Names.
     fn dirs(&self) -> &dyn DirOps;
@@ -264,7 +277,7 @@ pub trait DirOps {
     /// What the device says.
     fn readlink(&self, link: Ino, target: &mut [u8; crate::name::PATH_MAX]) -> Result<usize, FsError>;
 
-    /// Gives the names behind `from` to `sink` until there are no more or it takes no more; without `.` and `..`. A name that
+    /// Gives the names behind `from`, which is what it once gave or below [`Cookie::FIRST`], to `sink` until there are no more or it takes no more; without `.` and `..`. A name that
     /// is there from the first call to the last comes once, whatever comes and goes meanwhile.
     ///
     /// # Errors

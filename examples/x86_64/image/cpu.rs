@@ -4,6 +4,7 @@ use kos_paging::{LongCaps, MemorySlots, X86Long};
 use raw_cpuid::CpuId;
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags};
 use x86_64::registers::model_specific::{Efer, EferFlags};
+use x86_64::registers::xcontrol::{XCr0, XCr0Flags};
 
 /// Protections that CR4 controls: bit, name, whether the CPU has it.
 fn optional_protections() -> [(Cr4Flags, &'static str, bool); 3] {
@@ -26,11 +27,27 @@ pub(crate) fn protect() {
     unsafe { Cr0::update(|flags| *flags |= Cr0Flags::WRITE_PROTECT) };
 }
 
+/// Lets code on this CPU use AVX, if the CPU has it. All CPUs of a machine are alike.
+pub(crate) fn enable_avx() {
+    if !has_avx() {
+        return;
+    }
+    // SAFETY: the CPU has it. The kernel's own code uses SSE at most, so what a switch does not save yet, nobody uses.
+    unsafe { Cr4::update(|flags| *flags |= Cr4Flags::OSXSAVE) };
+    // SAFETY: x87 and SSE are on, as they must be, and the CPU has AVX.
+    unsafe { XCr0::write(XCr0Flags::X87 | XCr0Flags::SSE | XCr0Flags::AVX) };
+}
+
+/// Whether the CPU has AVX; then it is enabled.
+pub(crate) fn has_avx() -> bool {
+    CpuId::new().get_feature_info().is_some_and(|features| features.has_xsave() && features.has_avx())
+}
+
 /// Name of each protection and capability, and whether it is there.
 pub(crate) fn features() -> impl Iterator<Item = (&'static str, bool)> {
     let LongCaps { nx, huge_1g, .. } = paging();
     let optional = optional_protections().map(|(_, name, present)| (name, present));
-    [("nx", nx), ("wp", true)].into_iter().chain(optional).chain([("1g-pages", huge_1g)])
+    [("nx", nx), ("wp", true)].into_iter().chain(optional).chain([("1g-pages", huge_1g), ("avx", has_avx())])
 }
 
 /// The page-table format of this CPU.

@@ -9,6 +9,7 @@
 //! | [`tables`], `trap.s`, [`trap`], [`probe`], [`fault`] | traps: entry, dispatch, survived faults, fatal ones |
 //! | [`pic`], [`pit`], [`apic`], [`io_apic`], [`timer`] | interrupts and time |
 //! | [`console`], [`serial`], [`keyboard`], [`vga`] | log and shell |
+//! | [`registers`] | what no thread may notice of interrupts and switches |
 //! | [`exit`] | the way out |
 //!
 //! The image is built in the profile `image`, which aborts on panic. Where the profile unwinds, it can only be checked (a
@@ -40,6 +41,7 @@ mod pic;
 mod pit;
 mod platform;
 mod probe;
+mod registers;
 mod serial;
 mod smp;
 mod stacks;

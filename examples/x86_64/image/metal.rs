@@ -22,10 +22,10 @@ use crate::boot_info::BootInfo;
 use crate::console::Console;
 use crate::io_apic::IoApics;
 use crate::percpu::{self, Local};
-use crate::pic;
 use crate::serial::{COM1, COM2};
 use crate::tables::Gates;
 use crate::timer::{self, Clock, Rates};
+use crate::{cpu, pic};
 
 /// The machine. `start` fills it in, before anything else.
 #[derive(Debug)]
@@ -97,6 +97,7 @@ impl Metal {
     /// at physical address `start_info`, silent interrupt controllers, a calibrated clock.
     pub(crate) fn start(&'static self, start_info: u64) -> Result<(), StartInfoError> {
         self.first.load();
+        cpu::enable_avx();
         self.online.insert(0);
         self.clock.start();
         COM1.start();

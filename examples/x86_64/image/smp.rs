@@ -143,6 +143,7 @@ extern "C" fn ap_main(number: u32) -> ! {
     let metal = crate::metal();
     let Some(local) = metal.local(number) else { exit::stop() };
     local.load();
+    cpu::enable_avx();
     cpu::protect();
     if LocalApic::start().is_none() || !metal.come_online(number) {
         exit::stop();

@@ -9,8 +9,10 @@ use kos_demo_kernel::{Kernel, Platform, ensure};
 use kos_x86_64::screen::ROWS;
 
 use crate::metal::Metal;
+use crate::registers::Registers;
+use crate::timer::TICK_HZ;
 use crate::vga::Vga;
-use crate::{keyboard, stacks};
+use crate::{cpu, keyboard, stacks};
 
 type Machine = &'static Metal;
 
@@ -19,6 +21,7 @@ pub(crate) const TESTS: &[Test<Machine>] = &[
     Test { name: "metal::every_section_has_its_rights", run: every_section_has_its_rights },
     Test { name: "metal::wild_addresses_are_refused", run: wild_addresses_are_refused },
     Test { name: "metal::a_trap_restores_floating_point_state", run: a_trap_restores_floating_point_state },
+    Test { name: "metal::interrupts_leave_every_register_alone", run: interrupts_leave_every_register_alone },
     Test { name: "metal::stacks_of_every_cpu_have_guard_pages", run: stacks_of_every_cpu_have_guard_pages },
     Test { name: "metal::a_key_interrupts_and_is_read", run: a_key_interrupts_and_is_read },
     Test { name: "metal::the_screen_shows_what_is_written", run: the_screen_shows_what_is_written },
@@ -64,6 +67,25 @@ fn a_trap_restores_floating_point_state(_: &Kernel<Machine>) -> Result<(), Failu
         );
     }
     ensure!(after == TOWARD_ZERO, "MXCSR is {after:#x}, was {TOWARD_ZERO:#x}");
+    Ok(())
+}
+
+/// Interrupts come at 10 kHz while every x87, SSE and AVX register holds something.
+fn interrupts_leave_every_register_alone(kernel: &Kernel<Machine>) -> Result<(), Failure> {
+    const ROUNDS: u64 = 100;
+    const SPINS: u64 = 20_000;
+    let (machine, avx) = (kernel.platform(), cpu::has_avx());
+    let usual = machine.set_tick_rate(10_000);
+    let broken = (0..ROUNDS).find(|&seed| {
+        let registers = Registers::of(seed, avx);
+        // SAFETY: AVX is enabled where the CPU has it.
+        let after = unsafe { registers.hold(SPINS, avx) };
+        after != registers
+    });
+    if usual.is_ok() {
+        machine.set_tick_rate(TICK_HZ)?;
+    }
+    ensure!(broken.is_none(), "pattern {broken:?} was changed");
     Ok(())
 }
 

@@ -80,6 +80,17 @@ impl FpuLayout {
         Self { method, components, size: size_of_components(read, components, method.is_compact()) }
     }
 
+    /// Its part that code which uses SSE at most leaves alone: everything but x87 and SSE; `None` if that is nothing. For a
+    /// kernel that saves those two at trap entry and the rest at the switch ([`SaveAt::Switch`](super::SaveAt::Switch)): there
+    /// its own code may use SSE.
+    #[must_use]
+    pub const fn beyond_sse(self) -> Option<Self> {
+        match self.components & !LEGACY_COMPONENTS {
+            0 => None,
+            components => Some(Self { components, ..self }),
+        }
+    }
+
     /// The layout of this CPU with a lesser method.
     #[cfg(test)]
     pub(super) fn by(self, method: FpuMethod) -> Self {

@@ -55,7 +55,8 @@ impl FpuUnit {
     ///
     /// # Safety
     /// It runs on the CPU of this unit, with interrupts masked. With [`SaveAt::Switch`] the registers are those of `prev`,
-    /// and the code from here to that of `next` uses none.
+    /// and the code from here to that of `next` uses none; of a layout [`beyond_sse`](super::FpuLayout::beyond_sse) that goes
+    /// for its registers only.
     #[inline(always)]
     pub unsafe fn switch(&mut self, prev: Option<&mut FpuArea<'_>>, next: Option<&mut FpuArea<'_>>) {
         if self.save_at == SaveAt::Entry {

@@ -44,6 +44,14 @@ impl Registers {
         self
     }
 
+    /// The same with x87 and SSE of another.
+    pub(super) fn with_sse_of(mut self, other: &Self) -> Self {
+        for (own, other) in self.ymm.iter_mut().zip(&other.ymm) {
+            own[..16].copy_from_slice(&other[..16]);
+        }
+        Self { ymm: self.ymm, ..*other }
+    }
+
     fn has_avx() -> bool {
         std::arch::is_x86_feature_detected!("avx")
     }

@@ -176,6 +176,23 @@ fn saved_at_entry_the_switch_leaves_the_registers_to_the_kernel() {
     }
 }
 
+/// Trap entry saves x87 and SSE, and the kernel uses them on its way through the switch.
+#[test]
+fn beyond_sse_the_kernel_uses_what_it_likes() {
+    for layout in layouts().into_iter().filter_map(FpuLayout::beyond_sse) {
+        let mut machine = Machine::new(1, 2, SaveAt::Switch, layout);
+        // Equal control words: MXCSR comes along with AVX.
+        let [first, second, kernel] = [4, 8, 12].map(Registers::pattern);
+        let _ = machine.call(0, &first, Some(0), None, switch);
+        let _ = machine.call(0, &second, Some(1), None, switch);
+        for task in [first, second] {
+            let next = usize::from(task == second);
+            let found = machine.call(0, &kernel, None, Some(next), switch);
+            assert!(*found == task.with_sse_of(&kernel), "{found:x?}");
+        }
+    }
+}
+
 #[test]
 fn fxsave_keeps_x87_and_sse() {
     let layout = FpuLayout::from_cpuid(raw_cpuid::CpuIdReaderNative, None, false);

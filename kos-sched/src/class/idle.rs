@@ -29,10 +29,12 @@ impl SchedClass for Idle {
         Dequeued::Done
     }
 
+    #[inline]
     fn enqueue(&mut self, n: &mut Nodes<'_>, task: TaskIndex, _: Enqueue, _: Instant) {
         self.queue.push_back(n, task);
     }
 
+    #[inline]
     fn dequeue(&mut self, n: &mut Nodes<'_>, task: TaskIndex, _: Dequeue, _: Instant) -> Dequeued {
         self.queue.remove(n, task);
         Dequeued::Done
@@ -43,16 +45,20 @@ impl SchedClass for Idle {
         self.queue.front()
     }
 
+    #[inline]
     fn put_previous(&mut self, n: &mut Nodes<'_>, task: TaskIndex, _: Instant) {
-        self.queue.move_to_back(n, task);
+        let _ = self.queue.move_to_back(n, task);
     }
 
+    #[inline]
     fn charge(&mut self, _: &mut Nodes<'_>, _: TaskIndex, _: Duration, _: Instant) -> Verdict {
         Verdict::Keep
     }
 
+    #[inline]
     fn yield_current(&mut self, _: &mut Nodes<'_>, _: TaskIndex, _: Instant) {}
 
+    #[inline]
     fn preempts(&self, _: &Nodes<'_>, _: TaskIndex, _: TaskIndex) -> bool {
         false
     }

@@ -88,7 +88,7 @@ impl SchedClass for Rt {
 
     #[inline]
     fn yield_current(&mut self, n: &mut Nodes<'_>, task: TaskIndex, _: Instant) {
-        self.queue.move_to_back(n, task);
+        let _ = self.queue.move_to_back(n, task);
     }
 
     #[inline]
@@ -101,7 +101,7 @@ impl SchedClass for Rt {
 
     fn next_event(&self, n: &Nodes<'_>, current: Option<TaskIndex>, now: Instant) -> Option<Instant> {
         let node = n.get(current?)?;
-        let takes_turns = node.halves[QUANTUM] != 0 && !self.queue.level(node.level).is_single();
+        let takes_turns = node.halves[QUANTUM] != 0 && !self.queue.level(node.level).is_single(n);
         if takes_turns { after(now, node.halves[LEFT].into()) } else { None }
     }
 

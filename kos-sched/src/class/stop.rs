@@ -29,10 +29,12 @@ impl SchedClass for Stop {
         Dequeued::Done
     }
 
+    #[inline]
     fn enqueue(&mut self, n: &mut Nodes<'_>, task: TaskIndex, _: Enqueue, _: Instant) {
         self.queue.push_back(n, task);
     }
 
+    #[inline]
     fn dequeue(&mut self, n: &mut Nodes<'_>, task: TaskIndex, _: Dequeue, _: Instant) -> Dequeued {
         self.queue.remove(n, task);
         Dequeued::Done
@@ -43,14 +45,17 @@ impl SchedClass for Stop {
         self.queue.front()
     }
 
+    #[inline]
     fn charge(&mut self, _: &mut Nodes<'_>, _: TaskIndex, _: Duration, _: Instant) -> Verdict {
         Verdict::Keep
     }
 
+    #[inline]
     fn yield_current(&mut self, n: &mut Nodes<'_>, task: TaskIndex, _: Instant) {
-        self.queue.move_to_back(n, task);
+        let _ = self.queue.move_to_back(n, task);
     }
 
+    #[inline]
     fn preempts(&self, _: &Nodes<'_>, _: TaskIndex, _: TaskIndex) -> bool {
         false
     }

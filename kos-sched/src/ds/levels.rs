@@ -1,14 +1,14 @@
 //! [`Levels`]: 128 lists and a bit for each, so that the first node of the highest level is found in O(1).
 
-use super::List;
+use super::list::{List, NEXT};
 use crate::error::Corruption;
 use crate::task::{Nodes, TaskIndex};
 
 /// Lists of nodes by `Node::level`, 0 to 127.
 #[derive(Clone, Debug)]
 pub struct Levels {
-    /// Bit `l`: list `l` has a node.
-    occupied: u128,
+    /// Bit `l % 64` of word `l / 64`: list `l` has a node.
+    occupied: [u64; 2],
     lists: [List; 128],
 }
 
@@ -16,7 +16,7 @@ impl Levels {
     /// Empty lists.
     #[must_use]
     pub const fn new() -> Self {
-        Self { occupied: 0, lists: [const { List::new() }; 128] }
+        Self { occupied: [0; 2], lists: [const { List::new() }; 128] }
     }
 
     /// The highest level that has a node.
@@ -24,7 +24,11 @@ impl Levels {
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "at most 127")]
     pub const fn highest(&self) -> Option<u8> {
-        if self.occupied == 0 { None } else { Some(self.occupied.ilog2() as u8) }
+        match self.occupied {
+            [0, 0] => None,
+            [low, 0] => Some(low.ilog2() as u8),
+            [_, high] => Some(64 + high.ilog2() as u8),
+        }
     }
 
     /// The first node of the highest level that has one.
@@ -48,12 +52,25 @@ impl Levels {
         &mut self.lists[(level & 127) as usize]
     }
 
+    #[inline]
+    #[expect(clippy::indexing_slicing, reason = "below 2")]
+    const fn set_occupied(&mut self, level: u8, occupied: bool) {
+        let word = &mut self.occupied[(level >> 6 & 1) as usize];
+        let bit = 1 << (level & 63);
+        *word = if occupied { *word | bit } else { *word & !bit };
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "below 2")]
+    const fn is_occupied(&self, level: u8) -> bool {
+        self.occupied[(level >> 6 & 1) as usize] & 1 << (level & 63) != 0
+    }
+
     /// Puts `task` behind those of its level.
     #[inline]
     pub fn push_back(&mut self, n: &mut Nodes<'_>, task: TaskIndex) {
         let Some(level) = n.get(task).map(|node| node.level) else { return };
         self.level_mut(level).push_back(n, task);
-        self.occupied |= bit(level);
+        self.set_occupied(level, true);
     }
 
     /// Puts `task` before those of its level.
@@ -61,7 +78,7 @@ impl Levels {
     pub fn push_front(&mut self, n: &mut Nodes<'_>, task: TaskIndex) {
         let Some(level) = n.get(task).map(|node| node.level) else { return };
         self.level_mut(level).push_front(n, task);
-        self.occupied |= bit(level);
+        self.set_occupied(level, true);
     }
 
     /// Takes `task`, which is here, out.
@@ -71,17 +88,16 @@ impl Levels {
         let list = self.level_mut(level);
         list.remove(n, task);
         if list.is_empty() {
-            self.occupied &= !bit(level);
+            self.set_occupied(level, false);
         }
     }
 
     /// Puts `task`, which is here, behind those of its level. Says whether there are others.
     #[inline]
     pub fn move_to_back(&mut self, n: &mut Nodes<'_>, task: TaskIndex) -> bool {
-        let Some(level) = n.get(task).map(|node| node.level) else { return false };
-        let list = self.level_mut(level);
-        list.move_to_back(n, task);
-        !list.is_single()
+        let Some(node) = n.get(task) else { return false };
+        let (level, next) = (node.level, node.links[NEXT]);
+        self.level_mut(level).move_behind(n, task, next)
     }
 
     /// All nodes, highest level first.
@@ -101,18 +117,12 @@ impl Levels {
             {
                 return Err(Corruption::Order(task));
             }
-            if (self.occupied & bit(level) == 0) != list.is_empty() {
+            if self.is_occupied(level) == list.is_empty() {
                 return Err(Corruption::Level(level));
             }
         }
         Ok(count)
     }
-}
-
-/// The bit of a level.
-#[inline]
-const fn bit(level: u8) -> u128 {
-    1 << (level & 127)
 }
 
 impl Default for Levels {

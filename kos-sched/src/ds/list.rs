@@ -1,24 +1,25 @@
 //! [`List`]: doubly linked, first in, first out; every operation O(1) but iteration.
+//!
+//! A ring: the last node leads to the first, so that the list is one word, and putting the first node last writes to no node.
 
 use crate::error::Corruption;
 use crate::task::node::Link;
 use crate::task::{Nodes, TaskIndex};
 
 const PREVIOUS: usize = 0;
-const NEXT: usize = 1;
+pub(super) const NEXT: usize = 1;
 
 /// A list of nodes.
 #[derive(Clone, Copy, Debug)]
 pub struct List {
     head: Link,
-    tail: Link,
 }
 
 impl List {
     /// The empty list.
     #[must_use]
     pub const fn new() -> Self {
-        Self { head: Link::NONE, tail: Link::NONE }
+        Self { head: Link::NONE }
     }
 
     /// Whether it is empty.
@@ -31,14 +32,14 @@ impl List {
     /// Whether it has one node.
     #[inline]
     #[must_use]
-    pub fn is_single(&self) -> bool {
-        self.head != Link::NONE && self.head == self.tail
+    pub fn is_single(&self, n: &Nodes<'_>) -> bool {
+        n.at(self.head).is_some_and(|head| head.links[NEXT] == self.head)
     }
 
     /// The first node.
     #[inline]
     #[must_use]
-    pub fn front(&self) -> Option<TaskIndex> {
+    pub const fn front(&self) -> Option<TaskIndex> {
         self.head.get()
     }
 
@@ -46,50 +47,52 @@ impl List {
     #[inline]
     #[must_use]
     pub fn next(&self, n: &Nodes<'_>, task: TaskIndex) -> Option<TaskIndex> {
-        n.get(task)?.links[NEXT].get()
+        let next = n.get(task)?.links[NEXT];
+        if next == self.head { None } else { next.get() }
     }
 
     /// Puts `task`, which is in no container, at the end.
     #[inline]
     pub fn push_back(&mut self, n: &mut Nodes<'_>, task: TaskIndex) {
+        let at = Link::to(task);
+        let last = n.at(self.head).map_or(at, |head| head.links[PREVIOUS]);
+        let next = if self.is_empty() { at } else { self.head };
         let Some(node) = n.get_mut(task) else { return };
-        node.links[PREVIOUS] = self.tail;
-        node.links[NEXT] = Link::NONE;
-        match self.tail.get().and_then(|tail| n.get_mut(tail)) {
-            Some(tail) => tail.links[NEXT] = Link::to(task),
-            None => self.head = Link::to(task),
+        node.links[PREVIOUS] = last;
+        node.links[NEXT] = next;
+        if self.is_empty() {
+            self.head = at;
+        } else {
+            Self::join(n, last, at);
+            Self::join(n, at, next);
         }
-        self.tail = Link::to(task);
     }
 
     /// Puts `task`, which is in no container, at the beginning.
     #[inline]
     pub fn push_front(&mut self, n: &mut Nodes<'_>, task: TaskIndex) {
-        let Some(node) = n.get_mut(task) else { return };
-        node.links[PREVIOUS] = Link::NONE;
-        node.links[NEXT] = self.head;
-        match self.head.get().and_then(|head| n.get_mut(head)) {
-            Some(head) => head.links[PREVIOUS] = Link::to(task),
-            None => self.tail = Link::to(task),
+        if n.owns(task) {
+            self.push_back(n, task);
+            self.head = Link::to(task);
         }
-        self.head = Link::to(task);
     }
 
     /// Takes `task`, which is in this list, out.
     #[inline]
     pub fn remove(&mut self, n: &mut Nodes<'_>, task: TaskIndex) {
+        let at = Link::to(task);
         let Some(node) = n.get_mut(task) else { return };
         let [previous, next, _] = node.links;
         node.links[PREVIOUS] = Link::NONE;
         node.links[NEXT] = Link::NONE;
-        match previous.get().and_then(|previous| n.get_mut(previous)) {
-            Some(node) => node.links[NEXT] = next,
-            None => self.head = next,
+        if next == at {
+            self.head = Link::NONE;
+            return;
         }
-        match next.get().and_then(|next| n.get_mut(next)) {
-            Some(node) => node.links[PREVIOUS] = previous,
-            None => self.tail = previous,
+        if self.head == at {
+            self.head = next;
         }
+        Self::join(n, previous, next);
     }
 
     /// Takes the first node out.
@@ -100,12 +103,40 @@ impl List {
         Some(task)
     }
 
-    /// Puts `task`, which is in this list, at its end.
+    /// Puts `task`, which is in this list, at its end. Says whether there are others.
     #[inline]
-    pub fn move_to_back(&mut self, n: &mut Nodes<'_>, task: TaskIndex) {
-        if self.tail != Link::to(task) {
-            self.remove(n, task);
-            self.push_back(n, task);
+    pub fn move_to_back(&mut self, n: &mut Nodes<'_>, task: TaskIndex) -> bool {
+        let Some(node) = n.get(task) else { return false };
+        let next = node.links[NEXT];
+        self.move_behind(n, task, next)
+    }
+
+    /// The same for who knows already which node is `next` to `task`, in the ring.
+    #[inline]
+    pub(super) fn move_behind(&mut self, n: &mut Nodes<'_>, task: TaskIndex, next: Link) -> bool {
+        let at = Link::to(task);
+        if at == self.head {
+            self.head = next;
+        } else if next != self.head {
+            self.relink_last(n, task);
+        }
+        next != at
+    }
+
+    #[cold]
+    fn relink_last(&mut self, n: &mut Nodes<'_>, task: TaskIndex) {
+        self.remove(n, task);
+        self.push_back(n, task);
+    }
+
+    /// Makes `after` follow `before`.
+    #[inline]
+    fn join(n: &mut Nodes<'_>, before: Link, after: Link) {
+        if let Some(node) = n.at_mut(before) {
+            node.links[NEXT] = after;
+        }
+        if let Some(node) = n.at_mut(after) {
+            node.links[PREVIOUS] = before;
         }
     }
 
@@ -119,19 +150,18 @@ impl List {
     /// # Errors
     /// [`Corruption::Link`] with the first node that is linked wrongly.
     pub fn check(&self, n: &Nodes<'_>) -> Result<usize, Corruption> {
-        let (mut count, mut previous, mut at) = (0, Link::NONE, self.head);
-        while let Some(task) = at.get() {
-            let node = n.get(task).ok_or(Corruption::Link(task))?;
-            if node.links[PREVIOUS] != previous || count >= n.capacity() {
+        let Some(mut task) = self.head.get() else { return Ok(0) };
+        let mut count = 0;
+        loop {
+            let next = n.get(task).ok_or(Corruption::Link(task))?.links[NEXT];
+            count += 1;
+            if n.at(next).is_none_or(|next| next.links[PREVIOUS] != Link::to(task)) || count > n.capacity() {
                 return Err(Corruption::Link(task));
             }
-            (previous, at) = (at, node.links[NEXT]);
-            count += 1;
-        }
-        match self.tail.get() {
-            Some(task) if self.tail != previous => Err(Corruption::Link(task)),
-            None if count > 0 => Err(Corruption::Count),
-            _ => Ok(count),
+            if next == self.head {
+                return Ok(count);
+            }
+            task = next.get().ok_or(Corruption::Link(task))?;
         }
     }
 }

@@ -13,6 +13,22 @@ mod levels;
 mod list;
 mod tree;
 
+use crate::task::node::Link;
+use crate::task::{Node, Nodes, TaskIndex};
+
 pub use levels::Levels;
 pub use list::List;
 pub use tree::{Order, Tree};
+
+impl Nodes<'_> {
+    /// The node that `link` leads to.
+    #[inline]
+    fn at(&self, link: Link) -> Option<&Node> {
+        self.get(TaskIndex::new(link.raw()))
+    }
+
+    #[inline]
+    fn at_mut(&mut self, link: Link) -> Option<&mut Node> {
+        self.get_mut(TaskIndex::new(link.raw()))
+    }
+}

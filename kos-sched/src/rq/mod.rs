@@ -12,8 +12,8 @@ pub use error::{AttachError, QueueError};
 
 use crate::class::{ClassSet, Dequeue, Dequeued, Enqueue, Load, Verdict};
 use crate::error::{AttrError, Corruption};
-use crate::task::node::Standing;
-use crate::task::{Arena, Nodes, Ownership, QueueId, TaskIndex, View};
+use crate::task::node::{Link, Standing};
+use crate::task::{Arena, Nodes, Ownership, QueueId, TaskIndex};
 use crate::time::{Duration, Instant};
 
 /// What happened on a queue, since it was made. Wraps after centuries.
@@ -48,7 +48,7 @@ pub struct RunQueue<'s, C> {
     clock: Instant,
     current: Option<Current>,
     /// Who was current last.
-    last: Option<TaskIndex>,
+    last: Link,
     runnable: u32,
     /// What the next charge says, until there is a pick.
     pending: Verdict,
@@ -64,7 +64,7 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
             classes,
             clock: Instant::from_ticks(0),
             current: None,
-            last: None,
+            last: Link::NONE,
             runnable: 0,
             pending: Verdict::Keep,
             stats: QueueStats { switches: 0, wakes: 0, sleeps: 0, attached: 0, detached: 0, throttles: 0 },
@@ -102,7 +102,7 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
 
     /// The nodes of its tasks, to look at.
     #[must_use]
-    pub fn nodes(&self) -> View<'_> {
+    pub const fn nodes(&self) -> &Nodes<'s> {
         self.key.view()
     }
 
@@ -115,7 +115,7 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
     pub fn enqueue(&mut self, task: TaskIndex, now: Instant) -> Result<Verdict, QueueError> {
         self.own(task)?;
         self.update(now);
-        let mut nodes = self.key.nodes();
+        let nodes = self.key.nodes();
         let node = nodes.get_mut(task).ok_or(QueueError::Foreign)?;
         let class = node.class;
         let why = match node.standing {
@@ -124,7 +124,7 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
             Standing::Out => Enqueue::Wake,
         };
         node.standing = Standing::Runnable;
-        self.classes.enqueue(class, &mut nodes, task, why, self.clock);
+        self.classes.enqueue(class, nodes, task, why, self.clock);
         self.runnable = self.runnable.saturating_add(1);
         self.stats.wakes = self.stats.wakes.wrapping_add(1);
         Ok(self.after_enqueue(task, class))
@@ -138,9 +138,9 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
     pub fn dequeue(&mut self, task: TaskIndex, now: Instant) -> Result<Dequeued, QueueError> {
         let class = self.runnable_class(task)?;
         self.update(now);
-        let mut nodes = self.key.nodes();
-        let kept = self.classes.dequeue(class, &mut nodes, task, Dequeue::Sleep, self.clock);
-        Self::fall_asleep(&mut nodes, task, kept);
+        let nodes = self.key.nodes();
+        let kept = self.classes.dequeue(class, nodes, task, Dequeue::Sleep, self.clock);
+        Self::fall_asleep(nodes, task, kept);
         self.forget_current(task);
         self.runnable = self.runnable.saturating_sub(1);
         self.stats.sleeps = self.stats.sleeps.wrapping_add(1);
@@ -151,13 +151,13 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
     #[inline]
     pub fn pick(&mut self, now: Instant) -> Option<TaskIndex> {
         self.put_previous(now);
-        let mut nodes = self.key.nodes();
-        self.classes.advance(&mut nodes, self.clock);
+        let nodes = self.key.nodes();
+        self.classes.advance(nodes, self.clock);
         self.pending = Verdict::Keep;
-        let (class, task) = self.classes.take(&mut nodes, self.clock)?;
+        let (class, task) = self.classes.take(nodes, self.clock)?;
         self.current = Some(Current { task, class });
-        if self.last != Some(task) {
-            self.last = Some(task);
+        if self.last != Link::to(task) {
+            self.last = Link::to(task);
             self.stats.switches = self.stats.switches.wrapping_add(1);
         }
         Some(task)
@@ -168,7 +168,7 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
     pub fn put_previous(&mut self, now: Instant) {
         self.update(now);
         if let Some(Current { task, class }) = self.current.take() {
-            self.classes.put_previous(class, &mut self.key.nodes(), task, self.clock);
+            self.classes.put_previous(class, self.key.nodes(), task, self.clock);
         }
     }
 
@@ -177,7 +177,7 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
     #[inline]
     pub fn charge(&mut self, now: Instant) -> Verdict {
         self.update(now);
-        if let Some(class) = self.classes.advance(&mut self.key.nodes(), self.clock) {
+        if let Some(class) = self.classes.advance(self.key.nodes(), self.clock) {
             // Who came back may go before the current task; to pick once too often is harmless.
             if self.current.is_none_or(|current| class <= current.class) {
                 let _ = self.ask_for_pick();
@@ -194,7 +194,7 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
     pub fn yield_current(&mut self, now: Instant) -> Result<Verdict, QueueError> {
         self.update(now);
         let Current { task, class } = self.current.ok_or(QueueError::NoCurrent)?;
-        self.classes.yield_current(class, &mut self.key.nodes(), task, self.clock);
+        self.classes.yield_current(class, self.key.nodes(), task, self.clock);
         Ok(self.ask_for_pick())
     }
 
@@ -202,7 +202,7 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
     #[must_use]
     pub fn next_event(&self) -> Option<Instant> {
         let current = self.current.map(|current| (current.class, current.task));
-        self.classes.next_event(&self.key.view(), current, self.clock)
+        self.classes.next_event(self.key.view(), current, self.clock)
     }
 
     /// What it carries.
@@ -238,7 +238,7 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
                 return Err(Corruption::Owner(task));
             }
         }
-        if self.classes.check(&nodes)? != kept || self.runnable != runnable {
+        if self.classes.check(nodes)? != kept || self.runnable != runnable {
             return Err(Corruption::Count);
         }
         Ok(())
@@ -247,14 +247,16 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
     /// Moves the clock to `now` and charges the current task for the way.
     #[inline]
     fn update(&mut self, now: Instant) {
-        let ran = now.as_ticks().saturating_sub(self.clock.as_ticks());
-        if ran == 0 {
-            return;
+        if now > self.clock {
+            self.pass_to(now);
         }
+    }
+
+    fn pass_to(&mut self, now: Instant) {
+        let ran = Duration::from_ticks(now.as_ticks().saturating_sub(self.clock.as_ticks()));
         self.clock = now;
         let Some(Current { task, class }) = self.current else { return };
-        let ran = Duration::from_ticks(ran);
-        match self.classes.charge(class, &mut self.key.nodes(), task, ran, now) {
+        match self.classes.charge(class, self.key.nodes(), task, ran, now) {
             Verdict::Keep => {}
             Verdict::Resched => _ = self.ask_for_pick(),
             throttled => {
@@ -276,7 +278,7 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
     /// Sees to it that `task` is this queue's: it is, or it was nobody's.
     #[inline]
     fn own(&mut self, task: TaskIndex) -> Result<(), QueueError> {
-        let mut nodes = self.key.nodes();
+        let nodes = self.key.nodes();
         if nodes.owns(task) {
             return Ok(());
         }
@@ -321,7 +323,7 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
         let preempts = match self.current {
             None => true,
             Some(current) if class == current.class => {
-                self.classes.preempts(class, &self.key.view(), task, current.task)
+                self.classes.preempts(class, self.key.view(), task, current.task)
             }
             Some(current) => class < current.class,
         };

@@ -40,7 +40,7 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
         let class = task.node().class;
         let Ok(task) = self.key.attach(task, |_, _| Ok::<(), AttrError>(())) else { return Verdict::Keep };
         self.stats.attached = self.stats.attached.wrapping_add(1);
-        let _ = self.classes.join(class, &mut self.key.nodes(), task, None);
+        let _ = self.classes.join(class, self.key.nodes(), task, None);
         self.make_runnable(task, class, Enqueue::Migrate)
     }
 
@@ -57,7 +57,7 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
     pub fn attach_asleep(&mut self, task: Detached<'s>, now: Instant) -> Result<Dequeued, AttachError<'s>> {
         let class = task.node().class;
         let (task, kept) = self.join(task, class, None, now)?;
-        Self::fall_asleep(&mut self.key.nodes(), task, kept);
+        Self::fall_asleep(self.key.nodes(), task, kept);
         Ok(kept)
     }
 
@@ -76,7 +76,7 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
                 && view.get(task).is_some_and(|node| node.standing == Standing::Runnable)
                 && allowed(task)
         };
-        let task = self.classes.steal(&view, &mut waits)?;
+        let task = self.classes.steal(view, &mut waits)?;
         self.remove(task, now).ok()
     }
 
@@ -89,7 +89,7 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
         self.update(now);
         self.withdraw(task, Dequeue::Leave);
         self.forget_current(task);
-        let mut nodes = self.key.nodes();
+        let nodes = self.key.nodes();
         let node = nodes.get_mut(task).ok_or(QueueError::Foreign)?;
         if node.standing == Standing::Runnable {
             self.runnable = self.runnable.saturating_sub(1);
@@ -110,7 +110,7 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
         let view = self.key.view();
         let &Node { class: old, standing, .. } = view.get(task).ok_or(QueueError::Foreign)?;
         let member = class == old && standing != Standing::Out;
-        if let Err(error) = self.classes.admit(class, &view, task, Some(&policy), member) {
+        if let Err(error) = self.classes.admit(class, view, task, Some(&policy), member) {
             if standing == Standing::Out {
                 self.key.nodes().release(task);
             }
@@ -118,18 +118,18 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
         }
         self.withdraw(task, Dequeue::Change);
         self.reset(task, class);
-        let mut nodes = self.key.nodes();
-        let kept = self.classes.join(class, &mut nodes, task, Some(&policy));
+        let nodes = self.key.nodes();
+        let kept = self.classes.join(class, nodes, task, Some(&policy));
         if standing != Standing::Runnable {
-            Self::fall_asleep(&mut nodes, task, kept);
+            Self::fall_asleep(nodes, task, kept);
             return Ok(self.pending);
         }
         let why = if class == old { Enqueue::Change } else { Enqueue::New };
-        self.classes.enqueue(class, &mut nodes, task, why, self.clock);
+        self.classes.enqueue(class, nodes, task, why, self.clock);
         if self.current.is_none_or(|current| current.task != task) {
             return Ok(self.after_enqueue(task, class));
         }
-        self.classes.set_current(class, &mut nodes, task, self.clock);
+        self.classes.set_current(class, nodes, task, self.clock);
         self.current = Some(Current { task, class });
         Ok(self.ask_for_pick())
     }
@@ -153,11 +153,11 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
     }
 
     fn make_runnable(&mut self, task: TaskIndex, class: u8, why: Enqueue) -> Verdict {
-        let mut nodes = self.key.nodes();
+        let nodes = self.key.nodes();
         if let Some(node) = nodes.get_mut(task) {
             node.standing = Standing::Runnable;
         }
-        self.classes.enqueue(class, &mut nodes, task, why, self.clock);
+        self.classes.enqueue(class, nodes, task, why, self.clock);
         self.runnable = self.runnable.saturating_add(1);
         self.after_enqueue(task, class)
     }
@@ -182,22 +182,22 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
             self.reset(task, class);
         }
         self.stats.attached = self.stats.attached.wrapping_add(1);
-        Ok((task, self.classes.join(class, &mut self.key.nodes(), task, policy)))
+        Ok((task, self.classes.join(class, self.key.nodes(), task, policy)))
     }
 
     /// Takes `task` out of the class that has it, if one has.
     fn withdraw(&mut self, task: TaskIndex, why: Dequeue) {
-        let mut nodes = self.key.nodes();
+        let nodes = self.key.nodes();
         let Some(&Node { class, standing, .. }) = nodes.get(task) else { return };
         if standing != Standing::Out {
-            let _ = self.classes.dequeue(class, &mut nodes, task, why, self.clock);
-            self.classes.leave(class, &mut nodes, task);
+            let _ = self.classes.dequeue(class, nodes, task, why, self.clock);
+            self.classes.leave(class, nodes, task);
         }
     }
 
     /// Readies the node of `task` for `class`: what another class left there means nothing to it.
     fn reset(&mut self, task: TaskIndex, class: u8) {
-        let mut nodes = self.key.nodes();
+        let nodes = self.key.nodes();
         let Some(node) = nodes.get_mut(task) else { return };
         if node.class != class {
             *node = Node { class, standing: node.standing, ..Node::NEW };

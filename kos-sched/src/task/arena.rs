@@ -3,13 +3,14 @@
 //! | type | what it allows |
 //! |---|---|
 //! | [`Ownership`] | the key of one queue; its holder gets at the nodes that the queue owns |
-//! | [`Nodes`] | that access, borrowed from the key: exclusive, so no two `&mut Node` meet |
+//! | [`Nodes`] | that access, lent by the key only: exclusive, so no two `&mut Node` meet |
 //! | [`Detached`] | one node that no queue owns, between two of them |
 //!
 //! # Why this is sound
 //! A slot's `owner` is a queue's id, `DETACHED` or `LOOSE`.
-//! 1. Ids are unique in an arena, an arena has its slots alone (`&'s mut`), and an [`Ownership`] cannot be copied. So whoever
-//!    borrows it mutably is alone in holding the right to the slots whose owner is its id.
+//! 1. Ids are unique in an arena, an arena has its slots alone (`&'s mut`), and the [`Nodes`] in an [`Ownership`] is never copied:
+//!    it is only lent (two may be swapped, which leaves one of each). So whoever borrows it mutably is alone in holding the right to
+//!    the slots whose owner is its id.
 //! 2. Only the holder of that right makes a slot leave the id; a slot comes to it from `LOOSE` by compare-and-swap, or by
 //!    giving up the one [`Detached`] that names it. So an `owner` read as one's own id is still so when the node is used.
 //! 3. A slot becomes `DETACHED` only by making the one `Detached` that names it, and leaves that by consuming it.
@@ -100,7 +101,7 @@ impl<'s> Arena<'s> {
             *slot = Slot::new();
         }
         let slots = &*slots;
-        let free = FreeSlots::new(Ownership { slots, id: FREE });
+        let free = FreeSlots::new(Ownership::new(slots, FREE));
         (Self { slots, next: AtomicU32::new(FREE + 1) }, free)
     }
 
@@ -112,7 +113,7 @@ impl<'s> Arena<'s> {
                 return None;
             }
             match self.next.compare_exchange_weak(id, id + 1, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Some(Ownership { slots: self.slots, id }),
+                Ok(_) => return Some(Ownership::new(self.slots, id)),
                 Err(newer) => id = newer,
             }
         }
@@ -175,40 +176,43 @@ impl<'s> Arena<'s> {
 /// ```
 #[derive(Debug)]
 pub struct Ownership<'s> {
-    slots: &'s [Slot],
-    id: u32,
+    nodes: Nodes<'s>,
 }
 
 impl<'s> Ownership<'s> {
+    const fn new(slots: &'s [Slot], id: u32) -> Self {
+        Self { nodes: Nodes { slots, id } }
+    }
+
     /// The queue whose key it is.
     #[must_use]
     pub const fn id(&self) -> QueueId {
-        QueueId(self.id)
+        QueueId(self.nodes.id)
     }
 
     /// Whether it is a key of `arena`.
     pub(crate) fn opens(&self, arena: &Arena<'_>) -> bool {
-        core::ptr::eq(self.slots, arena.slots)
+        core::ptr::eq(self.nodes.slots, arena.slots)
     }
 
     /// Access to the nodes that the queue owns.
     #[inline]
-    pub fn nodes(&mut self) -> Nodes<'_> {
-        Nodes { slots: self.slots, id: self.id }
+    pub const fn nodes(&mut self) -> &mut Nodes<'s> {
+        &mut self.nodes
     }
 
     /// Reading access to the nodes that the queue owns.
     #[inline]
     #[must_use]
-    pub fn view(&self) -> View<'_> {
-        View(Nodes { slots: self.slots, id: self.id })
+    pub const fn view(&self) -> &Nodes<'s> {
+        &self.nodes
     }
 
     /// Makes a node that the queue owns nobody's.
     #[inline]
     pub(crate) fn detach(&mut self, task: TaskIndex) -> Option<Detached<'s>> {
-        let slot = self.slots.get(task.as_usize())?;
-        if slot.owner.load(Ordering::Relaxed) != self.id {
+        let slot = self.nodes.slots.get(task.as_usize())?;
+        if slot.owner.load(Ordering::Relaxed) != self.nodes.id {
             return None;
         }
         slot.owner.store(DETACHED, Ordering::Relaxed);
@@ -217,7 +221,7 @@ impl<'s> Ownership<'s> {
 
     /// Makes the ids of whoever had the slot of `task`, which is owned, stale.
     pub(super) fn retire(&mut self, task: TaskIndex) {
-        if let Some(slot) = self.slots.get(task.as_usize()) {
+        if let Some(slot) = self.nodes.slots.get(task.as_usize()) {
             // Only the owner writes it.
             let generation = slot.generation.load(Ordering::Relaxed).wrapping_add(1);
             slot.generation.store(generation, Ordering::Relaxed);
@@ -231,11 +235,11 @@ impl<'s> Ownership<'s> {
         admit: impl FnOnce(&Nodes<'_>, TaskIndex) -> Result<(), E>,
     ) -> Result<TaskIndex, (Detached<'s>, Option<E>)> {
         let task = node.task;
-        if !self.slots.get(task.as_usize()).is_some_and(|slot| core::ptr::eq(slot, node.slot)) {
+        if !self.nodes.slots.get(task.as_usize()).is_some_and(|slot| core::ptr::eq(slot, node.slot)) {
             return Err((node, None));
         }
-        node.slot.owner.store(self.id, Ordering::Relaxed);
-        match admit(&self.view(), task) {
+        node.slot.owner.store(self.nodes.id, Ordering::Relaxed);
+        match admit(&self.nodes, task) {
             Ok(()) => Ok(task),
             Err(error) => {
                 node.slot.owner.store(DETACHED, Ordering::Relaxed);
@@ -302,18 +306,6 @@ impl Nodes<'_> {
         if let Some(slot) = self.slot(task) {
             slot.owner.store(LOOSE, Ordering::Release);
         }
-    }
-}
-
-/// Reading access to the nodes that one queue owns.
-#[derive(Debug)]
-pub struct View<'a>(Nodes<'a>);
-
-impl<'a> core::ops::Deref for View<'a> {
-    type Target = Nodes<'a>;
-
-    fn deref(&self) -> &Nodes<'a> {
-        &self.0
     }
 }
 

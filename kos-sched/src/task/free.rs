@@ -18,10 +18,10 @@ pub struct FreeSlots<'s> {
 impl<'s> FreeSlots<'s> {
     pub(super) fn new(mut key: Ownership<'s>) -> Self {
         let mut list = List::new();
-        let mut nodes = key.nodes();
+        let nodes = key.nodes();
         let mut count = 0;
         while nodes.owns(TaskIndex::new(count)) {
-            list.push_back(&mut nodes, TaskIndex::new(count));
+            list.push_back(nodes, TaskIndex::new(count));
             count += 1;
         }
         Self { key, list, count }
@@ -42,7 +42,7 @@ impl<'s> FreeSlots<'s> {
     /// A slot for a new task. [`None`] if all are taken.
     #[must_use]
     pub fn take(&mut self) -> Option<Detached<'s>> {
-        let task = self.list.pop_front(&mut self.key.nodes())?;
+        let task = self.list.pop_front(self.key.nodes())?;
         self.count -= 1;
         let mut node = self.key.detach(task)?;
         *node.node_mut() = Node::NEW;
@@ -73,7 +73,7 @@ impl<'s> FreeSlots<'s> {
 
     fn put(&mut self, task: TaskIndex) {
         self.key.retire(task);
-        self.list.push_back(&mut self.key.nodes(), task);
+        self.list.push_back(self.key.nodes(), task);
         self.count += 1;
     }
 }

@@ -8,7 +8,7 @@ mod id;
 pub(crate) mod node;
 pub(crate) mod state;
 
-pub use arena::{Arena, Detached, Nodes, Ownership, QueueId, Slot, View};
+pub use arena::{Arena, Detached, Nodes, Ownership, QueueId, Slot};
 pub use attr::{DlParams, Nice, Policy, RtPriority};
 pub use free::FreeSlots;
 pub use id::{TaskId, TaskIndex};

@@ -73,6 +73,8 @@ pub struct Node {
     pub(crate) standing: Standing,
     /// In a tree: the rank.
     pub(crate) rank: u8,
+    /// In a tree: whether only left links lead here from the top.
+    pub(crate) leftmost: bool,
 }
 
 impl Node {
@@ -85,5 +87,6 @@ impl Node {
         class: u8::MAX,
         standing: Standing::Out,
         rank: 0,
+        leftmost: false,
     };
 }

@@ -122,6 +122,19 @@ impl Deadline {
             _ => Verdict::Resched,
         }
     }
+
+    /// Hands out the budgets that are due. Says whether somebody came back.
+    fn refill(&mut self, n: &mut Nodes<'_>, now: Instant) -> bool {
+        let mut came = false;
+        // Each task once: its next budget comes later than now.
+        while let Some(task) = self.throttled.first() {
+            let Some(node) = n.get(task).filter(|node| node.refill() <= now.as_ticks()) else { break };
+            let refill = node.refill();
+            self.take_out(n, task);
+            came |= self.put(n, task, refill, now.as_ticks()) == Place::Ready;
+        }
+        came
+    }
 }
 
 impl Default for Deadline {
@@ -228,15 +241,7 @@ impl SchedClass for Deadline {
 
     #[inline]
     fn advance(&mut self, n: &mut Nodes<'_>, now: Instant) -> bool {
-        let mut came = false;
-        // Each task once: its next budget comes later than now.
-        while let Some(task) = self.throttled.first() {
-            let Some(node) = n.get(task).filter(|node| node.refill() <= now.as_ticks()) else { break };
-            let refill = node.refill();
-            self.take_out(n, task);
-            came |= self.put(n, task, refill, now.as_ticks()) == Place::Ready;
-        }
-        came
+        !self.throttled.is_empty() && self.refill(n, now)
     }
 
     fn next_event(&self, n: &Nodes<'_>, current: Option<TaskIndex>, now: Instant) -> Option<Instant> {

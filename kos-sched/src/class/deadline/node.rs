@@ -148,7 +148,7 @@ impl Order for ByDue {
         a.due() < b.due()
     }
 
-    fn summary(_: &Node, _: Option<&Node>, _: Option<&Node>) {}
+    fn summary(_: &Node, _: Option<&Node>, _: Option<&Node>, _: bool) {}
 
     fn stored(_: &Node) {}
 
@@ -163,7 +163,7 @@ impl Order for ByRefill {
         a.refill() < b.refill()
     }
 
-    fn summary(_: &Node, _: Option<&Node>, _: Option<&Node>) {}
+    fn summary(_: &Node, _: Option<&Node>, _: Option<&Node>, _: bool) {}
 
     fn stored(_: &Node) {}
 

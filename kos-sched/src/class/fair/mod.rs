@@ -142,7 +142,6 @@ impl SchedClass for Fair {
         Dequeued::Done
     }
 
-    #[inline]
     fn enqueue(&mut self, n: &mut Nodes<'_>, task: TaskIndex, why: Enqueue, _: Instant) {
         if why != Enqueue::Resume {
             self.place(n, task, matches!(why, Enqueue::Change | Enqueue::Migrate));
@@ -153,7 +152,6 @@ impl SchedClass for Fair {
         }
     }
 
-    #[inline]
     fn dequeue(&mut self, n: &mut Nodes<'_>, task: TaskIndex, why: Dequeue, now: Instant) -> Dequeued {
         let eligible = n.get(task).is_none_or(|node| self.average.reaches(node.vruntime()));
         if why == Dequeue::Sleep && !eligible {
@@ -166,7 +164,6 @@ impl SchedClass for Fair {
         Dequeued::Done
     }
 
-    #[inline]
     fn pick(&mut self, n: &mut Nodes<'_>, _: Instant) -> Option<TaskIndex> {
         loop {
             let task = self.best(n).or(self.tree.first())?;
@@ -179,7 +176,6 @@ impl SchedClass for Fair {
         }
     }
 
-    #[inline]
     fn set_current(&mut self, n: &mut Nodes<'_>, task: TaskIndex, _: Instant) {
         self.tree.remove(n, task);
         let Some(node) = n.get(task) else { return };
@@ -189,13 +185,11 @@ impl SchedClass for Fair {
         self.compare_at = self.quantum(n, node);
     }
 
-    #[inline]
     fn put_previous(&mut self, n: &mut Nodes<'_>, task: TaskIndex, _: Instant) {
         self.current = None;
         self.tree.insert(n, task);
     }
 
-    #[inline]
     fn charge(&mut self, n: &mut Nodes<'_>, task: TaskIndex, ran: Duration, _: Instant) -> Verdict {
         let Some(node) = n.get_mut(task) else { return Verdict::Keep };
         let ran = ran.as_ticks().min(LONGEST_RUN);
@@ -223,7 +217,6 @@ impl SchedClass for Fair {
         }
     }
 
-    #[inline]
     fn preempts(&self, n: &Nodes<'_>, task: TaskIndex, current: TaskIndex) -> bool {
         let (Some(task), Some(current)) = (n.get(task), n.get(current)) else { return false };
         if task.is_batch() || (task.is_idle() && !current.is_idle()) {

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `words[0]` | virtual run time | lag, in virtual time |
 //! | `words[1]` | virtual deadline | what was left of the request, in virtual time; 0: nothing |
-//! | `words[2]` | least virtual run time of the subtree | |
+//! | `words[2]` | least virtual run time of the subtree, of a leftmost node without what is left of it | |
 //! | `halves[0]` | slice in ns | the same |
 //! | `halves[1]` | least slice of the subtree | |
 //! | `halves[2]` | what the last division left, in 1/weight of virtual time | the same |
@@ -132,7 +132,7 @@ impl Node {
     }
 }
 
-/// By virtual deadline; of each subtree, the least virtual run time and slice.
+/// By virtual deadline; of each subtree, the least virtual run time and slice. The root must know the least slice of all.
 #[derive(Debug)]
 pub(super) enum ByDeadline {}
 
@@ -145,11 +145,16 @@ impl Order for ByDeadline {
     }
 
     #[inline]
-    fn summary(node: &Node, left: Option<&Node>, right: Option<&Node>) -> Self::Summary {
+    fn summary(node: &Node, left: Option<&Node>, right: Option<&Node>, leftmost: bool) -> Self::Summary {
         let mut least = (node.vruntime(), node.slice());
-        for child in [left, right].into_iter().flatten() {
-            least.0 = least.0.earlier(child.least_vruntime());
-            least.1 = least.1.min(child.least_slice());
+        if let Some(left) = left {
+            least.1 = least.1.min(left.least_slice());
+            if !leftmost {
+                least.0 = least.0.earlier(left.least_vruntime());
+            }
+        }
+        if let Some(right) = right {
+            least = (least.0.earlier(right.least_vruntime()), least.1.min(right.least_slice()));
         }
         least
     }

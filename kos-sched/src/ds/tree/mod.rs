@@ -4,6 +4,9 @@
 //! is at most 2 log2 n, and the rebalancing of one change is O(1) on average. Summaries are repaired upwards until one comes out as
 //! it was. Who comes in behind the last node costs no search, which is what a fair queue mostly does.
 //!
+//! A search by summaries begins at the first node and climbs. So the nodes on the way from the top to the first one, the *leftmost*
+//! ones, need not say what is left of them, and to take the first node out changes no summary but, at most, its parent's.
+//!
 //! Source: Haeupler, Sen, Tarjan, "Rank-Balanced Trees", 2015.
 
 mod balance;
@@ -24,8 +27,9 @@ pub trait Order {
     /// Whether `a` comes before `b`. Equals stay in the order in which they came.
     fn before(a: &Node, b: &Node) -> bool;
 
-    /// The summary of `node` and what is below it.
-    fn summary(node: &Node, left: Option<&Node>, right: Option<&Node>) -> Self::Summary;
+    /// The summary of `node` and what is below it. Of a `leftmost` node, [`Tree::find_first`] needs no word on what is left of it:
+    /// the more is left out, the fewer nodes change with the first one.
+    fn summary(node: &Node, left: Option<&Node>, right: Option<&Node>, leftmost: bool) -> Self::Summary;
 
     /// The summary that `node` holds.
     fn stored(node: &Node) -> Self::Summary;
@@ -84,26 +88,27 @@ impl<O: Order> Tree<O> {
         let Some(node) = n.get_mut(task) else { return };
         node.links = [Link::NONE, Link::NONE, parent];
         node.rank = 1;
-        let summary = O::summary(node, None, None);
+        node.leftmost = parent == self.first && (side == Side::Left || parent == Link::NONE);
+        if node.leftmost {
+            self.first = at;
+        }
+        let summary = O::summary(node, None, None, node.leftmost);
         O::store(node, summary);
         match n.at_mut(parent) {
             Some(parent) => parent.set_child(side, at),
             None => self.root = at,
         }
-        if parent == self.first && (side == Side::Left || parent == Link::NONE) {
-            self.first = at;
-        }
         if parent == self.last && (side == Side::Right || parent == Link::NONE) {
             self.last = at;
         }
         Self::repair(n, parent, Link::NONE);
-        self.rebalance_grown(n, at);
+        self.rebalance_grown(n, at, 1);
     }
 
     /// Takes `task`, which is in this tree, out.
     #[inline]
     pub fn remove(&mut self, n: &mut Nodes<'_>, task: TaskIndex) {
-        let Some(&Node { links: [left, right, parent], rank, .. }) = n.get(task) else { return };
+        let Some(&Node { links: [left, right, parent], rank, leftmost, .. }) = n.get(task) else { return };
         let at = Link::to(task);
         if at == self.first {
             self.first = if right == Link::NONE { parent } else { Self::end(n, right, Side::Left) };
@@ -112,10 +117,15 @@ impl<O: Order> Tree<O> {
             self.last = if left == Link::NONE { parent } else { Self::end(n, left, Side::Right) };
         }
         if left != Link::NONE && right != Link::NONE {
-            return self.remove_inner(n, at, rank);
+            return self.remove_inner(n, at, rank, leftmost);
         }
         let child = if left == Link::NONE { right } else { left };
-        self.replace(n, at, child, parent);
+        self.hang(n, at, child, parent);
+        if let Some(child) = n.at_mut(child) {
+            child.links[PARENT] = parent;
+            // Who comes in the place of the first node is a leaf: its summary leaves nothing out.
+            child.leftmost = leftmost;
+        }
         Self::repair(n, parent, Link::NONE);
         self.rebalance_shrunk(n, child, parent);
     }
@@ -142,8 +152,8 @@ impl<O: Order> Tree<O> {
         core::iter::successors(self.first(), |&task| self.next(n, task)).take(n.capacity())
     }
 
-    /// The first node in order that is `good`, if of every subtree one can tell by its top node that it `may` have a good one. Two
-    /// looks a level.
+    /// The first node in order that is `good`, if of every subtree one can tell by the summary of its top node that it `may` have a
+    /// good one; of a leftmost top node, that it or what is right of it may be one. Up and down again, two looks a level.
     #[inline]
     pub fn find_first(
         &self,
@@ -151,7 +161,16 @@ impl<O: Order> Tree<O> {
         may: impl Fn(&Node) -> bool,
         good: impl Fn(&Node) -> bool,
     ) -> Option<TaskIndex> {
-        let mut at = self.root;
+        let mut at = self.first;
+        let mut node = n.at(at)?;
+        while !may(node) {
+            at = node.links[PARENT];
+            node = n.at(at)?;
+        }
+        if good(node) {
+            return at.get();
+        }
+        at = node.child(Side::Right);
         loop {
             let node = n.at(at)?;
             let left = node.child(Side::Left);
@@ -172,8 +191,8 @@ impl<O: Order> Tree<O> {
     pub fn check(&self, n: &Nodes<'_>) -> Result<usize, Corruption> {
         let mut count = 0;
         let mut previous: Option<TaskIndex> = None;
-        if let Some(root) = n.at(self.root).filter(|root| root.links[PARENT] != Link::NONE) {
-            return Err(Corruption::Link(root.links[PARENT].get().unwrap_or(TaskIndex::new(0))));
+        if n.at(self.root).is_some_and(|root| root.links[PARENT] != Link::NONE || !root.leftmost) {
+            return Err(Corruption::Link(self.root.get().unwrap_or(TaskIndex::new(0))));
         }
         for task in self.iter(n) {
             let node = n.get(task).ok_or(Corruption::Link(task))?;
@@ -194,8 +213,9 @@ impl<O: Order> Tree<O> {
 
     fn check_node(n: &Nodes<'_>, task: TaskIndex, node: &Node) -> Result<(), Corruption> {
         let [left, right, _] = node.links;
-        for child in [left, right].into_iter().filter(|&child| child != Link::NONE) {
-            if n.at(child).is_none_or(|node| node.links[PARENT] != Link::to(task)) {
+        for (child, leftmost) in [(left, node.leftmost), (right, false)] {
+            let fits = |child: &Node| child.links[PARENT] == Link::to(task) && child.leftmost == leftmost;
+            if child != Link::NONE && !n.at(child).is_some_and(fits) {
                 return Err(Corruption::Link(task));
             }
         }
@@ -205,7 +225,7 @@ impl<O: Order> Tree<O> {
         if !ranks.iter().all(|difference| matches!(difference, 1 | 2)) || (leaf && node.rank != 1) {
             return Err(Corruption::Balance(task));
         }
-        if O::stored(node) != O::summary(node, n.at(left), n.at(right)) {
+        if O::stored(node) != Self::summary(n, node) {
             return Err(Corruption::Summary(task));
         }
         Ok(())
@@ -237,33 +257,38 @@ impl<O: Order> Tree<O> {
     }
 
     /// Takes out a node with two children: the next node takes its place and rank.
-    fn remove_inner(&mut self, n: &mut Nodes<'_>, at: Link, rank: u8) {
+    fn remove_inner(&mut self, n: &mut Nodes<'_>, at: Link, rank: u8, leftmost: bool) {
         let Some(&Node { links: [left, right, parent], .. }) = n.at(at) else { return };
         let heir = Self::end(n, right, Side::Left);
         let Some(&Node { links: [_, orphan, heirs_parent], .. }) = n.at(heir) else { return };
         let shrunk = if heir == right { heir } else { heirs_parent };
         if heir != right {
-            self.replace(n, heir, orphan, heirs_parent);
-            if let Some(heir) = n.at_mut(heir) {
-                heir.set_child(Side::Right, right);
-            }
+            self.hang(n, heir, orphan, heirs_parent);
+            Self::set_parent(n, orphan, heirs_parent);
             Self::set_parent(n, right, heir);
         }
-        self.replace(n, at, heir, parent);
-        if let Some(node) = n.at_mut(heir) {
-            node.set_child(Side::Left, left);
-            node.rank = rank;
-        }
+        self.hang(n, at, heir, parent);
         Self::set_parent(n, left, heir);
+        if let Some(node) = n.at_mut(heir) {
+            node.links = [left, if heir == right { orphan } else { right }, parent];
+            node.rank = rank;
+            node.leftmost = leftmost;
+        }
         Self::repair(n, shrunk, heir);
         self.rebalance_shrunk(n, orphan, shrunk);
+    }
+
+    /// What `node` should say.
+    #[inline]
+    fn summary(n: &Nodes<'_>, node: &Node) -> O::Summary {
+        O::summary(node, n.at(node.links[0]), n.at(node.links[1]), node.leftmost)
     }
 
     /// Repairs the summaries from `at` upwards until one is right as it is; all of them up to `until`, if that is above.
     #[inline]
     fn repair(n: &mut Nodes<'_>, mut at: Link, mut until: Link) {
         while let Some(node) = n.at(at) {
-            let summary = O::summary(node, n.at(node.links[0]), n.at(node.links[1]));
+            let summary = Self::summary(n, node);
             if until == Link::NONE && O::stored(node) == summary {
                 return;
             }
@@ -285,3 +310,7 @@ impl<O: Order> Default for Tree<O> {
         Self::new()
     }
 }
+
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests;

@@ -7,6 +7,7 @@ pub mod arena;
 pub mod firmware;
 mod machine;
 pub mod platform;
+mod scheduler;
 mod terminal;
 
 pub use machine::{Machine, MachineConfig, MachineError, Output, interactive};

@@ -83,7 +83,10 @@ impl Machine {
     /// Runs commands, separated by `;`.
     pub fn exec(&self, commands: &str) -> Output {
         let mut output = Output::default();
-        output.end = self.kernel.script(commands, &mut output).end;
+        match self.kernel.on_main_thread(|| self.kernel.script(commands, &mut output)) {
+            Ok(outcome) => output.end = outcome.end,
+            Err(_) => output.statuses.push((commands.to_owned(), Status::FAILED)),
+        }
         output
     }
 

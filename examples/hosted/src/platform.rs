@@ -4,21 +4,27 @@
 //! kernel says about itself has the same shape on both machines. Addresses of the kernel's heap, though, are the process's.
 
 use alloc::sync::Arc;
+use core::any::Any;
 use core::iter;
+use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::io;
+use std::panic::{catch_unwind, resume_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant as HostInstant;
 
 use kos_demo_kernel::Platform;
 use kos_demo_kernel::platform::{
-    Access, DeviceError, DeviceFault, FirmwareRegion, Input, InterruptCount, Mapping, Refused, Reserved,
-    Rights, TIMER, TimerReport, TrapReport,
+    Access, DeviceError, DeviceFault, FirmwareRegion, Input, InterruptCount, Listening, Mapping, Refused,
+    Reserved, Rights, TIMER, TimerReport, TrapReport,
 };
 use kos_demo_kernel::time::Instant;
 use kos_paging::{Flags, FlushSet, LongCaps, PhysAddr, TlbControl, VirtAddr, X86Long};
+use kos_sched::Clock;
+use kos_sched::arch::x86_64::StackSwitch;
 
 use crate::arena::{Arena, HostedEnv, HostedPhys};
+use crate::scheduler::HostedScheduler;
 use crate::terminal::Terminal;
 
 const KIB: u64 = 1 << 10;
@@ -76,6 +82,8 @@ pub struct Hosted {
     root: AtomicU64,
     page_faults: AtomicU64,
     records: Mutex<Vec<u8>>,
+    /// That of a thread, on its way to whoever started the machine.
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
 impl Hosted {
@@ -100,6 +108,7 @@ impl Hosted {
             root: AtomicU64::new(0),
             page_faults: AtomicU64::new(0),
             records: Mutex::new(Vec::new()),
+            panic: Mutex::new(None),
         })
     }
 
@@ -163,6 +172,10 @@ impl Platform for Hosted {
     type Phys = HostedPhys;
     type Tlb = NoTlb;
     type Format = X86Long<4>;
+    type Scheduler = HostedScheduler;
+    type Switch = StackSwitch;
+
+    const INTERRUPTS: bool = false;
 
     fn name(&self) -> &str {
         "a Linux process"
@@ -178,6 +191,10 @@ impl Platform for Hosted {
 
     fn tlb(&self) -> NoTlb {
         NoTlb
+    }
+
+    fn scheduler(&self) -> HostedScheduler {
+        HostedScheduler { entry: self.entry }
     }
 
     fn format(&self) -> X86Long<4> {
@@ -250,8 +267,21 @@ impl Platform for Hosted {
         Err(DeviceError { device: "host clock", fault: DeviceFault::NoInterrupt })
     }
 
+    fn run_thread(&self, work: &mut dyn FnMut()) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
+            *self.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
+        }
+    }
+
+    fn resume_panic(&self) {
+        let panic = self.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
+    }
+
     fn now(&self) -> Instant {
-        Instant::from_ticks(u64::try_from(self.entry.elapsed().as_nanos()).unwrap_or(u64::MAX))
+        self.scheduler().now()
     }
 
     fn interrupts(&self) -> impl Iterator<Item = InterruptCount> {
@@ -284,10 +314,11 @@ impl Platform for Hosted {
         }
     }
 
-    fn wait_for_input(&self) {
+    fn listen(&self) -> Listening {
         if let Console::Terminal(terminal) = &self.console {
             terminal.wait();
         }
+        Listening::Ready
     }
 
     fn write_log(&self, bytes: &[u8]) {

@@ -1,41 +1,67 @@
-//! Work that other CPUs do for the calling one: [`Kernel::everywhere`], [`Kernel::on`].
+//! Work that other CPUs do for the calling thread: [`Kernel::everywhere`], [`Kernel::on`].
 //!
-//! A job is a plain function; what it finds out is a number, and what it shares lies in the kernel. CPUs sleep in between.
-//! Each CPU has two counters: jobs asked of it and jobs done. The caller raises the first and waits for the second.
+//! A job is a plain function; what it finds out is a number, and what it shares lies in the kernel. Each CPU has a worker, a
+//! thread that stays on it and sleeps in between; it is made when it is first needed. Each has two counters: jobs asked of it
+//! and jobs done. The caller raises the first, and sleeps until the second has followed.
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
 use kos_alloc::{CpuIndex, Locked};
+use kos_sched::core::TaskState;
+use kos_sched::{BlockReason, CpuId, CpuSet, Park, Resume, TaskId};
 
 use crate::Kernel;
 use crate::platform::{CpuState, Platform};
-use crate::time::Duration;
+use crate::text::Text;
+use crate::threads::{How, Role, ThreadError};
+use crate::time::{Duration, Instant};
 
 /// Numbers of CPUs that can be told apart; a machine's are below.
-pub(crate) const MAX_CPUS: usize = 256;
+const MAX_CPUS: usize = 256;
 /// Longest time of a job; an emulated machine on a busy host is slow.
 const LIMIT: Duration = Duration::from_secs(30);
+/// How often a caller looks for a CPU that is not up yet.
+const LOOK: Duration = Duration::from_micros(200);
+/// Bytes of a worker's stack.
+const STACK: usize = 16 << 10;
 
 /// What a CPU can be asked to do.
 pub(crate) type Job<P> = fn(&Kernel<P>, CpuIndex) -> u64;
 
-/// A CPU that did not finish a job in time.
+/// Why not every CPU has done a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unfinished(pub(crate) CpuIndex);
+pub(crate) enum CrewError {
+    /// It did not finish in time.
+    Unfinished(CpuIndex),
+    /// It has no worker.
+    NoWorker(CpuIndex, ThreadError),
+}
 
-impl core::fmt::Display for Unfinished {
+impl core::fmt::Display for CrewError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "cpu {} did not finish within {LIMIT}", self.0.0)
+        match self {
+            Self::Unfinished(cpu) => write!(f, "cpu {} did not finish within {LIMIT}", cpu.0),
+            Self::NoWorker(cpu, why) => write!(f, "cpu {} has no worker: {why}", cpu.0),
+        }
     }
 }
 
-impl core::error::Error for Unfinished {}
+impl core::error::Error for CrewError {}
 
 /// The CPUs as workers.
 #[derive(Debug)]
 pub(crate) struct Crew<P: Platform> {
-    job: Locked<P::Env, Option<Job<P>>>,
+    order: Locked<P::Env, Order<P>>,
     members: [Member; MAX_CPUS],
+}
+
+/// What is to be done, and who waits for it.
+#[derive(Debug)]
+struct Order<P: Platform> {
+    job: Option<Job<P>>,
+    caller: TaskId,
+    /// The worker of each CPU that has one.
+    workers: [TaskId; MAX_CPUS],
 }
 
 /// One CPU.
@@ -46,21 +72,18 @@ struct Member {
     result: AtomicU64,
     /// A word by which jobs on several CPUs can tell each other something.
     note: AtomicU64,
-    /// Alarms that came.
-    alarms: AtomicU32,
 }
 
 impl<P: Platform> Crew<P> {
     pub(crate) fn new(env: P::Env) -> Self {
-        let zero = || AtomicU32::new(0);
         let member = || Member {
-            asked: zero(),
-            done: zero(),
+            asked: AtomicU32::new(0),
+            done: AtomicU32::new(0),
             result: AtomicU64::new(0),
             note: AtomicU64::new(0),
-            alarms: zero(),
         };
-        Self { job: Locked::new(env, None), members: core::array::from_fn(|_| member()) }
+        let order = Order { job: None, caller: TaskId::NOBODY, workers: [TaskId::NOBODY; MAX_CPUS] };
+        Self { order: Locked::new(env, order), members: core::array::from_fn(|_| member()) }
     }
 
     fn member(&self, cpu: CpuIndex) -> Option<&Member> {
@@ -72,31 +95,37 @@ impl<P: Platform> Crew<P> {
         self.member(cpu).map(|member| &member.note)
     }
 
-    /// An alarm came on `cpu`.
-    pub(crate) fn count_alarm(&self, cpu: CpuIndex) {
-        if let Some(member) = self.member(cpu) {
-            member.alarms.fetch_add(1, Release);
+    fn worker(&self, cpu: CpuIndex) -> TaskId {
+        self.order.with(|order| order.workers.get(cpu.0).copied().unwrap_or(TaskId::NOBODY))
+    }
+
+    fn is_done(&self, cpu: CpuIndex) -> bool {
+        self.member(cpu).is_none_or(|member| member.asked.load(Relaxed) == member.done.load(Acquire))
+    }
+
+    /// Does what is asked of `cpu`, on which the caller runs, if anything is.
+    fn work(&self, kernel: &Kernel<P>, cpu: CpuIndex) {
+        let Some(member) = self.member(cpu) else { return };
+        let asked = member.asked.load(Acquire);
+        if asked == member.done.load(Relaxed) {
+            return;
         }
-    }
-
-    /// Alarms that came on `cpu`.
-    pub(crate) fn alarms(&self, cpu: CpuIndex) -> u32 {
-        self.member(cpu).map_or(0, |member| member.alarms.load(Acquire))
-    }
-
-    /// Whether a job waits for `cpu`.
-    pub(crate) fn has_work(&self, cpu: CpuIndex) -> bool {
-        self.member(cpu).is_some_and(|member| member.asked.load(Acquire) != member.done.load(Relaxed))
-    }
-
-    /// Does what is asked of the calling CPU, if anything is.
-    pub(crate) fn work(&self, kernel: &Kernel<P>) {
-        let cpu = kernel.platform().cpu();
-        let Some(member) = self.member(cpu).filter(|_| self.has_work(cpu)) else { return };
-        if let Some(job) = self.job.with(|job| *job) {
+        let (job, caller) = self.order.with(|order| (order.job, order.caller));
+        if let Some(job) = job {
             member.result.store(job(kernel, cpu), Relaxed);
         }
-        member.done.store(member.asked.load(Relaxed), Release);
+        member.done.store(asked, Release);
+        kernel.threads.runtime().unpark(caller);
+    }
+}
+
+/// A worker: does what is asked of its CPU until it is told to end.
+fn serve<P: Platform>(kernel: &Kernel<P>, cpu: usize) {
+    while !kernel.is_told_to_end() {
+        kernel.crew.work(kernel, CpuIndex(cpu));
+        if kernel.threads.runtime().park(None, BlockReason::Wait) == Resume::Interrupted {
+            return;
+        }
     }
 }
 
@@ -107,42 +136,60 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Lets every CPU that runs do `job`, all at once, the calling one too; waits for them. Each one's answer is then in
-    /// [`answer`](Self::answer). One caller at a time.
-    pub(crate) fn everywhere(&self, job: Job<P>) -> Result<(), Unfinished> {
+    /// [`answer`](Self::answer). One caller at a time: the main thread, which stays on its CPU.
+    pub(crate) fn everywhere(&self, job: Job<P>) -> Result<(), CrewError> {
         self.on(|_| true, job)
     }
 
     /// The same for the CPUs that `who` picks.
-    pub(crate) fn on(&self, who: impl Fn(CpuIndex) -> bool, job: Job<P>) -> Result<(), Unfinished> {
-        self.crew.job.with(|slot| *slot = Some(job));
-        let own = self.platform().cpu();
+    pub(crate) fn on(&self, who: impl Fn(CpuIndex) -> bool, job: Job<P>) -> Result<(), CrewError> {
+        let runtime = self.threads.runtime();
+        let (own, limit) = (self.platform().cpu(), runtime.now().checked_add_duration(LIMIT));
         let picked = || self.online().filter(|&cpu| who(cpu));
+        picked().filter(|&cpu| cpu != own).try_for_each(|cpu| self.hire(cpu, limit))?;
+        self.crew.order.with(|order| (order.job, order.caller) = (Some(job), runtime.current()));
         let members = || picked().filter_map(|cpu| Some((cpu, self.crew.member(cpu)?)));
         members().for_each(|(_, member)| member.note.store(0, Relaxed));
         for (cpu, member) in members() {
             member.asked.store(member.done.load(Relaxed).wrapping_add(1), Release);
             if cpu != own {
-                self.platform().wake(cpu);
+                runtime.unpark(self.crew.worker(cpu));
             }
         }
-        self.crew.work(self);
-        picked().try_for_each(|cpu| self.await_member(cpu))
+        self.crew.work(self, own);
+        picked().try_for_each(|cpu| self.await_member(cpu, limit))
     }
 
-    fn await_member(&self, cpu: CpuIndex) -> Result<(), Unfinished> {
-        let start = self.platform().now();
-        while self
-            .crew
-            .member(cpu)
-            .is_some_and(|member| member.asked.load(Relaxed) != member.done.load(Acquire))
-        {
-            let waited = self.platform().now().checked_duration_since(start);
-            if waited.is_some_and(|waited| waited > LIMIT) {
-                return Err(Unfinished(cpu));
-            }
-            core::hint::spin_loop();
+    /// Makes a worker for `cpu`, which may not be up yet, if it has none.
+    fn hire(&self, cpu: CpuIndex, limit: Option<Instant>) -> Result<(), CrewError> {
+        let sched = self.threads.runtime().scheduler();
+        let alive = |state: TaskState| !matches!(state, TaskState::Exiting | TaskState::Zombie);
+        if sched.state(self.crew.worker(cpu)).is_some_and(alive) {
+            return Ok(());
+        }
+        let id = CpuId::new(u32::try_from(cpu.0).unwrap_or(u32::MAX));
+        while !sched.online_cpus().contains(id) {
+            self.in_time(cpu, limit)?;
+            let _ = self.threads.sleep(LOOK);
+        }
+        let name = Text::new(format_args!("worker/{}", cpu.0));
+        let how = How::new(name.as_str()).on(id).stack(STACK).role(Role::Service);
+        let worker = self.spawn(how, serve::<P>, cpu.0).map_err(|why| CrewError::NoWorker(cpu, why))?;
+        self.crew.order.with(|order| order.workers.get_mut(cpu.0).map(|slot| *slot = worker));
+        Ok(())
+    }
+
+    fn await_member(&self, cpu: CpuIndex, limit: Option<Instant>) -> Result<(), CrewError> {
+        while !self.crew.is_done(cpu) {
+            self.in_time(cpu, limit)?;
+            let _ = self.threads.runtime().park(limit, BlockReason::Wait);
         }
         Ok(())
+    }
+
+    fn in_time(&self, cpu: CpuIndex, limit: Option<Instant>) -> Result<(), CrewError> {
+        let late = limit.is_some_and(|limit| self.threads.runtime().now() > limit);
+        if late { Err(CrewError::Unfinished(cpu)) } else { Ok(()) }
     }
 
     /// What `cpu` answered to its last job.

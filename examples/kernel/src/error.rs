@@ -11,6 +11,7 @@ use crate::accounts::FRAME_BYTES;
 use crate::platform::DeviceError;
 use crate::stage::Stage;
 use crate::text::Bytes;
+use crate::threads::ThreadError;
 
 /// A boot that failed, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,8 @@ pub enum Cause {
     BootMemory(BumpError),
     /// The frame allocator refused what was left.
     Frames(ZonesError),
+    /// There is no room for the scheduler.
+    Threads(ThreadError),
     /// There is no frame for the first page table.
     Tables(CreateError),
     /// A piece of the kernel's address space could not be mapped.
@@ -108,6 +111,7 @@ impl fmt::Display for Cause {
             }
             Self::BootMemory(cause) => write!(f, "too little memory for the boot itself: {cause}"),
             Self::Frames(cause) => cause.fmt(f),
+            Self::Threads(cause) => cause.fmt(f),
             Self::Tables(cause) => write!(f, "too little memory for page tables: {cause}"),
             Self::Map { name, cause } => write!(f, "'{name}' cannot be mapped: {cause}"),
             Self::Seal { name, cause } => {

@@ -1,9 +1,12 @@
 //! [`Kernel`]: the value that boot gives back. A binary keeps it in its own `static`, or a test in a variable.
 
+use core::convert::Infallible;
 use core::fmt::{self, Write};
 
 use kos_alloc::{KernelHeap, Locked, Zones};
 use kos_paging::Table;
+use kos_sched::sync::Mutex;
+use kos_sched::{BlockReason, LockError, Park, TaskId};
 
 use crate::accounts::{Accounts, WrongSum};
 use crate::command_line::CommandLine;
@@ -11,12 +14,13 @@ use crate::crew::Crew;
 use crate::glue::inject::Injector;
 use crate::glue::table_frames::TableFrames;
 use crate::log::Log;
-use crate::platform::{self, Platform, TimerReport};
+use crate::platform::{self, Listening, Platform, TimerReport};
 use crate::run::{self, End};
 use crate::shell::script::{self, Outcome, Sink};
 use crate::shell::{self, Next, Status};
 use crate::storm::Storm;
-use crate::turns::Turns;
+use crate::threads::{Threads, Waits};
+use crate::time::Duration;
 
 /// The physical frames: zones DMA, DMA32 and Normal.
 pub type KernelFrames<P> = Zones<'static, <P as Platform>::Env>;
@@ -30,20 +34,24 @@ pub type Heap<P> = KernelHeap<<P as Platform>::Env, SharedFrames<P>>;
 /// The kernel's page table.
 pub type KernelTable<P> = Table<<P as Platform>::Format, TableFrames<SharedFrames<P>, <P as Platform>::Phys>>;
 
+/// How often somebody who waits for input looks for it where it does not tell of itself.
+const LOOK: Duration = Duration::from_millis(10);
+
 /// The kernel on one machine, up and running.
 ///
 /// The fields are dropped in order: all that lies in the machine's memory goes before the machine.
 pub struct Kernel<P: Platform> {
     pub(crate) heap: Heap<P>,
-    pub(crate) tables: Locked<P::Env, KernelTable<P>>,
-    /// Whose turn it is to work on the tables.
-    pub(crate) turns: Turns,
+    pub(crate) tables: Mutex<Waits<P>, KernelTable<P>>,
     pub(crate) log: Log<P::Env>,
     pub(crate) accounts: Accounts,
     /// The timer that ticks, if one does.
     pub(crate) timer: Option<TimerReport>,
     pub(crate) storm: Storm<P>,
     pub(crate) crew: Crew<P>,
+    /// Who waits for input.
+    pub(crate) reader: Locked<P::Env, TaskId>,
+    pub(crate) threads: Threads<P>,
     pub(crate) platform: P,
 }
 
@@ -54,17 +62,42 @@ impl<P: Platform> fmt::Debug for Kernel<P> {
 }
 
 impl<P: Platform> Kernel<P> {
-    /// Does what the command line asks for: shell, script or tests.
+    /// Does what the command line asks for, in the main thread: shell, script or tests. Called by one CPU, where it booted.
     pub fn run(&self) -> End {
-        run::run(self)
+        self.on_main_thread(|| run::run(self)).unwrap_or(End::Failed)
     }
 
-    /// What each CPU but the first does, once it is online and there is a kernel: it sleeps until there is work for it.
+    /// The same for a machine that ends with it: `exit` ends it, and no thread is waited for.
+    pub fn run_and(&self, exit: impl Fn(End) -> Infallible) -> Infallible {
+        let refused = self.on_main_thread(|| exit(run::run(self)));
+        refused.unwrap_or_else(|_| exit(End::Failed))
+    }
+
+    /// What each CPU but the first does, once it is online and there is a kernel: it runs threads.
     pub fn run_cpu(&self) -> ! {
-        loop {
-            self.crew.work(self);
-            self.platform.idle(&|| self.crew.has_work(self.platform.cpu()));
-        }
+        self.run_threads()
+    }
+
+    /// The timer of the calling CPU has fired for the scheduler: the machine calls it in interrupt context.
+    pub fn timer(&self) {
+        self.threads.on_timer();
+    }
+
+    /// Another CPU has called this one: the machine calls it in interrupt context.
+    pub fn kicked(&self) {
+        self.threads.on_kick();
+    }
+
+    /// There is input: the machine calls it in interrupt context.
+    pub fn input(&self) {
+        let reader = self.reader.with(|reader| core::mem::replace(reader, TaskId::NOBODY));
+        self.threads.runtime().unpark(reader);
+    }
+
+    /// Runs another thread if one should. The machine calls it at the end of an interrupt, interrupts masked, on the stack that
+    /// was interrupted, when it has told the interrupt controller that the interrupt is over.
+    pub fn preempt(&self) {
+        self.threads.preempt();
     }
 
     /// Gives back what rests with the calling CPU in the caches of heap and frames. The machine calls it where an allocator's
@@ -72,12 +105,6 @@ impl<P: Platform> Kernel<P> {
     pub fn drain_local(&self) {
         self.heap.drain_local();
         self.frames().drain_local();
-    }
-
-    /// What the kernel does when the timer of a CPU comes that [`Platform::arm_timer`] armed. The machine calls it there, in
-    /// interrupt context, interrupts masked.
-    pub fn alarm(&self) {
-        self.crew.count_alarm(self.platform.cpu());
     }
 
     /// What the kernel does at each tick of the timer. The machine calls it in interrupt context, interrupts masked.
@@ -133,10 +160,34 @@ impl<P: Platform> Kernel<P> {
         &self.platform
     }
 
-    /// Works on the page table that is loaded, alone and with interrupts masked. The calling CPU sleeps until its turn comes:
-    /// not in interrupt context, not with interrupts masked.
+    /// Works on the page table that is loaded, alone; the calling thread sleeps until it is. Not in interrupt context, not with
+    /// interrupts masked, not within `work`.
+    ///
+    /// # Panics
+    /// It is called within `work`.
+    #[expect(clippy::panic, reason = "else the thread would wait for itself")]
     pub fn with_tables<R>(&self, work: impl FnOnce(&mut KernelTable<P>) -> R) -> R {
-        self.turns.take(&self.platform, || self.tables.with(work))
+        loop {
+            match self.tables.lock() {
+                Ok(mut tables) => return work(&mut tables),
+                // A thread that is to end finishes what it has begun.
+                Err(LockError::Interrupted) => self.threads.runtime().yield_now(),
+                Err(error) => panic!("page tables: {error}"),
+            }
+        }
+    }
+
+    /// The calling thread, which found no input, sleeps until there may be some.
+    pub(crate) fn await_input(&self) {
+        let runtime = self.threads.runtime();
+        self.reader.with(|reader| *reader = runtime.current());
+        let until = match self.platform.listen() {
+            Listening::Ready => return,
+            Listening::Interrupts => None,
+            Listening::Silent => runtime.now().checked_add_duration(LOOK),
+        };
+        // Whatever ended the sleep: the caller looks.
+        let _ = runtime.park(until, BlockReason::Io);
     }
 
     /// The command line; warnings were given at boot.
@@ -144,7 +195,7 @@ impl<P: Platform> Kernel<P> {
         CommandLine::parse(self.platform.command_line(), |_| ())
     }
 
-    /// Timer ticks since entry.
+    /// Timer interrupts since entry.
     pub(crate) fn ticks(&self) -> u64 {
         self.platform
             .interrupts()

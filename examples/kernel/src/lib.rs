@@ -26,8 +26,8 @@ pub mod shell;
 mod stage;
 mod storm;
 pub mod text;
+mod threads;
 pub mod time;
-mod turns;
 
 pub use boot::Config;
 pub use error::{BootError, Cause};
@@ -35,3 +35,4 @@ pub use kernel::{Corruption, Heap, Kernel, KernelFrames, KernelTable};
 pub use platform::Platform;
 pub use run::End;
 pub use stage::Stage;
+pub use threads::ThreadError;

@@ -31,6 +31,18 @@ pub trait Platform: Sized + Sync + 'static {
     type Tlb: kos_paging::TlbControl;
     /// The page-table format; its value carries what this CPU can express.
     type Format: kos_paging::Format;
+    /// Interrupt mask, timer, interrupts to other CPUs, sleep and clock, for the scheduler.
+    type Scheduler: SchedulerPort;
+    /// Leaves one stack for another.
+    type Switch: kos_sched::ContextSwitch<Context: Default> + 'static;
+
+    /// Where in the kernel's address space the stacks of threads are mapped, 512 MiB, with unmapped pages between. [`None`] on a
+    /// machine whose page tables do not hold for the kernel itself: then stacks lie in the direct map, and an overflow is found
+    /// when the thread is left.
+    const STACKS: Option<u64> = None;
+    /// Whether the machine interrupts what runs. Where it does not, threads take turns only where they sleep, and the kernel looks
+    /// at the time when nobody has anything to do.
+    const INTERRUPTS: bool = true;
 
     /// The machine in a word or two, for the first line of the log: `x86_64 PVH`, `hosted`.
     fn name(&self) -> &str;
@@ -41,6 +53,8 @@ pub trait Platform: Sized + Sync + 'static {
     fn phys(&self) -> Self::Phys;
     /// The invalidation of translations.
     fn tlb(&self) -> Self::Tlb;
+    /// The scheduler's view of this machine.
+    fn scheduler(&self) -> Self::Scheduler;
     /// The page-table format with the capabilities of the running CPU.
     fn format(&self) -> Self::Format;
 
@@ -81,7 +95,7 @@ pub trait Platform: Sized + Sync + 'static {
     /// # Errors
     /// The device that is absent, silent or out of range. The kernel then runs on without ticks, and says so.
     fn start_timer(&self) -> Result<TimerReport, DeviceError>;
-    /// Lets the timer tick so often from now on. The machine calls [`Kernel::tick`](crate::Kernel::tick) at each tick, in
+    /// Lets the timer of the calling CPU tick so often from now on, besides what the scheduler asks of it; 0: not at all. The machine calls [`Kernel::tick`](crate::Kernel::tick) at each tick, in
     /// interrupt context.
     ///
     /// # Errors
@@ -123,26 +137,12 @@ pub trait Platform: Sized + Sync + 'static {
     fn cpu(&self) -> CpuIndex {
         CpuIndex(0)
     }
-    /// Ends the sleep of `cpu` in [`Platform::idle`], also if it falls asleep only now. Works in interrupt context and with
-    /// interrupts masked.
-    fn wake(&self, _cpu: CpuIndex) {}
-    /// Sleeps until an interrupt arrives, unless `ready`, which is called with interrupts masked, says that there is something
-    /// to do. Interrupts are on when it returns.
-    fn idle(&self, ready: &dyn Fn() -> bool) {
-        if !ready() {
-            core::hint::spin_loop();
-        }
+    /// Runs a thread's code. Where panics unwind none may get out of it: there is nothing below to unwind to.
+    fn run_thread(&self, work: &mut dyn FnMut()) {
+        work();
     }
-
-    /// Lets the calling CPU be interrupted once, at `at` or a little later, never before; it then calls
-    /// [`Kernel::alarm`](crate::Kernel::alarm) in interrupt context. `None`: not at all. Takes the place of the ticks of this CPU,
-    /// which [`Platform::set_tick_rate`] starts again. Works with interrupts masked.
-    ///
-    /// # Errors
-    /// The device that is absent, out of range, or does not interrupt.
-    fn arm_timer(&self, _at: Option<Instant>) -> Result<(), DeviceError> {
-        Err(DeviceError { device: "timer", fault: DeviceFault::NoInterrupt })
-    }
+    /// Lets the panic go on that [`Platform::run_thread`] stopped, if it did. Called where the machine was started.
+    fn resume_panic(&self) {}
 
     /// Time since entry. Monotonic; rough until [`Platform::start_timer`] has calibrated it.
     fn now(&self) -> Instant;
@@ -173,8 +173,8 @@ pub trait Platform: Sized + Sync + 'static {
     }
     /// The next byte that somebody typed, if there is one. Never waits.
     fn read_input(&self) -> Input;
-    /// Sleeps until input or any interrupt arrives. May return early; must not return late.
-    fn wait_for_input(&self);
+    /// Lets input tell of itself from now on: how the caller, who found none, waits for it.
+    fn listen(&self) -> Listening;
     /// Writes to the log console (COM1). Waits for the device; loses nothing. `\n` ends a line: a device that wants a carriage
     /// return before it adds one.
     fn write_log(&self, bytes: &[u8]);
@@ -188,6 +188,17 @@ pub trait Platform: Sized + Sync + 'static {
     /// Crashes the machine beyond repair, to prove that the runner notices (`sabotage=triple`). Returns only where a machine
     /// cannot do that.
     fn triple_fault(&self) {}
+}
+
+/// What the scheduler needs of a machine. A value is a handle: all of a machine's are alike.
+///
+/// The machine calls [`Kernel::timer`](crate::Kernel::timer) when the timer of a CPU fires, [`Kernel::kicked`](crate::Kernel::kicked)
+/// when another CPU has interrupted it, and [`Kernel::preempt`](crate::Kernel::preempt) at the end of each interrupt.
+pub trait SchedulerPort: kos_sched::Platform + kos_sched::Clock + Clone + Send + 'static {
+    /// Enables interrupts on this CPU, whatever was.
+    fn enable_irq(&self);
+    /// Whether interrupts are enabled on this CPU.
+    fn irq_enabled(&self) -> bool;
 }
 
 /// One entry of the firmware's memory map, exactly as the firmware gave it: unsorted, perhaps overlapping, unaligned, empty or
@@ -393,6 +404,17 @@ pub enum Input {
     Empty,
     /// Nothing, and never again: the other end is gone.
     Closed,
+}
+
+/// How input tells of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listening {
+    /// There is some now.
+    Ready,
+    /// The machine calls [`Kernel::input`](crate::Kernel::input) when there is.
+    Interrupts,
+    /// Nobody tells: who waits looks again from time to time.
+    Silent,
 }
 
 /// A device or trap that does not do its work.

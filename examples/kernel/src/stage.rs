@@ -35,6 +35,8 @@ pub enum Stage {
     Cpus,
     /// What people see and type at.
     Console,
+    /// Threads can run.
+    Scheduler,
     /// The kernel is up.
     Shell,
 }
@@ -52,6 +54,7 @@ impl fmt::Display for Stage {
             Self::Timer => "timer",
             Self::Cpus => "cpus",
             Self::Console => "console",
+            Self::Scheduler => "sched",
             Self::Shell => "shell",
         })
     }

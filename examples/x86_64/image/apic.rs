@@ -9,10 +9,8 @@ use x86_64::registers::model_specific::Msr;
 use crate::address::pointer;
 use crate::env::IrqGuard;
 
-/// Vector of the periodic timer.
+/// Vector of the timer.
 pub(crate) const TIMER_VECTOR: u8 = 0x30;
-/// Vector of the timer when it was armed for one time.
-pub(crate) const ALARM_VECTOR: u8 = 0x31;
 /// Vector of the first line of the ISA bus; the others follow.
 pub(crate) const FIRST_LINE_VECTOR: u8 = 0x40;
 /// Vector by which another CPU ends the sleep of this one.
@@ -48,7 +46,6 @@ enum Register {
 
 const SOFTWARE_ENABLE: u32 = 1 << 8;
 const MASKED: u32 = 1 << 16;
-const PERIODIC: u32 = 1 << 17;
 const DIVIDE_BY_16: u32 = 0x3;
 /// In the command: not taken by the receiver yet.
 const PENDING: u32 = 1 << 12;
@@ -119,15 +116,9 @@ impl LocalApic {
         u32::MAX - self.read(Register::CurrentCount)
     }
 
-    /// Raises [`TIMER_VECTOR`] each time that it has counted `period`, from now on.
-    pub(crate) fn tick_every(self, period: u32) {
-        self.write(Register::LvtTimer, PERIODIC | u32::from(TIMER_VECTOR));
-        self.write(Register::InitialCount, period);
-    }
-
-    /// Raises [`ALARM_VECTOR`] once it has counted `count`; 0: not at all. No more ticks.
+    /// Raises [`TIMER_VECTOR`] once it has counted `count`; 0: not at all.
     pub(crate) fn alarm_after(self, count: u32) {
-        self.write(Register::LvtTimer, u32::from(ALARM_VECTOR));
+        self.write(Register::LvtTimer, u32::from(TIMER_VECTOR));
         self.write(Register::InitialCount, count);
     }
 

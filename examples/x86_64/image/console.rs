@@ -1,15 +1,14 @@
 //! The console: COM1, and beside it a keyboard and a text screen where there are any. All output shows on both; either types.
 //!
-//! Interrupts of the inputs only end a sleep ([`Console::wait`]); bytes are read by whoever wakes, so none is lost between.
+//! Interrupts of the inputs only end a sleep; bytes are read by whoever wakes, so none is lost between.
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use kos_demo_kernel::platform::{DeviceError, Mapping};
+use kos_demo_kernel::platform::{DeviceError, Listening, Mapping};
 use kos_demo_kernel::text::Text;
 use kos_x86_64::screen::Screen;
 use lock_api::{Mutex, RawMutex};
 use spin::Once;
-use x86_64::instructions::interrupts;
 
 use crate::apic::FIRST_LINE_VECTOR;
 use crate::env::IrqGuard;
@@ -63,8 +62,8 @@ impl Console {
     pub(crate) fn report(&self) -> Text {
         let (com1, why) = match self.lines.get() {
             Some(Ok(())) => ("COM1 by interrupt", Text::default()),
-            Some(Err(error)) => ("COM1 by the tick: ", Text::new(format_args!("{error}"))),
-            None => ("COM1 by the tick: no local APIC", Text::default()),
+            Some(Err(error)) => ("COM1 without interrupt: ", Text::new(format_args!("{error}"))),
+            None => ("COM1 without interrupt: no local APIC", Text::default()),
         };
         let keyboard = match self.keyboard_found.get() {
             Some(Ok(())) => Text::new(format_args!("PS/2 keyboard")),
@@ -116,20 +115,20 @@ impl Console {
     }
 
     fn has_input(&self) -> bool {
+        let _masked = IrqGuard::new();
         COM1.has_input() || self.keyboard.lock().as_ref().is_some_and(Keyboard::has_input)
     }
 
-    /// Sleeps until something is typed or anything interrupts; `ticking`: something will.
-    pub(crate) fn wait(&self, ticking: bool) {
-        // With interrupts off nothing can come between the check and the halt; `sti; hlt` takes what comes after it.
-        interrupts::disable();
-        let wakes = ticking || matches!(self.lines.get(), Some(Ok(())));
-        if wakes && !self.has_input() {
+    /// Lets the inputs tell when something is typed from now on.
+    pub(crate) fn listen(&self) -> Listening {
+        let interrupts = matches!(self.lines.get(), Some(Ok(())));
+        if interrupts {
             COM1.listen();
-            interrupts::enable_and_hlt();
-        } else {
-            interrupts::enable();
-            core::hint::spin_loop();
+        }
+        match () {
+            () if self.has_input() => Listening::Ready,
+            () if interrupts => Listening::Interrupts,
+            () => Listening::Silent,
         }
     }
 }

@@ -10,6 +10,7 @@
 //! | [`pic`], [`pit`], [`apic`], [`io_apic`], [`timer`] | interrupts and time |
 //! | [`console`], [`serial`], [`keyboard`], [`vga`] | log and shell |
 //! | [`registers`] | what no thread may notice of interrupts and switches |
+//! | [`sched`] | what the scheduler needs |
 //! | [`exit`] | the way out |
 //!
 //! The image is built in the profile `image`, which aborts on panic. Where the profile unwinds, it can only be checked (a
@@ -42,6 +43,7 @@ mod pit;
 mod platform;
 mod probe;
 mod registers;
+mod sched;
 mod serial;
 mod smp;
 mod stacks;
@@ -100,11 +102,11 @@ extern "C" fn kmain(start_info: u64) -> ! {
         Err(error) => boot_failed(format_args!("{error}")),
     };
     metal().wake_others();
-    match kernel.run() {
+    match kernel.run_and(|end| match end {
         End::Success => exit::exit(Status::Success),
         End::Failed => exit::exit(Status::Failed),
         End::Reboot => exit::reset(),
-    }
+    }) {}
 }
 
 fn boot_failed(why: fmt::Arguments<'_>) -> ! {

@@ -2,7 +2,7 @@
 
 use core::ptr;
 use core::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+    AtomicPtr, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
 };
 
 use kos_demo_kernel::platform::{DeviceError, DeviceFault};
@@ -14,7 +14,7 @@ use kos_x86_64::roster::Roster;
 use kos_x86_64::symbols::Symbols;
 use spin::Once;
 use x86_64::instructions::random::RdRand;
-use x86_64::instructions::tlb;
+use x86_64::instructions::{interrupts, tlb};
 
 use crate::acpi::{self, Wiring};
 use crate::apic::{Ipi, LocalApic, RESCHEDULE_VECTOR, STOP_VECTOR};
@@ -24,7 +24,7 @@ use crate::io_apic::IoApics;
 use crate::percpu::{self, Local};
 use crate::serial::{COM1, COM2};
 use crate::tables::Gates;
-use crate::timer::{self, Clock, Rates};
+use crate::timer::{self, Clock, Counter, Rates};
 use crate::{cpu, pic};
 
 /// The machine. `start` fills it in, before anything else.
@@ -45,7 +45,6 @@ pub(crate) struct Metal {
     rates: Once<Result<Rates, DeviceError>>,
     clock: Clock,
     pub(crate) secret: AtomicU64,
-    pub(crate) ticking: AtomicBool,
     /// The number of the CPU that makes a fatal report, plus one; 0 while none does.
     dying: AtomicU32,
 }
@@ -88,7 +87,6 @@ impl Metal {
             rates: Once::new(),
             clock: Clock::new(),
             secret: AtomicU64::new(0),
-            ticking: AtomicBool::new(false),
             dying: AtomicU32::new(0),
         }
     }
@@ -157,18 +155,34 @@ impl Metal {
         &self.online
     }
 
-    /// Sends an interrupt to `cpu`, if it runs.
-    pub(crate) fn send(&self, cpu: u32, vector: u8) {
+    /// Sends an interrupt to `cpu`, if it runs; whether it does.
+    pub(crate) fn send(&self, cpu: u32, vector: u8) -> bool {
         let id = self.hardware.get().and_then(|hardware| hardware.roster.id(cpu));
-        if let (Some(id), Some(apic), true) = (id, self.apic.get(), self.online.contains(cpu)) {
-            apic.send(id, Ipi::Vector(vector));
+        let (Some(id), Some(apic), true) = (id, self.apic.get(), self.online.contains(cpu)) else {
+            return false;
+        };
+        apic.send(id, Ipi::Vector(vector));
+        true
+    }
+
+    /// The calling CPU sleeps until an interrupt arrives, unless `ready`, which is called with interrupts masked, says that there
+    /// is something to do. Interrupts are on when it returns.
+    pub(crate) fn sleep_unless(&self, ready: impl Fn() -> bool) {
+        // With interrupts off nothing can come between the question and the halt; `sti; hlt` takes what comes after it.
+        interrupts::disable();
+        if ready() {
+            interrupts::enable();
+        } else {
+            interrupts::enable_and_hlt();
         }
     }
 
     /// Ends the sleep of all other CPUs.
     pub(crate) fn wake_others(&self) {
         let own = percpu::number();
-        self.online.iter().filter(|&cpu| cpu != own).for_each(|cpu| self.send(cpu, RESCHEDULE_VECTOR));
+        for cpu in self.online.iter().filter(|&cpu| cpu != own) {
+            self.send(cpu, RESCHEDULE_VECTOR);
+        }
     }
 
     /// The calling CPU has a fatal report to make.
@@ -190,7 +204,9 @@ impl Metal {
     /// Stops all other CPUs; those that do not take the interrupt are not waited for.
     pub(crate) fn stop_others(&self) {
         let own = percpu::number();
-        self.online.iter().filter(|&cpu| cpu != own).for_each(|cpu| self.send(cpu, STOP_VECTOR));
+        for cpu in self.online.iter().filter(|&cpu| cpu != own) {
+            self.send(cpu, STOP_VECTOR);
+        }
         for _ in 0..STOP_LOOKS {
             if self.online.len() <= 1 {
                 return;
@@ -225,13 +241,13 @@ impl Metal {
         }
     }
 
-    /// The timer of the calling CPU has come; whether it was time.
-    pub(crate) fn alarm_is_due(&self) -> bool {
-        self.tick_source().is_ok_and(|(apic, hz)| percpu::this().alarm.is_due(apic, hz, self.nanoseconds()))
+    /// The timer of each CPU, if it can be used.
+    pub(crate) fn counter(&self) -> Option<Counter> {
+        self.tick_source().ok()
     }
 
     /// The timer that interrupts, and the rate in Hz of its counter.
-    pub(crate) fn tick_source(&self) -> Result<(LocalApic, u64), DeviceError> {
+    pub(crate) fn tick_source(&self) -> Result<Counter, DeviceError> {
         let apic = self.apic.get().ok_or(DeviceError { device: "local APIC", fault: DeviceFault::Absent })?;
         let rates = self.rates.get().copied().unwrap_or(Err(timer::NOT_CALIBRATED))?;
         Ok((*apic, rates.apic()?))

@@ -13,7 +13,7 @@ use x86_64::VirtAddr;
 use x86_64::registers::model_specific::GsBase;
 
 use crate::tables::Tables;
-use crate::timer::Alarm;
+use crate::timer::Timers;
 use crate::trap::Counts;
 
 /// What a CPU has for itself.
@@ -30,8 +30,8 @@ pub(crate) struct Local {
     pub(crate) shootdown: Slot,
     /// Somebody is out of memory and wants back what rests in its caches.
     pub(crate) asked_to_drain: AtomicBool,
-    /// When its timer is to come.
-    pub(crate) alarm: Alarm,
+    /// What its timer is to come for.
+    pub(crate) timers: Timers,
 }
 
 /// It fits the page of data of an area.
@@ -47,7 +47,7 @@ impl Local {
             counts: Counts::new(),
             shootdown: Slot::new(),
             asked_to_drain: AtomicBool::new(false),
-            alarm: Alarm::new(),
+            timers: Timers::new(),
         }
     }
 

@@ -6,13 +6,14 @@ use kos_alloc::CpuIndex;
 use kos_demo_kernel::Platform;
 use kos_demo_kernel::platform::{
     Access, Cpu, CpuMemory, CpuState, DeviceError, DeviceFault, FirmwareRegion, Input, InterruptCount,
-    LeftOut, Mapping, Refused, Reserved, Rights, TimerReport, TrapReport,
+    LeftOut, Listening, Mapping, Refused, Reserved, Rights, TimerReport, TrapReport,
 };
 use kos_demo_kernel::selftest::Test;
 use kos_demo_kernel::text::Text;
 use kos_demo_kernel::time::Instant;
 use kos_paging::X86Long;
-use kos_x86_64::layout::{DEVICES, DIRECT_MAP, PAGE};
+use kos_sched::arch::x86_64::KernelSwitch;
+use kos_x86_64::layout::{DEVICES, DIRECT_MAP, PAGE, STACKS};
 use kos_x86_64::roster::State;
 use kos_x86_64::trap::{BREAKPOINT, PAGE_FAULT};
 use x86_64::PhysAddr;
@@ -20,7 +21,6 @@ use x86_64::instructions::interrupts;
 use x86_64::registers::control::{Cr3, Cr3Flags};
 use x86_64::structures::paging::PhysFrame;
 
-use crate::apic::RESCHEDULE_VECTOR;
 use crate::boot_info::BootInfo;
 use crate::env::{IrqGuard, MetalEnv};
 use crate::io_apic::IoApics;
@@ -30,14 +30,17 @@ use crate::serial::COM2;
 use crate::smp::{self, Start};
 use crate::stacks::{self, IstStack};
 use crate::tables::VECTORS;
-use crate::timer::{self, TICK_HZ};
-use crate::{cpu, exit, image, percpu, probe, tests, trap};
+use crate::{cpu, exit, image, percpu, probe, tests, timer, trap};
 
 impl Platform for &'static Metal {
     type Env = MetalEnv;
     type Phys = PhysicalMap;
     type Tlb = Tlbs;
     type Format = X86Long<4>;
+    type Scheduler = &'static Metal;
+    type Switch = KernelSwitch;
+
+    const STACKS: Option<u64> = Some(STACKS);
 
     fn name(&self) -> &str {
         "x86_64 PVH"
@@ -54,6 +57,10 @@ impl Platform for &'static Metal {
 
     fn tlb(&self) -> Tlbs {
         Tlbs(self)
+    }
+
+    fn scheduler(&self) -> &'static Metal {
+        self
     }
 
     fn format(&self) -> X86Long<4> {
@@ -132,22 +139,15 @@ impl Platform for &'static Metal {
 
     fn start_timer(&self) -> Result<TimerReport, DeviceError> {
         interrupts::enable();
-        let (apic, counter_hz) = self.tick_source()?;
-        apic.tick_every(timer::period(counter_hz, TICK_HZ)?);
-        self.ticking.store(true, Relaxed);
-        Ok(TimerReport { device: "local APIC", counter_hz, ticks_per_second: TICK_HZ })
+        let (_, counter_hz) = self.tick_source()?;
+        Ok(TimerReport { device: "local APIC", counter_hz, ticks_per_second: 0 })
     }
 
     fn set_tick_rate(&self, ticks_per_second: u32) -> Result<(), DeviceError> {
-        let (apic, counter_hz) = self.tick_source()?;
-        apic.tick_every(timer::period(counter_hz, ticks_per_second)?);
-        Ok(())
-    }
-
-    fn arm_timer(&self, at: Option<Instant>) -> Result<(), DeviceError> {
-        let (apic, counter_hz) = self.tick_source()?;
+        let counter = self.tick_source()?;
+        let nanoseconds = 1_000_000_000_u64.checked_div(ticks_per_second.into()).unwrap_or(0);
         let _masked = IrqGuard::new();
-        percpu::this().alarm.set(at.map(|at| at.as_ticks()), apic, counter_hz, self.nanoseconds());
+        percpu::this().timers.set_tick(nanoseconds, counter, self.nanoseconds());
         Ok(())
     }
 
@@ -214,22 +214,6 @@ impl Platform for &'static Metal {
         smp::index()
     }
 
-    fn wake(&self, cpu: CpuIndex) {
-        if let Ok(cpu) = u32::try_from(cpu.0) {
-            self.send(cpu, RESCHEDULE_VECTOR);
-        }
-    }
-
-    fn idle(&self, ready: &dyn Fn() -> bool) {
-        // With interrupts off nothing can come between the question and the halt; `sti; hlt` takes what comes after it.
-        interrupts::disable();
-        if ready() {
-            interrupts::enable();
-        } else {
-            interrupts::enable_and_hlt();
-        }
-    }
-
     fn interrupts(&self) -> impl Iterator<Item = InterruptCount> {
         trap::sums(self.locals().map(|local| &local.counts))
     }
@@ -247,8 +231,8 @@ impl Platform for &'static Metal {
         self.console.read().map_or(Input::Empty, Input::Byte)
     }
 
-    fn wait_for_input(&self) {
-        self.console.wait(self.ticking.load(Relaxed));
+    fn listen(&self) -> Listening {
+        self.console.listen()
     }
 
     fn console(&self) -> Text {

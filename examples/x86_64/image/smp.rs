@@ -9,7 +9,6 @@ use core::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::Relea
 use core::{ptr, slice};
 
 use kos_alloc::CpuIndex;
-use kos_demo_kernel::Platform;
 use kos_x86_64::layout::{DIRECT_MAP, PAGE};
 use kos_x86_64::roster::{Roster, State};
 use kos_x86_64::shootdown::{self, Cpus, Slot, Stale};
@@ -153,7 +152,7 @@ extern "C" fn ap_main(number: u32) -> ! {
         if let Some(kernel) = crate::kernel() {
             kernel.run_cpu();
         }
-        metal.idle(&|| crate::kernel().is_some());
+        metal.sleep_unless(|| crate::kernel().is_some());
     }
 }
 

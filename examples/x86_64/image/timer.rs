@@ -1,4 +1,4 @@
-//! Time: the time-stamp counter as the clock, the local APIC's timer as the tick, both calibrated against the PIT.
+//! Time: the time-stamp counter as the clock, the local APIC's timer for what is to happen, both calibrated against the PIT.
 
 use core::arch::x86_64::_rdtsc;
 use core::ops::RangeInclusive;
@@ -10,8 +10,6 @@ use kos_x86_64::clock::{Reading, Scale, alarm_count};
 use crate::apic::LocalApic;
 use crate::pit;
 
-/// Ticks per second.
-pub(crate) const TICK_HZ: u32 = 100;
 /// PIT ticks between the two readings: 5 ms.
 const WINDOW: u16 = 5966;
 /// Readings at each end, of which the sharpest counts.
@@ -79,36 +77,75 @@ pub(crate) fn cycles() -> u64 {
     unsafe { _rdtsc() }
 }
 
-/// No alarm is set.
+/// Not at all.
 const NEVER: u64 = u64::MAX;
 
-/// When the timer of one CPU is to come, in nanoseconds since entry. Only that CPU uses it, with interrupts masked.
+/// A timer that interrupts: the local APIC's, and the rate in Hz of its counter.
+pub(crate) type Counter = (LocalApic, u64);
+
+/// What the timer of one CPU is to come for: the next event of the scheduler, and ticks if there are any. Nanoseconds since
+/// entry. Only that CPU uses it, with interrupts masked.
 #[derive(Debug)]
-pub(crate) struct Alarm(AtomicU64);
+pub(crate) struct Timers {
+    event_at: AtomicU64,
+    tick_at: AtomicU64,
+    /// From one tick to the next.
+    tick: AtomicU64,
+    /// What the counter was set for.
+    set_for: AtomicU64,
+}
 
-impl Alarm {
-    /// One that never comes.
+/// What it has come for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) event: bool,
+    pub(crate) tick: bool,
+}
+
+impl Timers {
+    /// A timer that never comes.
     pub(crate) const fn new() -> Self {
-        Self(AtomicU64::new(NEVER))
+        let [event_at, tick_at, set_for] = [const { AtomicU64::new(NEVER) }; 3];
+        Self { event_at, tick_at, tick: AtomicU64::new(0), set_for }
     }
 
-    /// Lets the timer of the calling CPU come at `at`, or not at all.
-    pub(crate) fn set(&self, at: Option<u64>, apic: LocalApic, counter_hz: u64, now: u64) {
-        self.0.store(at.unwrap_or(NEVER), Relaxed);
-        apic.alarm_after(at.map_or(0, |at| alarm_count(at.saturating_sub(now), counter_hz)));
+    /// Lets it come at `at` for the scheduler, or not at all. Without a counter the time is only kept.
+    pub(crate) fn set_event(&self, at: Option<u64>, counter: Option<Counter>, now: u64) {
+        self.event_at.store(at.unwrap_or(NEVER), Relaxed);
+        self.set(counter, now);
     }
 
-    /// The timer has come: whether it was time. The counter is short for a long wait, and less sharp than the clock: then it is
-    /// set again.
-    pub(crate) fn is_due(&self, apic: LocalApic, counter_hz: u64, now: u64) -> bool {
-        let at = self.0.load(Relaxed);
-        let due = at <= now;
-        if due {
-            self.0.store(NEVER, Relaxed);
-        } else if at != NEVER {
-            self.set(Some(at), apic, counter_hz, now);
+    /// Lets it tick each `nanoseconds` from now on; 0: not at all.
+    pub(crate) fn set_tick(&self, nanoseconds: u64, counter: Counter, now: u64) {
+        self.tick.store(nanoseconds, Relaxed);
+        self.tick_at.store(if nanoseconds > 0 { now.saturating_add(nanoseconds) } else { NEVER }, Relaxed);
+        self.set(Some(counter), now);
+    }
+
+    /// It has come: what for. Events are over then, ticks go on; those that were missed are not made up for.
+    pub(crate) fn take_due(&self, now: u64) -> Due {
+        self.set_for.store(NEVER, Relaxed);
+        let event = self.event_at.load(Relaxed) <= now;
+        if event {
+            self.event_at.store(NEVER, Relaxed);
         }
-        due
+        let (at, length) = (self.tick_at.load(Relaxed), self.tick.load(Relaxed));
+        let tick = at <= now;
+        if tick {
+            self.tick_at.store(at.saturating_add(length).max(now), Relaxed);
+        }
+        Due { event, tick }
+    }
+
+    /// Sets the counter for what comes first, if it was not. A counter is short for a long wait and less sharp than the clock: then
+    /// it comes for nothing, and is set again.
+    pub(crate) fn set(&self, counter: Option<Counter>, now: u64) {
+        let first = self.event_at.load(Relaxed).min(self.tick_at.load(Relaxed));
+        if let Some((apic, hz)) = counter
+            && self.set_for.swap(first, Relaxed) != first
+        {
+            apic.alarm_after(if first == NEVER { 0 } else { alarm_count(first.saturating_sub(now), hz) });
+        }
     }
 }
 
@@ -117,13 +154,6 @@ pub(crate) fn calibrate(apic: Option<LocalApic>) -> Result<Rates, DeviceError> {
     let (tsc, apic) = (0..WINDOWS).find_map(|_| window(apic)).ok_or(NOT_CALIBRATED)?;
     let tsc = plausible("time-stamp counter", tsc, 50_000_000..=20_000_000_000)?;
     Ok(Rates { tsc, apic })
-}
-
-/// How far a counter of `hz` counts between two ticks.
-pub(crate) fn period(hz: u64, ticks_per_second: u32) -> Result<u32, DeviceError> {
-    let period = hz.checked_div(u64::from(ticks_per_second)).and_then(|period| u32::try_from(period).ok());
-    let fault = DeviceFault::Implausible { value: hz };
-    period.filter(|&period| period > 0).ok_or(DeviceError { device: "local APIC", fault })
 }
 
 fn window(apic: Option<LocalApic>) -> Option<(u64, u64)> {

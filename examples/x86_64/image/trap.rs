@@ -2,9 +2,11 @@
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use kos_demo_kernel::Kernel;
 use kos_demo_kernel::platform::{InterruptCount, TIMER};
 use kos_x86_64::trap::{self, Frame, exception_name};
 
+use crate::metal::Metal;
 use crate::serial::COM1;
 use crate::tables::VECTORS;
 use crate::{apic, fault, keyboard, percpu, pic, probe, smp};
@@ -59,12 +61,10 @@ fn name(vector: u16) -> &'static str {
     const LAST_PIC: u16 = FIRST_PIC + 15;
     const RESCHEDULE_VECTOR: u16 = apic::RESCHEDULE_VECTOR as u16;
     const CALL_VECTOR: u16 = apic::CALL_VECTOR as u16;
-    const ALARM_VECTOR: u16 = apic::ALARM_VECTOR as u16;
     const COM1_VECTOR: u16 = (apic::FIRST_LINE_VECTOR + COM1.line()) as u16;
     const KEYBOARD_VECTOR: u16 = (apic::FIRST_LINE_VECTOR + keyboard::LINE) as u16;
     match vector {
         TIMER_VECTOR => TIMER,
-        ALARM_VECTOR => "alarm",
         COM1_VECTOR => "serial input",
         KEYBOARD_VECTOR => "keyboard",
         RESCHEDULE_VECTOR => "wake-up",
@@ -84,8 +84,9 @@ extern "C" fn trap_handle(frame: &mut Frame) {
     const LAST_PIC: u64 = FIRST_PIC + 15;
     const CALL_VECTOR: u64 = apic::CALL_VECTOR as u64;
     const STOP_VECTOR: u64 = apic::STOP_VECTOR as u64;
-    const ALARM_VECTOR: u64 = apic::ALARM_VECTOR as u64;
+    const RESCHEDULE_VECTOR: u64 = apic::RESCHEDULE_VECTOR as u64;
     const COM1_VECTOR: u64 = (apic::FIRST_LINE_VECTOR + COM1.line()) as u64;
+    const KEYBOARD_VECTOR: u64 = (apic::FIRST_LINE_VECTOR + keyboard::LINE) as u64;
     let metal = crate::metal();
     let vector = frame.vector;
     if let Some(count) = percpu::this().counts.counter(vector) {
@@ -93,20 +94,19 @@ extern "C" fn trap_handle(frame: &mut Frame) {
     }
     match vector {
         TIMER_VECTOR => {
-            if let Some(kernel) = crate::kernel() {
-                kernel.tick();
+            metal.end_of_interrupt();
+            time_is_up(metal);
+        }
+        RESCHEDULE_VECTOR => {
+            metal.end_of_interrupt();
+            crate::kernel().map(Kernel::kicked).unwrap_or_default();
+        }
+        COM1_VECTOR | KEYBOARD_VECTOR => {
+            if vector == COM1_VECTOR {
+                COM1.hush();
             }
             metal.end_of_interrupt();
-        }
-        ALARM_VECTOR => {
-            metal.end_of_interrupt();
-            if let Some(kernel) = crate::kernel().filter(|_| metal.alarm_is_due()) {
-                kernel.alarm();
-            }
-        }
-        COM1_VECTOR => {
-            COM1.hush();
-            metal.end_of_interrupt();
+            crate::kernel().map(Kernel::input).unwrap_or_default();
         }
         CALL_VECTOR => {
             smp::serve(metal);
@@ -120,4 +120,23 @@ extern "C" fn trap_handle(frame: &mut Frame) {
         SPURIOUS_VECTOR | FIRST_PIC..=LAST_PIC => {}
         _ => metal.end_of_interrupt(),
     }
+    // Exceptions run on a stack of their own, which is no place to be left.
+    if vector >= trap::EXCEPTIONS {
+        crate::kernel().map(Kernel::preempt).unwrap_or_default();
+    }
+}
+
+/// Does what is due on the calling CPU, interrupts masked, and sets its timer for what comes next.
+pub(crate) fn time_is_up(metal: &Metal) {
+    let timers = &percpu::this().timers;
+    let due = timers.take_due(metal.nanoseconds());
+    if let Some(kernel) = crate::kernel() {
+        if due.tick {
+            kernel.tick();
+        }
+        if due.event {
+            kernel.timer();
+        }
+    }
+    timers.set(metal.counter(), metal.nanoseconds());
 }

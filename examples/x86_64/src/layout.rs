@@ -8,6 +8,9 @@ pub const KERNEL_BASE: u64 = 0xffff_ffff_8000_0000;
 /// All physical memory appears from here, readable and writable.
 pub const DIRECT_MAP: u64 = 0xffff_8000_0000_0000;
 
+/// Stacks of threads are mapped from here on, with holes between them.
+pub const STACKS: u64 = 0xffff_c400_0000_0000;
+
 /// Registers of devices appear at their physical address plus this, uncached once the final tables stand.
 pub const DEVICES: u64 = 0xffff_ff00_0000_0000;
 

@@ -232,7 +232,7 @@ fn interactive_shell_reboots_and_leaves_the_terminal_as_it_was() {
     read_up_to(&mut user, "kos> ", &mut seen);
     assert!(seen.contains("to leave: "), "{seen}");
     user.write_all(b"uptime\r").unwrap();
-    read_up_to(&mut user, "timer ticks", &mut seen);
+    read_up_to(&mut user, "timer interrupts", &mut seen);
     assert!(!modes(&terminal).0.intersects(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG));
     user.write_all(b"reboot\r").unwrap();
     seen.clear();

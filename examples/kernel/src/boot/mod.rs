@@ -13,6 +13,8 @@ use core::fmt::Write;
 use kos_alloc::boot::BootAllocator;
 use kos_alloc::frame::zone::{self, ZoneKind, Zones, dma_dma32_normal};
 use kos_alloc::{Env, FrameRange, HeapConfig, Inventory, KernelHeap, Locked, Mode};
+use kos_sched::TaskId;
+use kos_sched::sync::Mutex;
 
 use crate::accounts::{Accounts, FRAME_BYTES};
 use crate::command_line::CommandLine;
@@ -24,7 +26,7 @@ use crate::platform::{Platform, TimerReport};
 use crate::stage::{Notes, Stage, Stages};
 use crate::storm::Storm;
 use crate::text::{Bytes, Grouped, Text};
-use crate::turns::Turns;
+use crate::threads::{Threads, Waits};
 pub(crate) use memory::frames_of;
 use place::BootMemory;
 
@@ -70,11 +72,12 @@ impl<P: Platform> Kernel<P> {
             notes.figures(format_args!("{}", platform.console()));
             Ok(())
         })?;
+        let threads = stages.run(Stage::Scheduler, |notes| start_threads(&platform, &heap, notes))?;
         stages.run(Stage::Shell, |notes| ready(&heap, notes))?;
         let log = Log::new(platform.env(), stages.into_ring());
-        let (tables, storm) = (Locked::new(platform.env(), tables), Storm::new(platform.env()));
-        let (turns, crew) = (Turns::new(), Crew::new(platform.env()));
-        Ok(Self { heap, tables, turns, log, accounts, timer, storm, crew, platform })
+        let (tables, storm) = (Mutex::new(Waits::new(&threads), tables), Storm::new(platform.env()));
+        let (reader, crew) = (Locked::new(platform.env(), TaskId::NOBODY), Crew::new(platform.env()));
+        Ok(Self { heap, tables, log, accounts, timer, storm, crew, reader, threads, platform })
     }
 }
 
@@ -214,12 +217,31 @@ fn start_timer<P: Platform>(
     let started = platform.start_timer();
     match &started {
         Ok(report) => {
-            let (hertz, ticks) = (Grouped(report.counter_hz / 1000), report.ticks_per_second);
-            notes.figures(format_args!("{} counting at {hertz} kHz, {ticks} ticks a second", report.device));
+            let hertz = Grouped(report.counter_hz / 1000);
+            let ticks = match report.ticks_per_second {
+                0 => Text::new(format_args!("no ticks")),
+                ticks => Text::new(format_args!("{ticks} ticks a second")),
+            };
+            notes.figures(format_args!("{} counting at {hertz} kHz, {ticks}", report.device));
         }
         Err(error) => notes.degraded(format_args!("{error}: no ticks")),
     }
     Ok(started.ok())
+}
+
+fn start_threads<P: Platform>(
+    platform: &P,
+    heap: &Heap<P>,
+    notes: &mut Notes<'_, '_, P>,
+) -> Result<Threads<P>, Cause> {
+    let threads = Threads::new(platform, heap, heap.frames()).map_err(Cause::Threads)?;
+    let sched = threads.runtime().scheduler();
+    let (cpus, plural) = (sched.cpus(), if sched.cpus() == 1 { "" } else { "s" });
+    let (most, how) = (sched.capacity(), if P::INTERRUPTS { "preemptive" } else { "cooperative" });
+    notes.figures(format_args!(
+        "{most} threads on {cpus} CPU{plural}: stop, deadline, real-time, fair, idle; {how}"
+    ));
+    Ok(threads)
 }
 
 fn ready<P: Platform>(heap: &Heap<P>, notes: &mut Notes<'_, '_, P>) -> Result<(), Cause> {

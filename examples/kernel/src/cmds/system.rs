@@ -42,7 +42,7 @@ pub(super) fn uptime<P: Platform>(
     let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
     writeln!(
         out,
-        "up {hours}:{minutes:02}:{:02}.{:03}, {} timer ticks",
+        "up {hours}:{minutes:02}:{:02}.{:03}, {} timer interrupts",
         seconds % 60,
         millis % 1000,
         Grouped(ticks)

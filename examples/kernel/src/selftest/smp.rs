@@ -4,6 +4,7 @@ use core::sync::atomic::Ordering::SeqCst;
 
 use kos_alloc::{CpuIndex, Env, FrameRequest};
 use kos_paging::{Attrs, HugePolicy, SplitPolicy, VirtAddr, VirtRange};
+use kos_sched::Resume;
 
 use super::{Failure, Test};
 use crate::ensure;
@@ -33,7 +34,7 @@ pub(super) fn tests<P: Platform>() -> &'static [Test<P>] {
         Test { name: "smp::every_cpu_wakes_when_called", run: round_trips },
         Test { name: "smp::no_cpu_uses_a_translation_that_was_shot_down", run: shootdown_storm },
         Test { name: "smp::all_cpus_allocate_at_once", run: allocator_storm },
-        Test { name: "smp::alarms_of_every_cpu_come_and_never_early", run: alarms },
+        Test { name: "smp::every_cpu_ends_its_sleeps_and_never_early", run: naps },
     ]
 }
 
@@ -147,54 +148,23 @@ fn allocator_storm<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     Ok(kernel.check()?)
 }
 
-/// How far ahead alarms are set.
-const AHEAD: Duration = Duration::from_micros(500);
-/// Alarms on each CPU.
-const ALARMS: u32 = 3;
-/// Answers of a CPU whose timer is absent, came early, or came although it was disarmed.
-const ABSENT: u64 = 1;
-const EARLY: u64 = 2;
-const UNWANTED: u64 = 3;
+/// How long a CPU sleeps.
+const NAP: Duration = Duration::from_micros(500);
+/// Naps on each CPU.
+const NAPS: u64 = 3;
 
-fn alarms<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
-    let result = kernel.everywhere(alarm);
-    if let Some(usual) = kernel.timer.filter(|timer| timer.ticks_per_second > 0) {
-        // The rate that this timer started with is possible; where it ticks by itself, it still does.
-        let _ = kernel.platform().set_tick_rate(usual.ticks_per_second);
-    }
-    result?;
+fn naps<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    kernel.everywhere(|kernel, _| {
+        let early = |_: &u64| {
+            let until = kernel.platform().now() + NAP;
+            let resume = kernel.threads.sleep_until(Some(until));
+            resume == Resume::Interrupted || kernel.platform().now() < until
+        };
+        (0..NAPS).filter(early).count() as u64
+    })?;
     for cpu in kernel.online() {
-        match kernel.answer(cpu) {
-            0 => {}
-            ABSENT => return Err(Failure::skip(format_args!("no timer that can be armed"))),
-            EARLY => return Err(Failure::new(format_args!("the timer of cpu {} came early", cpu.0))),
-            _ => return Err(Failure::new(format_args!("a disarmed timer of cpu {} came", cpu.0))),
-        }
+        let early = kernel.answer(cpu);
+        ensure!(early == 0, "cpu {} was awake too early {early} times", cpu.0);
     }
     Ok(())
-}
-
-/// Arms the timer of this CPU and sleeps until it comes, a few times; then disarms it.
-fn alarm<P: Platform>(kernel: &Kernel<P>, own: CpuIndex) -> u64 {
-    let (platform, count) = (kernel.platform(), || kernel.crew.alarms(own));
-    for _ in 0..ALARMS {
-        let (at, before) = (platform.now() + AHEAD, count());
-        if platform.arm_timer(Some(at)).is_err() {
-            return ABSENT;
-        }
-        while count() == before {
-            platform.idle(&|| count() != before);
-        }
-        if platform.now() < at {
-            return EARLY;
-        }
-    }
-    let before = count();
-    let (armed, until) = (platform.now() + AHEAD, platform.now() + AHEAD * 2);
-    let disarmed = platform.arm_timer(Some(armed)).and_then(|()| platform.arm_timer(None));
-    while disarmed.is_ok() && platform.now() < until {
-        core::hint::spin_loop();
-    }
-    // It may have come before it was disarmed, if this CPU was kept from running.
-    if count() > before + 1 { UNWANTED } else { 0 }
 }

@@ -119,7 +119,7 @@ pub(crate) fn interactive<P: Platform>(kernel: &Kernel<P>) -> End {
     loop {
         // The console takes everything.
         let _ = editor.draw(&mut console);
-        match read(kernel.platform(), &mut editor, &mut console) {
+        match read(kernel, &mut editor, &mut console) {
             Some(Event::Interrupted) => {
                 editor.take_line();
             }
@@ -135,11 +135,11 @@ pub(crate) fn interactive<P: Platform>(kernel: &Kernel<P>) -> End {
 }
 
 /// Feeds the editor until it completes something; `None` when the console is closed.
-fn read<P: Platform>(platform: &P, editor: &mut Editor, console: &mut Console<'_, P>) -> Option<Event> {
+fn read<P: Platform>(kernel: &Kernel<P>, editor: &mut Editor, console: &mut Console<'_, P>) -> Option<Event> {
     loop {
-        match platform.read_input() {
+        match kernel.platform().read_input() {
             Input::Closed => return None,
-            Input::Empty => platform.wait_for_input(),
+            Input::Empty => kernel.await_input(),
             Input::Byte(byte) => {
                 // The console takes everything, so there is no error.
                 if let Ok(Some(event)) = editor.feed(byte, console) {

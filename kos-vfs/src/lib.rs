@@ -7,12 +7,15 @@ extern crate alloc;
 extern crate std;
 
 pub mod attr;
+pub mod block;
 pub mod cred;
 pub mod errno;
 pub mod error;
 pub mod fs;
 pub mod name;
 pub mod perm;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use attr::{Attr, FileType, Ino, Mode, Timestamp};
 pub use cred::{CapSet, Cred};

@@ -13,6 +13,9 @@
 //!
 //! A driver that is called otherwise may answer wrongly; it stays safe.
 
+#[cfg(feature = "fat")]
+pub mod fat;
+
 use core::fmt;
 
 use crate::attr::{Attr, DeviceNumber, FileType, Ino, Mode, SetAttr, Timestamp};

@@ -85,6 +85,11 @@ impl Errno {
         self as u16
     }
 
+    /// The error with that number.
+    pub fn from_number(number: u16) -> Option<Self> {
+        Self::ALL.iter().copied().find(|errno| errno.number() == number)
+    }
+
     /// The error with that symbol.
     pub fn from_name(name: &[u8]) -> Option<Self> {
         Self::ALL.iter().copied().find(|errno| errno.name().as_bytes() == name)

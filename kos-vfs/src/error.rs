@@ -162,6 +162,28 @@ impl From<DeviceError> for FsError {
     }
 }
 
+/// Memory for a table or a buffer was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoMemory;
+
+impl From<alloc::collections::TryReserveError> for NoMemory {
+    fn from(_: alloc::collections::TryReserveError) -> Self {
+        Self
+    }
+}
+
+impl From<hashbrown::TryReserveError> for NoMemory {
+    fn from(_: hashbrown::TryReserveError) -> Self {
+        Self
+    }
+}
+
+impl From<NoMemory> for FsError {
+    fn from(NoMemory: NoMemory) -> Self {
+        Self::NoMemory
+    }
+}
+
 impl From<alloc::collections::TryReserveError> for FsError {
     fn from(_: alloc::collections::TryReserveError) -> Self {
         Self::NoMemory

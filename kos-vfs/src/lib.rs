@@ -8,17 +8,34 @@ extern crate std;
 
 pub mod attr;
 pub mod block;
+mod call;
+mod config;
 pub mod cred;
 pub mod errno;
 pub mod error;
+mod file;
 pub mod fs;
 pub mod name;
 pub mod perm;
+mod ports;
+mod stats;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod tree;
+mod vfs;
+mod walk;
 
 pub use attr::{Attr, FileType, Ino, Mode, Timestamp};
+pub use call::{At, AtFlags, AttrError, Call, Ctx, DirError, Limits, MountError, SetTime, Stat};
+pub use config::{Config, ConfigError};
 pub use cred::{CapSet, Cred};
 pub use errno::Errno;
 pub use error::{DeviceError, FsError};
+pub use file::{Entry, Fd, FdTable, FileError, How, OpenFile, OpenFlags, SeekFrom, Stream};
 pub use name::{Name, NameError};
+pub use ports::{Env, WallClock};
+pub use stats::Stats;
+pub use tree::mount::MountFlags;
+pub use tree::place::{Place, View};
+pub use vfs::Vfs;
+pub use walk::{ResolveError, ResolveFault, ResolveFlags};

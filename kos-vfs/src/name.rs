@@ -5,10 +5,12 @@
 //!
 //! Source: POSIX.1-2024, 3.143 "Filename"; `NAME_MAX` and `PATH_MAX` as in Linux.
 
+use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
 
 use crate::errno::Errno;
+use crate::error::NoMemory;
 
 /// Bytes in a name, at most.
 pub const NAME_MAX: usize = 255;
@@ -104,6 +106,45 @@ impl fmt::Debug for Name<'_> {
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0.escape_ascii(), f)
+    }
+}
+
+/// Bytes of a name that need no memory beside the dentry.
+const INLINE: usize = 31;
+
+/// A name that owns its bytes.
+#[derive(Debug)]
+pub(crate) enum NameBuf {
+    Short { length: u8, bytes: [u8; INLINE] },
+    Long(Vec<u8>),
+}
+
+impl NameBuf {
+    pub(crate) fn new(name: &[u8]) -> Result<Self, NoMemory> {
+        let mut bytes = [0; INLINE];
+        if let (Some(start), Ok(length)) = (bytes.get_mut(..name.len()), u8::try_from(name.len())) {
+            start.copy_from_slice(name);
+            return Ok(Self::Short { length, bytes });
+        }
+        let mut long = Vec::new();
+        long.try_reserve_exact(name.len())?;
+        long.extend_from_slice(name);
+        Ok(Self::Long(long))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Short { length, bytes } => bytes.get(..usize::from(*length)).unwrap_or_default(),
+            Self::Long(bytes) => bytes,
+        }
+    }
+
+    /// Bytes beside the dentry.
+    pub(crate) fn heap(&self) -> usize {
+        match self {
+            Self::Short { .. } => 0,
+            Self::Long(bytes) => bytes.len(),
+        }
     }
 }
 

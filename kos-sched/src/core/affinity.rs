@@ -7,7 +7,7 @@ use super::held::Held;
 use super::scheduler::Scheduler;
 use super::slot::TaskSlot;
 use super::system::{System, urgency};
-use crate::atomic::{Ordering, fence, spin};
+use crate::atomic::{Ordering, fence};
 use crate::class::Verdict;
 use crate::cpu::CpuSet;
 use crate::error::AttrError;
@@ -82,7 +82,7 @@ impl<S: System> Scheduler<'_, S> {
             match done {
                 Some(Ok(())) => return Ok(()),
                 Some(Err(error)) => return Err(error),
-                None if again => spin(),
+                None if again => core::hint::spin_loop(),
                 None => return Err(TaskError::Gone),
             }
         }

@@ -15,6 +15,7 @@
 
 #[cfg(feature = "fat")]
 pub mod fat;
+pub mod tmpfs;
 
 use core::fmt;
 

@@ -14,7 +14,6 @@ use core::fmt;
 use super::guard::{Guard, Release};
 use crate::error::{LockError, QueueCorruption};
 use crate::ports::{BlockReason, PriorityInheritance, Resume};
-use crate::seeded::{Bug, seeded};
 use crate::time::Instant;
 use graph::{Graph, Standing};
 pub use graph::{PiLock, PiTask};
@@ -120,9 +119,7 @@ impl<'d, 's, E: PriorityInheritance, T> PiMutex<'d, 's, E, T> {
         me: usize,
         resume: Resume,
     ) -> Result<Standing, LockError> {
-        let standing = graph.standing(self.lock, me);
-        let unchecked = seeded(Bug::LockTimeoutUnchecked) && resume == Resume::TimedOut;
-        let error = match (if unchecked { Standing::Waiting } else { standing }, resume) {
+        let error = match (graph.standing(self.lock, me), resume) {
             (Standing::Waiting, Resume::TimedOut) => LockError::TimedOut,
             (Standing::Waiting, Resume::Interrupted) => LockError::Interrupted,
             (Standing::OwnerDied, _) => return Err(LockError::OwnerDied),

@@ -1,0 +1,21 @@
+//! Open files: how they are opened (`open`), read and written (`io`), listed (`dir`), and found by number (`fd`).
+//!
+//! Key types: [`OpenFile`], [`OpenFlags`], [`FdTable`], [`FileError`].
+
+mod dir;
+mod error;
+mod fd;
+mod flags;
+mod io;
+mod open;
+mod stream;
+pub(crate) mod table;
+
+pub use dir::Entry;
+pub use error::FileError;
+pub use fd::{Fd, FdTable};
+pub use flags::OpenFlags;
+pub use io::SeekFrom;
+pub use open::How;
+pub use stream::Stream;
+pub use table::OpenFile;

@@ -1,0 +1,93 @@
+//! The order of locks. A thread that holds one takes only locks that stand below it:
+//!
+//! 1. position of an open file ([`file`](crate::file));
+//! 2. rename lock of a file system: held by each rename, so that what lies in what stands still meanwhile;
+//! 3. directories: an ancestor before what lies in it; two that are unrelated only under the rename lock, by slot;
+//! 4. the files named in them, by slot (a directory among them only if it lies in a directory that is locked);
+//! 5. tables: tree, open files. Leaves, held for memory work alone.
+//!
+//! Locks 1 to 4 are held across calls of the driver.
+
+use core::cmp::Ordering;
+
+use lock_api::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
+
+use super::{Loc, Tree};
+use crate::ports::Env;
+use crate::vfs::Vfs;
+
+/// A file, or the names of a directory, shared.
+pub(crate) type Shared<'v, E> = RwLockReadGuard<'v, <E as Env>::RwLock, ()>;
+/// A file, or the names of a directory, exclusively.
+pub(crate) type Exclusive<'v, E> = RwLockWriteGuard<'v, <E as Env>::RwLock, ()>;
+
+/// Two exclusive locks; one where both are the same.
+pub(crate) type Pair<'v, E> = (Option<Exclusive<'v, E>>, Option<Exclusive<'v, E>>);
+
+/// Which of two directories is locked first. Only under the rename lock of their file system.
+pub(crate) fn order(tree: &Tree, first: u32, second: u32) -> Ordering {
+    if first == second {
+        Ordering::Equal
+    } else if tree.is_below(second, first) {
+        Ordering::Less
+    } else if tree.is_below(first, second) {
+        Ordering::Greater
+    } else {
+        tree.dentry(first).inode.cmp(&tree.dentry(second).inode)
+    }
+}
+
+impl<E: Env> Vfs<E> {
+    /// The lock of an inode that is held.
+    #[expect(clippy::indexing_slicing, reason = "there is one for each slot of the inode table")]
+    pub(crate) fn share(&self, inode: u32) -> Shared<'_, E> {
+        self.node_locks[inode as usize].read()
+    }
+
+    /// The lock of an inode that is held.
+    #[expect(clippy::indexing_slicing, reason = "there is one for each slot of the inode table")]
+    pub(crate) fn exclude(&self, inode: u32) -> Exclusive<'_, E> {
+        self.node_locks[inode as usize].write()
+    }
+
+    /// The rename lock of a file system that is mounted.
+    #[expect(clippy::indexing_slicing, reason = "there is one for each slot of the table of file systems")]
+    pub(crate) fn lock_renames(&self, fs: u32) -> MutexGuard<'_, E::Lock, ()> {
+        self.rename_locks[fs as usize].lock()
+    }
+
+    /// Both directories of a rename, in order. Under the rename lock of their file system.
+    pub(crate) fn exclude_dirs(&self, first: Loc, second: Loc) -> Pair<'_, E> {
+        let (order, a, b) = self.tree(|tree| {
+            let inode = |loc: Loc| tree.dentry(loc.dentry).inode;
+            (order(tree, first.dentry, second.dentry), inode(first), inode(second))
+        });
+        match order {
+            Ordering::Equal => (Some(self.exclude(a)), None),
+            Ordering::Less => {
+                let a = self.exclude(a);
+                (Some(a), Some(self.exclude(b)))
+            }
+            Ordering::Greater => {
+                let b = self.exclude(b);
+                (Some(self.exclude(a)), Some(b))
+            }
+        }
+    }
+
+    /// The files of an operation, by slot, while their directories are locked. A file that is one of the directories is left
+    /// out by the caller.
+    pub(crate) fn exclude_files(&self, first: Option<u32>, second: Option<u32>) -> Pair<'_, E> {
+        let lock = |inode: Option<u32>| inode.map(|inode| self.exclude(inode));
+        if first == second {
+            return (lock(first), None);
+        }
+        if first < second {
+            let first = lock(first);
+            (first, lock(second))
+        } else {
+            let second = lock(second);
+            (lock(first), second)
+        }
+    }
+}

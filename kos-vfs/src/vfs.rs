@@ -1,0 +1,118 @@
+//! [`Vfs`]: the tables of one set of mounts, and the door to everything else.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use lock_api::{Mutex, RwLock};
+
+use crate::config::{Config, ConfigError};
+use crate::error::NoMemory;
+use crate::file::table::Opens;
+use crate::fs::SyncMode;
+use crate::ports::Env;
+use crate::stats::Stats;
+use crate::tree::{Chore, Tree};
+
+/// Names, mounts and open files of one system. Lives as long as whatever it hands out: usually for ever.
+pub struct Vfs<E: Env> {
+    tree: Mutex<E::Lock, Tree>,
+    pub(crate) node_locks: Vec<RwLock<E::RwLock, ()>>,
+    pub(crate) rename_locks: Vec<Mutex<E::Lock, ()>>,
+    pub(crate) opens: Opens<E>,
+    pub(crate) clock: E::Clock,
+}
+
+fn locks<L, T>(count: usize, lock: impl Fn() -> L) -> Result<Vec<L>, T>
+where
+    T: From<NoMemory>,
+{
+    let mut locks = Vec::new();
+    locks.try_reserve_exact(count).map_err(NoMemory::from)?;
+    locks.extend((0..count).map(|_| lock()));
+    Ok(locks)
+}
+
+impl<E: Env> Vfs<E> {
+    /// Tables as `config` says, and nothing mounted.
+    ///
+    /// # Errors
+    /// A size out of bounds, or no memory.
+    pub fn new(config: &Config, clock: E::Clock) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let tree = Tree::new(config)?;
+        let inodes = tree.inodes.capacity();
+        Ok(Self {
+            tree: Mutex::new(tree),
+            node_locks: locks::<_, ConfigError>(inodes, || RwLock::new(()))?,
+            rename_locks: locks::<_, ConfigError>(config.mounts as usize, || Mutex::new(()))?,
+            opens: Opens::new(config.files)?,
+            clock,
+        })
+    }
+
+    /// Looks at or changes the tree, then does what that left to do with drivers. Any lock but a table's may be held.
+    pub(crate) fn tree<R>(&self, work: impl FnOnce(&mut Tree) -> R) -> R {
+        let (result, mut chore) = {
+            let mut tree = self.tree.lock();
+            let result = work(&mut tree);
+            (result, tree.next_chore())
+        };
+        while let Some(next) = chore {
+            match next {
+                Chore::Forget(fs, going) => fs.forget(going.ino, going.uses),
+                // There is nobody left to tell: `unmount` has synced before and told its caller.
+                Chore::Close(fs) => drop(fs.sync(SyncMode::All)),
+            }
+            chore = self.tree.lock().next_chore();
+        }
+        result
+    }
+
+    /// What it did and what is in its tables.
+    pub fn stats(&self) -> Stats {
+        let files = self.opens.live();
+        self.tree(|tree| Stats {
+            dentries: tree.dentries.live(),
+            name_bytes: tree.dentries.heap(),
+            mounts: tree.mounts.live(),
+            open_files: files,
+            walks_cached: tree.hits,
+            walks_asked: tree.misses,
+            evictions: tree.evictions,
+        })
+    }
+
+    /// Lets unused names go, oldest first, until `keep` are left; returns how many went. For when memory is short.
+    pub fn shrink(&self, keep: u32) -> u32 {
+        self.tree(|tree| tree.shrink(keep))
+    }
+
+    /// Writes everything that was changed.
+    ///
+    /// # Errors
+    /// The first error of a file system; the others are synced all the same.
+    pub fn sync(&self) -> Result<(), crate::FsError> {
+        let mut result = Ok(());
+        let mut next = 0;
+        while let Some((index, fs)) = self.tree(|tree| tree.super_from(next)) {
+            result = result.and(fs.sync(SyncMode::All));
+            next = index + 1;
+        }
+        result
+    }
+
+    /// Walks every invariant. For tests: takes time quadratic in what is open.
+    ///
+    /// # Errors
+    /// The one that does not hold.
+    pub fn check(&self) -> Result<(), &'static str> {
+        self.tree(|tree| tree.check())?;
+        self.opens.check()
+    }
+}
+
+impl<E: Env> fmt::Debug for Vfs<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vfs").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}

@@ -23,11 +23,13 @@ use crate::task::node::Standing;
 use crate::task::{Node, Nodes, Policy, TaskIndex};
 use crate::time::{Duration, Instant};
 use average::{Average, scale};
-use node::{ByDeadline, UNIT};
+use node::{ByDeadline, LARGEST, UNIT};
 use virtual_time::VirtualTime;
 
 /// Run time beyond this, 69 s, without a charge counts as this much: virtual time must not jump half way round.
 const LONGEST_RUN: u64 = 1 << 36;
+
+const _: () = assert!(LONGEST_RUN * UNIT + (1 << 17) <= LARGEST && (u32::MAX as u64) * UNIT <= LARGEST);
 
 /// The class of `Policy::Fair`, `Policy::Batch` and `Policy::Idle`.
 #[derive(Debug)]
@@ -90,22 +92,40 @@ impl Fair {
     }
 
     /// The eligible task in the tree with the earliest deadline.
-    #[inline]
     fn best(&self, n: &Nodes<'_>) -> Option<TaskIndex> {
-        let first = self.tree.first()?;
-        let eligible = |node: &Node| self.average.reaches(node.vruntime());
-        if n.get(first).is_some_and(eligible) {
-            return Some(first);
+        self.tree.find_first(
+            n,
+            |node| self.average.reaches(node.least_vruntime()),
+            |node| self.average.reaches(node.vruntime()),
+        )
+    }
+
+    /// As `pick`, if it is not simply the first task.
+    fn search(&mut self, n: &mut Nodes<'_>) -> Option<TaskIndex> {
+        loop {
+            let task = self.best(n).or(self.tree.first())?;
+            if n.get(task)?.standing != Standing::Asleep {
+                return Some(task);
+            }
+            self.let_go(n, task);
         }
-        self.tree.find_first(n, |node| self.average.reaches(node.least_vruntime()), eligible)
+    }
+
+    /// Lets go of `task`, which is in the tree and sleeps: it has waited long enough.
+    fn let_go(&mut self, n: &mut Nodes<'_>, task: TaskIndex) {
+        self.take_out(n, task, 0);
+        if let Some(node) = n.get_mut(task) {
+            node.standing = Standing::Out;
+            n.release(task);
+        }
     }
 
     /// Whether somebody else should run, now that `ran` has come to `compare_at`.
-    fn is_beaten(&mut self, n: &Nodes<'_>, current: TaskIndex) -> bool {
-        let Some(node) = n.get(current) else { return false };
+    fn compare(&mut self, n: &Nodes<'_>, current: TaskIndex) -> Verdict {
+        let Some(node) = n.get(current) else { return Verdict::Keep };
         self.compare_at = self.ran.saturating_add(self.quantum(n, node));
         let best = self.best(n).and_then(|best| n.get(best));
-        best.is_some_and(|best| best.deadline().is_before(node.deadline()))
+        Verdict::resched_if(best.is_some_and(|best| best.deadline().is_before(node.deadline())))
     }
 
     /// How long `current` runs before it is compared with others: the shortest slice of all.
@@ -165,24 +185,21 @@ impl SchedClass for Fair {
     }
 
     fn pick(&mut self, n: &mut Nodes<'_>, _: Instant) -> Option<TaskIndex> {
-        loop {
-            let task = self.best(n).or(self.tree.first())?;
-            if n.get(task)?.standing != Standing::Asleep {
-                return Some(task);
-            }
-            self.take_out(n, task, 0);
-            n.get_mut(task)?.standing = Standing::Out;
-            n.release(task);
+        let first = self.tree.first()?;
+        let node = n.get(first)?;
+        if node.standing != Standing::Asleep && self.average.reaches(node.vruntime()) {
+            return Some(first);
         }
+        self.search(n)
     }
 
     fn set_current(&mut self, n: &mut Nodes<'_>, task: TaskIndex, _: Instant) {
-        self.tree.remove(n, task);
         let Some(node) = n.get(task) else { return };
         self.average.rebase(node.vruntime());
         self.current = Some(task);
         self.ran = 0;
         self.compare_at = self.quantum(n, node);
+        self.tree.remove(n, task);
     }
 
     fn put_previous(&mut self, n: &mut Nodes<'_>, task: TaskIndex, _: Instant) {
@@ -194,11 +211,13 @@ impl SchedClass for Fair {
         let Some(node) = n.get_mut(task) else { return Verdict::Keep };
         let ran = ran.as_ticks().min(LONGEST_RUN);
         let weight = node.weight();
-        // Below 2^36 * 2^10 + 2^17.
+        // At most 2^36 * 2^10 + 2^17.
         let scaled = ran * UNIT + u64::from(node.remainder());
-        let length = (scaled / u64::from(weight.get())).cast_signed();
+        let length = node.divide(scaled);
         // Below the weight, which has 32 bits.
-        node.set_remainder(u32::try_from(scaled % u64::from(weight.get())).unwrap_or(0));
+        let remainder = scaled.wrapping_sub(length.wrapping_mul(weight.get().into()));
+        node.set_remainder(u32::try_from(remainder).unwrap_or(0));
+        let length = length.cast_signed();
         let vruntime = node.vruntime().plus(length);
         node.set_vruntime(vruntime);
         self.average.advance(length, weight.get());
@@ -208,7 +227,7 @@ impl SchedClass for Fair {
             node.set_deadline(vruntime.plus(node.virtual_slice()));
             return Verdict::resched_if(others);
         }
-        Verdict::resched_if(others && self.ran >= self.compare_at && self.is_beaten(n, task))
+        if others && self.ran >= self.compare_at { self.compare(n, task) } else { Verdict::Keep }
     }
 
     fn yield_current(&mut self, n: &mut Nodes<'_>, task: TaskIndex, _: Instant) {

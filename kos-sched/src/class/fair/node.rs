@@ -31,6 +31,20 @@ const WEIGHTS: [u32; 41] = [
     23, 18, 15, 3,
 ];
 
+/// 2^64 divided by each weight, rounded up or one more: to divide by multiplication.
+const RECIPROCALS: [u64; WEIGHTS.len()] = {
+    let mut reciprocals = [0; WEIGHTS.len()];
+    let mut level = 0;
+    while level < WEIGHTS.len() {
+        reciprocals[level] = u64::MAX / WEIGHTS[level] as u64 + 1;
+        level += 1;
+    }
+    reciprocals
+};
+
+/// The largest dividend of [`Node::divide`].
+pub(super) const LARGEST: u64 = (1 << 47) - 1;
+
 impl Node {
     #[inline]
     pub(super) const fn vruntime(&self) -> VirtualTime {
@@ -106,18 +120,32 @@ impl Node {
         self.level & !BATCH == IDLE
     }
 
+    fn of_level<T: Copy>(&self, table: &[T; WEIGHTS.len()]) -> Option<T> {
+        table.get(usize::from(self.level & !BATCH)).copied()
+    }
+
     /// The weight of its level.
     #[inline]
     pub(super) fn weight(&self) -> NonZeroU32 {
-        let weight = WEIGHTS.get(usize::from(self.level & !BATCH)).copied().unwrap_or(0);
-        NonZeroU32::new(weight).unwrap_or(NonZeroU32::MIN)
+        self.of_level(&WEIGHTS).and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
+    }
+
+    /// `value`, at most [`LARGEST`], divided by the weight, rounded down.
+    ///
+    /// The reciprocal is at most `weight / 2^64 / weight` too large, so the quotient at most `value * weight / 2^64 / weight`: that is
+    /// less than `1 / weight`, as the weights are below 2^17, and so does not reach the next number.
+    #[inline]
+    pub(super) fn divide(&self, value: u64) -> u64 {
+        let product = u128::from(value) * u128::from(self.of_level(&RECIPROCALS).unwrap_or(0));
+        // A product of two words has no more than one above the lower.
+        u64::try_from(product >> 64).unwrap_or(u64::MAX)
     }
 
     /// Its slice in virtual time.
     #[inline]
     pub(super) fn virtual_slice(&self) -> i64 {
         // Below 2^32 * 2^10.
-        (u64::from(self.slice()) * UNIT / u64::from(self.weight().get())).cast_signed()
+        self.divide(u64::from(self.slice()) * UNIT).cast_signed()
     }
 
     pub(super) fn set_policy(&mut self, policy: &Policy) {

@@ -1,9 +1,10 @@
 //! Behaviours by name; that picks are right is the model's affair.
 
 use super::Fair;
+use super::node::{IDLE, LARGEST};
 use crate::class::Rt;
 use crate::class::{Dequeued, Verdict};
-use crate::task::{Nice, Slot, TaskIndex};
+use crate::task::{Nice, Node, Slot, TaskIndex};
 use crate::testing::policy::Driver;
 use crate::{Duration, Instant, Policy, RtPriority};
 
@@ -19,6 +20,19 @@ fn driver(slots: &mut [Slot]) -> Driver<'_, (Fair, ())> {
 
 fn got(driver: &Driver<'_, (Fair, ())>, task: TaskIndex) -> u64 {
     driver.got[task.as_usize()]
+}
+
+#[test]
+fn the_division_by_a_weight_is_exact() {
+    for level in 0..=IDLE {
+        let node = Node { level, ..Node::NEW };
+        let weight = u64::from(node.weight().get());
+        let near = |value: u64| value.saturating_sub(2)..=(value + 2).min(LARGEST);
+        let multiples = [1, 2, 1 << 20, LARGEST / weight / 2, LARGEST / weight];
+        for value in multiples.into_iter().flat_map(|factor| near(weight * factor)).chain(near(LARGEST)) {
+            assert_eq!(node.divide(value), value / weight, "{value} by {weight}");
+        }
+    }
 }
 
 #[test]

@@ -2,10 +2,13 @@
 
 use alloc::collections::{BTreeMap, BinaryHeap};
 use alloc::sync::Arc;
+use core::cell::Cell;
 use core::cmp::Reverse;
 use core::hint::black_box;
 
 use axsched::{BaseScheduler, CFSTask, CFScheduler};
+use intrusive_collections::{KeyAdapter, RBTree, RBTreeLink, intrusive_adapter};
+use kos_sched::class::{self, ClassSet};
 use kos_sched::{Nice, Policy};
 
 use super::kos::Queue;
@@ -29,11 +32,11 @@ pub(crate) fn question(name: &'static str, count: usize, spread: i8) -> Question
         operations: 1,
         shape: Shape::Repeated { counted: 1000 },
         subjects: vec![
-            subject("kos-sched".to_owned(), "EEVDF: share, eligibility, deadline", move || {
-                Fair(Queue::new(count, |index| Policy::Fair {
-                    nice: nice(index, spread),
-                    slice: Policy::SLICE,
-                }))
+            subject("kos-sched".to_owned(), "all classes; EEVDF: share, eligibility, deadline", move || {
+                Fair(Queue::new(count, |index| policy(index, spread)))
+            }),
+            subject("kos-sched, class Fair alone".to_owned(), "EEVDF", move || {
+                Fair(Queue::with_classes((class::Fair::new(), ()), count, |index| policy(index, spread)))
             }),
             subject(format!("{} CFS", peer("axsched")), "least virtual run time", move || {
                 Ax::new(count, spread)
@@ -41,6 +44,11 @@ pub(crate) fn question(name: &'static str, count: usize, spread: i8) -> Question
             subject("std BTreeMap".to_owned(), "keys only, least virtual run time", move || {
                 Map::new(count, spread)
             }),
+            subject(
+                format!("{} RBTree", peer("intrusive-collections")),
+                "least virtual run time",
+                move || RedBlack::new(count, spread),
+            ),
             subject("std BinaryHeap".to_owned(), "keys only, least virtual run time", move || {
                 Heap::new(count, spread)
             }),
@@ -63,9 +71,13 @@ fn step(nice: Nice) -> u64 {
     step
 }
 
-struct Fair(Queue);
+fn policy(index: usize, spread: i8) -> Policy {
+    Policy::Fair { nice: nice(index, spread), slice: Policy::SLICE }
+}
 
-impl Turns for Fair {
+struct Fair<C>(Queue<C>);
+
+impl<C: ClassSet + 'static> Turns for Fair<C> {
     #[inline]
     fn turn(&mut self) {
         let now = self.0.after(SLICE);
@@ -117,6 +129,51 @@ impl Turns for Map {
     fn turn(&mut self) {
         let ((time, task), step) = black_box(must(self.map.pop_first()));
         self.map.insert((time + step, task), step);
+    }
+}
+
+struct Entry {
+    link: RBTreeLink,
+    time: Cell<u64>,
+    index: usize,
+    step: u64,
+}
+
+intrusive_adapter!(ByTime = &'static Entry: Entry { link => RBTreeLink });
+
+impl KeyAdapter<'_> for ByTime {
+    type Key = (u64, usize);
+
+    fn get_key(&self, entry: &Entry) -> (u64, usize) {
+        (entry.time.get(), entry.index)
+    }
+}
+
+struct RedBlack(RBTree<ByTime>);
+
+impl RedBlack {
+    fn new(count: usize, spread: i8) -> Self {
+        let entry = |index| Entry {
+            link: RBTreeLink::new(),
+            time: Cell::new(0),
+            index,
+            step: step(nice(index, spread)),
+        };
+        let entries: Vec<Entry> = (0..count).map(entry).collect();
+        let mut tree = RBTree::new(ByTime::new());
+        entries.leak().iter().for_each(|entry| {
+            tree.insert(entry);
+        });
+        Self(tree)
+    }
+}
+
+impl Turns for RedBlack {
+    #[inline]
+    fn turn(&mut self) {
+        let first = black_box(must(self.0.front_mut().remove()));
+        first.time.set(first.time.get() + first.step);
+        self.0.insert(first);
     }
 }
 

@@ -6,7 +6,7 @@ use core::hint::black_box;
 
 use kos_sched::{Policy, RtPriority};
 
-use super::kos::Queue;
+use super::kos::{Classes, Queue};
 use super::{Turns, scatter, subject};
 use crate::harness::must;
 use crate::harness::question::{Question, Shape};
@@ -36,7 +36,7 @@ fn level(index: usize) -> RtPriority {
     must(u8::try_from(scatter(index) % 100).ok().and_then(|level| RtPriority::new(level).ok()))
 }
 
-struct Levels(Queue);
+struct Levels(Queue<Classes>);
 
 impl Turns for Levels {
     #[inline]

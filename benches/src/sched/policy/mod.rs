@@ -8,6 +8,8 @@ mod kos;
 pub(crate) mod levels;
 pub(crate) mod rt;
 
+pub(super) use kos::Classes;
+
 use crate::harness::question::{Body, Promise, Subject};
 
 /// A queue of tasks that does one turn after the other.
@@ -27,7 +29,7 @@ impl<T: Turns> Body for Run<T> {
 }
 
 /// One owner, as under the lock of a run queue.
-fn subject<T: Turns>(name: String, note: &'static str, make: impl Fn() -> T + 'static) -> Subject {
+pub(super) fn subject<T: Turns>(name: String, note: &'static str, make: impl Fn() -> T + 'static) -> Subject {
     Subject {
         name,
         promise: Promise::Exclusive,
@@ -38,6 +40,6 @@ fn subject<T: Turns>(name: String, note: &'static str, make: impl Fn() -> T + 's
 }
 
 /// A number that is different for neighbours and the same in every run.
-fn scatter(index: usize) -> u64 {
+pub(super) fn scatter(index: usize) -> u64 {
     (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
 }

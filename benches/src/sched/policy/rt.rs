@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use core::hint::black_box;
 
 use axsched::{BaseScheduler, FifoScheduler, FifoTask, RRScheduler, RRTask};
+use kos_sched::class::{ClassSet, Rt};
 use kos_sched::{Duration, Policy, RtPriority};
 
 use super::kos::Queue;
@@ -24,8 +25,11 @@ pub(crate) fn fifo(name: &'static str, count: usize) -> Question {
         operations: 1,
         shape: Shape::Repeated { counted: 1000 },
         subjects: vec![
-            subject("kos-sched".to_owned(), "time is charged", move || {
+            subject("kos-sched".to_owned(), "all classes; time is charged", move || {
                 Fifo(Queue::new(count, |_| Policy::Fifo(RtPriority::MIN)))
+            }),
+            subject("kos-sched, class Rt alone".to_owned(), "time is charged", move || {
+                Fifo(Queue::with_classes(alone(), count, |_| Policy::Fifo(RtPriority::MIN)))
             }),
             subject(format!("{} FIFO", peer("axsched")), "", move || AxFifo::new(count)),
         ],
@@ -44,17 +48,27 @@ pub(crate) fn round_robin(name: &'static str, count: usize) -> Question {
         operations: 1,
         shape: Shape::Repeated { counted: 1000 },
         subjects: vec![
-            subject("kos-sched".to_owned(), "time is charged", move || {
+            subject("kos-sched".to_owned(), "all classes; time is charged", move || {
                 RoundRobin(Queue::new(count, |_| Policy::RoundRobin(RtPriority::MIN, quantum)))
+            }),
+            subject("kos-sched, class Rt alone".to_owned(), "time is charged", move || {
+                RoundRobin(Queue::with_classes(alone(), count, |_| {
+                    Policy::RoundRobin(RtPriority::MIN, quantum)
+                }))
             }),
             subject(format!("{} RR", peer("axsched")), "", move || AxRoundRobin::new(count)),
         ],
     }
 }
 
-struct Fifo(Queue);
+/// As many policies as axsched has in one build.
+const fn alone() -> (Rt, ()) {
+    (Rt::new(), ())
+}
 
-impl Turns for Fifo {
+struct Fifo<C>(Queue<C>);
+
+impl<C: ClassSet + 'static> Turns for Fifo<C> {
     #[inline]
     fn turn(&mut self) {
         let now = self.0.after(1_000);
@@ -63,9 +77,9 @@ impl Turns for Fifo {
     }
 }
 
-struct RoundRobin(Queue);
+struct RoundRobin<C>(Queue<C>);
 
-impl Turns for RoundRobin {
+impl<C: ClassSet + 'static> Turns for RoundRobin<C> {
     #[inline]
     fn turn(&mut self) {
         let now = self.0.after(QUANTUM);

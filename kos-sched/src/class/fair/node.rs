@@ -32,6 +32,7 @@ const WEIGHTS: [u32; 41] = [
 ];
 
 /// 2^64 divided by each weight, rounded up or one more: to divide by multiplication.
+#[expect(clippy::indexing_slicing, reason = "evaluated while compiling")]
 const RECIPROCALS: [u64; WEIGHTS.len()] = {
     let mut reciprocals = [0; WEIGHTS.len()];
     let mut level = 0;

@@ -44,6 +44,15 @@ pub enum Action {
         #[arg(long)]
         sabotage: Option<Sabotage>,
     },
+    /// Moves threads between processors, shoots translations down, and wakes sleepers, all counted.
+    Smp {
+        /// Moves of threads; a tenth as many wakes.
+        #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        moves: u32,
+        /// Commits a deliberate fault, to prove that this command sees it.
+        #[arg(long)]
+        sabotage: Option<SmpSabotage>,
+    },
     /// Counts the instructions of the kernel's paths and holds them against their budgets.
     Bench {
         /// Makes the counts the budgets.
@@ -72,6 +81,15 @@ pub enum Sabotage {
     SilentCpu,
 }
 
+/// A deliberate fault in `smp`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SmpSabotage {
+    /// The last processor is not started; it is named, and the others do without.
+    SilentCpu,
+    /// One wake is left out.
+    LoseWake,
+}
+
 /// The options of every action.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Machine")]
@@ -79,9 +97,9 @@ pub struct Options {
     /// Memory, with M or G.
     #[arg(long, global = true, default_value = "128M", value_name = "SIZE")]
     pub mem: Memory,
-    /// Processors.
-    #[arg(long, global = true, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=255))]
-    pub cpus: u32,
+    /// Processors [else 1; for smp 4].
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=255))]
+    pub cpus: Option<u32>,
     /// Board.
     #[arg(long, global = true, value_enum, default_value_t)]
     pub machine: Board,
@@ -91,12 +109,15 @@ pub struct Options {
     /// QEMU's name of the processor model, with features if any.
     #[arg(long, global = true, default_value = "max", value_name = "MODEL")]
     pub cpu: String,
+    /// Let the machine's clock count instructions, one a nanosecond: every run is the same. Emulation only.
+    #[arg(long, global = true)]
+    pub icount: bool,
     /// The guest's text screen and keyboard, beside the serial console; not on the board microvm.
     #[arg(long, global = true, value_enum, default_value_t)]
     pub screen: Screen,
-    /// Longest time of a run in seconds; of an interactive one, up to the prompt.
-    #[arg(long, global = true, default_value_t = 60, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    pub timeout: u64,
+    /// Longest time of a run in seconds; of an interactive one, up to the prompt [else 60; for smp 900].
+    #[arg(long, global = true, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub timeout: Option<u64>,
     /// QEMU to use [else KOS_QEMU, else PATH].
     #[arg(long, global = true, value_name = "PATH", help_heading = "Tools")]
     pub qemu: Option<PathBuf>,
@@ -114,19 +135,25 @@ pub struct Options {
     pub verbose: bool,
 }
 
-impl Options {
+impl Args {
     /// The machine asked for.
     #[must_use]
     pub fn board(&self) -> Machine {
-        let Self { mem: memory, cpus, machine: board, accel, screen, .. } = *self;
-        let cpu = self.cpu.clone();
-        Machine { board, memory, cpus, cpu, accel, screen, reboots: false, counts_instructions: false }
+        let Options { mem: memory, machine: board, accel, screen, icount: counts_instructions, .. } =
+            self.options;
+        let cpus = self.options.cpus.unwrap_or(if self.is_smp() { 4 } else { 1 });
+        let cpu = self.options.cpu.clone();
+        Machine { board, memory, cpus, cpu, accel, screen, reboots: false, counts_instructions }
     }
 
     /// The longest time of a run.
     #[must_use]
     pub fn limit(&self) -> Duration {
-        Duration::from_secs(self.timeout)
+        Duration::from_secs(self.options.timeout.unwrap_or(if self.is_smp() { 900 } else { 60 }))
+    }
+
+    fn is_smp(&self) -> bool {
+        matches!(self.action, Some(Action::Smp { .. }))
     }
 }
 
@@ -143,6 +170,13 @@ impl Action {
                 let sabotage = sabotage.and_then(|fault| fault.to_possible_value());
                 let sabotage = sabotage.map(|fault| format!(" sabotage={}", fault.get_name()));
                 format!("mode=test{}{}", filter.unwrap_or_default(), sabotage.unwrap_or_default())
+            }
+            Some(Self::Smp { moves, sabotage: None }) => format!("mode=run exec=smp-demo {moves}"),
+            Some(Self::Smp { moves, sabotage: Some(SmpSabotage::SilentCpu) }) => {
+                format!("mode=run sabotage=silent-cpu exec=smp-demo {moves}")
+            }
+            Some(Self::Smp { moves, sabotage: Some(SmpSabotage::LoseWake) }) => {
+                format!("mode=run exec=smp-demo {moves} lose-wake")
             }
             Some(Self::Bench { .. }) => "mode=run exec=counts".into(),
         }
@@ -188,6 +222,9 @@ mod tests {
         assert_eq!(line(&["run", "--exec", " free; memstat "]), "mode=run exec=free; memstat");
         assert_eq!(line(&["test"]), "mode=test");
         assert_eq!(line(&["bench"]), "mode=run exec=counts");
+        assert_eq!(line(&["smp"]), "mode=run exec=smp-demo 1000000");
+        let silent = line(&["smp", "--moves", "5", "--sabotage", "silent-cpu"]);
+        assert_eq!(silent, "mode=run sabotage=silent-cpu exec=smp-demo 5");
         assert_eq!(line(&["test", "heap", "--sabotage", "triple"]), "mode=test filter=heap sabotage=triple");
     }
 
@@ -206,16 +243,18 @@ mod tests {
             "--timeout",
             "9",
         ];
-        let options = parse(&words).unwrap().options;
-        let machine = options.board();
+        let args = parse(&words).unwrap();
+        let machine = args.board();
         assert_eq!(
             (machine.board, machine.memory, machine.cpus),
             (Board::Microvm, Memory::mib(16).unwrap(), 2)
         );
         assert_eq!(
-            (machine.accel, machine.cpu.as_str(), options.limit()),
+            (machine.accel, machine.cpu.as_str(), args.limit()),
             (Accel::Tcg, "max", Duration::from_secs(9))
         );
+        assert_eq!(parse(&["smp"]).map(|args| (args.board().cpus, args.limit().as_secs())), Ok((4, 900)));
+        assert_eq!(parse(&["smp", "--cpus", "64"]).map(|args| args.board().cpus), Ok(64));
         assert_eq!(parse(&["--cpu", "qemu64", "-v"]).map(|args| args.options.verbose), Ok(true));
     }
 
@@ -235,6 +274,7 @@ mod tests {
             &["--machine", "vax"],
             &["--timeout", "0"],
             &["--image", "a", "--target", "b"],
+            &["smp", "--moves", "0"],
             &["fly"],
         ] {
             assert!(parse(words).is_err(), "{words:?}");

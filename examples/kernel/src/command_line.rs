@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `mode` | `shell` (default), `run`, `test` |
 //! | `filter` | in mode `test`: only tests whose name holds it |
-//! | `sabotage` | in mode `test`: `fail`, `panic`, `hang`, `triple`, to prove that the runner can fail; `panic-cpu`, `silent-cpu` |
+//! | `sabotage` | in mode `test`: `fail`, `panic`, `hang`, `triple`, to prove that the runner can fail; `panic-cpu`; in any mode `silent-cpu` |
 //! | `exec` | in mode `run`: the commands, separated by `;`; takes the rest of the line, so it comes last |
 
 use core::fmt;
@@ -142,7 +142,8 @@ impl<'a> CommandLine<'a> {
     }
 
     fn drop_what_the_mode_ignores(&mut self, warn: &mut impl FnMut(Warning<'a>)) {
-        if self.mode != Mode::Test && self.sabotage.take().is_some() {
+        let works_anywhere = self.sabotage == Some(Sabotage::SilentCpu);
+        if self.mode != Mode::Test && !works_anywhere && self.sabotage.take().is_some() {
             warn(Warning::WrongMode { key: "sabotage", needs: "mode=test" });
         }
         if self.mode != Mode::Run && !core::mem::take(&mut self.exec).is_empty() {
@@ -221,6 +222,17 @@ mod tests {
         let (parsed, warnings) = parse(b"sabotage=panic");
         assert_eq!(parsed.sabotage, None);
         assert_eq!(warnings, [Warning::WrongMode { key: "sabotage", needs: "mode=test" }]);
+        assert_eq!(
+            parse(b"sabotage=silent-cpu mode=run"),
+            (
+                CommandLine {
+                    mode: Mode::Run,
+                    sabotage: Some(Sabotage::SilentCpu),
+                    ..CommandLine::default()
+                },
+                Vec::new()
+            )
+        );
         assert_eq!(parse(b"sabotage=hang mode=test").0.sabotage, Some(Sabotage::Hang));
     }
 

@@ -11,6 +11,7 @@ use kos_sched::{BlockReason, LockError, Park, TaskId};
 use crate::accounts::{Accounts, WrongSum};
 use crate::command_line::CommandLine;
 use crate::crew::Crew;
+use crate::drill::Drill;
 use crate::glue::inject::Injector;
 use crate::glue::table_frames::TableFrames;
 use crate::log::Log;
@@ -49,6 +50,7 @@ pub struct Kernel<P: Platform> {
     pub(crate) timer: Option<TimerReport>,
     pub(crate) storm: Storm<P>,
     pub(crate) crew: Crew<P>,
+    pub(crate) drill: Drill,
     /// Who waits for input.
     pub(crate) reader: Locked<P::Env, TaskId>,
     pub(crate) threads: Threads<P>,

@@ -11,6 +11,7 @@ mod boot;
 mod cmds;
 pub mod command_line;
 mod crew;
+mod drill;
 mod error;
 pub mod firmware;
 pub mod glue;

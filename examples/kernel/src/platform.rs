@@ -154,6 +154,11 @@ pub trait Platform: Sized + Sync + 'static {
     fn build(&self) -> &str {
         "unknown"
     }
+    /// Holds values made of `seed` in every floating-point and vector register of the calling thread for a while, in which it may
+    /// be interrupted, preempted and moved: whether they were still there. [`None`]: the machine cannot tell.
+    fn hold_registers(&self, _seed: u64) -> Option<bool> {
+        None
+    }
     /// Traps and interrupts taken since entry, by all CPUs together. Sources that never fired may be left out.
     fn interrupts(&self) -> impl Iterator<Item = InterruptCount>;
     /// Those that `cpu` took.

@@ -9,7 +9,7 @@
 //! | [`tables`], `trap.s`, [`trap`], [`probe`], [`fault`] | traps: entry, dispatch, survived faults, fatal ones |
 //! | [`pic`], [`pit`], [`apic`], [`io_apic`], [`timer`] | interrupts and time |
 //! | [`console`], [`serial`], [`keyboard`], [`vga`] | log and shell |
-//! | [`registers`] | what no thread may notice of interrupts and switches |
+//! | [`wide`], [`registers`] | AVX for threads; what no thread may notice of interrupts and switches |
 //! | [`sched`] | what the scheduler needs |
 //! | [`exit`] | the way out |
 //!
@@ -52,6 +52,7 @@ mod tests;
 mod timer;
 mod trap;
 mod vga;
+mod wide;
 
 use core::arch::global_asm;
 use core::fmt::{self, Write};

@@ -15,6 +15,7 @@ use x86_64::registers::model_specific::GsBase;
 use crate::tables::Tables;
 use crate::timer::Timers;
 use crate::trap::Counts;
+use crate::wide::Wide;
 
 /// What a CPU has for itself.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(crate) struct Local {
     pub(crate) asked_to_drain: AtomicBool,
     /// What its timer is to come for.
     pub(crate) timers: Timers,
+    /// Its registers beyond SSE.
+    pub(crate) wide: Wide,
 }
 
 /// It fits the page of data of an area.
@@ -48,6 +51,7 @@ impl Local {
             shootdown: Slot::new(),
             asked_to_drain: AtomicBool::new(false),
             timers: Timers::new(),
+            wide: Wide::new(number),
         }
     }
 

@@ -12,7 +12,6 @@ use kos_demo_kernel::selftest::Test;
 use kos_demo_kernel::text::Text;
 use kos_demo_kernel::time::Instant;
 use kos_paging::X86Long;
-use kos_sched::arch::x86_64::KernelSwitch;
 use kos_x86_64::layout::{DEVICES, DIRECT_MAP, PAGE, STACKS};
 use kos_x86_64::roster::State;
 use kos_x86_64::trap::{BREAKPOINT, PAGE_FAULT};
@@ -26,10 +25,12 @@ use crate::env::{IrqGuard, MetalEnv};
 use crate::io_apic::IoApics;
 use crate::metal::Metal;
 use crate::mmu::{PhysicalMap, Tlbs};
+use crate::registers::Registers;
 use crate::serial::COM2;
 use crate::smp::{self, Start};
 use crate::stacks::{self, IstStack};
 use crate::tables::VECTORS;
+use crate::wide::{self, WideSwitch};
 use crate::{cpu, exit, image, percpu, probe, tests, timer, trap};
 
 impl Platform for &'static Metal {
@@ -38,7 +39,7 @@ impl Platform for &'static Metal {
     type Tlb = Tlbs;
     type Format = X86Long<4>;
     type Scheduler = &'static Metal;
-    type Switch = KernelSwitch;
+    type Switch = WideSwitch;
 
     const STACKS: Option<u64> = Some(STACKS);
 
@@ -157,6 +158,16 @@ impl Platform for &'static Metal {
 
     fn cycles(&self) -> u64 {
         timer::cycles()
+    }
+
+    fn hold_registers(&self, seed: u64) -> Option<bool> {
+        // Long enough for a 10 kHz timer to come in between, however this machine is emulated.
+        const SPINS: u64 = 50_000;
+        let avx = cpu::has_avx();
+        let registers = Registers::of(seed, avx);
+        // SAFETY: AVX is enabled where the CPU has it.
+        let after = wide::keep(|| unsafe { registers.hold(SPINS, avx) });
+        Some(after == registers)
     }
 
     fn build(&self) -> &str {

@@ -49,7 +49,7 @@ impl Session<'_> {
     fn execute(&mut self) -> Result<Status, Error> {
         match &self.args.action {
             None => shell::execute(self),
-            Some(Action::Run { .. }) => run::execute(self),
+            Some(Action::Run { .. } | Action::Smp { .. }) => run::execute(self),
             Some(Action::Test { .. }) => test::execute(self),
             Some(Action::Bench { update, budgets }) => bench::execute(self, *update, budgets.as_deref()),
         }
@@ -78,11 +78,11 @@ impl Session<'_> {
         }
         Ok(Boot {
             qemu,
-            machine: options.board(),
+            machine: args.board(),
             kernel,
             symbols: image.symbols,
             command_line: Action::command_line(args.action.as_ref()),
-            timeout: options.limit(),
+            timeout: args.limit(),
             endless_once_ready: false,
         })
     }
@@ -128,7 +128,7 @@ impl Session<'_> {
         let unseen = match &self.args.action {
             _ if self.report.verbose() => "",
             None => "",
-            Some(Action::Run { .. } | Action::Bench { .. }) => &text,
+            Some(Action::Run { .. } | Action::Smp { .. } | Action::Bench { .. }) => &text,
             Some(Action::Test { .. }) => text.split(ktap::HEADER).next().unwrap_or_default(),
         };
         if !unseen.is_empty() {
@@ -157,8 +157,8 @@ impl Session<'_> {
 
     fn hosted_commands(&self) -> Vec<String> {
         let commands = match &self.args.action {
-            // It has no instructions to count.
-            None | Some(Action::Bench { .. }) => return Vec::new(),
+            // It has no instructions to count, and one CPU.
+            None | Some(Action::Smp { .. } | Action::Bench { .. }) => return Vec::new(),
             Some(Action::Run { exec }) => exec.clone(),
             Some(Action::Test { .. }) => "selftest".into(),
         };

@@ -80,3 +80,46 @@ fn a_panic_on_any_processor_stops_all() {
     assert!(answer.stdout.contains("panicked on purpose\non cpu 3; call chain"), "{}", answer.stdout);
     assert_eq!(answer.stdout.matches("call chain").count(), 1, "{}", answer.stdout);
 }
+
+const PASSED: &str =
+    "\npassed        every move arrived, every wake ended one sleep, every invariant holds\n";
+
+#[test]
+fn threads_move_and_wake_across_processors() {
+    let Answer { stdout, .. } = demo(&["smp", "--moves", "10000"]).expect(0);
+    assert!(stdout.starts_with("cpus          4 of 4 online\n") && stdout.ends_with(PASSED), "{stdout}");
+    assert!(stdout.contains(" 1,000 answered; 0 lost or unasked"), "{stdout}");
+}
+
+#[test]
+fn threads_move_and_wake_across_sixty_four_processors() {
+    let Answer { stdout, .. } = demo(&["smp", "--moves", "5000", "--cpus", "64"]).expect(0);
+    assert!(stdout.starts_with("cpus          64 of 64 online\n") && stdout.ends_with(PASSED), "{stdout}");
+}
+
+#[test]
+fn smp_names_a_processor_that_does_not_answer_and_does_without() {
+    let Answer { stdout, .. } = demo(&["smp", "--moves", "1000", "--sabotage", "silent-cpu"]).expect(0);
+    let first = "cpus          3 of 4 online; left out: cpu 3 (apic 3), silent\n";
+    assert!(stdout.starts_with(first) && stdout.ends_with(PASSED), "{stdout}");
+}
+
+#[test]
+fn a_lost_wake_is_red() {
+    let answer = demo(&["smp", "--moves", "1000", "--icount", "--sabotage", "lose-wake"]).expect(1);
+    assert!(answer.stdout.contains("; 1 lost or unasked"), "{}", answer.stdout);
+}
+
+/// The clock counts instructions, so the timer takes the CPU away from a thread ten thousand times a second.
+#[test]
+fn registers_survive_ten_thousand_preemptions_a_second() {
+    let Answer { stdout, .. } = demo(&["run", "--exec", "fpu-demo 1", "--icount"]).expect(0);
+    let line =
+        stdout.lines().find(|line| line.starts_with("on one cpu")).unwrap_or_else(|| panic!("{stdout}"));
+    let rate = line.split(['(', '/']).nth(1).unwrap_or_default().replace(',', "");
+    assert!(rate.parse::<u32>().is_ok_and(|rate| rate > 9_500) && line.ends_with(" 0 broken"), "{stdout}");
+    assert!(
+        stdout.starts_with("4 threads hold values of their own in every register of x87, SSE and AVX"),
+        "{stdout}"
+    );
+}

@@ -19,6 +19,7 @@ use kos_sched::sync::Mutex;
 use crate::accounts::{Accounts, FRAME_BYTES};
 use crate::command_line::CommandLine;
 use crate::crew::Crew;
+use crate::drill::Drill;
 use crate::error::{BootError, Cause};
 use crate::kernel::{Heap, Kernel, SharedFrames};
 use crate::log::{Log, Ring};
@@ -77,7 +78,19 @@ impl<P: Platform> Kernel<P> {
         let log = Log::new(platform.env(), stages.into_ring());
         let (tables, storm) = (Mutex::new(Waits::new(&threads), tables), Storm::new(platform.env()));
         let (reader, crew) = (Locked::new(platform.env(), TaskId::NOBODY), Crew::new(platform.env()));
-        Ok(Self { heap, tables, log, accounts, timer, storm, crew, reader, threads, platform })
+        Ok(Self {
+            heap,
+            tables,
+            log,
+            accounts,
+            timer,
+            storm,
+            crew,
+            drill: Drill::new(),
+            reader,
+            threads,
+            platform,
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 mod bench;
 mod counts;
 mod cpus;
+mod drill;
 mod frames;
 mod free;
 mod heap;
@@ -66,6 +67,13 @@ impl<P: Platform> Table<P> {
         command("dmesg", "", "the boot log", system::dmesg),
         command("lscpu", "", "the CPUs: numbers, APIC ids, who is online, what they can do", cpus::lscpu),
         command("irq", "[CPU]", "traps and interrupts taken, by CPU", cpus::irq),
+        command(
+            "smp-demo",
+            "[MOVES] [lose-wake]",
+            "threads between CPUs, shootdowns, wakes: all counted",
+            drill::smp,
+        ),
+        command("fpu-demo", "[SECONDS]", "registers of preempted and moved threads: all kept", drill::fpu),
         command("uptime", "", "time since entry", system::uptime),
         command("selftest", "[PART OF NAME]", "run the in-kernel tests", tests::run),
         command("poweroff", "", "end the machine", system::poweroff),

@@ -4,13 +4,14 @@
 //! or by `?` on any error; a machine that lacks what a test is about is skipped by name ([`Failure::skip`]). Around each test the frames and heap blocks in use are counted: a leak is a failure.
 
 mod boot;
+mod drills;
 mod frames;
 mod heap;
 mod hoard;
 pub(crate) mod ktap;
 mod machine;
 mod paging;
-mod smp;
+pub(crate) mod smp;
 mod txn;
 
 use core::fmt;
@@ -109,8 +110,12 @@ pub(crate) fn selected<P: Platform>(
     sabotage: Option<Sabotage>,
 ) -> impl Iterator<Item = &'static Test<P>> {
     let memory = [frames::tests(), heap::tests(), txn::tests()];
-    let areas =
-        [boot::tests()].into_iter().chain(memory).chain([paging::tests(), machine::tests(), smp::tests()]);
+    let areas = [boot::tests()].into_iter().chain(memory).chain([
+        paging::tests(),
+        machine::tests(),
+        smp::tests(),
+        drills::tests(),
+    ]);
     let own = kernel.platform().tests();
     let sabotage = sabotage.map(machine::sabotage);
     areas.flatten().chain(own).filter(move |test| test.name.contains(filter)).chain(sabotage)

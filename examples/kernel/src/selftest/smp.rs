@@ -67,6 +67,11 @@ fn round_trips<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
 }
 
 fn shootdown_storm<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    storm(kernel).map(drop)
+}
+
+/// Every CPU maps and unmaps its page, all at once; the shootdowns that this took.
+pub(crate) fn storm<P: Platform>(kernel: &Kernel<P>) -> Result<u64, Failure> {
     kernel.everywhere(shoot)?;
     for cpu in kernel.online() {
         match kernel.answer(cpu) {
@@ -77,7 +82,8 @@ fn shootdown_storm<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
             }
         }
     }
-    Ok(kernel.with_tables(|tables| tables.check())?)
+    kernel.with_tables(|tables| tables.check())?;
+    Ok(rounds(kernel.platform().env().cpus()) * kernel.online().count() as u64)
 }
 
 /// The answer of a CPU whose page could not be mapped or unmapped.

@@ -4,9 +4,10 @@ mod common;
 
 use common::{Image, Mounted, has, mount, run};
 use kos_vfs::block::BlockDevice;
-use kos_vfs::fs::FileSystem;
 use kos_vfs::fs::fat::FatKind;
-use kos_vfs::testing::RamDisk;
+use kos_vfs::fs::fat::{MkfsOptions, mkfs};
+use kos_vfs::fs::{FileSystem, SyncMode};
+use kos_vfs::testing::{FatModel, FatOp, Names, RamDisk};
 
 /// Images of `mkfs.fat`: kind, size in KiB, further options.
 const IMAGES: [(FatKind, &str, &[&str]); 7] = [
@@ -73,7 +74,7 @@ fn what_is_written_is_silent_under_fsck_fat() {
             fs.remove(&format!("/a directory with a long name/file number {index}.dat"));
         }
         fs.rename("/a directory with a long name", "/MOVED");
-        fat.sync(kos_vfs::fs::SyncMode::All).unwrap();
+        fat.sync(SyncMode::All).unwrap();
         assert!(disk.geometry().bytes() > 0);
         image.store(&disk);
         let said = run("fsck.fat", &["-n"], &[image.path()]);
@@ -81,5 +82,78 @@ fn what_is_written_is_silent_under_fsck_fat() {
         let file = Image::new(&format!("back-{size}"));
         run("mcopy", &["-n", "-i", image.path()], &["::/moved/file number 38.dat", file.path()]);
         assert_eq!(std::fs::read(file.path()).unwrap(), bytes(38 * 997));
+    }
+}
+
+/// Operations in a row that is always the same.
+fn row(seed: u64, count: usize) -> impl Iterator<Item = FatOp> {
+    let mut state = seed | 1;
+    (0..count).map(move |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        FatOp::from_bytes(state.wrapping_mul(0x2545_f491_4f6c_dd1d).to_le_bytes())
+    })
+}
+
+/// Whether mtools stores a name under the same bytes: it writes `_` for letters that its locale lacks.
+fn is_plain(name: &str) -> bool {
+    name.is_ascii() && !name.contains(['\\', '_'])
+}
+
+/// Files below a folder of the host, by plain paths.
+#[expect(clippy::unwrap_used, reason = "a helper of a test: what fails is the test")]
+fn collect(folder: &std::path::Path, path: &str, found: &mut Names) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let Some(name) = entry.file_name().to_str().filter(|name| is_plain(name)).map(String::from) else {
+            continue;
+        };
+        let path = format!("{path}/{name}");
+        if entry.file_type().unwrap().is_dir() {
+            found.push((path.clone(), None));
+            collect(&entry.path(), &path, found);
+        } else {
+            found.push((path, Some(std::fs::read(entry.path()).unwrap())));
+        }
+    }
+}
+
+#[test]
+fn ten_thousand_operations_on_our_volumes_please_fsck_fat_and_mtools() {
+    if !has(&["fsck.fat", "mcopy"]) {
+        return;
+    }
+    for (kind, mib, cluster) in
+        [(FatKind::Fat12, 2, 2048), (FatKind::Fat16, 16, 1024), (FatKind::Fat32, 40, 512)]
+    {
+        let disk = RamDisk::with_size(mib << 20, 512);
+        let label = Some(*b"KOS TEST   ");
+        let options = MkfsOptions { cluster_bytes: Some(cluster), label, ..MkfsOptions::new(kind) };
+        mkfs(&disk, &options).unwrap();
+        let fat = mount(&disk);
+        let mut model = FatModel::new(&fat);
+        for op in row(u64::from(cluster), 10_000) {
+            let _ = model.step(&fat, op);
+        }
+        model.forget(&fat);
+        fat.sync(SyncMode::All).unwrap();
+        let image = Image::new(&format!("ours-{mib}"));
+        image.store(&disk);
+        let said = run("fsck.fat", &["-n"], &[image.path()]);
+        assert!(said.lines().count() <= 2, "{kind:?}: {said}");
+        let folder = Image::new(&format!("tree-{mib}"));
+        std::fs::create_dir(folder.path()).unwrap();
+        run("mcopy", &["-s", "-n", "-Q", "-i", image.path()], &["::/*", folder.path()]);
+        let mut found = Vec::new();
+        collect(folder.path().as_ref(), "", &mut found);
+        found.sort();
+        let mut expected = model.tree();
+        expected.retain(|(path, _)| is_plain(path));
+        assert!(!expected.is_empty());
+        let names = |tree: &Names| tree.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&found), names(&expected), "{kind:?}");
+        assert!(found == expected, "{kind:?}: bytes differ");
+        std::fs::remove_dir_all(folder.path()).unwrap();
     }
 }

@@ -4,16 +4,32 @@
 //! | item | what it is |
 //! |---|---|
 //! | [`RamDisk`] | a [`BlockDevice`](crate::block::BlockDevice) in memory that takes only what was written |
+//! | [`RecordDisk`], [`DiskEvent`] | remembers every change, so that any part of them can be done again |
+//! | [`FaultDisk`], [`Fault`] | a device of which the k-th call fails |
+//! | [`PowerCut`] | a device that loses, reorders and tears what was not flushed |
 //! | [`check_block_device`] | the contract of a block device |
 //! | [`HostEnv`], [`TestClock`] | locks that yield, and a clock that is set by hand |
 //! | [`script`] | file-system calls as text: the path client's engine |
+//! | [`FatModel`], [`FatOp`] | what a FAT volume must do, stepped beside it |
+//! | [`fuzz`] | the bodies of the fuzz targets |
 //! | [`cases()`] | how many sequences a property test runs |
 
 mod block;
 mod cases;
 mod env;
+#[cfg(feature = "fat")]
+pub(crate) mod fat;
 pub mod script;
 
-pub use block::{RamDisk, check_block_device};
+pub use block::{DiskEvent, Fault, FaultDisk, PowerCut, RamDisk, RecordDisk, check_block_device};
 pub use cases::cases;
 pub use env::{HostEnv, TestClock};
+#[cfg(feature = "fat")]
+pub use fat::{FatModel, FatOp, Names, TestLock};
+
+/// The body of each fuzz target.
+pub mod fuzz {
+    pub use super::block::gpt;
+    #[cfg(feature = "fat")]
+    pub use super::fat::mount_fat;
+}

@@ -112,3 +112,11 @@ fn a_partition_stays_within_its_sectors() {
     assert_eq!(part.discard(4, 2), Err(DeviceError::OutOfRange { sector: 4, sectors: 5 }));
     assert!(Partition::new(&disk, 96, 5).is_err());
 }
+
+#[test]
+fn the_corpus_of_gpt_passes() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/gpt");
+    let corpus: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!corpus.is_empty());
+    corpus.iter().for_each(|path| crate::testing::fuzz::gpt(&std::fs::read(path).unwrap()));
+}

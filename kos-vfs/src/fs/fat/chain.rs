@@ -1,8 +1,9 @@
 //! Where in a chain a cluster is: [`Runs`], what is known of it.
 //!
 //! Each file in use remembers the runs of its chain that were walked, at most 512; when there are more, every second one goes,
-//! and the rest are places to walk on from. So a seek backwards walks little, and a run that is known is found without the
-//! table. No memory is no reason to fail: then nothing is remembered.
+//! and from then on none is taken that is nearer to the one before it than the mean of those that stayed. What stayed are
+//! places to walk on from, so that a seek backwards walks a 256th of the chain at most; the run that was found last is
+//! remembered beside them. No memory is no reason to fail: then nothing is remembered.
 
 use alloc::vec::Vec;
 
@@ -11,7 +12,7 @@ use super::volume::Volume;
 use crate::error::FsError;
 
 /// The most runs that are remembered of a file.
-const RUNS_MAX: usize = 512;
+const RUNS_MAX: u32 = 512;
 
 /// Clusters that follow each other on the device and in a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,46 +55,69 @@ impl Run {
     }
 }
 
-/// Runs of one chain, in its order, none overlapping.
+/// Runs of one chain.
 #[derive(Debug, Default)]
-pub(super) struct Runs(Vec<Run>);
+pub(super) struct Runs {
+    /// In the order of the chain.
+    known: Vec<Run>,
+    /// Clusters from one to the next, at least.
+    stride: u32,
+    /// The one that was found last.
+    last: Option<Run>,
+}
 
 impl Runs {
-    /// The last run that begins at or before place `index`.
+    /// The run to walk on from to place `index`.
     fn floor(&self, index: u32) -> Option<Run> {
-        let behind = self.0.partition_point(|run| run.index <= index);
-        behind.checked_sub(1).and_then(|at| self.0.get(at)).copied()
+        let behind = self.known.partition_point(|run| run.index <= index);
+        let known = behind.checked_sub(1).and_then(|at| self.known.get(at)).copied();
+        let last = self.last.filter(|run| run.index <= index);
+        match (known, last) {
+            (Some(known), Some(last)) if known.end() > last.end() => Some(known),
+            (known, last) => last.or(known),
+        }
     }
 
-    /// Remembers a run, if there is memory.
+    /// Remembers a run, if there is memory and none near.
     pub(super) fn insert(&mut self, run: Run) {
-        let behind = self.0.partition_point(|known| known.index <= run.index);
-        let before = behind.checked_sub(1).and_then(|at| self.0.get_mut(at));
-        if let Some(before) = before
-            && let Some(joined) = before.joined(run)
-        {
-            *before = joined;
-            return;
+        self.last = Some(run);
+        if self.known.len() >= RUNS_MAX as usize {
+            self.thin();
         }
-        if self.0.len() >= RUNS_MAX {
-            let mut keep = false;
-            self.0.retain(|_| {
-                keep = !keep;
-                keep
-            });
-            return self.insert(run);
+        let behind = self.known.partition_point(|known| known.index <= run.index);
+        if let Some(before) = behind.checked_sub(1).and_then(|at| self.known.get_mut(at)) {
+            if let Some(joined) = before.joined(run) {
+                *before = joined;
+                self.last = Some(joined);
+                return;
+            }
+            if run.index - before.index < self.stride {
+                return;
+            }
         }
-        if self.0.try_reserve(1).is_ok() {
-            self.0.insert(behind.min(self.0.len()), run);
+        if self.known.try_reserve(1).is_ok() {
+            self.known.insert(behind, run);
         }
+    }
+
+    /// Forgets every second one.
+    fn thin(&mut self) {
+        let span = self.known.last().map_or(0, |run| run.index);
+        self.stride = span / (RUNS_MAX / 2);
+        let mut keep = false;
+        self.known.retain(|_| {
+            keep = !keep;
+            keep
+        });
     }
 
     /// Forgets what lies at place `index` and behind.
     pub(super) fn cut(&mut self, index: u32) {
-        self.0.retain(|run| run.index < index);
-        if let Some(last) = self.0.last_mut() {
-            last.length = last.length.min(index - last.index);
-        }
+        self.last = None;
+        self.known.retain_mut(|run| {
+            run.length = run.length.min(index.saturating_sub(run.index));
+            run.length > 0
+        });
     }
 }
 

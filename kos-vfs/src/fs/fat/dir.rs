@@ -31,6 +31,8 @@ pub(super) struct Walk {
     cluster: u32,
     /// Its first slot.
     base: u32,
+    /// The slot behind the last.
+    end: u32,
 }
 
 impl Walk {
@@ -39,7 +41,12 @@ impl Walk {
             Some(first) => first,
             None => 0,
         };
-        Self { start, cluster, base: 0 }
+        Self { start, cluster, base: 0, end: SLOTS_MAX }
+    }
+
+    /// The first `end` slots of a directory.
+    pub(super) const fn with_end(start: DirStart, end: u32) -> Self {
+        Self { end, ..Self::new(start) }
     }
 }
 
@@ -93,6 +100,16 @@ impl Scan {
             shown: Units::EMPTY,
             room: Room { need, start: 0, length: 0, found: None },
         }
+    }
+
+    /// Reads where `walk` goes, from its first slot on.
+    pub(super) const fn with_walk(walk: Walk) -> Self {
+        Self { walk, ..Self::new(walk.start, 0, 0) }
+    }
+
+    /// The slot that comes next.
+    pub(super) const fn slot(&self) -> u32 {
+        self.slot
     }
 
     /// The next file. `.` and `..` are passed by, as are labels and parts of no name.
@@ -153,11 +170,11 @@ impl Volume<'_> {
             let Root::Fixed { first, slots } = self.layout.root else { return Ok(None) };
             return Ok((slot < slots).then(|| places(first) + u64::from(slot)));
         }
-        if slot >= SLOTS_MAX {
+        if slot >= walk.end {
             return Ok(None);
         }
         if slot < walk.base {
-            *walk = Walk::new(walk.start);
+            *walk = Walk::with_end(walk.start, walk.end);
         }
         if !self.layout.is_cluster(walk.cluster) {
             let block = walk.cluster.into();

@@ -15,7 +15,7 @@ use crate::error::FsError;
 /// The most bytes of a file.
 pub(super) const SIZE_MAX: u64 = u32::MAX as u64;
 /// What is written where there is nothing.
-const ZEROES: &[u8; 16 * 1024] = &[0; 16 * 1024];
+pub(super) const ZEROES: &[u8; 16 * 1024] = &[0; 16 * 1024];
 
 /// Bytes that follow each other on the device.
 #[derive(Clone, Copy, Debug)]

@@ -8,10 +8,11 @@
 //! | `entry`, `time`, `codepage`, `name`, `lfn`, `alias` | names and what stands beside them |
 //! | `dir`, `names`, `file` | reading directories, changing names, moving bytes |
 //! | `nodes`, `volume` | the files in use; one call at work |
+//! | `mkfs`, `fsck` | making, checking and mending a volume that is not mounted |
 //!
 //! **Order.** Data are written before the chain that leads to them, the chain before the entry; a file loses its entry before
 //! its clusters. Each write of the driver is one request, in this order: a power cut between two of them costs at most the
-//! change at hand, and leaves no more than clusters that nobody has, which `fsck` frees. A device that reorders what was not
+//! change at hand, and leaves no more than clusters that nobody has, which [`fsck()`] frees. A device that reorders what was not
 //! flushed may lose what came after the last [`sync`](crate::fs::FileSystem::sync); it never gives a file bytes of another one that was
 //! removed, because a cluster is not used again before a flush.
 //!
@@ -32,8 +33,10 @@ mod codepage;
 mod dir;
 mod entry;
 mod file;
+mod fsck;
 mod layout;
 mod lfn;
+mod mkfs;
 mod name;
 mod names;
 mod nodes;
@@ -56,7 +59,9 @@ use crate::attr::{Attr, DeviceNumber, FileType, Ino, Mode};
 use crate::block::{BlockDevice, DeviceFeatures, SECTOR_MAX};
 use crate::error::FsError;
 
+pub use fsck::{FsckError, FsckReport, Problem, ShortName, fsck};
 pub use layout::{FatKind, MountError};
+pub use mkfs::{MkfsError, MkfsOptions, mkfs};
 
 /// How a volume is mounted. FAT stores no owners and no modes: all files have these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +126,7 @@ impl<D: BlockDevice, R: RawMutex> Fat<D, R> {
         self.layout.kind
     }
 
-    /// Whether the volume said when it was mounted that it had not been unmounted: `fsck` should look at it. It then goes on
+    /// Whether the volume said when it was mounted that it had not been unmounted: [`fsck()`] should look at it. It then goes on
     /// saying so.
     pub fn was_in_use(&self) -> bool {
         self.state.lock().was_marked
@@ -130,6 +135,12 @@ impl<D: BlockDevice, R: RawMutex> Fat<D, R> {
     /// The device, which what was not synced may be missing from.
     pub fn into_device(self) -> D {
         self.device
+    }
+
+    /// Looks for free clusters from `cluster` on.
+    #[cfg(test)]
+    fn start_at(&self, cluster: u32) {
+        self.state.lock().space.next = cluster;
     }
 
     fn disk(&self) -> Disk<'_> {

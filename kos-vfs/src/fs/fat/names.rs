@@ -1,7 +1,7 @@
 //! What changes names: creating, removing, renaming.
 //!
 //! A rename writes the new name before it erases the old one: a power cut leaves the file with one name or with both, and
-//! `fsck` takes one of the two away. Where it replaces a file, that file's entry is rewritten in place.
+//! [`fsck`](super::fsck()) takes one of the two away. Where it replaces a file, that file's entry is rewritten in place.
 
 use core::ops::Range;
 
@@ -123,7 +123,7 @@ impl Volume<'_> {
     }
 
     /// The cluster that `..` names: 0 for the root.
-    fn in_dots(&self, parent: DirStart) -> u32 {
+    pub(super) fn in_dots(&self, parent: DirStart) -> u32 {
         match (self.layout.root, parent) {
             (Root::Chain(root), Some(first)) if first == root => 0,
             (_, Some(first)) => first,

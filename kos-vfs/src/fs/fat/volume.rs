@@ -12,7 +12,7 @@ use crate::attr::Ino;
 use crate::error::FsError;
 
 /// The byte of the sector of free counts at which the count stands; the hint is behind it.
-const FREE_AT: usize = 488;
+pub(super) const FREE_AT: usize = 488;
 
 /// What changes while a volume is mounted.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Volume<'_> {
     }
 
     /// Writes both marks: the bit in the first sector, and the one in the entry of cluster 1.
-    fn mark(&mut self, in_use: bool) -> Result<(), FsError> {
+    pub(super) fn mark(&mut self, in_use: bool) -> Result<(), FsError> {
         let clean = match self.layout.kind {
             FatKind::Fat12 => 0,
             FatKind::Fat16 => 1 << 15,
@@ -110,7 +110,7 @@ impl Volume<'_> {
         self.flush()
     }
 
-    fn write_hints(&mut self) -> Result<(), FsError> {
+    pub(super) fn write_hints(&mut self) -> Result<(), FsError> {
         let Some(sector) = self.layout.info else { return Ok(()) };
         let free = self.state.space.free.unwrap_or(u32::MAX);
         let next = self.state.space.next;

@@ -8,9 +8,17 @@
 )]
 
 mod contract;
+mod fault;
+mod gpt;
+mod power;
 mod ram;
+mod record;
 #[cfg(test)]
 mod tests;
 
 pub use contract::check_block_device;
+pub use fault::{Fault, FaultDisk};
+pub use gpt::gpt;
+pub use power::PowerCut;
 pub use ram::RamDisk;
+pub use record::{DiskEvent, RecordDisk};

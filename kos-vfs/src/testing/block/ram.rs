@@ -12,7 +12,7 @@ use crate::error::DeviceError;
 /// Bytes of a piece that is in memory or not.
 const CHUNK: usize = 64 * 1024;
 
-/// A disk in memory. It takes as much of it as was written, so that it may be of 16 TiB; the rest reads as zeroes. What is
+/// A disk in memory. It takes as much of it as was written and is not zero, so that it may be of 16 TiB; the rest reads as zeroes. What is
 /// written is durable at once.
 pub struct RamDisk {
     geometry: Geometry,
@@ -87,6 +87,11 @@ impl RamDisk {
         while !bytes.is_empty() {
             let (offset, length) = piece(at, bytes.len());
             let (head, rest) = bytes.split_at(length);
+            if !chunks.contains_key(&(at / CHUNK as u64)) && head.iter().all(|byte| *byte == 0) {
+                at += length as u64;
+                bytes = rest;
+                continue;
+            }
             let chunk = chunks.entry(at / CHUNK as u64).or_insert_with(|| vec![0; CHUNK].into());
             chunk[offset..offset + length].copy_from_slice(head);
             at += length as u64;
@@ -100,6 +105,13 @@ impl RamDisk {
 fn piece(at: u64, length: usize) -> (usize, usize) {
     let offset = at as usize % CHUNK;
     (offset, length.min(CHUNK - offset))
+}
+
+impl Clone for RamDisk {
+    fn clone(&self) -> Self {
+        let chunks = self.chunks.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Self { geometry: self.geometry, chunks: RwLock::new(chunks) }
+    }
 }
 
 impl fmt::Debug for RamDisk {

@@ -77,6 +77,8 @@ pub enum Sabotage {
     Triple,
     /// The kernel panics on the last processor while the others work.
     PanicCpu,
+    /// A thread overruns its stack.
+    Overflow,
     /// The last processor is not started; the kernel does without it.
     SilentCpu,
 }

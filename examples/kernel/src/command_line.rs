@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `mode` | `shell` (default), `run`, `test` |
 //! | `filter` | in mode `test`: only tests whose name holds it |
-//! | `sabotage` | in mode `test`: `fail`, `panic`, `hang`, `triple`, to prove that the runner can fail; `panic-cpu`; in any mode `silent-cpu` |
+//! | `sabotage` | in mode `test`: `fail`, `panic`, `hang`, `triple`, to prove that the runner can fail; `panic-cpu`, `overflow`; in any mode `silent-cpu` |
 //! | `exec` | in mode `run`: the commands, separated by `;`; takes the rest of the line, so it comes last |
 
 use core::fmt;
@@ -44,6 +44,8 @@ pub enum Sabotage {
     Triple,
     /// A test that panics on the last CPU while the others work.
     PanicCpu,
+    /// A thread overruns its stack.
+    Overflow,
     /// The last CPU gets no start signal: the kernel must name it and do without.
     SilentCpu,
 }
@@ -105,7 +107,7 @@ impl fmt::Display for Warning<'_> {
 fn expected(key: &str) -> &'static str {
     match key {
         "mode" => "mode is shell, run or test",
-        _ => "sabotage is fail, panic, hang, triple, panic-cpu or silent-cpu",
+        _ => "sabotage is fail, panic, hang, triple, panic-cpu, silent-cpu or overflow",
     }
 }
 
@@ -181,6 +183,7 @@ impl Sabotage {
             "hang" => Some(Self::Hang),
             "triple" => Some(Self::Triple),
             "panic-cpu" => Some(Self::PanicCpu),
+            "overflow" => Some(Self::Overflow),
             "silent-cpu" => Some(Self::SilentCpu),
             _ => None,
         }

@@ -2,6 +2,7 @@
 
 use core::convert::Infallible;
 use core::fmt::{self, Write};
+use core::ops::Range;
 
 use kos_alloc::{KernelHeap, Locked, Zones};
 use kos_paging::Table;
@@ -20,6 +21,7 @@ use crate::run::{self, End};
 use crate::shell::script::{self, Outcome, Sink};
 use crate::shell::{self, Next, Status};
 use crate::storm::Storm;
+use crate::text::Text;
 use crate::threads::{Threads, Waits};
 use crate::time::Duration;
 
@@ -100,6 +102,19 @@ impl<P: Platform> Kernel<P> {
     /// was interrupted, when it has told the interrupt controller that the interrupt is over.
     pub fn preempt(&self) {
         self.threads.preempt();
+    }
+
+    /// Whose stack a fault at `address` on the calling CPU overran, if it lies in the guard of a thread's. For a report: takes no
+    /// lock.
+    pub fn overflowed_stack(&self, address: u64) -> Option<Text> {
+        let task = self.threads.runtime().overflow_at(usize::try_from(address).ok()?)?;
+        Some(Text::new(format_args!("stack of thread {task}")))
+    }
+
+    /// The stack of the thread that runs on the calling CPU. Takes no lock.
+    pub fn running_stack(&self) -> Option<Range<u64>> {
+        let bounds = self.threads.runtime().scheduler().with_current(|thread| thread.stack().bounds())?;
+        Some(bounds.start as u64..bounds.end as u64)
     }
 
     /// Gives back what rests with the calling CPU in the caches of heap and frames. The machine calls it where an allocator's

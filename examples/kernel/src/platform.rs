@@ -30,7 +30,7 @@ pub trait Platform: Sized + Sync + 'static {
     /// Makes the MMU forget translations.
     type Tlb: kos_paging::TlbControl;
     /// The page-table format; its value carries what this CPU can express.
-    type Format: kos_paging::Format;
+    type Format: kos_paging::Format + Send;
     /// Interrupt mask, timer, interrupts to other CPUs, sleep and clock, for the scheduler.
     type Scheduler: SchedulerPort;
     /// Leaves one stack for another.

@@ -8,6 +8,7 @@ use core::fmt::{self, Write};
 use core::ops::Range;
 use core::panic::PanicInfo;
 
+use kos_demo_kernel::text::Text;
 use kos_x86_64::backtrace::{Backtrace, StackMemory};
 use kos_x86_64::report::{CallChain, FaultReport};
 use kos_x86_64::trap::{DOUBLE_FAULT, Frame, PAGE_FAULT};
@@ -24,11 +25,14 @@ struct Stacks;
 
 impl StackMemory for Stacks {
     fn stack(&self, address: u64) -> Option<Range<u64>> {
-        stacks::of(percpu::number()).map(|stack| stack.range()).find(|range| range.contains(&address))
+        let mut own = stacks::of(percpu::number()).map(|stack| stack.range());
+        own.find(|range| range.contains(&address))
+            .or_else(|| crate::kernel()?.running_stack().filter(|range| range.contains(&address)))
     }
 
     fn word(&self, address: u64) -> u64 {
-        // SAFETY: the caller passes an aligned word inside a stack of this CPU, which is always mapped.
+        // SAFETY: the caller passes an aligned word inside a stack of this CPU, which is always mapped, or of the thread that it
+        // runs.
         unsafe { pointer::<u64>(address).read_volatile() }
     }
 }
@@ -39,10 +43,13 @@ pub(crate) fn fatal(frame: &Frame) -> ! {
     let mut stacks = stacks::of(percpu::number());
     let overflow = match frame.vector {
         PAGE_FAULT | DOUBLE_FAULT => {
-            stacks.find(|stack| stack.guard().contains(&address)).map(|stack| stack.name)
+            let own = stacks.find(|stack| stack.guard().contains(&address));
+            own.map(|stack| Text::new(format_args!("{}", stack.name)))
+                .or_else(|| crate::kernel()?.overflowed_stack(address))
         }
         _ => None,
     };
+    let overflow = overflow.as_ref().map(Text::as_str);
     let symbols = crate::metal().symbols().filter(|_| image::is_code(frame.rip));
     die(format_args!("{}", FaultReport { frame, address, overflow, symbols }), frame.rbp)
 }

@@ -17,7 +17,7 @@ pub struct FaultReport<'a> {
     /// one.
     pub address: u64,
     /// The stack below which the guard page was hit, if one was.
-    pub overflow: Option<&'static str>,
+    pub overflow: Option<&'a str>,
     /// Names of addresses.
     pub symbols: Option<Symbols<'a>>,
 }

@@ -10,6 +10,7 @@ use crate::ports::{BlockReason, Platform};
 use crate::stats::Stats;
 use crate::task::state::Phase;
 use crate::task::{TaskId, TaskIndex};
+use crate::time::Instant;
 
 impl<S: System> Scheduler<'_, S> {
     /// Where `task` is in its life, a moment ago.
@@ -35,6 +36,17 @@ impl<S: System> Scheduler<'_, S> {
     #[must_use]
     pub fn reason(&self, task: TaskId) -> Option<BlockReason> {
         Some(super::block::reason(self.find(task)?))
+    }
+
+    /// When the sleep of `task` ends if nobody wakes it before, and the CPU whose timer ends it.
+    #[must_use]
+    pub fn sleeps_until(&self, task: TaskId) -> Option<(Instant, CpuId)> {
+        let slot = self.find(task)?;
+        let _masked = self.platform.irq_save();
+        let cpu = CpuId::new(slot.sleep.armed_on()?);
+        let _held = self.lock(cpu)?;
+        let there = slot.sleep.armed_on() == Some(cpu.get()) && self.id(task.index()) == Some(task);
+        there.then(|| (slot.sleep.at(), cpu))
     }
 
     /// The CPU on which `task` runs, waits, or ran last, a moment ago.

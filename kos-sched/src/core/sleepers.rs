@@ -38,6 +38,11 @@ impl SleepNode {
         }
     }
 
+    /// When it ends, if it is armed. Under the lock of the queue where it is.
+    pub(super) fn at(&self) -> Instant {
+        Instant::from_ticks(self.at.get())
+    }
+
     /// The number of the CPU on which it is armed.
     pub(super) fn armed_on(&self) -> Option<u32> {
         Some(self.cpu.load(Ordering::Relaxed)).filter(|&cpu| cpu != NONE)

@@ -123,3 +123,11 @@ fn registers_survive_ten_thousand_preemptions_a_second() {
         "{stdout}"
     );
 }
+
+#[test]
+fn a_thread_that_overruns_its_stack_is_named() {
+    let answer = demo(&["test", "boot", "--cpus", "2", "--sabotage", "overflow"]).expect(3);
+    let named = |line: &str| line.starts_with("  stack of thread ") && line.contains(" overflow: ");
+    assert!(answer.stdout.lines().any(named), "{}", answer.stdout);
+    assert!(answer.stdout.contains("machine::overflow::dig"), "the call chain: {}", answer.stdout);
+}

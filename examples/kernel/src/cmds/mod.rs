@@ -15,6 +15,7 @@ mod slabs;
 mod storm;
 mod system;
 mod tests;
+mod threads;
 pub(crate) mod txn;
 mod zones;
 
@@ -74,6 +75,39 @@ impl<P: Platform> Table<P> {
             drill::smp,
         ),
         command("fpu-demo", "[SECONDS]", "registers of preempted and moved threads: all kept", drill::fpu),
+        command("ps", "", "the threads, and where the time of the CPUs went", threads::ps::run),
+        command(
+            "top",
+            "[MILLISECONDS]",
+            "what each thread and CPU gets while one watches",
+            threads::top::run,
+        ),
+        command(
+            "spin",
+            "[COUNT [NICE]]",
+            "start threads that compute until they are killed",
+            threads::spin::run,
+        ),
+        command("kill", "ID...", "tell threads to end, and wait until they have", threads::control::kill),
+        command(
+            "nice",
+            "ID VALUE",
+            "give a fair thread another weight, -20 (most) to 19",
+            threads::control::nice,
+        ),
+        command(
+            "taskset",
+            "ID [CPUS]",
+            "where a thread runs; from now on there only",
+            threads::control::taskset,
+        ),
+        command("timers", "", "when the timer of each CPU comes, and for whom", threads::timers::run),
+        command(
+            "sched-demo",
+            "[MILLISECONDS]",
+            "threads of each class compete: what was due, what they got",
+            threads::demo::run,
+        ),
         command("uptime", "", "time since entry", system::uptime),
         command("selftest", "[PART OF NAME]", "run the in-kernel tests", tests::run),
         command("poweroff", "", "end the machine", system::poweroff),

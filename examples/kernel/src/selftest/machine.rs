@@ -5,6 +5,7 @@ use crate::Kernel;
 use crate::command_line::Sabotage;
 use crate::ensure;
 use crate::platform::{Access, CpuState, LeftOut, Platform};
+use crate::threads::How;
 use crate::time::Duration;
 
 /// Rounds of waiting after which a clock that stands still is given up; the slowest emulator does them in seconds.
@@ -85,6 +86,7 @@ pub(super) fn sabotage<P: Platform>(kind: Sabotage) -> &'static Test<P> {
         Sabotage::Hang => &Test { name: "sabotage::hang", run: hang },
         Sabotage::Triple => &Test { name: "sabotage::triple", run: triple },
         Sabotage::PanicCpu => &Test { name: "sabotage::panic_cpu", run: panic_cpu },
+        Sabotage::Overflow => &Test { name: "sabotage::overflow", run: overflow },
         Sabotage::SilentCpu => &Test { name: "sabotage::silent_cpu", run: silent_cpu },
     }
 }
@@ -119,6 +121,20 @@ fn panic_cpu<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
             kernel.with_tables(|tables| tables.stats());
         }
     })?;
+    Ok(())
+}
+
+/// A thread that calls itself until its stack ends.
+fn overflow<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    fn dig(depth: u64) -> u64 {
+        let below = if depth == u64::MAX { 0 } else { dig(core::hint::black_box(depth + 1)) };
+        core::hint::black_box(below) + 1
+    }
+    if P::STACKS.is_none() {
+        return Err(Failure::new(format_args!("nothing guards the stacks of this machine")));
+    }
+    let task = kernel.spawn(How::new("digger"), |_, depth| _ = dig(depth as u64), 0)?;
+    let _used = kernel.join(task)?;
     Ok(())
 }
 

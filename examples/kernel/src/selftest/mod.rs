@@ -11,6 +11,7 @@ mod hoard;
 pub(crate) mod ktap;
 mod machine;
 mod paging;
+mod sched;
 pub(crate) mod smp;
 mod txn;
 
@@ -115,6 +116,7 @@ pub(crate) fn selected<P: Platform>(
         machine::tests(),
         smp::tests(),
         drills::tests(),
+        sched::tests(),
     ]);
     let own = kernel.platform().tests();
     let sabotage = sabotage.map(machine::sabotage);

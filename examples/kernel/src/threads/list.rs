@@ -1,5 +1,4 @@
 //! Who there is, for `ps`: the scheduler knows numbers, people want names.
-#![expect(dead_code, reason = "shown by commands that follow")]
 
 use kos_sched::core::TaskState;
 use kos_sched::{BlockReason, CpuId, Policy, TaskId};

@@ -13,11 +13,13 @@
 //! A thread of [`Kernel::spawn`] borrows the kernel. It runs only while some CPU is in [`Kernel::on_main_thread`] or
 //! [`Kernel::run_cpu`], which borrow the kernel too; and the first of them does not return before all such threads have ended.
 
+mod accounts;
 mod list;
 mod main;
 mod spawn;
 mod stack;
 mod storage;
+mod team;
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -33,10 +35,13 @@ use kos_sched::{BlockReason, CpuId, CpuMask, CpuSet, CriticalSection, Park, Resu
 use crate::kernel::{Heap, SharedFrames};
 use crate::platform::{Platform, SchedulerPort};
 use crate::time::{Duration, Instant};
+pub(crate) use accounts::Accounts;
+use accounts::Since;
 use list::List;
-pub(crate) use list::Role;
+pub(crate) use list::{Role, View};
 pub(crate) use spawn::How;
 use stack::{FrameStack, Stacks};
+pub(crate) use team::{MOST as TEAM, Member};
 
 /// Threads that there can be, beside the worker of each CPU.
 const THREADS: usize = 128;
@@ -90,8 +95,15 @@ pub(crate) struct Threads<P: Platform> {
     runtime: &'static Running<P>,
     list: Locked<P::Env, List>,
     stacks: Stacks<P>,
-    /// The CPUs whose idle loop somebody is in.
-    idling: &'static [AtomicBool],
+    idling: &'static [Idling],
+}
+
+/// One CPU's idle loop.
+#[derive(Debug, Default)]
+struct Idling {
+    /// Somebody is in it.
+    entered: AtomicBool,
+    since: Since,
 }
 
 impl<P: Platform> fmt::Debug for Threads<P> {
@@ -153,7 +165,7 @@ impl<P: Platform> Threads<P> {
         let keys = (0..cpus).map_while(|_| arena.queue());
         let cpus = storage::from_iter(heap, cpus, &mut keys.map(|key| CpuSlot::new(key, classes())))?;
         let idle = storage::array(heap, cpus.len(), |_| IdleContext::new(Default::default()))?;
-        let idling = storage::array(heap, cpus.len(), |_| AtomicBool::new(false))?;
+        let idling = storage::array(heap, cpus.len(), |_| Idling::default())?;
         let list = storage::array(heap, count, |_| None)?;
         let (port, config) =
             (platform.scheduler(), Config { preemptive: P::INTERRUPTS, ..Config::default() });
@@ -170,12 +182,18 @@ impl<P: Platform> Threads<P> {
     /// The calling CPU takes part from now on, and `work` runs in its idle loop; [`None`] if it does so already.
     fn as_idle<R>(&self, work: impl FnOnce() -> R) -> Option<R> {
         let cpu = self.this_cpu();
-        let entered =
-            self.idling.get(cpu.as_usize()).filter(|idling| !idling.swap(true, Ordering::AcqRel))?;
-        // A CPU that calls is there.
-        let _ = self.runtime.scheduler().online(cpu, self.runtime.now());
+        let own = self.idling.get(cpu.as_usize())?;
+        if own.entered.swap(true, Ordering::AcqRel) {
+            return None;
+        }
+        if !self.runtime.scheduler().online_cpus().contains(cpu) {
+            let now = self.runtime.now();
+            own.since.set(now);
+            // A CPU that calls is there.
+            let _ = self.runtime.scheduler().online(cpu, now);
+        }
         let result = work();
-        entered.store(false, Ordering::Release);
+        own.entered.store(false, Ordering::Release);
         Some(result)
     }
 
@@ -184,6 +202,15 @@ impl<P: Platform> Threads<P> {
         self.runtime.idle_once();
         if !P::INTERRUPTS {
             self.on_timer();
+        }
+    }
+
+    /// A moment of computing. Where nothing interrupts, it is here that others take their turn.
+    pub(crate) fn breathe(&self) {
+        core::hint::spin_loop();
+        if !P::INTERRUPTS {
+            self.on_timer();
+            self.runtime.yield_now();
         }
     }
 

@@ -1,6 +1,5 @@
 //! Threads that work for the kernel: [`Kernel::spawn`], [`Kernel::join`].
 #![expect(unsafe_code, reason = "gives a thread the kernel, which outlives it")]
-#![expect(dead_code, reason = "used by commands that follow")]
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -76,8 +75,10 @@ impl<P: Platform> Kernel<P> {
     /// # Errors
     /// [`ThreadError`]; nothing is left of it then.
     pub(crate) fn spawn(&self, how: How<'_>, main: Main<P>, argument: usize) -> Result<TaskId, ThreadError> {
-        let stack = TaskStack::painted(self.new_stack(how.stack)?);
-        let work = Work { kernel: AtomicPtr::new(ptr::from_ref(self).cast_mut()), main };
+        let stack = self.new_stack(how.stack)?;
+        // Paint takes time, and nobody asks how much of a large one was used.
+        let stack = if how.stack > STACK { TaskStack::new(stack) } else { TaskStack::painted(stack) };
+        let work = Work { kernel: AtomicPtr::new(shared(self)), main };
         let thread = Thread::new(stack, Default::default(), work, begin::<P>, argument);
         let args = SpawnArgs { allowed: how.allowed, ..SpawnArgs::new(how.policy, thread) };
         // Nobody joins it, and so reuses its number, before it is in the list.
@@ -145,6 +146,11 @@ impl<P: Platform> Kernel<P> {
             let _ = self.threads.sleep(LOOK);
         }
     }
+}
+
+/// The address of what threads share.
+fn shared<T: Sync>(value: &T) -> *mut T {
+    ptr::from_ref(value).cast_mut()
 }
 
 /// Where every thread begins.

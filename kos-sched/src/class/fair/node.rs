@@ -14,7 +14,7 @@ use core::num::NonZeroU32;
 
 use super::virtual_time::VirtualTime;
 use crate::ds::Order;
-use crate::task::{Node, Policy};
+use crate::task::{Nice, Node, Policy};
 
 /// The level of `Policy::Idle`.
 pub(super) const IDLE: u8 = 40;
@@ -45,6 +45,14 @@ const RECIPROCALS: [u64; WEIGHTS.len()] = {
 
 /// The largest dividend of [`Node::divide`].
 pub(super) const LARGEST: u64 = (1 << 47) - 1;
+
+impl Nice {
+    /// Its weight: the CPU goes to fair tasks in proportion. That of nice 0 is 1024.
+    #[must_use]
+    pub fn weight(self) -> u32 {
+        WEIGHTS.get(usize::from(self.get().wrapping_add(20).cast_unsigned())).copied().unwrap_or(0)
+    }
+}
 
 impl Node {
     #[inline]

@@ -49,12 +49,16 @@ fn a_sleep_ends_at_its_time_and_not_before() {
     machine(2, |machine| {
         let task = machine.spawn(fifo(5), only(0));
         machine.settle();
+        assert_eq!(machine.sched.sleeps_until(task), None);
         assert!(machine.block(at(1_000)));
+        let end = at(1_000).map(|end| (end, CpuId::new(0)));
+        assert_eq!(machine.sched.sleeps_until(task), end);
         machine.pass(Duration::from_ticks(999));
         assert_eq!(machine.sched.state(task), Some(TaskState::Blocked));
         machine.pass(Duration::from_ticks(1));
         assert_eq!(machine.on(0).settle(), Some(task));
         assert_eq!(machine.sched.resume(), Resume::TimedOut);
+        assert_eq!(machine.sched.sleeps_until(task), None);
         assert!(!machine.block(at(10)), "over before it begins");
         assert_eq!(machine.sched.resume(), Resume::TimedOut);
         assert!(machine.block(at(5_000)));

@@ -1,0 +1,106 @@
+//! `kill`, `nice`, `taskset`: what becomes of a thread, how much it gets, where it runs.
+
+use core::fmt::Write;
+
+use kos_sched::{Nice, Policy};
+
+use super::words::{cpus, parse_cpus, policy, thread, usage};
+use crate::Kernel;
+use crate::platform::Platform;
+use crate::shell::{CommandError, CommandResult, Next};
+use crate::text::{Grouped, Text};
+use crate::threads::{Role, View};
+use crate::time::Duration;
+
+/// How long `kill` waits for a thread to leave, in looks of a millisecond.
+const LOOKS: u32 = 2000;
+
+fn failed(what: core::fmt::Arguments<'_>) -> CommandError {
+    CommandError::Failed(Text::new(what))
+}
+
+/// A thread that commands may end or move.
+fn own<P: Platform>(kernel: &Kernel<P>, word: &str) -> Result<View, CommandError> {
+    let view = thread(kernel, word)?;
+    match view.role {
+        Role::Background => Ok(view),
+        _ => {
+            Err(failed(format_args!("{} '{}' is the kernel's own; it stays as it is", view.task, view.name)))
+        }
+    }
+}
+
+/// Wakes the thread with the word that it is to end; it leaves by itself, and what it had is given back.
+pub(in crate::cmds) fn kill<P: Platform>(
+    kernel: &Kernel<P>,
+    arguments: &[&str],
+    out: &mut dyn Write,
+) -> CommandResult {
+    if arguments.is_empty() {
+        return Err(usage(format_args!("which thread?")));
+    }
+    for word in arguments {
+        let view = own(kernel, word)?;
+        let start = kernel.platform().now();
+        kernel.kill(view.task);
+        let there = || kernel.threads.views().any(|other| other.task == view.task);
+        let left = (0..LOOKS).any(|_| {
+            let _ = kernel.threads.sleep(Duration::from_millis(1));
+            kernel.tidy();
+            !there()
+        });
+        if !left {
+            return Err(failed(format_args!("{} '{}' was told, and has not left", view.task, view.name)));
+        }
+        let took = kernel.platform().now().checked_duration_since(start).map_or(0, |took| took.as_micros());
+        writeln!(out, "{} '{}' left after {} us", view.task, view.name, Grouped(took))?;
+    }
+    Ok(Next::Continue)
+}
+
+pub(in crate::cmds) fn nice<P: Platform>(
+    kernel: &Kernel<P>,
+    arguments: &[&str],
+    out: &mut dyn Write,
+) -> CommandResult {
+    let [word, value] = arguments else { return Err(usage(format_args!("a thread and a nice value"))) };
+    let view = thread(kernel, word)?;
+    let nice = value.parse::<i8>().map_err(|_| usage(format_args!("'{value}' is no nice value")))?;
+    let nice = Nice::new(nice)?;
+    let new = match view.policy {
+        Policy::Fair { slice, .. } => Policy::Fair { nice, slice },
+        Policy::Batch(_) => Policy::Batch(nice),
+        other => return Err(failed(format_args!("{} is '{}', not fair", view.task, policy(other)))),
+    };
+    kernel.threads.set_policy(view.task, new)?;
+    writeln!(
+        out,
+        "{} '{}': {} before, now {}, weight {}",
+        view.task,
+        view.name,
+        policy(view.policy),
+        policy(new),
+        nice.weight()
+    )?;
+    Ok(Next::Continue)
+}
+
+pub(in crate::cmds) fn taskset<P: Platform>(
+    kernel: &Kernel<P>,
+    arguments: &[&str],
+    out: &mut dyn Write,
+) -> CommandResult {
+    let sched = kernel.threads.runtime().scheduler();
+    let all = sched.online_cpus();
+    let view = match arguments {
+        [word] => thread(kernel, word)?,
+        [word, list] => {
+            let (view, mask) = (own(kernel, word)?, parse_cpus(list)?);
+            sched.set_affinity(view.task, &mask, kernel.threads.runtime().now())?;
+            thread(kernel, word)?
+        }
+        _ => return Err(usage(format_args!("a thread, and CPUs like 0-3,6 to let it run there only"))),
+    };
+    writeln!(out, "{} '{}' runs on: {}", view.task, view.name, cpus(&view.allowed, &all))?;
+    Ok(Next::Continue)
+}

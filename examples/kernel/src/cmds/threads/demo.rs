@@ -10,7 +10,7 @@ use crate::Kernel;
 use crate::platform::Platform;
 use crate::shell::{CommandError, CommandResult, Next};
 use crate::text::{Grouped, Text};
-use crate::threads::{How, Member, TEAM};
+use crate::threads::{How, Mask, Member, TEAM};
 use crate::time::Duration;
 
 /// How long threads compete in each part, unless told otherwise, and at most; milliseconds.
@@ -290,15 +290,14 @@ fn wander<P: Platform>(
 
 /// Whether `task` runs on `cpu` soon after it was told to.
 fn arrives<P: Platform>(kernel: &Kernel<P>, task: TaskId, cpu: CpuId) -> bool {
-    const LOOKS: u32 = 100_000;
+    const LOOKS: u32 = 10_000;
     let runtime = kernel.threads.runtime();
-    let told = runtime.scheduler().set_affinity(task, &crate::threads::Mask::only(cpu), runtime.now());
+    let told = runtime.scheduler().set_affinity(task, &Mask::only(cpu), runtime.now());
+    let before = ran(kernel, task);
+    let runs = || runtime.scheduler().cpu_of(task) == Some(cpu) && ran(kernel, task) > before;
     told.is_ok()
-        && (0..LOOKS).any(|look| {
-            if look % 64 == 63 {
-                // It may be this CPU to which it comes.
-                runtime.yield_now();
-            }
-            runtime.scheduler().running_on(cpu) == Some(task)
+        && (0..LOOKS).any(|_| {
+            let _ = kernel.threads.sleep(Duration::from_micros(20));
+            runs()
         })
 }

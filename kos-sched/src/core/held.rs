@@ -7,7 +7,7 @@ use super::slot::TaskSlot;
 use super::system::System;
 use super::wake_list::WakeList;
 use crate::atomic::{Ordering, fence};
-use crate::class::{Verdict, earlier};
+use crate::class::Verdict;
 use crate::cpu::CpuId;
 use crate::ports::Platform;
 use crate::seeded::{Bug, seeded};
@@ -160,7 +160,7 @@ impl<'a, 's, S: System> Held<'a, 's, S> {
     /// Tells the other CPUs how busy this one is.
     #[inline]
     pub(super) fn publish(&mut self) {
-        let runnable = self.queue.rq.runnable();
+        let runnable = self.queue.rq.load().runnable;
         self.slot.set_load(runnable);
         let runs = u32::from(self.queue.rq.current().is_some());
         if runnable > runs {
@@ -175,13 +175,12 @@ impl<'a, 's, S: System> Held<'a, 's, S> {
     pub(super) fn next_event(&self) -> Option<Instant> {
         let queue = &*self.queue;
         let clock = queue.rq.clock();
-        let waits = queue.rq.runnable() > u32::from(queue.rq.current().is_some());
+        let waits = queue.rq.load().runnable > u32::from(queue.rq.current().is_some());
         let balance = (waits && self.sched.cpus.len() > 1).then_some(queue.balance_at);
         let retry = (!self.slot.unsent.is_empty())
             .then(|| clock.checked_add_duration(self.sched.config.retry))
             .flatten();
-        let queued = earlier(queue.rq.next_event(), queue.sleepers.next_event());
-        earlier(queued, earlier(balance, retry))
+        [queue.rq.next_event(), queue.sleepers.next_event(), balance, retry].into_iter().flatten().min()
     }
 
     /// Arms the timer of the CPU if it needs another time; another CPU is told to do so itself if it needs it sooner.

@@ -271,7 +271,7 @@ impl<'s, S: System> Held<'_, 's, S> {
     #[inline]
     fn runs_dry(&self, want: Want) -> bool {
         let leaves = matches!(want, Want::Sleep(_) | Want::Exit);
-        let left = self.queue.rq.runnable().saturating_sub(u32::from(leaves));
+        let left = self.queue.rq.load().runnable.saturating_sub(u32::from(leaves));
         left == 0 && self.sched.online.contains(self.cpu)
     }
 }

@@ -15,6 +15,8 @@
 
 #[cfg(feature = "fat")]
 pub mod fat;
+#[cfg(feature = "kosfs")]
+pub mod kosfs;
 pub mod tmpfs;
 
 use core::fmt;

@@ -36,7 +36,7 @@ mod time;
 pub mod timer;
 mod trace;
 
-pub use self::core::{Scheduler, Setup, SpawnArgs, System};
+pub use self::core::{Scheduler, Setup, SpawnArgs, System, Urgency};
 pub use class::{ClassSet, SchedClass};
 pub use cpu::{CpuId, CpuMask, CpuSet};
 pub use error::{AttrError, Corruption, IpiError, LockError, QueueCorruption, TimerError, WaitError};

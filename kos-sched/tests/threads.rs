@@ -15,7 +15,7 @@ use core::arch::asm;
 use core::hint::black_box;
 use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use common::cpus::{Host, boot, cpu, spawn};
+use common::cpus::{Host, boot, cpu, packed, spawn, unpacked};
 use kos_sched::runtime::Runtime;
 use kos_sched::{BlockReason, CpuId, CpuMask, CpuSet, Duration, Park, Policy, Resume, RtPriority, TaskId};
 
@@ -41,14 +41,6 @@ const PAIRS: usize = 100;
 static MEMBERS: [[AtomicUsize; 2]; PAIRS] = [const { [const { AtomicUsize::new(0) }; 2] }; PAIRS];
 /// Turns that each pair has taken; the lowest bit says whose turn it is.
 static TAKEN: [AtomicUsize; PAIRS] = [const { AtomicUsize::new(0) }; PAIRS];
-
-fn packed(task: TaskId) -> usize {
-    (task.generation() as usize) << 32 | task.index().as_usize()
-}
-
-fn unpacked(task: usize) -> TaskId {
-    TaskId::new(kos_sched::task::TaskIndex::new(task as u32), (task >> 32) as u32)
-}
 
 fn player(kernel: Kernel, arg: usize) {
     let (pair, me) = (arg / 2, arg % 2);

@@ -27,7 +27,7 @@ pub use set::ClassSet;
 pub use stop::Stop;
 
 use crate::error::{AttrError, Corruption};
-use crate::task::{Nodes, Policy, TaskIndex};
+use crate::task::{Node, Nodes, Policy, TaskIndex};
 use crate::time::{Duration, Instant};
 
 /// Why a task comes into a queue.
@@ -102,6 +102,12 @@ pub struct Load {
 }
 
 impl Load {
+    /// Tasks that want the CPU and could have it now.
+    #[must_use]
+    pub const fn ready(&self) -> u32 {
+        self.runnable.saturating_sub(self.throttled)
+    }
+
     /// Both together.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -137,6 +143,12 @@ pub trait SchedClass {
         Ok(())
     }
 
+    /// The policy for which [`admit`](Self::admit) had to find room, as `node` says it. [`None`]: there is always room.
+    fn reserved(&self, node: &Node) -> Option<Policy> {
+        let _ = node;
+        None
+    }
+
     /// `task` belongs here from now on, asleep, with `policy` ([`None`]: what its node says). It was admitted. Says whether the class
     /// keeps it while it sleeps.
     ///
@@ -157,6 +169,13 @@ pub trait SchedClass {
 
     /// Who should run. Does not remove it. There is no current task.
     fn pick(&mut self, n: &mut Nodes<'_>, now: Instant) -> Option<TaskIndex>;
+
+    /// Whether `task`, which waits here, may run before whom [`pick`](Self::pick) names, because another handed the CPU to it.
+    /// Nobody may starve by that.
+    fn may_go_first(&self, n: &Nodes<'_>, task: TaskIndex) -> bool {
+        let _ = (n, task);
+        false
+    }
 
     /// `task` runs from now on.
     fn set_current(&mut self, n: &mut Nodes<'_>, task: TaskIndex, now: Instant) {

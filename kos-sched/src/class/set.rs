@@ -5,7 +5,7 @@
 
 use super::{Dequeue, Dequeued, Enqueue, Load, SchedClass, Verdict};
 use crate::error::{AttrError, Corruption};
-use crate::task::{Nodes, Policy, TaskIndex};
+use crate::task::{Node, Nodes, Policy, TaskIndex};
 use crate::time::{Duration, Instant};
 
 /// Classes in the order in which they are asked. Implemented by tuples; the methods are those of [`SchedClass`] behind a position.
@@ -28,6 +28,7 @@ pub trait ClassSet {
         policy: Option<&Policy>,
         member: bool,
     ) -> Result<(), AttrError>;
+    fn reserved(&self, class: u8, node: &Node) -> Option<Policy>;
     fn join(&mut self, class: u8, n: &mut Nodes<'_>, task: TaskIndex, policy: Option<&Policy>) -> Dequeued;
     fn leave(&mut self, class: u8, n: &mut Nodes<'_>, task: TaskIndex);
     fn enqueue(&mut self, class: u8, n: &mut Nodes<'_>, task: TaskIndex, why: Enqueue, now: Instant);
@@ -41,6 +42,8 @@ pub trait ClassSet {
     ) -> Dequeued;
     /// Picks from the first class that has a task, makes it current, and says its position.
     fn take(&mut self, n: &mut Nodes<'_>, now: Instant) -> Option<(u8, TaskIndex)>;
+    /// Makes `task` of `class` current, if nobody of a class before wants to run and its class lets it go first.
+    fn take_first(&mut self, class: u8, n: &mut Nodes<'_>, task: TaskIndex, now: Instant) -> bool;
     fn set_current(&mut self, class: u8, n: &mut Nodes<'_>, task: TaskIndex, now: Instant);
     fn put_previous(&mut self, class: u8, n: &mut Nodes<'_>, task: TaskIndex, now: Instant);
     fn charge(
@@ -91,6 +94,13 @@ impl<A: SchedClass, B: ClassSet> ClassSet for (A, B) {
         }
     }
 
+    fn reserved(&self, class: u8, node: &Node) -> Option<Policy> {
+        match class.checked_sub(1) {
+            None => self.0.reserved(node),
+            Some(class) => self.1.reserved(class, node),
+        }
+    }
+
     fn join(&mut self, class: u8, n: &mut Nodes<'_>, task: TaskIndex, policy: Option<&Policy>) -> Dequeued {
         match class.checked_sub(1) {
             None => self.0.join(n, task, policy),
@@ -136,6 +146,17 @@ impl<A: SchedClass, B: ClassSet> ClassSet for (A, B) {
         }
         let (class, task) = self.1.take(n, now)?;
         Some((class.checked_add(1)?, task))
+    }
+
+    fn take_first(&mut self, class: u8, n: &mut Nodes<'_>, task: TaskIndex, now: Instant) -> bool {
+        if let Some(class) = class.checked_sub(1) {
+            return self.0.pick(n, now).is_none() && self.1.take_first(class, n, task, now);
+        }
+        let first = self.0.may_go_first(n, task);
+        if first {
+            self.0.set_current(n, task, now);
+        }
+        first
     }
 
     #[inline]
@@ -233,6 +254,10 @@ impl ClassSet for () {
         Err(AttrError::NoClass)
     }
 
+    fn reserved(&self, _: u8, _: &Node) -> Option<Policy> {
+        None
+    }
+
     fn join(&mut self, _: u8, _: &mut Nodes<'_>, _: TaskIndex, _: Option<&Policy>) -> Dequeued {
         Dequeued::Done
     }
@@ -247,6 +272,10 @@ impl ClassSet for () {
 
     fn take(&mut self, _: &mut Nodes<'_>, _: Instant) -> Option<(u8, TaskIndex)> {
         None
+    }
+
+    fn take_first(&mut self, _: u8, _: &mut Nodes<'_>, _: TaskIndex, _: Instant) -> bool {
+        false
     }
 
     fn set_current(&mut self, _: u8, _: &mut Nodes<'_>, _: TaskIndex, _: Instant) {}

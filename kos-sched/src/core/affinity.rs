@@ -6,13 +6,12 @@
 use super::held::Held;
 use super::scheduler::Scheduler;
 use super::slot::TaskSlot;
-use super::system::{System, urgency};
+use super::system::System;
 use crate::atomic::{Ordering, fence};
 use crate::class::Verdict;
 use crate::cpu::CpuSet;
 use crate::error::AttrError;
 use crate::ports::Platform;
-use crate::rq::QueueError;
 use crate::task::{Policy, TaskId, TaskIndex};
 use crate::time::Instant;
 
@@ -22,8 +21,12 @@ impl<S: System> Scheduler<'_, S> {
     /// Lets `task` run on `allowed` only. If it waits or sleeps, at once; if it runs elsewhere, after one interrupt at most; if it
     /// is the calling one, when it next [reschedules](Self::reschedule), which [`should_preempt`](Self::should_preempt) asks for.
     ///
+    /// A deadline task that has to leave its CPU needs its bandwidth on another. What is given away there between the question
+    /// and its coming does not keep it from coming: [`Stats::overcommitted`](crate::Stats) counts that.
+    ///
     /// # Errors
-    /// [`TaskError::Gone`]; [`AttrError::NoAllowedCpu`] if none of them is online. Nothing changed.
+    /// [`TaskError::Gone`]; [`AttrError::NoAllowedCpu`] if none of them is online; [`AttrError::Admission`] if none of them has
+    /// the bandwidth. Nothing changed.
     pub fn set_affinity(&self, task: TaskId, allowed: &S::Mask, now: Instant) -> Result<(), TaskError> {
         let _masked = self.platform.irq_save();
         let control = self.control.lock();
@@ -31,11 +34,36 @@ impl<S: System> Scheduler<'_, S> {
         if allowed.and(&self.online.load()).is_empty() {
             return Err(AttrError::NoAllowedCpu.into());
         }
+        self.ask_for_bandwidth(task.index(), slot, allowed)?;
         slot.allowed.store(allowed);
         fence(Ordering::SeqCst);
         self.resettle(task.index(), slot, now);
         drop(control);
         Ok(())
+    }
+
+    /// Whether a task that may run on `allowed` only can keep its bandwidth.
+    fn ask_for_bandwidth(
+        &self,
+        task: TaskIndex,
+        slot: &TaskSlot<S::Payload>,
+        allowed: &S::Mask,
+    ) -> Result<(), AttrError> {
+        let (home, can) = (slot.home(), allowed.and(&self.online.load()));
+        if can.contains(home) {
+            return Ok(());
+        }
+        let reserved =
+            self.lock(home).and_then(|held| held.queue.rq.reserved(task, slot.lent.kept().as_ref()));
+        let Some(policy) = reserved else { return Ok(()) };
+        let mut refusal = AttrError::NoAllowedCpu;
+        for held in can.iter().filter_map(|cpu| self.lock(cpu)) {
+            match held.queue.rq.admits(task, &policy) {
+                Ok(()) => return Ok(()),
+                Err(error) => refusal = error,
+            }
+        }
+        Err(refusal)
     }
 
     /// Where `task` may run.
@@ -69,23 +97,7 @@ impl<S: System> Scheduler<'_, S> {
     /// # Errors
     /// [`TaskError::Gone`]; [`TaskError::Attr`] with what stands against it. Nothing changed.
     pub fn set_attr(&self, task: TaskId, policy: Policy, now: Instant) -> Result<(), TaskError> {
-        let _masked = self.platform.irq_save();
-        let slot = self.find(task).ok_or(TaskError::Gone)?;
-        loop {
-            let home = slot.home();
-            let Some(mut held) = self.lock(home) else { return Err(TaskError::NoCpu) };
-            held.drain(now);
-            held.account(now);
-            let done = held.set_attr(task.index(), slot, policy, now);
-            let again = done.is_none() && self.find(task).is_some();
-            held.release(now);
-            match done {
-                Some(Ok(())) => return Ok(()),
-                Some(Err(error)) => return Err(error),
-                None if again => core::hint::spin_loop(),
-                None => return Err(TaskError::Gone),
-            }
-        }
+        self.reach(task, now, |held, slot| held.set_own(task.index(), slot, policy, now))
     }
 }
 
@@ -115,36 +127,5 @@ impl<S: System> Held<'_, '_, S> {
         if !slot.state.let_go() {
             sched.enqueue_woken(task, now);
         }
-    }
-
-    /// Changes the policy if the task can be got at from here; [`None`] if it is on its way.
-    fn set_attr(
-        &mut self,
-        task: TaskIndex,
-        slot: &TaskSlot<S::Payload>,
-        policy: Policy,
-        now: Instant,
-    ) -> Option<Result<(), TaskError>> {
-        let owned = self.queue.rq.nodes().owns(task);
-        let held = !owned && slot.state.hold();
-        if !owned && !held {
-            return None;
-        }
-        let done = self.queue.rq.set_attr(task, policy, now);
-        if held && !slot.state.let_go() {
-            self.queue.strays.push(task, &slot.link);
-        }
-        Some(match done {
-            Ok(verdict) => {
-                slot.set_urgency(urgency(&policy));
-                if self.queue.rq.current().is_some() {
-                    self.heed(verdict);
-                }
-                Ok(())
-            }
-            Err(QueueError::Attr(error)) => Err(error.into()),
-            Err(_) if held => Err(TaskError::Gone),
-            Err(_) => return None,
-        })
     }
 }

@@ -108,9 +108,9 @@ impl<'s, S: System> Scheduler<'s, S> {
             return;
         }
         let token = self.take_from(cpu, now, |sched, task| {
-            sched.slot(task).is_some_and(|slot| {
-                slot.urgency() > 0 && !slot.allowed.load::<S::Mask>().and(&calm).is_empty()
-            })
+            sched
+                .slot(task)
+                .is_some_and(|slot| slot.is_urgent() && !slot.allowed.load::<S::Mask>().and(&calm).is_empty())
         });
         if let Some(token) = token {
             self.place(token, now);

@@ -100,6 +100,15 @@ impl<'a, 's, S: System> Held<'a, 's, S> {
         }
     }
 
+    /// Takes in a task whose wake the caller owns and that could run here a moment ago.
+    pub(super) fn take_woken_here(&mut self, task: TaskIndex, now: Instant) {
+        let taken = self.take_woken(task, now);
+        self.queue.counts.local = self.queue.counts.local.wrapping_add(u64::from(taken));
+        if !taken {
+            self.turn_away(task, now);
+        }
+    }
+
     /// Takes in a task that comes from elsewhere; it comes back if it must not run here, or the queue refuses it.
     pub(super) fn take_in(&mut self, token: Detached<'s>, now: Instant) -> Result<(), Detached<'s>> {
         let task = token.index();
@@ -109,7 +118,11 @@ impl<'a, 's, S: System> Held<'a, 's, S> {
         if !self.sched.may_wait(slot, self.cpu) && !seeded(Bug::AffinityUnchecked) {
             return Err(token);
         }
-        let verdict = self.queue.rq.attach(token, now).map_err(|refused| refused.task)?;
+        let verdict = if slot.lent.is_lent() {
+            self.queue.rq.attach_anyway(token, now)
+        } else {
+            self.queue.rq.attach(token, now).map_err(|refused| refused.task)?
+        };
         self.note_strand(task, slot);
         self.note_migration(task, now);
         self.heed(verdict);
@@ -160,13 +173,17 @@ impl<'a, 's, S: System> Held<'a, 's, S> {
     /// Tells the other CPUs how busy this one is.
     #[inline]
     pub(super) fn publish(&mut self) {
-        let runnable = self.queue.rq.load().runnable;
-        self.slot.set_load(runnable);
-        let runs = u32::from(self.queue.rq.current().is_some());
-        if runnable > runs {
+        let load = self.queue.rq.load();
+        self.slot.set_load(load.runnable);
+        if load.ready() > u32::from(self.queue.rq.current().is_some()) {
             self.sched.waiting.insert(self.cpu);
         } else {
             self.sched.waiting.remove(self.cpu);
+        }
+        if self.current().is_some_and(TaskSlot::is_urgent) {
+            self.sched.urgent.insert(self.cpu);
+        } else {
+            self.sched.urgent.remove(self.cpu);
         }
     }
 
@@ -175,7 +192,7 @@ impl<'a, 's, S: System> Held<'a, 's, S> {
     pub(super) fn next_event(&self) -> Option<Instant> {
         let queue = &*self.queue;
         let clock = queue.rq.clock();
-        let waits = queue.rq.load().runnable > u32::from(queue.rq.current().is_some());
+        let waits = queue.rq.load().ready() > u32::from(queue.rq.current().is_some());
         let balance = (waits && self.sched.cpus.len() > 1).then_some(queue.balance_at);
         let retry = (!self.slot.unsent.is_empty())
             .then(|| clock.checked_add_duration(self.sched.config.retry))

@@ -117,6 +117,7 @@ impl<S: System> Scheduler<'_, S> {
                 Err(Fault::State(task))
             }
             Phase::Exiting if runs == 0 => Err(Fault::State(task)),
+            _ if slot.lent.is_lent() && slot.lent.inherited() <= slot.lent.own() => Err(Fault::State(task)),
             _ => Ok(()),
         }
     }
@@ -140,7 +141,8 @@ impl<S: System> Held<'_, '_, S> {
             if slot.home() != cpu {
                 return Err(Fault::Lost(task));
             }
-            let asleep = slot.state.phase() == Phase::Blocked;
+            // One that was woken is in a wake list, whose CPU will look.
+            let asleep = matches!(slot.state.phase(), Phase::Blocked | Phase::Waking);
             let leaves = queue.rq.current() == Some(task) && self.slot.needs_resched();
             if !sched.may_wait(slot, cpu) && !leaves && slot.state.is_alive() && !asleep {
                 return Err(Fault::Forbidden(task, cpu));

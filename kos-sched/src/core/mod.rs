@@ -5,9 +5,10 @@
 //! | [`Scheduler::try_spawn`], `join`, `reap` | tasks come and go |
 //! | [`Scheduler::prepare`], `block`, `resume` | a task sleeps; early wakes are remembered |
 //! | [`Scheduler::wake`], `interrupt` | any context, no other CPU's lock |
-//! | [`Scheduler::reschedule`], `yield_now`, `exit_current` | a [`Switch`]: who runs next, with the queue's lock in it |
+//! | [`Scheduler::reschedule`], `yield_now`, `hand_off`, `exit_current` | a [`Switch`]: who runs next, with the queue's lock in it |
 //! | [`Scheduler::on_timer`], `on_kick`, `should_preempt` | what interrupts bring |
 //! | [`Scheduler::set_affinity`], `set_attr`, `online`, `offline` | changes from outside |
+//! | [`Scheduler::inherit`], [`Urgency`] | what a task is worth to those who wait for it |
 //!
 //! # Rules
 //! - Never two queue locks. A task that changes queues is a [`Detached`](crate::task::Detached) token in between; who takes it
@@ -27,7 +28,9 @@ pub(crate) mod doorbell;
 mod error;
 mod held;
 mod hotplug;
+mod inherit;
 mod inspect;
+mod lent;
 mod mask;
 #[expect(unsafe_code, reason = "lends each payload to whoever runs its task; the rule is in the module")]
 mod payload;
@@ -43,6 +46,7 @@ mod system;
 #[cfg(not(loom))]
 mod tests;
 mod tick;
+mod urgency;
 mod wake;
 pub(crate) mod wake_list;
 
@@ -52,3 +56,4 @@ pub use scheduler::{Scheduler, Setup};
 pub use slot::TaskSlot;
 pub use switch::Switch;
 pub use system::{Config, Decision, Offlined, SpawnArgs, System, TaskState, Woken};
+pub use urgency::Urgency;

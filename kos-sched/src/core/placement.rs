@@ -43,7 +43,7 @@ impl<'s, S: System> Scheduler<'s, S> {
 
     /// For an urgent task, a CPU whose task is not.
     fn calm(&self, slot: &TaskSlot<S::Payload>, can: &S::Mask, last: CpuId, from: u32) -> Option<CpuId> {
-        if slot.urgency() == 0 {
+        if !slot.is_urgent() {
             return None;
         }
         let calm = can.without(&self.urgent.load());
@@ -85,7 +85,8 @@ impl<'s, S: System> Scheduler<'s, S> {
     /// Gives a task that sleeps, and that no queue has, to a CPU that can run it.
     pub(super) fn place_asleep(&self, mut token: Detached<'s>, now: Instant) {
         let Some(slot) = self.slot(token.index()) else { return };
-        for cpu in self.possible(slot).iter() {
+        let lent = slot.lent.is_lent();
+        for cpu in self.possible(slot).iter().filter(|_| !lent) {
             let Some(mut held) = self.lock(cpu) else { return };
             slot.set_home(cpu);
             let attached = held.queue.rq.attach_asleep(token, now);
@@ -95,8 +96,14 @@ impl<'s, S: System> Scheduler<'s, S> {
                 Err(refused) => token = refused.task,
             }
         }
-        // Nobody has its bandwidth: whoever wakes it decides.
-        token.loosen();
+        // No other has the bandwidth, or none is asked for.
+        let cpu = self.possible(slot).first().or_else(|| self.refuge(slot)).unwrap_or_default();
+        if let Some(mut held) = self.lock(cpu) {
+            slot.set_home(cpu);
+            held.queue.counts.overcommitted += u64::from(!lent);
+            held.queue.rq.attach_asleep_anyway(token, now);
+            held.release(now);
+        }
     }
 
     /// No CPU wanted the task: each in turn, then whatever speaks against it.

@@ -3,9 +3,11 @@
 use core::fmt;
 
 use super::counter::Locked64;
+use super::lent::Lent;
 use super::mask::SharedMask;
 use super::payload::PayloadCell;
 use super::sleepers::SleepNode;
+use super::urgency::Urgency;
 use super::wake_list::WakeLink;
 use crate::atomic::{AtomicU32, Ordering};
 use crate::cpu::CpuId;
@@ -24,8 +26,6 @@ pub struct TaskSlot<P> {
     /// The CPU whose queue has it, had it last, or is about to.
     home: AtomicU32,
     pub(super) link: WakeLink,
-    /// Above 0: it does not wait behind tasks of 0 if another CPU can run it.
-    urgency: AtomicU32,
     /// Who is woken when it has ended.
     joiner: AtomicU32,
     /// Nobody joins it: whoever asks may reap it.
@@ -36,6 +36,7 @@ pub struct TaskSlot<P> {
     /// User and system time.
     pub(super) times: [Locked64; 2],
     pub(super) sleep: SleepNode,
+    pub(super) lent: Lent,
     pub(super) payload: PayloadCell<P>,
 }
 
@@ -49,13 +50,13 @@ impl<P> TaskSlot<P> {
                 on_cpu: AtomicU32::new(0),
                 home: AtomicU32::new(0),
                 link: WakeLink::new(),
-                urgency: AtomicU32::new(0),
                 joiner: AtomicU32::new(NOBODY),
                 detached: AtomicU32::new(0),
                 reason: AtomicU32::new(0),
                 allowed: SharedMask::new(),
                 times: [Locked64::new(), Locked64::new()],
                 sleep: SleepNode::new(),
+                lent: Lent::new(),
                 payload: PayloadCell::new(),
             }
         }
@@ -84,13 +85,10 @@ impl<P> TaskSlot<P> {
         self.home.store(cpu.get(), Ordering::Relaxed);
     }
 
+    /// Whether it does not wait behind a task that is not, if another CPU can run it.
     #[inline]
-    pub(super) fn urgency(&self) -> u32 {
-        self.urgency.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn set_urgency(&self, urgency: u32) {
-        self.urgency.store(urgency, Ordering::Relaxed);
+    pub(super) fn is_urgent(&self) -> bool {
+        self.lent.effective().is_urgent()
     }
 
     /// Lets `task` be woken at the end; false if another one is to be.
@@ -108,8 +106,8 @@ impl<P> TaskSlot<P> {
     }
 
     /// Readies the slot for a new task, whose spawner has it alone.
-    pub(super) fn begin(&self, generation: u32, urgency: u32, detached: bool) {
-        self.set_urgency(urgency);
+    pub(super) fn begin(&self, generation: u32, own: Urgency, detached: bool) {
+        self.lent.begin(own);
         self.joiner.store(NOBODY, Ordering::Relaxed);
         self.detached.store(u32::from(detached), Ordering::Relaxed);
         self.times.iter().for_each(|time| time.set(0));

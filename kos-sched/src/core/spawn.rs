@@ -3,7 +3,8 @@
 use super::error::{SpawnError, SpawnFailure, TaskError};
 use super::held::Held;
 use super::scheduler::Scheduler;
-use super::system::{SpawnArgs, System, urgency};
+use super::system::{SpawnArgs, System};
+use super::urgency::Urgency;
 use crate::atomic::{Ordering, fence};
 use crate::cpu::{CpuId, CpuSet};
 use crate::error::AttrError;
@@ -30,7 +31,7 @@ impl<'s, S: System> Scheduler<'s, S> {
         let (task, id) = (token.index(), token.id());
         let Some(slot) = self.slot(task) else { return refused(args, SpawnFailure::NoSlot) };
         let SpawnArgs { policy, allowed, detached, payload } = args;
-        slot.begin(id.generation(), urgency(&policy), detached);
+        slot.begin(id.generation(), Urgency::of(&policy), detached);
         slot.allowed.store(&allowed);
         #[expect(unsafe_code, reason = "keeps what the integrator gives")]
         // SAFETY: the token names the slot and is ours alone; nobody runs or reaps the task before it is in a queue.

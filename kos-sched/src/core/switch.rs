@@ -12,8 +12,8 @@ use super::slot::TaskSlot;
 use super::system::{Decision, System};
 use crate::ports::Platform;
 use crate::seeded::{Bug, seeded};
-use crate::task::TaskIndex;
-use crate::task::state::{Cause, Phase};
+use crate::task::state::{Cause, Outcome, Phase};
+use crate::task::{TaskId, TaskIndex};
 use crate::time::Instant;
 use crate::trace::{TraceEvent, TraceSink};
 
@@ -29,6 +29,9 @@ pub(super) enum Want {
     /// To leave for ever.
     Exit,
 }
+
+/// Who ran, who is to run, and whether they differ.
+type Chosen = (Option<TaskIndex>, Option<TaskIndex>, bool);
 
 /// A decision that waits to be carried out. It holds the queue's lock and masks interrupts: nothing else may happen on this CPU
 /// until then. Dropping it means that the CPU has switched by other means, as a simulated one does.
@@ -110,24 +113,50 @@ impl<'s, S: System> Scheduler<'s, S> {
         self.decide(Want::Exit, now)
     }
 
-    pub(super) fn decide(&self, want: Want, now: Instant) -> Switch<'_, 's, S> {
+    /// As [`block`](Self::block), and wakes `to`, which if it may runs here next, before others of its class; if it has had
+    /// more than its share already, when its turn comes. Who is more urgent goes before it.
+    pub fn hand_off(&self, to: TaskId, until: Option<Instant>, now: Instant) -> Switch<'_, 's, S> {
         let masked = self.platform.irq_save();
-        let (prev, next, open) = self.choose_next(want, now).unwrap_or_default();
+        let first = self.wake_here(to, now);
+        let (prev, next, open) = self.choose_next(Want::Sleep(until), first, now).unwrap_or_default();
         Switch { sched: self, prev, next, open, _masked: masked }
     }
 
-    fn choose_next(&self, want: Want, now: Instant) -> Option<(Option<TaskIndex>, Option<TaskIndex>, bool)> {
+    /// Wakes `task`; returns it if this CPU is to enqueue it and can run it. Interrupts are masked.
+    fn wake_here(&self, task: TaskId, now: Instant) -> Option<TaskIndex> {
+        let (slot, (here, _), index) = (self.find(task)?, self.here()?, task.index());
+        if slot.state.wake(task.generation(), Cause::Wake) != Outcome::Won {
+            return None;
+        }
+        let elsewhere = slot.home() != here && self.arena.owner(index).is_some();
+        if slot.is_on_cpu() || elsewhere || !self.fits(slot, here) {
+            self.enqueue_woken(index, now);
+            return None;
+        }
+        Some(index)
+    }
+
+    pub(super) fn decide(&self, want: Want, now: Instant) -> Switch<'_, 's, S> {
+        let masked = self.platform.irq_save();
+        let (prev, next, open) = self.choose_next(want, None, now).unwrap_or_default();
+        Switch { sched: self, prev, next, open, _masked: masked }
+    }
+
+    fn choose_next(&self, want: Want, first: Option<TaskIndex>, now: Instant) -> Option<Chosen> {
         let (cpu, slot) = self.here()?;
         self.retry_unsent(slot);
         let mut held = self.lock(cpu)?;
         held.drain(now);
         held.account(now);
+        if let Some(first) = first {
+            held.take_woken_here(first, now);
+        }
         if held.runs_dry(want) {
             held = self.steal_for(held, now)?;
         }
         let prev = held.queue.rq.current();
         held.settle_previous(prev, want, now);
-        let next = held.pick(now);
+        let next = held.pick(first, now);
         if prev == next {
             held.release(now);
             return Some((prev, next, false));
@@ -182,7 +211,7 @@ impl<'s, S: System> Held<'_, 's, S> {
         if !self.sched.may_wait(slot, self.cpu) {
             self.queue.moving[RAN] = self.queue.rq.remove(task, now).ok();
         } else if self.sched.cpus.len() > 1 {
-            self.queue.push = slot.urgency() > 0 || !self.sched.idle.is_empty();
+            self.queue.push = slot.is_urgent() || !self.sched.idle.is_empty();
         }
     }
 
@@ -214,13 +243,15 @@ impl<'s, S: System> Held<'_, 's, S> {
 
     /// Who runs from now on. A CPU that is offline runs nobody.
     #[inline]
-    fn pick(&mut self, now: Instant) -> Option<TaskIndex> {
+    fn pick(&mut self, first: Option<TaskIndex>, now: Instant) -> Option<TaskIndex> {
         let online = self.sched.online.contains(self.cpu);
-        let next = if online {
-            self.queue.rq.pick(now)
-        } else {
-            self.queue.rq.put_previous(now);
-            None
+        let next = match first {
+            _ if !online => {
+                self.queue.rq.put_previous(now);
+                None
+            }
+            Some(first) => self.queue.rq.pick_first(first, now),
+            None => self.queue.rq.pick(now),
         };
         self.queue.alert = false;
         self.slot.set_resched(false);
@@ -247,10 +278,6 @@ impl<'s, S: System> Held<'_, 's, S> {
         slot.set_running(next);
         self.queue.left = prev;
         self.queue.counts.switches = self.queue.counts.switches.wrapping_add(1);
-        match runs.map_or(0, TaskSlot::urgency) {
-            0 => _ = sched.urgent.remove(cpu),
-            _ => sched.urgent.insert(cpu),
-        }
         self.publish();
         self.arm();
         let id = |task: Option<TaskIndex>| task.and_then(|task| sched.id(task));
@@ -271,7 +298,7 @@ impl<'s, S: System> Held<'_, 's, S> {
     #[inline]
     fn runs_dry(&self, want: Want) -> bool {
         let leaves = matches!(want, Want::Sleep(_) | Want::Exit);
-        let left = self.queue.rq.load().runnable.saturating_sub(u32::from(leaves));
+        let left = self.queue.rq.load().ready().saturating_sub(u32::from(leaves));
         left == 0 && self.sched.online.contains(self.cpu)
     }
 }

@@ -128,15 +128,6 @@ pub struct Offlined {
     pub stranded: u32,
 }
 
-pub(super) fn urgency(policy: &Policy) -> u32 {
-    match policy {
-        Policy::Stop => 300,
-        Policy::Deadline(_) => 200,
-        Policy::Fifo(priority) | Policy::RoundRobin(priority, _) => 100 + u32::from(priority.get()),
-        _ => 0,
-    }
-}
-
 /// The CPUs of `set` beginning at `from`, once round.
 pub(super) fn round<M: CpuSet>(set: M, from: u32) -> impl Iterator<Item = CpuId> {
     let mut rest = set;

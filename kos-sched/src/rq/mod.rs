@@ -6,6 +6,7 @@
 //! Time comes with each operation, in the order of the operations; a time before the last one counts as the last one.
 
 mod error;
+mod lending;
 mod moving;
 
 pub use error::{AttachError, QueueError};
@@ -155,12 +156,29 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
         self.classes.advance(nodes, self.clock);
         self.pending = Verdict::Keep;
         let (class, task) = self.classes.take(nodes, self.clock)?;
+        Some(self.make_current(task, class))
+    }
+
+    /// As [`pick`](Self::pick), but `first` goes first if that makes nobody starve.
+    pub(crate) fn pick_first(&mut self, first: TaskIndex, now: Instant) -> Option<TaskIndex> {
+        self.put_previous(now);
+        self.classes.advance(self.key.nodes(), self.clock);
+        let Ok(class) = self.runnable_class(first) else { return self.pick(now) };
+        if !self.classes.take_first(class, self.key.nodes(), first, self.clock) {
+            return self.pick(now);
+        }
+        self.pending = Verdict::Keep;
+        Some(self.make_current(first, class))
+    }
+
+    #[inline]
+    fn make_current(&mut self, task: TaskIndex, class: u8) -> TaskIndex {
         self.current = Some(Current { task, class });
         if self.last != Link::to(task) {
             self.last = Link::to(task);
             self.stats.switches = self.stats.switches.wrapping_add(1);
         }
-        Some(task)
+        task
     }
 
     /// The current task, if there is one, runs no longer and still wants to.

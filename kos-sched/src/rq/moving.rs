@@ -61,6 +61,33 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
         Ok(kept)
     }
 
+    /// Takes in a task that sleeps, whatever its class says to it: no other queue can have it.
+    pub(crate) fn attach_asleep_anyway(&mut self, task: Detached<'s>, now: Instant) {
+        self.update(now);
+        let class = task.node().class;
+        let Ok(task) = self.key.attach(task, |_, _| Ok::<(), AttrError>(())) else { return };
+        self.stats.attached = self.stats.attached.wrapping_add(1);
+        let nodes = self.key.nodes();
+        let kept = self.classes.join(class, nodes, task, None);
+        Self::fall_asleep(nodes, task, kept);
+    }
+
+    /// The policy with which its class has to admit `task`, as `node` says it, or else its own; [`None`] if there is always
+    /// room, or the task is not here.
+    pub(crate) fn reserved(&self, task: TaskIndex, node: Option<&Node>) -> Option<Policy> {
+        let view = self.key.view();
+        let node = node.or_else(|| view.get(task))?;
+        self.classes.reserved(node.class, node)
+    }
+
+    /// Whether a task from elsewhere could have `policy` here now.
+    ///
+    /// # Errors
+    /// What stands against it.
+    pub(crate) fn admits(&self, task: TaskIndex, policy: &Policy) -> Result<(), AttrError> {
+        self.classes.admit(self.class_for(policy)?, &self.key.view(), task, Some(policy), false)
+    }
+
     /// Takes out a runnable task that is not current and for which `allowed` says so, for another CPU. The highest class that has one
     /// gives it. `allowed` is asked a bounded number of times.
     pub fn detach(
@@ -118,23 +145,12 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
         }
         self.withdraw(task, Dequeue::Change);
         self.reset(task, class);
-        let nodes = self.key.nodes();
-        let kept = self.classes.join(class, nodes, task, Some(&policy));
-        if standing != Standing::Runnable {
-            Self::fall_asleep(nodes, task, kept);
-            return Ok(self.pending);
-        }
         let why = if class == old { Enqueue::Change } else { Enqueue::New };
-        self.classes.enqueue(class, nodes, task, why, self.clock);
-        if self.current.is_none_or(|current| current.task != task) {
-            return Ok(self.after_enqueue(task, class));
-        }
-        self.classes.set_current(class, nodes, task, self.clock);
-        self.current = Some(Current { task, class });
-        Ok(self.ask_for_pick())
+        let verdict = self.rejoin(task, class, Some(&policy), why);
+        Ok(if self.current() == Some(task) { self.ask_for_pick() } else { verdict })
     }
 
-    fn class_for(&self, policy: &Policy) -> Result<u8, AttrError> {
+    pub(super) fn class_for(&self, policy: &Policy) -> Result<u8, AttrError> {
         policy.validate()?;
         self.classes.class_of(policy).ok_or(AttrError::NoClass)
     }
@@ -162,6 +178,30 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
         self.after_enqueue(task, class)
     }
 
+    /// Lets `task`, which was withdrawn, be in `class` what it was before: asleep, waiting or current.
+    pub(super) fn rejoin(
+        &mut self,
+        task: TaskIndex,
+        class: u8,
+        policy: Option<&Policy>,
+        why: Enqueue,
+    ) -> Verdict {
+        let nodes = self.key.nodes();
+        let runnable = nodes.get(task).is_some_and(|node| node.standing == Standing::Runnable);
+        let kept = self.classes.join(class, nodes, task, policy);
+        if !runnable {
+            Self::fall_asleep(nodes, task, kept);
+            return self.pending;
+        }
+        self.classes.enqueue(class, nodes, task, why, self.clock);
+        if self.current.is_none_or(|current| current.task != task) {
+            return self.after_enqueue(task, class);
+        }
+        self.classes.set_current(class, nodes, task, self.clock);
+        self.current = Some(Current { task, class });
+        self.pending
+    }
+
     /// Takes a task in, asleep.
     fn join(
         &mut self,
@@ -186,7 +226,7 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
     }
 
     /// Takes `task` out of the class that has it, if one has.
-    fn withdraw(&mut self, task: TaskIndex, why: Dequeue) {
+    pub(super) fn withdraw(&mut self, task: TaskIndex, why: Dequeue) {
         let nodes = self.key.nodes();
         let Some(&Node { class, standing, .. }) = nodes.get(task) else { return };
         if standing != Standing::Out {

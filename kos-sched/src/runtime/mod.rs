@@ -10,6 +10,7 @@
 
 mod executor;
 mod idle;
+mod ports;
 mod scheduler;
 mod stack;
 mod system;

@@ -10,10 +10,10 @@ use core::fmt;
 use super::stack::StackOverflow;
 use super::system::{IdleContext, RuntimeSystem};
 use super::thread::Thread;
-use crate::core::{Scheduler, Setup, SetupError, SpawnArgs, SpawnError, Switch, TaskError, Woken};
-use crate::ports::{BlockReason, Clock, ContextSwitch, CpuTime, KernelStack, Park, Platform, Resume};
+use crate::core::{Scheduler, Setup, SetupError, SpawnArgs, SpawnError, Switch, TaskError};
+use crate::ports::{BlockReason, Clock, ContextSwitch, KernelStack, Park, Platform, Resume};
 use crate::task::TaskId;
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 
 /// Parts from which no runtime can be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,41 +170,10 @@ impl<R: RuntimeSystem> Runtime<R> {
     }
 
     /// Switches if a pick is due and the caller may be interrupted anyway.
-    fn preempt_if_enabled(&self) {
+    pub(super) fn preempt_if_enabled(&self) {
         if R::irq_enabled(self.sched.platform()) && self.sched.current().is_some() {
             self.preempt();
         }
-    }
-}
-
-impl<R: RuntimeSystem> Park for Runtime<R> {
-    type Task = TaskId;
-
-    /// The running task; an idle CPU is [`TaskId::NOBODY`].
-    fn current(&self) -> TaskId {
-        self.sched.current().unwrap_or(TaskId::NOBODY)
-    }
-
-    fn park(&self, until: Option<Instant>, why: BlockReason) -> Resume {
-        if let Err(resume) = self.sched.prepare(why) {
-            return resume;
-        }
-        self.carry_out(self.sched.block(until, self.now()));
-        self.sched.resume()
-    }
-
-    /// A task that is to run before the caller does so at once, if interrupts are enabled; else on the handler's way out.
-    fn unpark(&self, task: TaskId) {
-        if self.sched.wake(task, self.now()) == Woken::Enqueued {
-            self.preempt_if_enabled();
-        }
-    }
-}
-
-impl<R: RuntimeSystem> CpuTime for Runtime<R> {
-    fn cpu_time(&self) -> Duration {
-        let usage = self.sched.current().and_then(|task| self.sched.usage(task, self.now()));
-        usage.map_or(Duration::from_ticks(0), |times| times.total())
     }
 }
 

@@ -31,6 +31,6 @@ mod waiter;
 pub use condvar::Condvar;
 pub use guard::Guard;
 pub use mutex::{Mutex, MutexGuard};
-pub use pi::{PiDomain, PiLock, PiMutex, PiMutexGuard, PiTask};
+pub use pi::{Donation, PiDomain, PiLock, PiMutex, PiMutexGuard, PiTask};
 pub use semaphore::{Permits, Semaphore};
 pub use wait_queue::{Requeued, WaitQueue};

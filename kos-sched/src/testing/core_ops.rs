@@ -5,13 +5,14 @@
 use alloc::vec::Vec;
 
 use super::{Machine, with_machine};
-use crate::class::{Fair, Idle, Rt, Stop};
-use crate::core::{Config, SpawnArgs, TaskState, Woken};
+use crate::class::{Deadline, Fair, Idle, Rt, Stop};
+use crate::core::{Config, SpawnArgs, SpawnFailure, TaskError, TaskState, Urgency, Woken};
 use crate::cpu::{CpuId, CpuMask, CpuSet};
-use crate::task::{Nice, Policy, RtPriority, TaskId};
+use crate::error::AttrError;
+use crate::task::{DlParams, Nice, Policy, RtPriority, TaskId};
 use crate::time::{Duration, Instant};
 
-type Classes = (Stop, (Rt, (Fair, (Idle, ()))));
+type Classes = (Stop, (Deadline, (Rt, (Fair, (Idle, ())))));
 type Mask = CpuMask<4>;
 
 const TASKS: usize = 24;
@@ -32,6 +33,15 @@ struct Entry {
     id: TaskId,
     want: Want,
     allowed: Mask,
+    own: Policy,
+    inherited: Option<Urgency>,
+}
+
+impl Entry {
+    /// How urgent it is to be.
+    fn urgency(&self) -> Urgency {
+        self.inherited.unwrap_or(Urgency::NONE).max(Urgency::of(&self.own))
+    }
 }
 
 /// Bytes as numbers.
@@ -62,7 +72,7 @@ struct Run<'m, 's> {
 pub fn core_ops(data: &[u8]) {
     let mut source = Source(data.iter());
     let cpus = u32::try_from(source.below(5)).unwrap_or(0) + 1;
-    let classes = || (Stop::new(), (Rt::new(), (Fair::new(), (Idle::new(), ()))));
+    let classes = || (Stop::new(), (Deadline::new(), (Rt::new(), (Fair::new(), (Idle::new(), ())))));
     with_machine(cpus, TASKS, Config::default(), classes, |machine| {
         let mut run = Run { machine, tasks: Vec::new(), online: Mask::first_cpus(cpus), ended: 0 };
         while let Some(op) = source.next() {
@@ -79,7 +89,7 @@ impl Run<'_, '_> {
     fn step(&mut self, op: usize, source: &mut Source<'_>) {
         let cpu = u32::try_from(source.below(self.machine.sched.cpus())).unwrap_or(0);
         self.machine.on(cpu);
-        match op % 20 {
+        match op % 21 {
             0..=2 => self.spawn(source),
             3..=5 => self.block(source),
             6..=8 => self.wake(source),
@@ -90,7 +100,8 @@ impl Run<'_, '_> {
             15 => self.plug(cpu),
             16 => _ = self.machine.deliver(),
             17 => _ = self.machine.settle(),
-            18 => self.machine.pass(Duration::from_ticks(source.below(256) as u64 * 40_000)),
+            18 => self.inherit(source),
+            19 => self.machine.pass(Duration::from_ticks(source.below(256) as u64 * 40_000)),
             _ => self.odd(source),
         }
     }
@@ -101,8 +112,13 @@ impl Run<'_, '_> {
         let refused = !room || allowed.and(&self.online).is_empty();
         let args = SpawnArgs { allowed, ..SpawnArgs::new(policy, 7) };
         match self.machine.sched.try_spawn(args, self.machine.now()) {
-            Ok(id) => self.tasks.push(Entry { id, want: Want::Ready, allowed }),
-            Err(error) => assert!(refused && error.args.payload == 7, "{error}"),
+            Ok(id) => {
+                self.tasks.push(Entry { id, want: Want::Ready, allowed, own: policy, inherited: None });
+            }
+            Err(error) => {
+                let full = matches!(error.why, SpawnFailure::Attr(AttrError::Admission { .. }));
+                assert!((refused || full && is_deadline(&policy)) && error.args.payload == 7, "{error}");
+            }
         }
     }
 
@@ -122,7 +138,14 @@ impl Run<'_, '_> {
             self.machine.sched.take_interrupt();
             return;
         }
-        drop(self.machine.sched.block(until, self.machine.now()));
+        let now = self.machine.now();
+        match self.pick(source).filter(|to| to.id != id && source.below(4) == 0) {
+            Some(to) => {
+                drop(self.machine.sched.hand_off(to.id, until, now));
+                self.note(to.id, Want::Ready);
+            }
+            None => drop(self.machine.sched.block(until, now)),
+        }
         if self.machine.sched.state(id) != Some(TaskState::Running) {
             self.note(id, Want::Asleep(until));
         }
@@ -176,7 +199,13 @@ impl Run<'_, '_> {
         let allowed = self.mask(source);
         let Some(Entry { id, .. }) = self.pick(source) else { return };
         let done = self.machine.sched.set_affinity(id, &allowed, self.machine.now());
-        assert_eq!(done.is_err(), allowed.and(&self.online).is_empty());
+        let nowhere = allowed.and(&self.online).is_empty();
+        assert_eq!(done == Err(AttrError::NoAllowedCpu.into()), nowhere);
+        if let Err(TaskError::Attr(AttrError::Admission { .. })) = done {
+            assert!(self.tasks.iter().any(|task| task.id == id && is_deadline(&task.own)));
+        } else {
+            assert_eq!(done.is_err(), nowhere);
+        }
         if done.is_ok()
             && let Some(task) = self.tasks.iter_mut().find(|task| task.id == id)
         {
@@ -188,9 +217,22 @@ impl Run<'_, '_> {
 
     fn set_attr(&mut self, source: &mut Source<'_>) {
         let policy = policy(source);
-        if let Some(task) = self.pick(source) {
-            assert_eq!(self.machine.sched.set_attr(task.id, policy, self.machine.now()), Ok(()));
+        let Some(Entry { id, .. }) = self.pick(source) else { return };
+        match self.machine.sched.set_attr(id, policy, self.machine.now()) {
+            Ok(()) => self.tasks.iter_mut().filter(|task| task.id == id).for_each(|task| task.own = policy),
+            Err(error) => {
+                let full = matches!(error, TaskError::Attr(AttrError::Admission { .. }));
+                assert!(full && is_deadline(&policy), "{error}");
+            }
         }
+    }
+
+    fn inherit(&mut self, source: &mut Source<'_>) {
+        let inherited =
+            Some(source.below(4)).filter(|&which| which > 0).map(|_| Urgency::of(&policy(source)));
+        let Some(Entry { id, .. }) = self.pick(source) else { return };
+        assert_eq!(self.machine.sched.inherit(id, inherited, self.machine.now()), Ok(()));
+        self.tasks.iter_mut().filter(|task| task.id == id).for_each(|task| task.inherited = inherited);
     }
 
     /// `cpu` goes, or comes back.
@@ -227,6 +269,7 @@ impl Run<'_, '_> {
         assert!(!self.machine.platform.is_masked());
         let now = self.machine.now();
         for task in &mut self.tasks {
+            assert_eq!(sched.urgency(task.id), Some(task.urgency()));
             let state = sched.state(task.id);
             let awake = matches!(
                 state,
@@ -254,22 +297,50 @@ impl Run<'_, '_> {
                 "{id} on {cpu}"
             );
         }
+        self.obeys();
         self.machine.pass(Config::default().balance_interval);
         self.check();
         self.conserves();
     }
 
-    /// No CPU idles beside a task that waits and might run there.
+    /// No CPU runs a task beside a real-time one that is more urgent and waits there.
+    fn obeys(&self) {
+        let Machine { sched, .. } = &*self.machine;
+        for cpu in self.machine.cpus().filter(|&cpu| self.online.contains(cpu)) {
+            let Some(running) = sched.running_on(cpu) else { continue };
+            let running = self.tasks.iter().find(|task| task.id == running).map(Entry::urgency);
+            let waits = |task: &&Entry| {
+                sched.cpu_of(task.id) == Some(cpu) && sched.state(task.id) == Some(TaskState::Runnable)
+            };
+            let real_time = |task: &Entry| matches!(task.urgency().policy(), Some(Policy::Fifo(_)));
+            for task in self.tasks.iter().filter(waits).filter(|task| real_time(task)) {
+                assert!(running >= Some(task.urgency()), "{} waits on CPU {cpu} behind {running:?}", task.id);
+            }
+        }
+    }
+
+    /// No CPU idles beside a task that waits and might run there, but for deadline tasks: their bandwidth is where they are.
     fn conserves(&self) {
         let Machine { sched, .. } = &*self.machine;
         let idle = |cpu: &CpuId| self.online.contains(*cpu) && sched.running_on(*cpu).is_none();
         for cpu in self.machine.cpus().filter(idle) {
             for task in &self.tasks {
-                let waits = sched.state(task.id) == Some(TaskState::Runnable);
+                let stays = task.urgency().policy().is_some_and(|policy| is_deadline(&policy));
+                let waits = !stays && sched.state(task.id) == Some(TaskState::Runnable);
                 assert!(!(waits && task.allowed.contains(cpu)), "CPU {cpu} idles beside {}", task.id);
             }
         }
     }
+}
+
+fn is_deadline(policy: &Policy) -> bool {
+    matches!(policy, Policy::Deadline(_))
+}
+
+/// A tenth to eight tenths of a CPU.
+fn deadline(tenths: u8) -> Policy {
+    let [runtime, period] = [u64::from(tenths % 8) + 1, 10].map(|ms| Duration::from_ticks(ms * 1_000_000));
+    DlParams::new(runtime, period, period).map_or(Policy::NORMAL, Policy::Deadline)
 }
 
 fn policy(source: &mut Source<'_>) -> Policy {
@@ -278,7 +349,9 @@ fn policy(source: &mut Source<'_>) -> Policy {
     let priority = RtPriority::new(small).unwrap_or_default();
     let nice = Nice::new(i8::try_from(level).unwrap_or(0) - 20).unwrap_or_default();
     match level % 5 {
+        0 if level == 0 => deadline(priority.get()),
         0 => Policy::Fifo(priority),
+        1 if level == 1 => deadline(priority.get() + 4),
         1 => Policy::RoundRobin(priority, Duration::from_ticks(1_000_000)),
         2 => Policy::Batch(nice),
         _ => Policy::Fair { nice, slice: Policy::SLICE },

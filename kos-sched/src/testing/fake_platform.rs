@@ -18,6 +18,8 @@ struct Inner {
     cpu: AtomicU32,
     now: AtomicU64,
     masked: AtomicU32,
+    /// How often the mask ended.
+    unmasked: AtomicU64,
     timers: Vec<AtomicU64>,
     kicks: Mutex<VecDeque<CpuId>>,
     /// Interrupts to send before one fails; never at the greatest.
@@ -34,7 +36,9 @@ pub struct FakeIrq(Arc<Inner>);
 
 impl Drop for FakeIrq {
     fn drop(&mut self) {
-        self.0.masked.fetch_sub(1, Ordering::Relaxed);
+        if self.0.masked.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.unmasked.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -46,6 +50,7 @@ impl FakePlatform {
             cpu: AtomicU32::new(0),
             now: AtomicU64::new(0),
             masked: AtomicU32::new(0),
+            unmasked: AtomicU64::new(0),
             timers: (0..cpus).map(|_| AtomicU64::new(NEVER)).collect(),
             kicks: Mutex::default(),
             failing_in: AtomicU64::new(NEVER),
@@ -84,6 +89,12 @@ impl FakePlatform {
     /// Lets the interrupt after the next `after` fail; [`None`]: no more.
     pub fn fail_kick(&self, after: Option<u64>) {
         self.0.failing_in.store(after.unwrap_or(NEVER), Ordering::Relaxed);
+    }
+
+    /// How often interrupts were enabled again: that many masked sections there were.
+    #[must_use]
+    pub fn masked_sections(&self) -> u64 {
+        self.0.unmasked.load(Ordering::Relaxed)
     }
 
     /// Whether interrupts are masked: not between two operations.

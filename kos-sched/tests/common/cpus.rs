@@ -14,7 +14,7 @@ use kos_sched::arch::x86_64::{SavedContext, StackSwitch};
 use kos_sched::class::{Fair, Idle, Rt, Stop};
 use kos_sched::core::{Config, CpuSlot, TaskSlot};
 use kos_sched::runtime::{IdleContext, Main, Runtime, RuntimeSystem, StackOverflow, TaskStack, Thread};
-use kos_sched::task::{Arena, Slot};
+use kos_sched::task::{Arena, Slot, TaskIndex};
 use kos_sched::{
     Clock, CpuId, CpuMask, CpuSet, Instant, IpiError, Platform, Policy, Setup, SpawnArgs, System, TaskId,
 };
@@ -293,9 +293,41 @@ fn run_cpu(host: Host, runtime: &'static Runtime<Host>, number: u32, first: Main
 
 /// A task that may run everywhere.
 pub(crate) fn spawn(runtime: &'static Runtime<Host>, policy: Policy, main: Main<Host>, arg: usize) -> TaskId {
+    spawn_within(runtime, CpuMask::first_cpus(64), policy, main, arg)
+}
+
+/// A task that runs on one CPU.
+pub(crate) fn spawn_on(
+    runtime: &'static Runtime<Host>,
+    cpu: u32,
+    policy: Policy,
+    main: Main<Host>,
+    arg: usize,
+) -> TaskId {
+    spawn_within(runtime, CpuMask::only(CpuId::new(cpu)), policy, main, arg)
+}
+
+fn spawn_within(
+    runtime: &'static Runtime<Host>,
+    allowed: CpuMask<1>,
+    policy: Policy,
+    main: Main<Host>,
+    arg: usize,
+) -> TaskId {
     let stack = TaskStack::painted(MappedStack::new(64 << 10));
     let thread = Thread::new(stack, SavedContext::new(), (), main, arg);
-    runtime.spawn(SpawnArgs::new(policy, thread)).unwrap()
+    runtime.spawn(SpawnArgs { allowed, ..SpawnArgs::new(policy, thread) }).unwrap()
+}
+
+/// The name of a task in a number.
+pub(crate) fn packed(task: TaskId) -> usize {
+    (task.generation() as usize) << 32 | task.index().as_usize()
+}
+
+/// The task of that name.
+#[expect(clippy::cast_possible_truncation, reason = "two halves of a word")]
+pub(crate) fn unpacked(task: usize) -> TaskId {
+    TaskId::new(TaskIndex::new(task as u32), (task >> 32) as u32)
 }
 
 impl kos_sched::CriticalSection for Host {

@@ -175,6 +175,10 @@ impl SchedClass for Deadline {
         if fits { Ok(()) } else { Err(refusal) }
     }
 
+    fn reserved(&self, node: &Node) -> Option<Policy> {
+        node.params().map(Policy::Deadline)
+    }
+
     fn join(&mut self, n: &mut Nodes<'_>, task: TaskIndex, policy: Option<&Policy>) -> Dequeued {
         if let Some(node) = n.get_mut(task) {
             if let Some(Policy::Deadline(params)) = policy {

@@ -10,6 +10,7 @@
 
 use crate::ds::Order;
 use crate::task::{DlParams, Node};
+use crate::time::Duration;
 
 /// In which container a task is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +73,11 @@ impl Node {
             Place::Ready => 1,
             Place::Throttled => 2,
         };
+    }
+
+    pub(super) fn params(&self) -> Option<DlParams> {
+        let [runtime, deadline, period] = self.halves.map(|ns| Duration::from_ticks(ns.into()));
+        DlParams::new(runtime, deadline, period).ok()
     }
 
     pub(super) fn set_params(&mut self, params: DlParams) {

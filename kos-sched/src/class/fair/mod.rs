@@ -193,6 +193,11 @@ impl SchedClass for Fair {
         self.search(n)
     }
 
+    /// If it has not had more than its share: two that hand the CPU to each other come to an end of theirs.
+    fn may_go_first(&self, n: &Nodes<'_>, task: TaskIndex) -> bool {
+        n.get(task).is_some_and(|node| self.average.reaches(node.vruntime()))
+    }
+
     fn set_current(&mut self, n: &mut Nodes<'_>, task: TaskIndex, _: Instant) {
         let Some(node) = n.get(task) else { return };
         self.average.rebase(node.vruntime());

@@ -1,6 +1,9 @@
 //! The core on simulated CPUs.
 
+mod hand_off;
+mod inherit;
 mod life;
+mod plug;
 mod regress;
 
 use crate::class::{Idle, Rt, Stop};

@@ -37,6 +37,8 @@ impl<T, K> PiTask<T, K> {
 pub struct PiLock {
     used: bool,
     dead: bool,
+    /// Stands for a donation to its owner: no mutex knows it.
+    donation: bool,
     owner: Option<usize>,
     /// The most urgent waiter.
     first: Option<usize>,
@@ -46,7 +48,8 @@ pub struct PiLock {
 
 impl PiLock {
     /// No lock.
-    pub const EMPTY: Self = Self { used: false, dead: false, owner: None, first: None, next: None };
+    pub const EMPTY: Self =
+        Self { used: false, dead: false, donation: false, owner: None, first: None, next: None };
 }
 
 /// Where a task stands with the lock it asked for.
@@ -76,12 +79,34 @@ impl<'s, T: Copy, K: Copy + Ord> Graph<'s, T, K> {
         Some(index)
     }
 
+    /// A new lock that stands for a donation.
+    pub(super) fn create_donation(&mut self) -> Option<usize> {
+        let index = self.create()?;
+        self.lock(index)?.donation = true;
+        Some(index)
+    }
+
+    pub(super) fn is_donation(&self, lock: usize) -> bool {
+        self.locks.get(lock).is_some_and(|lock| lock.donation)
+    }
+
     /// Ends a lock for which nobody waits. Its owner, who forgot his guard, has it no more.
     pub(super) fn destroy(&mut self, lock: usize) {
         self.unhold(lock);
         if let Some(lock) = self.lock(lock) {
             *lock = PiLock::EMPTY;
         }
+    }
+
+    /// The slot of `task`.
+    pub(super) fn enter<P: PriorityInheritance<Task = T>>(
+        &mut self,
+        port: &P,
+        task: T,
+    ) -> Result<usize, LockError> {
+        let index = port.index(task);
+        self.tasks.get_mut(index).ok_or(LockError::NoSlot)?.task = Some(task);
+        Ok(index)
     }
 
     /// Gives `lock` to `task`, or lets it wait for it.
@@ -92,8 +117,7 @@ impl<'s, T: Copy, K: Copy + Ord> Graph<'s, T, K> {
         task: T,
         may_wait: bool,
     ) -> Result<Standing, LockError> {
-        let me = port.index(task);
-        self.tasks.get_mut(me).ok_or(LockError::NoSlot)?.task = Some(task);
+        let me = self.enter(port, task)?;
         let found = *self.lock(lock).ok_or(LockError::NoSlot)?;
         if found.dead {
             return Err(LockError::OwnerDied);
@@ -120,9 +144,12 @@ impl<'s, T: Copy, K: Copy + Ord> Graph<'s, T, K> {
 
     /// Lets `me` wait no more: the owner loses what it inherited from it.
     pub(super) fn give_up<P: PriorityInheritance<Task = T, Key = K>>(&mut self, port: &P, me: usize) {
-        if let Some(lock) = self.remove(me)
-            && let Some(owner) = self.lock(lock).and_then(|lock| lock.owner)
-        {
+        let Some(lock) = self.remove(me) else { return };
+        let owner = self.locks.get(lock).and_then(|lock| lock.owner);
+        if self.is_donation(lock) {
+            self.destroy(lock);
+        }
+        if let Some(owner) = owner {
             self.propagate(port, owner);
         }
     }
@@ -197,8 +224,11 @@ impl<'s, T: Copy, K: Copy + Ord> Graph<'s, T, K> {
         }
     }
 
-    /// Whether `me` may wait for `owner`: the chain from there is short and does not come back.
-    fn check_chain(&self, me: usize, mut owner: usize) -> Result<(), LockError> {
+    /// Whether `me` may wait for `owner`: it does not wait yet, the chain from there is short and does not come back.
+    pub(super) fn check_chain(&self, me: usize, mut owner: usize) -> Result<(), LockError> {
+        if self.tasks.get(me).is_some_and(|task| task.waits.is_some()) {
+            return Err(LockError::Deadlock);
+        }
         for _ in 0..DEPTH {
             if owner == me {
                 return Err(LockError::Deadlock);
@@ -214,7 +244,7 @@ impl<'s, T: Copy, K: Copy + Ord> Graph<'s, T, K> {
 
     /// Lets `task` inherit what its waiters have now, then the owner for whom it waits, and so on along the chain. The chain
     /// has no cycle: `check_chain` refuses the wait that would close one.
-    fn propagate<P: PriorityInheritance<Task = T, Key = K>>(&mut self, port: &P, mut task: usize) {
+    pub(super) fn propagate<P: PriorityInheritance<Task = T, Key = K>>(&mut self, port: &P, mut task: usize) {
         loop {
             let inherits = self.inherits(port, task);
             let Some(slot) = self.tasks.get_mut(task).filter(|slot| slot.inherited != inherits) else {
@@ -248,7 +278,12 @@ impl<'s, T: Copy, K: Copy + Ord> Graph<'s, T, K> {
     }
 
     /// Puts `me` behind all who are as urgent.
-    fn insert<P: PriorityInheritance<Task = T, Key = K>>(&mut self, port: &P, lock: usize, me: usize) {
+    pub(super) fn insert<P: PriorityInheritance<Task = T, Key = K>>(
+        &mut self,
+        port: &P,
+        lock: usize,
+        me: usize,
+    ) {
         let urgency = self.urgency(port, me);
         let mut previous = None;
         let mut next = self.locks.get(lock).and_then(|lock| lock.first);
@@ -286,7 +321,7 @@ impl<'s, T: Copy, K: Copy + Ord> Graph<'s, T, K> {
         }
     }
 
-    fn hold(&mut self, lock: usize, me: usize) {
+    pub(super) fn hold(&mut self, lock: usize, me: usize) {
         if let Some((task, slot)) = self.tasks.get_mut(me).zip(self.locks.get_mut(lock)) {
             (slot.owner, slot.next) = (Some(me), task.holds.replace(lock));
         }

@@ -1,8 +1,9 @@
-//! Locks with priority inheritance: [`PiMutex`], and what they know of one another: [`PiDomain`].
+//! Locks with priority inheritance: [`PiMutex`], and what they know of one another: [`PiDomain`]; [`Donation`].
 //!
 //! One short lock guards who waits for whom, so that entering a list and boosting the owner are one step, and a chain of
 //! owners can be followed. It comes before a run queue's lock, which [`PriorityInheritance::inherit`] takes.
 
+mod donation;
 mod graph;
 #[cfg(test)]
 #[cfg(not(loom))]
@@ -15,6 +16,7 @@ use super::guard::{Guard, Release};
 use crate::error::{LockError, QueueCorruption};
 use crate::ports::{BlockReason, PriorityInheritance, Resume};
 use crate::time::Instant;
+pub use donation::Donation;
 use graph::{Graph, Standing};
 pub use graph::{PiLock, PiTask};
 

@@ -13,6 +13,9 @@
 //!
 //! Source: Varghese and Lauck, "Hashed and hierarchical timing wheels", SOSP 1987; Linux' non-cascading wheel since 4.8.
 
+mod check;
+mod levels;
+
 use core::fmt;
 use core::pin::Pin;
 
@@ -22,16 +25,12 @@ use crate::pinned::{Held, Home, Member, Seat};
 use crate::ports::CriticalSection;
 use crate::seeded::{Bug, seeded};
 use crate::time::Instant;
-
-const LEVELS: u32 = 8;
-const BUCKETS: usize = LEVELS as usize * 64;
+use check::check;
+use levels::{BUCKETS, LEVELS, Place, Wheel};
 
 /// A list that is no bucket, empty whenever the lock is free.
 const ASIDE: usize = BUCKETS;
 const LISTS: usize = BUCKETS + 1;
-
-/// Buckets from the clock's to the last that a level tells apart: see the module's text.
-const REACH: u64 = 65;
 
 /// Timers taken out under one hold of the lock.
 const BATCH: usize = 16;
@@ -62,19 +61,6 @@ struct Entry<T> {
     generation: u32,
     status: Status,
     payload: T,
-}
-
-/// All but the buckets.
-struct Wheel {
-    /// Everything that fires up to here has fired.
-    clock: u64,
-    /// Nothing fires before.
-    next: u64,
-    armed: usize,
-    /// Nanoseconds of a tick, as a power of two.
-    tick: u32,
-    /// A bit for each bucket that is not empty.
-    occupied: [u64; LEVELS as usize],
 }
 
 type TimerHome<E, T> = Home<E, Wheel, Entry<T>, LISTS>;
@@ -237,85 +223,6 @@ impl<E: CriticalSection, T: Copy> fmt::Debug for Timer<'_, E, T> {
     }
 }
 
-/// Where a timer waits.
-#[derive(Clone, Copy)]
-struct Place {
-    bucket: usize,
-    fires: u64,
-}
-
-impl Wheel {
-    const fn shift(&self, level: u32) -> u32 {
-        self.tick + 3 * level
-    }
-
-    const fn shift_of(&self, bucket: usize) -> u32 {
-        self.shift(level_of_bucket(bucket))
-    }
-
-    /// The place for a timer at `at`, `delay` nanoseconds away.
-    fn place(&self, at: u64, delay: u64) -> Place {
-        let mut level = level_of(delay >> self.tick);
-        loop {
-            let shift = self.shift(level);
-            let first = (self.clock >> shift) + 1;
-            let mut multiple = ((at >> shift) + u64::from(at & ((1 << shift) - 1) != 0)).max(first);
-            if multiple - first >= REACH {
-                if level + 1 < LEVELS {
-                    level += 1;
-                    continue;
-                }
-                multiple = first + (REACH - 2);
-            }
-            let fires = if multiple > u64::MAX >> shift { u64::MAX } else { multiple << shift };
-            return Place { bucket: bucket_of(level, fires >> shift), fires };
-        }
-    }
-
-    /// Nothing fires until `next`: lets the clock come near it, so that delays are told from now.
-    fn forward(&mut self, now: u64) {
-        self.clock = self.clock.max(now.min(self.next - 1));
-    }
-
-    fn mark(&mut self, bucket: usize, occupied: bool) {
-        if let Some(bits) = self.occupied.get_mut(bucket / 64) {
-            *bits = *bits & !(1 << (bucket % 64)) | u64::from(occupied) << (bucket % 64);
-        }
-    }
-
-    /// The first two buckets of `level` that are not empty, from the clock on: one of them holds what fires first.
-    fn first_buckets(&self, level: u32) -> impl Iterator<Item = usize> + use<> {
-        let first = (self.clock >> self.shift(level)) + 1;
-        let bits = self.occupied.get(level as usize);
-        let mut bits = bits.map_or(0, |bits| bits.rotate_right((first % 64) as u32));
-        core::iter::from_fn(move || {
-            let ahead = bits.trailing_zeros();
-            bits &= bits.wrapping_sub(1);
-            (ahead < 64).then(|| bucket_of(level, first + u64::from(ahead)))
-        })
-        .take(2)
-    }
-}
-
-/// The bucket of what fires at a multiple of the level's unit.
-const fn bucket_of(level: u32, multiple: u64) -> usize {
-    level as usize * 64 + (multiple % 64) as usize
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "there are 512 buckets")]
-const fn level_of_bucket(bucket: usize) -> u32 {
-    (bucket / 64) as u32
-}
-
-/// The lowest level for a delay of so many ticks.
-const fn level_of(ticks: u64) -> u32 {
-    if ticks < 64 {
-        return 0;
-    }
-    let level = (ticks.ilog2() - 3) / 3;
-    if level < LEVELS { level } else { LEVELS - 1 }
-}
-
 /// Finds out exactly when the next timer fires; returns its bucket.
 fn find_next<T>(held: &mut Held<'_, Wheel, Entry<T>>) -> Option<usize> {
     let buckets = (0..LEVELS).flat_map(|level| held.state.first_buckets(level));
@@ -401,38 +308,4 @@ fn move_on<T>(held: &mut Held<'_, Wheel, Entry<T>>, bucket: usize, at: u64, now:
     held.shift_front(ASIDE, bucket, other_lap);
     held.state.mark(bucket, true);
     held.state.next = held.state.next.min(fires);
-}
-
-fn check<T>(held: &Held<'_, Wheel, Entry<T>>) -> Result<(), QueueCorruption> {
-    let wheel = &*held.state;
-    let (mut armed, mut last) = (0, (0, 0));
-    held.check(|bucket, entry| {
-        let here = (bucket, entry.fires);
-        let in_order = last.0 != bucket || last <= here;
-        (armed, last) = (armed + 1, here);
-        let multiple = entry.fires >> wheel.shift_of(bucket);
-        match () {
-            () if bucket == ASIDE => Err("a timer that was left aside"),
-            () if entry.status != Status::Armed => Err("a timer that is not armed"),
-            () if entry.bucket != bucket || multiple % 64 != bucket as u64 % 64 => {
-                Err("a timer of another bucket")
-            }
-            () if entry.fires <= wheel.clock || entry.fires < wheel.next => {
-                Err("a timer that should have fired")
-            }
-            () if entry.fires < entry.at && level_of_bucket(bucket) + 1 < LEVELS => {
-                Err("a timer that fires early")
-            }
-            () if !in_order => Err("a timer before one that fires earlier"),
-            () => Ok(()),
-        }
-    })?;
-    if armed != wheel.armed {
-        return Err(QueueCorruption { what: "a count of other timers", index: armed });
-    }
-    let wrong = (0..BUCKETS).find(|&bucket| {
-        let bit = wheel.occupied.get(bucket / 64).is_some_and(|bits| bits >> (bucket % 64) & 1 != 0);
-        bit == held.is_empty(bucket)
-    });
-    wrong.map_or(Ok(()), |index| Err(QueueCorruption { what: "a bucket with a wrong bit", index }))
 }

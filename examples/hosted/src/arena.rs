@@ -9,12 +9,13 @@
 
 use alloc::sync::Arc;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicUsize, Ordering};
 use std::io;
 
 use kos_alloc::{CpuIndex, DirectMap, Env, FrameRange, Pfn};
 use kos_paging::{PhysAddr, PhysMapper};
 use rustix::mm::{MapFlags, ProtFlags};
+
+use crate::engine::{self, Interrupt, Masked};
 
 /// Bytes of a frame.
 pub const FRAME: u64 = 4096;
@@ -22,7 +23,7 @@ pub const FRAME: u64 = 4096;
 /// What the address of physical address 0 is a multiple of: a huge page. The host aligns mappings to its frames only.
 pub const ALIGN: usize = 2 << 20;
 
-/// The mapping. Behind the arena, still in the mapping, lies the word that says which thread is the CPU.
+/// The mapping.
 #[derive(Debug)]
 pub struct Arena {
     base: NonNull<u8>,
@@ -49,7 +50,7 @@ impl Arena {
         }?;
         let mapping = NonNull::new(mapping.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
         let lead = mapping.addr().get().wrapping_neg() % ALIGN;
-        // SAFETY: the lead is whole frames and below `ALIGN`: the mapping holds `bytes` bytes and a frame behind it.
+        // SAFETY: the lead is below `ALIGN`: the mapping holds `bytes` bytes behind it.
         let base = unsafe { mapping.add(lead) };
         Ok(Self { base, bytes, mapping, mapped })
     }
@@ -60,12 +61,16 @@ impl Arena {
         self.base
     }
 
-    /// The allocators' view.
+    /// The allocators' view, on a machine with so many CPUs. `secret`: what keys their checks.
     #[must_use]
-    pub const fn env(&self) -> HostedEnv {
-        // SAFETY: the mapping holds a frame behind the arena (`new`).
-        let owner = unsafe { self.base.add(self.bytes) };
-        HostedEnv { base: self.base, frames: self.bytes >> 12, cpu: Cpu { owner: owner.cast() } }
+    pub const fn env(&self, cpus: usize, secret: u64) -> HostedEnv {
+        HostedEnv { base: self.base, frames: self.bytes >> 12, cpus, secret }
+    }
+
+    /// A number that differs from process to process: where the host put the arena.
+    #[must_use]
+    pub fn secret(&self) -> u64 {
+        (self.base.addr().get() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
     /// Whether the byte at this physical address is memory.
@@ -88,43 +93,13 @@ unsafe impl Send for Arena {}
 // SAFETY: as above; a shared arena gives out addresses only.
 unsafe impl Sync for Arena {}
 
-/// The one CPU. Any thread may run the kernel; the one that enters a critical section is the CPU until it leaves, and what
-/// others do meanwhile is done on no CPU.
-#[derive(Clone, Copy, Debug)]
-struct Cpu {
-    /// The thread that is the CPU, 0 for none; zeroed memory of the mapping.
-    owner: NonNull<AtomicUsize>,
-}
-
-impl Cpu {
-    fn owner(&self) -> &AtomicUsize {
-        // SAFETY: an aligned, zeroed word of the mapping, used for this alone, in which nobody uses an env of an arena
-        // that is gone (module's invariant).
-        unsafe { self.owner.as_ref() }
-    }
-
-    /// Makes this thread the CPU if nobody is; whether that was so.
-    fn enter(&self) -> bool {
-        self.owner().compare_exchange(0, this_thread(), Ordering::Acquire, Ordering::Relaxed).is_ok()
-    }
-
-    fn is_this_thread(&self) -> bool {
-        self.owner().load(Ordering::Relaxed) == this_thread()
-    }
-}
-
-/// A number that no other living thread has; not 0.
-fn this_thread() -> usize {
-    std::thread_local!(static HERE: u8 = const { 0 });
-    HERE.with(|here| ptr::from_ref(here).addr())
-}
-
-/// The allocators' environment: the arena, a spin lock, one CPU, no interrupts.
+/// The allocators' environment: the arena, a spin lock, the CPUs and the interrupts of the machine's [`engine`].
 #[derive(Clone, Copy, Debug)]
 pub struct HostedEnv {
     base: NonNull<u8>,
     frames: usize,
-    cpu: Cpu,
+    cpus: usize,
+    secret: u64,
 }
 
 // SAFETY: an address and a length; see `Arena`.
@@ -132,35 +107,29 @@ unsafe impl Send for HostedEnv {}
 // SAFETY: an address and a length; see `Arena`.
 unsafe impl Sync for HostedEnv {}
 
-/// A critical section. There is nothing to mask, for nothing interrupts a hosted kernel; but while it lives, no other thread is
-/// the CPU.
-#[derive(Debug)]
-pub struct OnCpu {
-    /// The CPU that this section entered, and leaves.
-    entered: Option<Cpu>,
-}
-
-impl Drop for OnCpu {
-    fn drop(&mut self) {
-        if let Some(cpu) = self.entered {
-            cpu.owner().store(0, Ordering::Release);
-        }
-    }
-}
-
-// SAFETY: the spin lock excludes; there are no interrupt handlers; one thread at a time is CPU 0, from the guard that it
-// entered with to the end of that; the direct map is the arena, which outlives the kernel's allocators and is used by nobody
-// else (invariant of this module).
+// SAFETY: the spin lock excludes. A guard holds off the interrupts of the CPU that made it, and the engine moves code from CPU
+// to CPU only where none lives; a thread that is no CPU has none to hold off, and no number. Numbers are below the engine's
+// count, which is `cpus`. The direct map is the arena, which outlives the kernel's allocators and is used by nobody else
+// (invariant of this module).
 unsafe impl Env for HostedEnv {
     type Lock = spin::mutex::SpinMutex<()>;
-    type Irq = OnCpu;
+    type Irq = Masked;
 
-    fn irq_save(&self) -> OnCpu {
-        OnCpu { entered: Some(self.cpu).filter(Cpu::enter) }
+    fn irq_save(&self) -> Masked {
+        engine::mask()
+    }
+
+    fn cpus(&self) -> usize {
+        self.cpus
     }
 
     fn cpu(&self) -> Option<CpuIndex> {
-        self.cpu.is_this_thread().then_some(CpuIndex(0))
+        engine::cpu().map(CpuIndex)
+    }
+
+    fn kick(&self, cpu: CpuIndex) {
+        // A CPU that is off has nothing in its caches.
+        engine::interrupt(cpu.0, Interrupt::Drain);
     }
 
     fn direct_map(&self) -> DirectMap {
@@ -168,8 +137,7 @@ unsafe impl Env for HostedEnv {
     }
 
     fn secret(&self) -> u64 {
-        // Where the host put the arena: different in each process, and the same run stays comparable.
-        (self.base.addr().get() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        self.secret
     }
 }
 
@@ -218,22 +186,11 @@ mod tests {
     }
 
     #[test]
-    fn one_thread_at_a_time_is_the_cpu() {
-        let arena = Arena::new(FRAME).unwrap();
-        let env = arena.env();
-        assert_eq!(env.cpu(), None, "outside of any section");
-        let outer = env.irq_save();
-        let inner = env.irq_save();
-        assert_eq!(env.cpu(), Some(CpuIndex(0)));
-        let elsewhere = || {
-            let _section = env.irq_save();
-            env.cpu()
-        };
-        let other_thread = || std::thread::scope(|scope| scope.spawn(elsewhere).join().unwrap());
-        drop(inner);
-        assert_eq!((other_thread(), env.cpu()), (None, Some(CpuIndex(0))));
-        drop(outer);
-        assert_eq!((other_thread(), env.cpu()), (Some(CpuIndex(0)), None));
+    fn a_thread_of_the_host_is_no_cpu() {
+        let env = Arena::new(FRAME).unwrap().env(4, 0);
+        let masked = env.irq_save();
+        assert_eq!((env.cpu(), env.cpus()), (None, 4));
+        drop(masked);
     }
 
     #[test]

@@ -4,11 +4,16 @@
 extern crate alloc;
 
 pub mod arena;
+mod engine;
 pub mod firmware;
+mod guest;
+mod heap;
 mod machine;
 pub mod platform;
-mod scheduler;
+mod simulate;
 mod terminal;
 
-pub use machine::{Machine, MachineConfig, MachineError, Output, interactive};
+pub use engine::{Death, Engine, Masked};
+pub use machine::{MAX_CPUS, Machine, MachineConfig, MachineError, Output, interactive};
 pub use platform::Broken;
+pub use simulate::{Run, simulate, sweep};

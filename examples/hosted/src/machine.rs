@@ -11,6 +11,7 @@
 
 use alloc::sync::Arc;
 use core::fmt;
+use core::mem::ManuallyDrop;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
@@ -18,15 +19,24 @@ use kos_demo_kernel::platform::FirmwareRegion;
 use kos_demo_kernel::shell::{Status, script::Sink};
 use kos_demo_kernel::{BootError, Config, End, Kernel};
 
+use crate::engine::{self, Death, Engine, Running};
 use crate::firmware;
-use crate::platform::{Broken, Console, Hosted};
+use crate::guest::Guest;
+use crate::platform::{Board, Broken, Console, Hosted, Plan};
 use crate::terminal::Terminal;
+
+/// CPUs that the kernel can tell apart.
+pub const MAX_CPUS: usize = 256;
 
 /// A machine to be built.
 #[derive(Clone, Debug)]
 pub struct MachineConfig {
     /// Bytes of memory.
     pub memory: u64,
+    /// How many CPUs it has, from 1 to [`MAX_CPUS`].
+    pub cpus: usize,
+    /// Who plays them.
+    pub engine: Engine,
     /// The firmware's map; `None` for one that fits the memory.
     pub memory_map: Option<Vec<FirmwareRegion>>,
     /// The kernel command line.
@@ -38,11 +48,13 @@ pub struct MachineConfig {
 }
 
 impl MachineConfig {
-    /// A machine with so many bytes of memory and all else as usual.
+    /// A machine with so many bytes of memory, one CPU, and all else as usual.
     #[must_use]
     pub fn with_memory(memory: u64) -> Self {
         Self {
             memory,
+            cpus: 1,
+            engine: Engine::default(),
             memory_map: None,
             command_line: String::new(),
             kernel: Config::default(),
@@ -50,20 +62,38 @@ impl MachineConfig {
         }
     }
 
-    fn build(self, console: Console) -> Result<Kernel<Hosted>, MachineError> {
+    /// Builds the machine, switches it on and waits until the kernel is up.
+    fn start(self, console: Console) -> Result<Machine, MachineError> {
+        if !(1..=MAX_CPUS).contains(&self.cpus) {
+            return Err(MachineError::Cpus { asked: self.cpus });
+        }
         let end = firmware::end_of_memory(self.memory);
-        let map = self.memory_map.unwrap_or_else(|| firmware::map_of(self.memory));
-        let hosted = Hosted::new(map, end, self.command_line.into_bytes(), console, self.broken)
-            .map_err(MachineError::Host)?;
-        Kernel::boot(hosted, self.kernel).map_err(|error| MachineError::Boot { error, log: String::new() })
+        let plan = Plan {
+            memory_map: self.memory_map.unwrap_or_else(|| firmware::map_of(self.memory)),
+            command_line: self.command_line.into_bytes(),
+            console,
+            broken: self.broken,
+            cpus: self.cpus,
+            engine: self.engine,
+        };
+        let board = Arc::new(Board::new(plan, end).map_err(MachineError::Host)?);
+        let guest = Arc::new(Guest::new(Arc::clone(&board), self.kernel));
+        let running = Running::start(self.engine, self.cpus, Arc::<Guest>::clone(&guest) as _);
+        let machine = Machine { running: Some(running.map_err(MachineError::Host)?), guest, board };
+        machine.guest.wait().map_err(MachineError::Died)?;
+        match machine.guest.booted() {
+            Some(Err(error)) => Err(MachineError::Boot { error: *error, log: machine.log() }),
+            _ => Ok(machine),
+        }
     }
 }
 
-/// A running kernel.
+/// A running kernel. Dropped, it is switched off.
 #[derive(Debug)]
 pub struct Machine {
-    kernel: Kernel<Hosted>,
-    log: Arc<Mutex<Vec<u8>>>,
+    running: Option<Running>,
+    guest: Arc<Guest>,
+    board: Arc<Board>,
 }
 
 impl Machine {
@@ -72,48 +102,97 @@ impl Machine {
     /// # Errors
     /// The host lacks memory, or the kernel named what it lacks.
     pub fn boot(config: MachineConfig) -> Result<Self, MachineError> {
-        let log = Arc::new(Mutex::new(Vec::new()));
-        match config.build(Console::Memory(Arc::clone(&log))) {
-            Ok(kernel) => Ok(Self { kernel, log }),
-            Err(MachineError::Boot { error, .. }) => Err(MachineError::Boot { error, log: text_of(&log) }),
-            Err(error) => Err(error),
-        }
+        config.start(Console::Memory(Mutex::default()))
     }
 
     /// Runs commands, separated by `;`.
     pub fn exec(&self, commands: &str) -> Output {
-        let mut output = Output::default();
-        match self.kernel.on_main_thread(|| self.kernel.script(commands, &mut output)) {
-            Ok(outcome) => output.end = outcome.end,
-            Err(_) => output.statuses.push((commands.to_owned(), Status::FAILED)),
+        let commands = commands.to_owned();
+        let result = self.on_first_cpu(move |kernel| {
+            let mut output = Output::default();
+            match kernel.on_main_thread(|| kernel.script(&commands, &mut output)) {
+                Ok(outcome) => output.end = outcome.end,
+                Err(_) => output.status(&commands, Status::FAILED),
+            }
+            output
+        });
+        result.unwrap_or_else(|death| Output { death: Some(death), ..Output::default() })
+    }
+
+    /// Does what the kernel command line asks for: shell, script or tests.
+    ///
+    /// # Errors
+    /// The machine died.
+    pub fn run(&self) -> Result<End, Death> {
+        self.on_first_cpu(Kernel::run)
+    }
+
+    /// Lets the first CPU do `work`, when it has done what was asked of it before, and waits for that.
+    ///
+    /// # Errors
+    /// The machine died.
+    pub fn on_first_cpu<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Kernel<Hosted>) -> R + Send + 'static,
+    ) -> Result<R, Death> {
+        let result = Arc::new(Mutex::new(None));
+        let there = Arc::clone(&result);
+        let job = Box::new(move |kernel: &Kernel<Hosted>| {
+            let done = work(kernel);
+            let _masked = engine::mask_signals();
+            *there.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+        });
+        self.guest.hand_in(job, || self.running.iter().for_each(Running::call))?;
+        loop {
+            self.guest.wait()?;
+            if let Some(done) = result.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                return Ok(done);
+            }
         }
-        output
+    }
+
+    /// A number that stands for everything that happened on the CPUs of a simulation so far, to the nanosecond; `None` with another
+    /// engine.
+    #[must_use]
+    pub fn history(&self) -> Option<u64> {
+        self.on_first_cpu(|_| engine::history()).ok().flatten()
     }
 
     /// What the kernel wrote to the log console so far.
     #[must_use]
     pub fn log(&self) -> String {
-        text_of(&self.log)
+        self.board.log()
     }
 
-    /// The kernel.
+    /// The kernel, to be looked at from outside: the calling thread is none of its CPUs.
+    ///
+    /// # Panics
+    /// Never: a machine without a kernel is not handed out.
     #[must_use]
-    pub const fn kernel(&self) -> &Kernel<Hosted> {
-        &self.kernel
+    #[expect(clippy::expect_used, reason = "a machine is handed out with a kernel only")]
+    pub fn kernel(&self) -> &Kernel<Hosted> {
+        self.guest.booted().and_then(|booted| booted.as_ref().ok()).expect("the kernel has booted")
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.guest.close();
+        drop(self.running.take());
+        if self.guest.has_died() {
+            // Its CPUs stopped in the middle of something: what they held is not to be touched again.
+            let _ = ManuallyDrop::new(Arc::clone(&self.guest));
+        }
     }
 }
 
 /// Boots a kernel on this process's terminal and runs its shell to the end.
 ///
 /// # Errors
-/// The terminal refuses, the host lacks memory, or the kernel named what it lacks.
+/// The terminal refuses, the host lacks memory, the kernel named what it lacks, or the machine died.
 pub fn interactive(config: MachineConfig) -> Result<End, MachineError> {
     let terminal = Terminal::open().map_err(MachineError::Host)?;
-    Ok(config.build(Console::Terminal(terminal))?.run())
-}
-
-fn text_of(log: &Mutex<Vec<u8>>) -> String {
-    String::from_utf8_lossy(&log.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    config.start(Console::Terminal(terminal))?.run().map_err(MachineError::Died)
 }
 
 /// What commands said, and how each ended.
@@ -125,13 +204,15 @@ pub struct Output {
     pub statuses: Vec<(String, Status)>,
     /// The end that a command asked for.
     pub end: Option<End>,
+    /// Why nothing more was heard of the machine.
+    pub death: Option<Death>,
 }
 
 impl Output {
     /// Whether every command succeeded.
     #[must_use]
     pub fn succeeded(&self) -> bool {
-        self.statuses.iter().all(|(_, status)| *status == Status::SUCCESS)
+        self.death.is_none() && self.statuses.iter().all(|(_, status)| *status == Status::SUCCESS)
     }
 
     /// The bytes as text.
@@ -143,10 +224,12 @@ impl Output {
 
 impl Sink for Output {
     fn output(&mut self, bytes: &[u8]) {
+        let _masked = engine::mask_signals();
         self.bytes.extend(bytes);
     }
 
     fn status(&mut self, command: &str, status: Status) {
+        let _masked = engine::mask_signals();
         self.statuses.push((command.to_owned(), status));
     }
 }
@@ -157,6 +240,13 @@ impl Sink for Output {
 pub enum MachineError {
     /// The host could not provide memory or terminal.
     Host(io::Error),
+    /// No machine has so many CPUs.
+    Cpus {
+        /// As many were asked for.
+        asked: usize,
+    },
+    /// It died while it booted, or later.
+    Died(Death),
     /// The kernel did not come up.
     Boot {
         /// The stage and the cause.
@@ -170,6 +260,8 @@ impl fmt::Display for MachineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Host(error) => write!(f, "the host refuses: {error}"),
+            Self::Cpus { asked } => write!(f, "{asked} CPUs: a machine has 1 to {MAX_CPUS}"),
+            Self::Died(death) => death.fmt(f),
             Self::Boot { error, .. } => error.fmt(f),
         }
     }

@@ -1,11 +1,11 @@
 //! `cargo hosted`: the demo kernel in this process.
 //!
-//! Exit status: 0 all commands succeeded, 1 one failed (named on standard error), 2 wrong usage, 3 the kernel did not come up or
-//! panicked.
+//! Exit status: 0 all commands succeeded, 1 one failed (named on standard error), 2 wrong usage, 3 the kernel did not come up,
+//! panicked, or sleeps for ever.
 
-use core::panic::AssertUnwindSafe;
+mod sim;
+
 use std::io::Write as _;
-use std::panic::catch_unwind;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -28,13 +28,31 @@ enum Command {
         /// Run these commands, separated by `;`, instead of reading them; print exactly what they print.
         #[arg(long, value_name = "COMMANDS")]
         exec: Option<String>,
-        /// Memory of the machine: bytes, or with K, M, G.
-        #[arg(long, value_name = "SIZE", default_value = "128M", value_parser = size)]
-        mem: u64,
+        #[command(flatten)]
+        size: Size,
         /// Show the boot log with `--exec` too, on standard error.
         #[arg(short, long)]
         verbose: bool,
     },
+    /// Run the in-kernel tests on simulated CPUs: one thread, a virtual clock, everything else from the seed.
+    Sim(sim::Simulation),
+}
+
+/// How large the machine is.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct Size {
+    /// Memory of the machine: bytes, or with K, M, G.
+    #[arg(long, value_name = "SIZE", default_value = "128M", value_parser = size)]
+    mem: u64,
+    /// How many CPUs it has.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    cpus: usize,
+}
+
+impl Size {
+    fn config(self) -> MachineConfig {
+        MachineConfig { cpus: self.cpus, ..MachineConfig::with_memory(self.mem) }
+    }
 }
 
 fn size(word: &str) -> Result<u64, String> {
@@ -42,14 +60,11 @@ fn size(word: &str) -> Result<u64, String> {
 }
 
 fn main() -> ExitCode {
-    let Arguments { command: Command::Shell { exec, mem, verbose } } = Arguments::parse();
-    let config = MachineConfig::with_memory(mem);
-    // A panic of the kernel is this process's: it has printed itself.
-    let result = catch_unwind(AssertUnwindSafe(|| match exec {
-        Some(commands) => execute(config, &commands, verbose),
-        None => converse(config),
-    }));
-    ExitCode::from(result.unwrap_or(3))
+    ExitCode::from(match Arguments::parse().command {
+        Command::Shell { exec: Some(commands), size, verbose } => execute(size.config(), &commands, verbose),
+        Command::Shell { exec: None, size, .. } => converse(size.config()),
+        Command::Sim(simulation) => simulation.run(),
+    })
 }
 
 /// Boots, runs, prints; the exit status.
@@ -69,6 +84,10 @@ fn execute(mut config: MachineConfig, commands: &str, verbose: bool) -> u8 {
     for (command, status) in output.statuses.iter().filter(|(_, status)| *status != Status::SUCCESS) {
         eprintln!("'{command}' ended with status {}", status.0);
     }
+    if let Some(death) = &output.death {
+        eprintln!("{death}");
+        return 3;
+    }
     u8::from(!output.succeeded())
 }
 
@@ -84,6 +103,7 @@ fn converse(config: MachineConfig) -> u8 {
     }
 }
 
+/// Says why there is no machine; the exit status.
 fn refuse(error: &MachineError) -> u8 {
     if let MachineError::Boot { log, .. } = error {
         eprint!("{log}");

@@ -29,7 +29,7 @@ fn records(machine: &Machine) -> Vec<(char, Vec<u8>)> {
 #[test]
 fn run_mode_writes_output_statuses_and_the_end() {
     let machine = machine("mode=run exec=uptime; false ;true");
-    assert_eq!(machine.kernel().run(), End::Failed);
+    assert_eq!(machine.run().unwrap(), End::Failed);
     let records = records(&machine);
     let kinds: String = records.iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds, "OSSSE");
@@ -42,7 +42,7 @@ fn run_mode_writes_output_statuses_and_the_end() {
 #[test]
 fn run_mode_gives_the_bytes_that_exec_gives() {
     let machine = machine("mode=run exec=help; pagemap; nonsense");
-    machine.kernel().run();
+    machine.run().unwrap();
     let output: Vec<u8> = records(&machine).into_iter().filter(|r| r.0 == 'O').flat_map(|r| r.1).collect();
     assert_eq!(output, machine.exec("help; pagemap; nonsense").bytes);
 }
@@ -50,7 +50,7 @@ fn run_mode_gives_the_bytes_that_exec_gives() {
 #[test]
 fn run_mode_without_commands_ends_at_once() {
     let machine = machine("mode=run");
-    assert_eq!(machine.kernel().run(), End::Success);
+    assert_eq!(machine.run().unwrap(), End::Success);
     assert_eq!(records(&machine), [('E', vec![0; 4])]);
 }
 
@@ -60,7 +60,7 @@ fn poweroff_ends_a_run_early() {
         [("true; poweroff; false", End::Success, 2), ("false; reboot", End::Reboot, 2)]
     {
         let machine = machine(&format!("mode=run exec={commands}"));
-        assert_eq!(machine.kernel().run(), end);
+        assert_eq!(machine.run().unwrap(), end);
         assert_eq!(records(&machine).last().unwrap().1, u32::to_le_bytes(executed));
     }
 }
@@ -69,7 +69,7 @@ fn poweroff_ends_a_run_early() {
 fn ktap(command_line: &str) -> (End, Vec<String>) {
     let machine = machine(command_line);
     let boot = machine.log().lines().count();
-    let end = machine.kernel().run();
+    let end = machine.run().unwrap();
     (end, machine.log().lines().skip(boot).map(str::to_owned).collect())
 }
 
@@ -124,7 +124,7 @@ fn a_skipped_test_is_named_in_ktap() {
     let mut config = MachineConfig { broken: Some(Broken::Timer), ..MachineConfig::with_memory(32 << 20) };
     config.command_line = String::from("mode=test filter=machine::");
     let machine = Machine::boot(config).unwrap();
-    assert_eq!(machine.kernel().run(), End::Success);
+    assert_eq!(machine.run().unwrap(), End::Success);
     assert!(machine.log().contains("machine::timer_ticks # SKIP no timer\n"), "{}", machine.log());
     assert!(machine.log().contains("# 2 passed, 0 failed, 1 skipped\n"), "{}", machine.log());
 }

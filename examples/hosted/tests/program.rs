@@ -83,6 +83,37 @@ fn input_from_a_pipe_ends_with_the_pipe() {
     assert!(said.contains("Type 'help'") && said.contains("\nup 0:0"), "{said}");
 }
 
+#[test]
+fn a_simulated_run_prints_the_same_bytes_again() {
+    let sim = |arguments: &[&str]| {
+        program(&[&["sim", "--cpus", "3", "--mem", "32M"], arguments].concat()).output().unwrap()
+    };
+    let (first, again) = (sim(&["--seed", "9", "--twice"]), sim(&["--seed", "9"]));
+    assert_eq!((first.status.code(), text(&first.stderr)), (Some(0), String::new()));
+    assert_eq!(text(&first.stdout), text(&again.stdout));
+    let last = text(&first.stdout).lines().last().unwrap().to_owned();
+    assert!(last.starts_with("# seed 9, 3 CPUs: ") && last.contains(" ns, history "), "{last}");
+    assert_ne!(text(&first.stdout), text(&sim(&["--seed", "10"]).stdout));
+    assert_eq!(sim(&["--sabotage", "panic"]).status.code(), Some(3));
+}
+
+#[test]
+fn a_sweep_names_the_seeds_that_fail_and_how_to_repeat_them() {
+    let sweep = ["sim", "--seeds", "0..64", "--cpus", "4", "--filter", "smp::every", "--twice"];
+    let good = program(&sweep).output().unwrap();
+    assert_eq!(good.status.code(), Some(0));
+    let said = text(&good.stdout);
+    assert!(said.starts_with("64 seeds, 4 CPUs: 0 failed, 64 different runs, digest "), "{said}");
+    let bad = program(&[&sweep[..], &["--sabotage", "race"]].concat()).output().unwrap();
+    assert_eq!(bad.status.code(), Some(1));
+    let said = text(&bad.stdout);
+    let repeat = said.lines().find_map(|line| line.strip_prefix("  repeat: cargo hosted ")).unwrap();
+    let again = program(&repeat.replace('\'', "").split(' ').collect::<Vec<_>>()).output().unwrap();
+    assert_eq!(again.status.code(), Some(1));
+    assert!(text(&again.stdout).contains(" sabotage::race #"), "{}", text(&again.stdout));
+    assert_eq!(program(&["sim", "--seeds", "9..3"]).output().unwrap().status.code(), Some(2));
+}
+
 /// A pseudo-terminal: our end, and the program's.
 fn terminal() -> (File, OwnedFd) {
     let ours = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `mode` | `shell` (default), `run`, `test` |
 //! | `filter` | in mode `test`: only tests whose name holds it |
-//! | `sabotage` | in mode `test`: `fail`, `panic`, `hang`, `triple`, to prove that the runner can fail; `panic-cpu`, `overflow`; in any mode `silent-cpu` |
+//! | `sabotage` | in mode `test`: `fail`, `panic`, `hang`, `triple`, to prove that the runner can fail; `panic-cpu`, `overflow`, `race`; in any mode `silent-cpu` |
 //! | `exec` | in mode `run`: the commands, separated by `;`; takes the rest of the line, so it comes last |
 
 use core::fmt;
@@ -48,6 +48,8 @@ pub enum Sabotage {
     Overflow,
     /// The last CPU gets no start signal: the kernel must name it and do without.
     SilentCpu,
+    /// CPUs that add to a number without holding it: some additions are lost, in some orders of events.
+    Race,
 }
 
 /// The parsed command line; it borrows the text.
@@ -107,7 +109,7 @@ impl fmt::Display for Warning<'_> {
 fn expected(key: &str) -> &'static str {
     match key {
         "mode" => "mode is shell, run or test",
-        _ => "sabotage is fail, panic, hang, triple, panic-cpu, silent-cpu or overflow",
+        _ => "sabotage is fail, panic, hang, triple, panic-cpu, silent-cpu, overflow or race",
     }
 }
 
@@ -185,6 +187,7 @@ impl Sabotage {
             "panic-cpu" => Some(Self::PanicCpu),
             "overflow" => Some(Self::Overflow),
             "silent-cpu" => Some(Self::SilentCpu),
+            "race" => Some(Self::Race),
             _ => None,
         }
     }

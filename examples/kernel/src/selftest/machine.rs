@@ -1,5 +1,9 @@
 //! The machine as the kernel sees it: clock, timer, traps. And the deliberate faults.
 
+use core::sync::atomic::Ordering::Relaxed;
+
+use kos_alloc::CpuIndex;
+
 use super::{Failure, Test};
 use crate::Kernel;
 use crate::command_line::Sabotage;
@@ -88,6 +92,7 @@ pub(super) fn sabotage<P: Platform>(kind: Sabotage) -> &'static Test<P> {
         Sabotage::PanicCpu => &Test { name: "sabotage::panic_cpu", run: panic_cpu },
         Sabotage::Overflow => &Test { name: "sabotage::overflow", run: overflow },
         Sabotage::SilentCpu => &Test { name: "sabotage::silent_cpu", run: silent_cpu },
+        Sabotage::Race => &Test { name: "sabotage::race", run: race },
     }
 }
 
@@ -154,5 +159,25 @@ fn silent_cpu<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
         let expected = if last { CpuState::LeftOut(LeftOut::Silent) } else { CpuState::Online };
         ensure!(cpu.state == expected, "cpu {} is {}", cpu.number.0, cpu.state);
     }
+    Ok(())
+}
+
+/// Additions of each CPU in [`race`].
+const ADDITIONS: u64 = 2;
+
+/// Every CPU adds to one number, in two steps; what comes between them is lost. Few orders of events show it.
+fn race<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    kernel.everywhere(|kernel, _| {
+        let Some(sum) = kernel.crew.note(CpuIndex(0)) else { return 0 };
+        for _ in 0..ADDITIONS {
+            let before = sum.load(Relaxed);
+            kernel.platform().now();
+            sum.store(before + 1, Relaxed);
+        }
+        0
+    })?;
+    let expected = ADDITIONS * kernel.online().count() as u64;
+    let sum = kernel.crew.note(CpuIndex(0)).map_or(0, |sum| sum.load(Relaxed));
+    ensure!(sum == expected, "{expected} additions gave {sum}");
     Ok(())
 }

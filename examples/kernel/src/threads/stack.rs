@@ -25,6 +25,8 @@ const PAGE: usize = 4096;
 /// How far apart stacks lie where they are mapped, in pages and in bytes.
 const STRIDE_PAGES: usize = 256;
 const STRIDE: u64 = 256 * 4096;
+/// Least pages of a stack below which nothing faults: handlers run on it, and whatever reports a panic in a hosted kernel.
+const UNGUARDED_PAGES: usize = 32;
 /// Stacks that there can be.
 const PLACES: usize = 512;
 
@@ -91,7 +93,8 @@ impl<P: Platform> Kernel<P> {
     /// # Errors
     /// There are no frames, or no tables to map them. Nothing is left then.
     pub(super) fn new_stack(&self, bytes: usize) -> Result<FrameStack<P>, ThreadError> {
-        let pages = bytes.div_ceil(PAGE).clamp(1, STRIDE_PAGES - 1);
+        let least = if P::STACKS.is_some() { 1 } else { UNGUARDED_PAGES };
+        let pages = bytes.div_ceil(PAGE).clamp(least, STRIDE_PAGES - 1);
         let stacks = &self.threads.stacks;
         let run = Run::new(stacks.frames, FrameRequest::new(pages)).map_err(ThreadError::Stack)?;
         let Some(base) = P::STACKS else {

@@ -1,0 +1,127 @@
+//! Simulated machines: a seed is a run, byte for byte; seeds differ; a race that only some orders show is found, and its seed
+//! shows it again. And the same kernel on real threads.
+#![expect(clippy::unwrap_used, reason = "a test fails by panic")]
+
+use std::collections::{HashMap, HashSet};
+
+use kos_demo_kernel::End;
+use kos_hosted::{Death, Engine, MAX_CPUS, Machine, MachineConfig, MachineError, Run, simulate, sweep};
+
+fn config(cpus: usize, command_line: &str) -> MachineConfig {
+    MachineConfig { cpus, command_line: command_line.to_owned(), ..MachineConfig::with_memory(32 << 20) }
+}
+
+fn run(config: &MachineConfig, seed: u64) -> Run {
+    simulate(config, seed).unwrap()
+}
+
+#[test]
+fn a_seed_is_a_run_byte_for_byte() {
+    let config = config(4, "mode=test");
+    let mut seen = HashSet::new();
+    for seed in [0, 1, 2, u64::MAX] {
+        let first = run(&config, seed);
+        assert!(first.succeeded(), "seed {seed}: {:?}\n{}", first.failure(), first.log);
+        assert!(first.log.contains("4 of 4 online") && first.took_ns > 0, "{}", first.log);
+        assert_eq!(first, run(&config, seed), "seed {seed}");
+        assert!(
+            seen.insert(first.log) && seen.insert(first.history.to_string()),
+            "seed {seed} is like another"
+        );
+    }
+}
+
+#[test]
+fn other_work_of_the_host_does_not_change_a_run() {
+    let config = config(4, "mode=test filter=smp::");
+    let alone: Vec<_> = (0..8).map(|seed| run(&config, seed)).collect();
+    let mut beside = HashMap::new();
+    sweep(&config, 0..8, |seed, run| assert!(beside.insert(seed, run.unwrap()).is_none()));
+    assert!((0..).zip(&alone).all(|(seed, run)| beside.get(&seed) == Some(run)));
+}
+
+#[test]
+fn a_planted_race_is_found_and_its_seed_repeats_it() {
+    let config = config(4, "mode=test filter=smp::every_cpu_runs sabotage=race");
+    let runs: Vec<_> = (0..64).map(|seed| (seed, run(&config, seed))).collect();
+    let (good, bad): (Vec<_>, Vec<_>) = runs.iter().partition(|(_, run)| run.succeeded());
+    assert!(good.len() >= 8 && bad.len() >= 4, "{} orders hide it, {} show it", good.len(), bad.len());
+    for (seed, first) in bad {
+        assert_eq!(first.end, Ok(End::Failed));
+        assert!(first.failure().unwrap().starts_with("not ok 2 sabotage::race"), "{:?}", first.failure());
+        assert!(first.log.contains("# 8 additions gave "), "{}", first.log);
+        assert_eq!(&run(&config, *seed), first, "seed {seed}");
+    }
+}
+
+#[test]
+fn one_cpu_has_no_race() {
+    let config = config(1, "mode=test filter=smp::every_cpu_runs sabotage=race");
+    assert!((0..16).all(|seed| run(&config, seed).succeeded()));
+}
+
+#[test]
+fn a_panic_is_the_death_of_the_machine_alone() {
+    let died = run(&config(4, "mode=test filter=smp::every sabotage=panic-cpu"), 5);
+    let Err(Death::Panic { cpu: 3, message }) = &died.end else { panic!("{:?}", died.end) };
+    assert!(message.contains("panicked on purpose"), "{message}");
+    let machine = Machine::boot(MachineConfig {
+        engine: Engine::Sim { seed: 5 },
+        ..config(2, "mode=test sabotage=panic")
+    });
+    let machine = machine.unwrap();
+    let death = machine.run().unwrap_err();
+    assert!(matches!(death, Death::Panic { cpu: 0, .. }), "{death}");
+    // It stays dead, and says so.
+    assert_eq!((machine.run().unwrap_err(), machine.exec("true").death), (death.clone(), Some(death)));
+}
+
+#[test]
+fn many_cpus_and_one_that_is_silent() {
+    let large = MachineConfig { memory: 128 << 20, ..config(64, "mode=test filter=smp::every") };
+    let many = run(&large, 1);
+    assert!(many.succeeded() && many.log.contains("64 of 64 online"), "{}", many.log);
+    let silent = run(&config(3, "mode=test filter=smp::every sabotage=silent-cpu"), 1);
+    assert!(silent.succeeded() && silent.log.contains("left out: cpu 2"), "{}", silent.log);
+}
+
+#[test]
+fn commands_go_on_where_the_last_ones_ended() {
+    let machine =
+        |seed| Machine::boot(MachineConfig { engine: Engine::Sim { seed }, ..config(4, "") }).unwrap();
+    let said = |seed| {
+        let machine = machine(seed);
+        let parts =
+            ["lscpu; storm 20K", "uptime", "irq; selftest smp"].map(|commands| machine.exec(commands));
+        assert!(parts.iter().all(kos_hosted::Output::succeeded));
+        (parts.map(|part| part.text()), machine.log(), machine.history().unwrap())
+    };
+    assert_eq!(said(3), said(3));
+    assert_ne!(said(3), said(4));
+}
+
+#[test]
+fn the_same_kernel_runs_on_threads_of_the_host() {
+    for cpus in [1, 4] {
+        let machine = Machine::boot(config(cpus, "mode=test")).unwrap();
+        assert_eq!(machine.run(), Ok(End::Success), "{}", machine.log());
+        assert!(machine.log().contains(" passed, 0 failed, "), "{}", machine.log());
+        assert!(machine.exec("storm 200K; lscpu; irq; selftest smp").succeeded());
+        assert_eq!(machine.history(), None);
+    }
+}
+
+#[test]
+fn a_panic_on_a_thread_of_the_host_ends_its_machine() {
+    let machine = Machine::boot(config(1, "mode=test filter=heap:: sabotage=panic")).unwrap();
+    assert!(matches!(machine.run(), Err(Death::Panic { cpu: 0, .. })));
+    assert!(Machine::boot(config(1, "")).unwrap().exec("true").succeeded(), "others live");
+}
+
+#[test]
+fn machines_without_or_with_too_many_cpus_are_refused() {
+    for asked in [0, MAX_CPUS + 1] {
+        let refused = Machine::boot(config(asked, "")).map(drop).unwrap_err();
+        assert!(matches!(refused, MachineError::Cpus { asked: number } if number == asked), "{refused}");
+    }
+}

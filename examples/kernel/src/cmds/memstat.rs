@@ -68,7 +68,7 @@ fn heap(stats: &HeapStats, mode: &str, out: &mut dyn Write) -> fmt::Result {
     )?;
     writeln!(
         out,
-        "         {} frames (peak {}): slabs {}, large {}, pool {}, page map {}, caches {}",
+        "         {} frames (peak {}): slabs {}, large {}, pool {}, map {}, caches {}",
         Grouped(stats.frames as u64),
         Grouped(stats.peak_frames as u64),
         Bytes(stats.slab_bytes() as u64),

@@ -10,7 +10,8 @@ use super::question::{Promise, Question};
 use super::statistics::Spread;
 use crate::peers::LEFT_OUT;
 
-const HEADINGS: [&str; 6] = ["subject", "ns", "instructions", "ratio to kos", "p10..p90", "not alike"];
+const HEADINGS: [&str; 8] =
+    ["subject", "ns", "least ns", "instructions", "ratio to kos", "p10..p90", "of least", "not alike"];
 
 /// How a table is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,13 +31,14 @@ pub(crate) fn print_preface(out: &mut dyn Write, style: Style, rounds: usize) ->
     writeln!(
         out,
         "{rounds} interleaved rounds. Ratio: time of the subject by time of ours in the same round (the first row of \
-         the table); above 1 the subject is slower. p10..p90: four fifths of the rounds. Instructions: counted by \
-         callgrind, exact."
+         the table); above 1 the subject is slower. p10..p90: four fifths of the rounds. Least: of all rounds, for busy \
+         machines; of least: the ratio of these. Instructions: counted by callgrind, exact."
     )
 }
 
 /// What was measured, as paths from the top of the repository.
-const SOURCES: [&str; 4] = [":/kos-alloc/src", ":/kos-paging/src", ":/benches/src", ":/Cargo.lock"];
+const SOURCES: [&str; 5] =
+    [":/kos-alloc/src", ":/kos-paging/src", ":/kos-sched/src", ":/benches/src", ":/Cargo.lock"];
 
 /// The commit of the working directory, marked when what was measured differs from it.
 fn commit() -> String {
@@ -95,6 +97,7 @@ fn rows(question: &Question, promise: Promise, times: &[Times], counts: &Counts)
         question.subjects.iter().enumerate().zip(times).filter(|((_, subject), _)| subject.promise == promise)
     };
     let Some((_, base)) = members().next() else { return Vec::new() };
+    let least = |times: &Times| times.iter().copied().flatten().min_by(f64::total_cmp);
     let row = |((index, subject), times): ((usize, &super::question::Subject), &Times)| {
         let measured: Vec<f64> = times.iter().copied().flatten().collect();
         let time = Spread::of(&measured);
@@ -103,9 +106,11 @@ fn rows(question: &Question, promise: Promise, times: &[Times], counts: &Counts)
         [
             subject.name.clone(),
             time.map_or_else(String::new, |time| number(time.median)),
+            least(times).map_or_else(String::new, number),
             count.map_or_else(|| "not measured".to_owned(), number),
             ratio.map_or_else(String::new, |ratio| factor(ratio.median)),
             ratio.map_or_else(String::new, |ratio| format!("{}..{}", factor(ratio.p10), factor(ratio.p90))),
+            least(times).zip(least(base)).map_or_else(String::new, |(time, base)| factor(time / base)),
             note(subject.note, measured.len(), times.len()),
         ]
     };
@@ -205,8 +210,18 @@ mod tests {
         let mut out = Vec::new();
         print(&mut out, Style::Markdown, &question(), &times, &Ok(vec![Some(40.0), Some(20.0)])).unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert!(text.contains("| kos     | 4.00 |        40.00 |         1.00 | 1.00..1.00 |"), "{text}");
-        assert!(text.contains("| peer    | 2.00 |        20.00 |         0.50 | 0.50..0.50 |"), "{text}");
+        assert!(
+            text.contains(
+                "| kos     | 4.00 |     4.00 |        40.00 |         1.00 | 1.00..1.00 |     1.00 |"
+            ),
+            "{text}"
+        );
+        assert!(
+            text.contains(
+                "| peer    | 2.00 |     2.00 |        20.00 |         0.50 | 0.50..0.50 |     0.50 |"
+            ),
+            "{text}"
+        );
     }
 
     #[test]

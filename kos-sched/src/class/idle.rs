@@ -63,6 +63,7 @@ impl SchedClass for Idle {
         false
     }
 
+    #[inline]
     fn next_event(&self, _: &Nodes<'_>, _: Option<TaskIndex>, _: Instant) -> Option<Instant> {
         None
     }

@@ -228,3 +228,12 @@ pub const SCAN: usize = 32;
 pub(crate) fn after(now: Instant, length: u64) -> Option<Instant> {
     now.checked_add_duration(Duration::from_ticks(length))
 }
+
+/// The earlier of two events; [`None`] is never.
+#[inline]
+pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

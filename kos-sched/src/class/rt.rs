@@ -99,6 +99,7 @@ impl SchedClass for Rt {
         }
     }
 
+    #[inline]
     fn next_event(&self, n: &Nodes<'_>, current: Option<TaskIndex>, now: Instant) -> Option<Instant> {
         let node = n.get(current?)?;
         let takes_turns = node.halves[QUANTUM] != 0 && !self.queue.level(node.level).is_single(n);

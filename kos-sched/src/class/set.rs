@@ -3,7 +3,7 @@
 //! Each method finds the class by position and passes the call on; a position beyond the end is answered as by a class without
 //! tasks.
 
-use super::{Dequeue, Dequeued, Enqueue, Load, SchedClass, Verdict};
+use super::{Dequeue, Dequeued, Enqueue, Load, SchedClass, Verdict, earlier};
 use crate::error::{AttrError, Corruption};
 use crate::task::{Node, Nodes, Policy, TaskIndex};
 use crate::time::{Duration, Instant};
@@ -213,12 +213,11 @@ impl<A: SchedClass, B: ClassSet> ClassSet for (A, B) {
         if first { Some(0) } else { rest?.checked_add(1) }
     }
 
+    #[inline]
     fn next_event(&self, n: &Nodes<'_>, current: Option<(u8, TaskIndex)>, now: Instant) -> Option<Instant> {
         let here = current.filter(|&(class, _)| class == 0).map(|(_, task)| task);
         let there = current.and_then(|(class, task)| Some((class.checked_sub(1)?, task)));
-        let first = self.0.next_event(n, here, now);
-        let rest = self.1.next_event(n, there, now);
-        first.into_iter().chain(rest).min()
+        earlier(self.0.next_event(n, here, now), self.1.next_event(n, there, now))
     }
 
     fn steal(&self, n: &Nodes<'_>, allowed: &mut dyn FnMut(TaskIndex) -> bool) -> Option<TaskIndex> {

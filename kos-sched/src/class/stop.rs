@@ -60,6 +60,7 @@ impl SchedClass for Stop {
         false
     }
 
+    #[inline]
     fn next_event(&self, _: &Nodes<'_>, _: Option<TaskIndex>, _: Instant) -> Option<Instant> {
         None
     }

@@ -7,7 +7,7 @@ use super::slot::TaskSlot;
 use super::system::System;
 use super::wake_list::WakeList;
 use crate::atomic::{Ordering, fence};
-use crate::class::Verdict;
+use crate::class::{Verdict, earlier};
 use crate::cpu::CpuId;
 use crate::ports::Platform;
 use crate::seeded::{Bug, seeded};
@@ -197,7 +197,8 @@ impl<'a, 's, S: System> Held<'a, 's, S> {
         let retry = (!self.slot.unsent.is_empty())
             .then(|| clock.checked_add_duration(self.sched.config.retry))
             .flatten();
-        [queue.rq.next_event(), queue.sleepers.next_event(), balance, retry].into_iter().flatten().min()
+        let queued = earlier(queue.rq.next_event(), queue.sleepers.next_event());
+        earlier(queued, earlier(balance, retry))
     }
 
     /// Arms the timer of the CPU if it needs another time; another CPU is told to do so itself if it needs it sooner.

@@ -86,7 +86,7 @@ impl<S: System> Scheduler<'_, S> {
             sum.stranded = sum.stranded.wrapping_add(counts.stranded);
             sum.overcommitted = sum.overcommitted.wrapping_add(counts.overcommitted);
             sum.throttles = sum.throttles.wrapping_add(queue.throttles);
-            sum.runnable = sum.runnable.wrapping_add(u64::from(held.queue.rq.load().runnable));
+            sum.runnable = sum.runnable.wrapping_add(u64::from(held.queue.rq.runnable()));
         }
         sum
     }

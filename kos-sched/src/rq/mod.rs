@@ -223,6 +223,13 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
         self.classes.next_event(self.key.view(), current, self.clock)
     }
 
+    /// Tasks that want the CPU, the current one included.
+    #[inline]
+    #[must_use]
+    pub const fn runnable(&self) -> u32 {
+        self.runnable
+    }
+
     /// What it carries.
     #[must_use]
     pub fn load(&self) -> Load {

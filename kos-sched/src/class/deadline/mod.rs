@@ -16,7 +16,7 @@
 mod admission;
 mod node;
 
-use super::{Dequeue, Dequeued, Enqueue, Load, SchedClass, Verdict, after};
+use super::{Dequeue, Dequeued, Enqueue, Load, SchedClass, Verdict, after, earlier};
 use crate::ds::{List, Tree};
 use crate::error::{AttrError, Corruption};
 use crate::task::{Node, Nodes, Policy, TaskIndex};
@@ -135,6 +135,15 @@ impl Deadline {
         }
         came
     }
+
+    /// As `next_event`, if there is one.
+    fn event(&self, n: &Nodes<'_>, current: Option<TaskIndex>, now: Instant) -> Option<Instant> {
+        let refill = self.throttled.first().and_then(|task| n.get(task)).map(Node::refill);
+        let refill = refill.filter(|&refill| refill != u64::MAX).map(Instant::from_ticks);
+        let running = current.and_then(|task| n.get(task)).filter(|node| node.place() == Place::Ready);
+        let exhausted = running.and_then(|node| after(now, node.budget().max(0).cast_unsigned()));
+        earlier(refill, exhausted)
+    }
 }
 
 impl Default for Deadline {
@@ -248,12 +257,12 @@ impl SchedClass for Deadline {
         !self.throttled.is_empty() && self.refill(n, now)
     }
 
+    #[inline]
     fn next_event(&self, n: &Nodes<'_>, current: Option<TaskIndex>, now: Instant) -> Option<Instant> {
-        let refill = self.throttled.first().and_then(|task| n.get(task)).map(Node::refill);
-        let refill = refill.filter(|&refill| refill != u64::MAX).map(Instant::from_ticks);
-        let running = current.and_then(|task| n.get(task)).filter(|node| node.place() == Place::Ready);
-        let exhausted = running.and_then(|node| after(now, node.budget().max(0).cast_unsigned()));
-        refill.into_iter().chain(exhausted).min()
+        if current.is_none() && self.throttled.is_empty() {
+            return None;
+        }
+        self.event(n, current, now)
     }
 
     fn steal(&self, _: &Nodes<'_>, _: &mut dyn FnMut(TaskIndex) -> bool) -> Option<TaskIndex> {

@@ -12,7 +12,6 @@ use core::fmt::{self, Write as _};
 const LIMITS: &str = "limits";
 /// Parts of a budget, in thousandths, that a path may take beyond it.
 const TOLERANCE: u64 = 10;
-
 /// What a run of the command `counts` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {

@@ -10,6 +10,7 @@ use kos_alloc::FrameRequest;
 use kos_paging::{Attrs, HugePolicy, SplitPolicy, VirtAddr, VirtRange};
 
 use crate::Kernel;
+use crate::drill::delays::{self, Beside};
 use crate::glue::address::phys_of;
 use crate::glue::rights::expressible;
 use crate::owned::{Run, Space};
@@ -39,6 +40,16 @@ impl<P: Platform> Table<P> {
         Path { name: "frame allocated and freed", count: frame_pair },
         Path { name: "page and its three tables mapped, unmapped and flushed", count: page_pair },
         Path { name: "shell: a command that does nothing", count: command },
+        Path { name: "park to the next task", count: |kernel| Ok(delays::of_turns(kernel)?.park) },
+        Path { name: "wake of a sleeper", count: |kernel| Ok(delays::of_turns(kernel)?.wake) },
+        Path {
+            name: "timer to the task that it wakes, cpu idle",
+            count: |kernel| delays::of_sleeps(kernel, Beside::Nothing),
+        },
+        Path {
+            name: "timer to the task that it wakes, cpu busy",
+            count: |kernel| delays::of_sleeps(kernel, Beside::Computing),
+        },
     ];
 }
 

@@ -62,7 +62,7 @@ impl<P: Platform> Table<P> {
         ),
         command("heapmode", "[MODE]", "who serves the heap's blocks; another from now on", mode::run),
         command("alloc-bench", "", "the modes of the heap side by side", bench::run),
-        command("counts", "", "the instructions of each path that has a budget", counts::run),
+        command("counts", "[PART OF NAME]", "the instructions of each path that has a budget", counts::run),
         command("txn-demo", "", "all-or-nothing allocation: each step fails in turn, then none", txn::run),
         command("inject", "[oom K|off]", "let the K-th frame allocation from now fail", inject::run),
         command("dmesg", "", "the boot log", system::dmesg),

@@ -1,15 +1,14 @@
 //! The bytes of files: where they are ([`Extent`]), growing and cutting.
 //!
-//! Whole runs of clusters are one request. What is no whole sector goes over a buffer of one. Growing writes the data, then
+//! Whole runs of clusters are one request. Growing writes the data, then
 //! the chain, and the caller then the entry; cutting goes the other way round.
 
-use super::cache::Disk;
 use super::chain::Run;
 use super::entry::Entry;
 use super::table::Link;
 use super::volume::Volume;
 use crate::attr::{Ino, Timestamp};
-use crate::block::SECTOR_MAX;
+use crate::block::write_bytes;
 use crate::error::FsError;
 
 /// The most bytes of a file.
@@ -54,57 +53,6 @@ impl<'a> Source<'a> {
     }
 }
 
-/// How the bytes at `at` are best moved: those of one sector by way of a buffer, or as many whole sectors as there are.
-#[expect(clippy::cast_possible_truncation, reason = "below the size of a sector")]
-fn split(shift: u32, at: u64, length: usize) -> (u64, usize, usize) {
-    let size = 1_usize << shift;
-    let offset = at as usize & (size - 1);
-    let piece = if offset == 0 && length >= size { length & !(size - 1) } else { length.min(size - offset) };
-    (at >> shift, offset, piece)
-}
-
-/// Reads the bytes at `at` of the volume.
-pub(super) fn read_bytes(disk: Disk<'_>, mut at: u64, mut out: &mut [u8]) -> Result<(), FsError> {
-    let shift = disk.device.geometry().sector_shift();
-    while !out.is_empty() {
-        let (sector, offset, piece) = split(shift, at, out.len());
-        let (now, rest) = core::mem::take(&mut out).split_at_mut(piece);
-        if offset == 0 && piece >> shift != 0 {
-            disk.device.read(sector, now)?;
-        } else {
-            let mut buffer = [0; SECTOR_MAX];
-            let whole = buffer.get_mut(..1 << shift).unwrap_or(&mut []);
-            disk.device.read(sector, whole)?;
-            whole.iter().skip(offset).zip(now).for_each(|(from, to)| *to = *from);
-        }
-        at += piece as u64;
-        out = rest;
-    }
-    Ok(())
-}
-
-/// Writes `bytes` at `at` of the volume.
-pub(super) fn write_bytes(disk: Disk<'_>, mut at: u64, mut bytes: &[u8]) -> Result<(), FsError> {
-    use crate::block::WriteMode::Cached;
-    let shift = disk.device.geometry().sector_shift();
-    while !bytes.is_empty() {
-        let (sector, offset, piece) = split(shift, at, bytes.len());
-        let (now, rest) = bytes.split_at_checked(piece).unwrap_or((bytes, &[]));
-        if offset == 0 && piece >> shift != 0 {
-            disk.device.write(sector, now, Cached)?;
-        } else {
-            let mut buffer = [0; SECTOR_MAX];
-            let whole = buffer.get_mut(..1 << shift).unwrap_or(&mut []);
-            disk.device.read(sector, whole)?;
-            whole.iter_mut().skip(offset).zip(now).for_each(|(to, from)| *to = *from);
-            disk.device.write(sector, whole, Cached)?;
-        }
-        at += piece as u64;
-        bytes = rest;
-    }
-    Ok(())
-}
-
 impl Volume<'_> {
     /// Writes `length` bytes at `at` of the volume.
     pub(super) fn transfer_out(&self, at: u64, length: u64, source: Source<'_>) -> Result<(), FsError> {
@@ -115,7 +63,7 @@ impl Volume<'_> {
             if bytes.is_empty() {
                 return Ok(());
             }
-            write_bytes(self.disk, at + done, bytes)?;
+            write_bytes(self.disk.device, at + done, bytes)?;
             done += bytes.len() as u64;
             source = source.skip(bytes.len());
         }

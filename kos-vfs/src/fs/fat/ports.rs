@@ -5,13 +5,13 @@ use lock_api::RawMutex;
 use super::Fat;
 use super::dir::Scan;
 use super::entry::Flags;
-use super::file::{SIZE_MAX, Source, read_bytes, write_bytes};
+use super::file::{SIZE_MAX, Source};
 use super::name::Units;
 use super::nodes::ROOT;
 use super::time;
 use super::volume::Volume;
 use crate::attr::{Attr, Ino, Mode, SetAttr, Timestamp};
-use crate::block::BlockDevice;
+use crate::block::{BlockDevice, read_bytes, write_bytes};
 use crate::error::FsError;
 use crate::fs::{
     Allocate, Cookie, DirEntry, DirOps, DirSink, FileOps, FileSystem, FsFeatures, FsInfo, NewNode, Rename,
@@ -204,7 +204,7 @@ impl<D: BlockDevice, R: RawMutex + Send + Sync> FileOps for Fat<D, R> {
             let at = offset.saturating_add(done as u64);
             let Some(extent) = self.with(|volume| volume.next_extent(file, at, rest.len()))? else { break };
             let length = usize::try_from(extent.length).unwrap_or(usize::MAX).min(rest.len());
-            read_bytes(self.disk(), extent.at, rest.get_mut(..length).unwrap_or(&mut []))?;
+            read_bytes(&self.device, extent.at, rest.get_mut(..length).unwrap_or(&mut []))?;
             done += length;
         }
         Ok(done)
@@ -279,8 +279,8 @@ impl<D: BlockDevice, R: RawMutex + Send + Sync> Fat<D, R> {
             let at = offset.saturating_add(done as u64);
             let Some(extent) = self.with(|volume| volume.next_extent(file, at, rest.len()))? else { break };
             let length = usize::try_from(extent.length).unwrap_or(usize::MAX).min(rest.len());
-            match write_bytes(self.disk(), extent.at, rest.get(..length).unwrap_or(rest)) {
-                Err(error) if done == 0 => return Err(error),
+            match write_bytes(&self.device, extent.at, rest.get(..length).unwrap_or(rest)) {
+                Err(error) if done == 0 => return Err(error.into()),
                 Err(_) => break,
                 Ok(()) => done += length,
             }

@@ -15,7 +15,8 @@ use core::arch::asm;
 use core::hint::black_box;
 use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use common::cpus::{Host, boot, cpu, packed, spawn, unpacked};
+use common::cpus::{Host, act_as, boot, cpu, packed, spawn, unpacked};
+use kos_sched::core::TaskState;
 use kos_sched::runtime::Runtime;
 use kos_sched::{BlockReason, CpuId, CpuMask, CpuSet, Duration, Park, Policy, Resume, RtPriority, TaskId};
 
@@ -216,4 +217,23 @@ fn tree(kernel: Kernel, _: usize) {
 fn tasks_end_and_leave_their_stacks_to_who_joins() {
     boot(4, 32, tree);
     assert_eq!(BORN.load(SeqCst), 4 * 127, "in 32 slots, so each was used again and again");
+}
+
+fn finish_at_once(kernel: Kernel, _: usize) {
+    kernel.scheduler().platform().finish();
+}
+
+fn idler(_: Kernel, _: usize) {}
+
+/// Others do not interrupt a CPU that looks for work by itself. If an interrupt of another kind made it run a task from there,
+/// nobody would interrupt that task either.
+#[test]
+fn an_interrupt_runs_no_task_on_a_cpu_that_polls() {
+    let kernel = boot(1, 8, finish_at_once);
+    act_as(0);
+    kernel.scheduler().idle_poll();
+    let task = spawn(kernel, Policy::NORMAL, idler, 0);
+    kernel.preempt();
+    assert_eq!(kernel.scheduler().current(), None);
+    assert_eq!(kernel.scheduler().state(task), Some(TaskState::Runnable));
 }

@@ -120,10 +120,11 @@ impl<R: RuntimeSystem> Runtime<R> {
 
     /// Switches if a pick is due. On the way out of an interrupt handler, interrupts masked; the handler has told the core
     /// before what happened ([`on_timer`](Scheduler::on_timer), [`on_kick`](Scheduler::on_kick)) and the interrupt controller
-    /// that it is done. The task that was interrupted goes on from here when it is run again.
+    /// that it is done. The task that was interrupted goes on from here when it is run again. A CPU that idles looks by itself:
+    /// as long as others count on that they do not interrupt it, so it must not run a task from here.
     #[inline]
     pub fn preempt(&self) {
-        if self.sched.should_preempt() {
+        if self.sched.should_preempt() && self.sched.current().is_some() {
             self.carry_out(self.sched.reschedule(self.now()));
         }
     }

@@ -272,6 +272,12 @@ pub(crate) fn boot(cpus: u32, tasks: usize, first: Main<Host>) -> &'static Runti
     runtime
 }
 
+/// Lets this thread be a CPU of a machine whose own threads have ended, interrupts masked.
+pub(crate) fn act_as(number: u32) {
+    CPU.set(number);
+    MASKED.set(true);
+}
+
 /// The life of a CPU.
 fn run_cpu(host: Host, runtime: &'static Runtime<Host>, number: u32, first: Main<Host>) {
     CPU.set(number);

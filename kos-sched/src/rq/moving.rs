@@ -85,7 +85,7 @@ impl<'s, C: ClassSet> RunQueue<'s, C> {
     /// # Errors
     /// What stands against it.
     pub(crate) fn admits(&self, task: TaskIndex, policy: &Policy) -> Result<(), AttrError> {
-        self.classes.admit(self.class_for(policy)?, &self.key.view(), task, Some(policy), false)
+        self.classes.admit(self.class_for(policy)?, self.key.view(), task, Some(policy), false)
     }
 
     /// Takes out a runnable task that is not current and for which `allowed` says so, for another CPU. The highest class that has one

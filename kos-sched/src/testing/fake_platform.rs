@@ -52,7 +52,8 @@ impl FakePlatform {
             masked: AtomicU32::new(0),
             unmasked: AtomicU64::new(0),
             timers: (0..cpus).map(|_| AtomicU64::new(NEVER)).collect(),
-            kicks: Mutex::default(),
+            // One on its way to each CPU, and then some.
+            kicks: Mutex::new(VecDeque::with_capacity(4 * cpus as usize + 16)),
             failing_in: AtomicU64::new(NEVER),
         }))
     }

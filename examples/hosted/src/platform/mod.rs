@@ -21,7 +21,7 @@ use kos_paging::{Flags, FlushSet, LongCaps, PhysAddr, TlbControl, VirtAddr, X86L
 use kos_sched::arch::x86_64::StackSwitch;
 
 use crate::arena::{HostedEnv, HostedPhys};
-use crate::engine;
+use crate::engine::{self, Engine};
 pub(crate) use board::{Board, Plan};
 pub use board::{Broken, Console};
 pub use scheduler::HostedScheduler;
@@ -209,6 +209,10 @@ impl Platform for Hosted {
 
     fn run_thread(&self, work: &mut dyn FnMut()) {
         engine::catch(work);
+    }
+
+    fn is_punctual(&self) -> bool {
+        matches!(self.0.plan.engine, Engine::Sim { .. })
     }
 
     fn now(&self) -> Instant {

@@ -27,7 +27,7 @@ pub(super) fn show(stats: &HeapStats, out: &mut dyn Write) -> fmt::Result {
     }
     writeln!(
         out,
-        "{:<12}{:>9} blocks in {} frames, whole ones; slabs hold {} and spend {} on themselves",
+        "{:<12}{:>9} blocks in {} frames, whole ones; slabs hold {}, {} of it for books",
         "large",
         Grouped(stats.large.blocks as u64),
         Grouped(stats.large.frames as u64),

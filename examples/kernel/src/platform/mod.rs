@@ -147,6 +147,12 @@ pub trait Platform: Sized + Sync + 'static {
     /// Lets the panic go on that [`Platform::run_thread`] stopped, if it did. Called where the machine was started.
     fn resume_panic(&self) {}
 
+    /// Whether a CPU runs whenever it has something to do. False where a host takes CPUs away: no share of the time can be
+    /// promised there.
+    fn is_punctual(&self) -> bool {
+        true
+    }
+
     /// Time since entry. Monotonic; rough until [`Platform::start_timer`] has calibrated it.
     fn now(&self) -> Instant;
     /// A counter of the calling CPU, the finest that there is; where the machine is emulated exactly, it counts instructions.

@@ -64,6 +64,11 @@ fn skip_without_interrupts<P: Platform>() -> Result<(), Failure> {
     if P::INTERRUPTS { Ok(()) } else { Err(Failure::skip(format_args!("nothing interrupts a thread"))) }
 }
 
+fn skip_unless_punctual<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    let lack = || Failure::skip(format_args!("the host takes CPUs away"));
+    if kernel.platform().is_punctual() { Ok(()) } else { Err(lack()) }
+}
+
 fn ran<P: Platform>(kernel: &Kernel<P>, task: TaskId) -> u64 {
     let runtime = kernel.threads.runtime();
     runtime.scheduler().usage(task, runtime.now()).map_or(0, |times| times.total().as_ticks())
@@ -103,6 +108,7 @@ fn preemption<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
 
 fn shares<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     skip_without_interrupts::<P>()?;
+    skip_unless_punctual(kernel)?;
     let (work, slice) = (|| compute(kernel), Duration::from_millis(1));
     let how = |nice| {
         let policy = Policy::Fair { nice: Nice::new(nice)?, slice };
@@ -161,6 +167,7 @@ fn urgency<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
 /// 2 ms of each 10 ms, although it wants all.
 fn budget<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     skip_without_interrupts::<P>()?;
+    skip_unless_punctual(kernel)?;
     let [runtime, period] = [2, 10].map(Duration::from_millis);
     let (work, cpu) = (|| compute(kernel), last(kernel));
     let policy = Policy::Deadline(DlParams::new(runtime, period, period)?);

@@ -16,7 +16,7 @@ pub mod cpu;
 pub mod ds;
 mod error;
 mod guarded;
-#[cfg(all(test, loom))]
+#[cfg(all(test, any(loom, shuttle)))]
 mod models;
 #[expect(unsafe_code, reason = "links nodes that their owners keep, under a lock")]
 mod pinned;

@@ -1,4 +1,4 @@
-//! Bugs that the loom models must find: without them nobody knows that a model can fail. In any other build there are none.
+//! Bugs that the models under loom and shuttle must find: without them nobody knows that a model can fail. In any other build there are none.
 
 /// A bug that can be put in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub(crate) enum Bug {
     TakenInTwoSteps,
     /// A task runs elsewhere before its CPU has left it.
     OnCpuIgnored,
+    /// A waker waits until the CPU has left the task.
+    OnCpuAwaited,
     /// The kick bit is cleared after the work was looked for.
     KickClearedLate,
     /// A CPU halts without another look for work.
@@ -44,22 +46,26 @@ pub(crate) enum Bug {
     ReleaseInTwoSteps,
     /// A cancel looks at a timer, then takes it out.
     CancelInTwoSteps,
+    /// Who times out does not look whether the lock was given to it.
+    LockTimeoutUnchecked,
+    /// A recovered lock stays among those of its dead owner.
+    BuriedTwice,
 }
 
 /// Whether `bug` is in.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 #[inline]
 pub(crate) const fn seeded(_: Bug) -> bool {
     false
 }
 
-#[cfg(all(test, loom))]
-pub(crate) use under_loom::seed;
-#[cfg(loom)]
-pub(crate) use under_loom::seeded;
+#[cfg(all(test, any(loom, shuttle)))]
+pub(crate) use modelled::seed;
+#[cfg(any(loom, shuttle))]
+pub(crate) use modelled::seeded;
 
-#[cfg(loom)]
-mod under_loom {
+#[cfg(any(loom, shuttle))]
+mod modelled {
     use super::Bug;
     use core::cell::Cell;
 

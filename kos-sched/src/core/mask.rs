@@ -6,8 +6,8 @@
 use crate::atomic::{AtomicU32, Ordering};
 use crate::cpu::{CpuId, CpuSet};
 
-/// CPUs in a set at most.
-pub(crate) const MAX_CPUS: usize = 256;
+/// CPUs in a set at most. Models have few, and each word costs them time.
+pub(crate) const MAX_CPUS: usize = if cfg!(any(loom, shuttle)) { 64 } else { 256 };
 
 /// The set.
 #[derive(Debug)]

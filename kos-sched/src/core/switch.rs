@@ -291,7 +291,8 @@ impl<'s, S: System> Held<'_, 's, S> {
         let task = self.queue.left.take()?;
         let slot = self.sched.slot(task)?;
         slot.set_on_cpu(false);
-        (slot.state.phase() == Phase::Exiting).then_some(task)
+        let phase = slot.state.phase();
+        (phase == Phase::Exiting || seeded(Bug::ZombieEarly) && phase == Phase::Zombie).then_some(task)
     }
 
     /// Whether nobody will want to run here when the current task has what it wants.

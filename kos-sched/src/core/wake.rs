@@ -8,7 +8,7 @@ use super::cpu_slot::CpuSlot;
 use super::doorbell::Rung;
 use super::scheduler::Scheduler;
 use super::system::{System, Woken};
-use crate::atomic::{Ordering, fence};
+use crate::atomic::{Ordering, fence, spin};
 use crate::cpu::{CpuId, CpuSet};
 use crate::ports::Platform;
 use crate::seeded::{Bug, seeded};
@@ -46,6 +46,9 @@ impl<S: System> Scheduler<'_, S> {
     /// Puts a task, whose wake the caller owns, where it will be run. Interrupts are masked, no queue's lock is held.
     pub(super) fn enqueue_woken(&self, task: TaskIndex, now: Instant) {
         let (Some(slot), Some((here, _))) = (self.slot(task), self.here()) else { return };
+        while seeded(Bug::OnCpuAwaited) && slot.is_on_cpu() {
+            spin();
+        }
         loop {
             let on_cpu = slot.is_on_cpu() && !seeded(Bug::OnCpuIgnored);
             let kept = self.arena.owner(task).is_some();

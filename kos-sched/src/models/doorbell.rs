@@ -54,7 +54,7 @@ fn kick_bit() {
         thread::spawn(move || cpu.send())
     });
     let mut done = cpu.deliver();
-    wakers.map(|waker| waker.join().unwrap());
+    wakers.into_iter().for_each(|waker| waker.join().unwrap());
     while cpu.line.load(Ordering::Acquire) > 0 {
         done += cpu.deliver();
     }

@@ -48,7 +48,7 @@ fn hand_over() {
         })
     });
     shared.visit();
-    others.map(|other| other.join().unwrap());
+    others.into_iter().for_each(|other| other.join().unwrap());
     assert_eq!((shared.mutex.owner(), shared.mutex.check()), (None, Ok(())));
 }
 

@@ -16,15 +16,28 @@
 //! | [`locks`]: semaphore | a permit comes while somebody goes to sleep for it | a look, then the entry |
 //! | [`locks`]: mutex | a newcomer and the next in turn both have the lock | free in between |
 //! | [`timer`]: cancel/fire | a timer fires that was cancelled | a look, then the removal |
+//! | [`pi`]: release/timeout | a lock is given to somebody who has given up | a timeout that does not look |
+//! | [`pi`]: death | a lock that was taken over is buried with its old owner | it stays among those of the dead |
 //! | `process` | a parent sleeps beside its zombie | it looks, then puts itself among the waiters |
+//! | [`cpus`]: switch/wake | a task runs elsewhere before its registers are saved | the mark of its CPU is ignored |
+//! | [`cpus`]: switch/wake | a waker waits for a CPU that waits for it | it waits until the task is left |
+//! | [`cpus`]: steal/affinity | a task is taken to a CPU that was just forbidden | affinity is looked at when it is chosen |
+//! | [`cpus`]: wake/affinity | a task is woken onto one | the same |
+//! | [`cpus`]: exit/join | a stack is freed while its task is on it | a zombie before it is left |
+//! | [`cpus`]: exit/join | a joiner sleeps for ever | it looks, then says that it waits |
+//! | [`cpus`]: wake/offline | a task is woken onto a CPU that has gone | no look after the push |
 //!
-//! Each model runs the code of this crate, with loom's atomics in place of the processor's (`atomic`). Schedules with more
-//! than [`PREEMPTIONS`] preemptions are left out.
+//! Each model runs the code of this crate, with loom's atomics in place of the processor's (`atomic`); those of [`cpus`] the
+//! whole [`Scheduler`](crate::Scheduler). They try every schedule, but for five that try those with [`SOME`] preemptions at
+//! most.
 //!
 //! Source: Norris and Demsky, CDSchecker (OOPSLA 2013), which loom implements.
 
+mod cpus;
 mod doorbell;
 mod locks;
+mod machine;
+mod pi;
 #[cfg(feature = "process")]
 mod process;
 mod state;
@@ -36,14 +49,20 @@ mod wake_list;
 use std::panic;
 
 use crate::seeded::{Bug, seed};
+use loom as checker;
 
-/// Preemptions of a schedule at most: most bugs need one or two (Musuvathi and Qadeer, CHESS, 2007).
-const PREEMPTIONS: usize = 3;
+/// Enough preemptions: most bugs need one or two (Musuvathi and Qadeer, CHESS, 2007).
+const SOME: Option<usize> = Some(3);
 
 /// Runs `model` in every schedule.
 fn explore(model: impl Fn() + Sync + Send + 'static) {
+    explore_within(None, model);
+}
+
+/// Runs `model` in every schedule with that many preemptions at most.
+fn explore_within(preemptions: Option<usize>, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(PREEMPTIONS);
+    builder.preemption_bound = preemptions;
     builder.max_branches = 50_000;
     builder.check(model);
 }
@@ -51,7 +70,7 @@ fn explore(model: impl Fn() + Sync + Send + 'static) {
 /// Panics unless some schedule of `model` fails with `bug` in.
 fn must_find(bug: Bug, model: impl Fn() + Sync + Send + panic::UnwindSafe + 'static) {
     seed(Some(bug));
-    let found = panic::catch_unwind(move || explore(model));
+    let found = panic::catch_unwind(move || explore_within(SOME, model));
     seed(None);
     assert!(found.is_err(), "{bug:?} was not found");
 }

@@ -1,23 +1,28 @@
-//! Tasks of a model: loom's threads, parked and woken through loom: [`Tasks`].
+//! Tasks of a model: the checker's threads, parked and woken through it: [`Tasks`]. And its lock: [`Lock`].
 
 use alloc::sync::Arc;
-use core::cell::Cell;
-use core::fmt;
+use core::cell::{Cell, UnsafeCell};
+use core::{fmt, mem, ptr};
 use std::sync::OnceLock;
 use std::thread;
 
-use loom::sync::{Condvar, Mutex};
-
+use super::checker::sync::{Condvar, Mutex, MutexGuard};
+use super::checker::thread_local;
 use crate::ports::{BlockReason, CriticalSection, Park, Resume};
 use crate::time::Instant;
 
-loom::thread_local! {
+thread_local! {
     static NUMBER: Cell<usize> = Cell::new(0);
 }
 
-/// Makes the calling thread task `number`, 0 to 2.
+/// Makes the calling thread task or CPU `number`.
 pub(super) fn enter(number: usize) {
     NUMBER.with(|own| own.set(number));
+}
+
+/// Which task or CPU the calling thread is.
+pub(super) fn number() -> usize {
+    NUMBER.with(Cell::get)
 }
 
 /// Three tasks. A park with a deadline times out as soon as it finds no permit: when that is, loom tries.
@@ -41,7 +46,7 @@ impl Park for Tasks {
     type Task = usize;
 
     fn current(&self) -> usize {
-        NUMBER.with(Cell::get)
+        number()
     }
 
     fn park(&self, until: Option<Instant>, _why: BlockReason) -> Resume {
@@ -67,15 +72,29 @@ impl Park for Tasks {
     }
 }
 
-/// A lock that loom knows, made where it is first used: loom's own cannot be constants. It does nothing while loom takes down
-/// the tasks of a schedule that failed.
-pub(super) struct Lock(OnceLock<(Mutex<bool>, Condvar)>);
+/// A lock that the checker knows, made where it is first used: loom's own cannot be constants. It does nothing while the tasks
+/// of a schedule that failed are taken down.
+pub(super) struct Lock {
+    mutex: OnceLock<Mutex<()>>,
+    held: UnsafeCell<Option<MutexGuard<'static, ()>>>,
+}
 
 impl Lock {
-    fn parts(&self) -> &(Mutex<bool>, Condvar) {
-        self.0.get_or_init(|| (Mutex::new(false), Condvar::new()))
+    #[expect(unsafe_code, reason = "a guard that goes from `lock` to `unlock`")]
+    fn mutex(&self) -> &'static Mutex<()> {
+        let mutex = ptr::from_ref(self.mutex.get_or_init(|| Mutex::new(())));
+        // SAFETY: what is made of it is a guard, which is dropped in `unlock`, that is before the lock is, or never.
+        unsafe { &*mutex }
     }
 }
+
+// SAFETY: `held` is used only by who has the mutex.
+#[expect(unsafe_code, reason = "implements a lock")]
+unsafe impl Sync for Lock {}
+
+// SAFETY: the tasks of a model take turns on one thread, so a guard never leaves the one that made it.
+#[expect(unsafe_code, reason = "implements a lock")]
+unsafe impl Send for Lock {}
 
 impl fmt::Debug for Lock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,10 +102,10 @@ impl fmt::Debug for Lock {
     }
 }
 
-// SAFETY: who finds the flag clear sets it, under loom's mutex.
+// SAFETY: who has the guard of the mutex has the lock.
 #[expect(unsafe_code, reason = "implements a lock")]
 unsafe impl lock_api::RawMutex for Lock {
-    const INIT: Self = Self(OnceLock::new());
+    const INIT: Self = Self { mutex: OnceLock::new(), held: UnsafeCell::new(None) };
 
     type GuardMarker = lock_api::GuardNoSend;
 
@@ -94,24 +113,23 @@ unsafe impl lock_api::RawMutex for Lock {
         if thread::panicking() {
             return;
         }
-        let (taken, released) = self.parts();
-        let mut taken = taken.lock().unwrap();
-        while *taken {
-            taken = released.wait(taken).unwrap();
-        }
-        *taken = true;
+        let guard = self.mutex().lock().unwrap();
+        // SAFETY: the caller has the mutex.
+        unsafe { *self.held.get() = Some(guard) };
     }
 
     fn try_lock(&self) -> bool {
-        !core::mem::replace(&mut *self.parts().0.lock().unwrap(), true)
+        let Ok(guard) = self.mutex().try_lock() else { return false };
+        // SAFETY: the caller has the mutex.
+        unsafe { *self.held.get() = Some(guard) };
+        true
     }
 
     unsafe fn unlock(&self) {
+        // SAFETY: the caller has the mutex.
+        let guard = unsafe { (*self.held.get()).take() };
         if thread::panicking() {
-            return;
+            mem::forget(guard);
         }
-        let (taken, released) = self.parts();
-        *taken.lock().unwrap() = false;
-        released.notify_one();
     }
 }

@@ -5,7 +5,7 @@ use std::vec::Vec;
 use loom::sync::Arc;
 use loom::thread;
 
-use super::{explore, must_find};
+use super::{SOME, explore_within, must_find};
 use crate::core::wake_list::{WakeLink, WakeList};
 use crate::seeded::Bug;
 use crate::task::TaskIndex;
@@ -52,7 +52,7 @@ fn two_push_one_takes() {
 
 #[test]
 fn each_push_is_taken_once() {
-    explore(two_push_one_takes);
+    explore_within(SOME, two_push_one_takes);
 }
 
 #[test]

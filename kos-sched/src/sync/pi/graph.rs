@@ -8,6 +8,7 @@
 
 use crate::error::{LockError, QueueCorruption};
 use crate::ports::PriorityInheritance;
+use crate::seeded::{Bug, seeded};
 
 /// Locks in a chain of owners who wait, at most.
 pub(super) const DEPTH: usize = 64;
@@ -204,7 +205,7 @@ impl<'s, T: Copy, K: Copy + Ord> Graph<'s, T, K> {
         let dead =
             me < self.tasks.len() && self.lock(lock).is_some_and(|lock| core::mem::take(&mut lock.dead));
         if dead {
-            let old = self.unhold(lock);
+            let old = if seeded(Bug::BuriedTwice) { None } else { self.unhold(lock) };
             self.hold(lock, me);
             self.propagate(port, me);
             if let Some(old) = old {
@@ -347,6 +348,19 @@ impl<'s, T: Copy, K: Copy + Ord> Graph<'s, T, K> {
         self.locks.get_mut(lock)
     }
 
+    /// A lock in the list of `task` that it does not have, or that is there twice.
+    fn foreign(&self, task: usize) -> Option<usize> {
+        let mut rest = self.tasks.get(task)?.holds;
+        for _ in 0..self.locks.len() {
+            let lock = self.locks.get(rest?)?;
+            if lock.owner != Some(task) {
+                break;
+            }
+            rest = lock.next;
+        }
+        rest
+    }
+
     pub(super) fn check<P: PriorityInheritance<Task = T, Key = K>>(
         &self,
         port: &P,
@@ -367,6 +381,11 @@ impl<'s, T: Copy, K: Copy + Ord> Graph<'s, T, K> {
             }
             if lock.first.is_some() && lock.owner.is_none() {
                 return bad(index, "waiters of a lock that nobody has");
+            }
+        }
+        for task in 0..self.tasks.len() {
+            if let Some(lock) = self.foreign(task) {
+                return bad(lock, "a lock among those of another owner");
             }
         }
         let wrong = (0..self.tasks.len()).find(|&task| {

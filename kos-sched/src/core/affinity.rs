@@ -7,7 +7,7 @@ use super::held::Held;
 use super::scheduler::Scheduler;
 use super::slot::TaskSlot;
 use super::system::System;
-use crate::atomic::{Ordering, fence, spin};
+use crate::atomic::{Ordering, fence};
 use crate::class::Verdict;
 use crate::cpu::CpuSet;
 use crate::error::AttrError;

@@ -60,7 +60,7 @@ impl<S: System> Scheduler<'_, S> {
             held.release(now);
             match done {
                 Some(done) => return done,
-                None if self.find(task).is_some() && slot.state.is_alive() => core::hint::spin_loop(),
+                None if self.find(task).is_some() && slot.state.is_alive() => crate::atomic::spin(),
                 None => return Err(TaskError::Gone),
             }
         }

@@ -1,14 +1,15 @@
 //! A machine whose CPUs are threads of a model, with the scheduler as it is shipped: [`Machine`].
 //!
-//! Interrupts arrive where a CPU says so. A task's stack is a cell that the CPU touches when it comes and when it leaves: two
-//! CPUs on one stack are a race that the checker reports.
+//! Interrupts arrive where a CPU says so. A CPU says when it comes to a task's stack and when it leaves: two on one stack are
+//! found.
+#![allow(dead_code, reason = "each checker uses what it needs")]
 
 use alloc::boxed::Box;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
-use super::checker::cell::UnsafeCell;
 use super::checker::thread;
+use super::stack::Stack;
 use super::tasks::{Lock, enter, number};
 use crate::atomic::{AtomicU32, Ordering};
 use crate::class::Rt;
@@ -21,12 +22,13 @@ use crate::time::Instant;
 
 pub(super) const NOW: Instant = Instant::from_ticks(0);
 
-/// Words of a thread's stack: loom's own are too small for a scheduler under construction.
-const STACK: usize = 0x4000;
+/// The length of a thread's stack, in words under loom, in bytes under shuttle: their own are too small for a scheduler under
+/// construction.
+const STACK: usize = if cfg!(loom) { 0x4000 } else { 0x4_0000 };
 
 /// CPUs and tasks of a machine at most.
-const CPUS: usize = 3;
-const TASKS: usize = 3;
+pub(super) const CPUS: usize = if cfg!(loom) { 3 } else { 4 };
+pub(super) const TASKS: usize = if cfg!(loom) { 3 } else { 8 };
 
 pub(super) type Mask = CpuMask<1>;
 
@@ -62,19 +64,6 @@ impl Platform for Wires {
     }
 
     fn idle(&self, (): ()) {}
-}
-
-/// What a task runs on.
-struct Stack(UnsafeCell<()>);
-
-// SAFETY: the checker reports two accesses that are not ordered.
-#[expect(unsafe_code, reason = "that is what is checked")]
-unsafe impl Sync for Stack {}
-
-impl Stack {
-    fn touch(&self) {
-        self.0.with_mut(|_| ());
-    }
 }
 
 /// The parts that outlive the scheduler.
@@ -123,7 +112,7 @@ fn with_machine(online: u32, work: impl FnOnce(Lent)) {
     let wires = Wires(core::array::from_fn(|_| AtomicU32::new(0)));
     let setup = Setup { arena, free, tasks, cpus, platform: wires, trace: (), config: Config::default() };
     let sched = Scheduler::new(setup).unwrap();
-    let stacks = [(); TASKS].map(|()| Stack(UnsafeCell::new(())));
+    let stacks = [(); TASKS].map(|()| Stack::new());
     let machine: NonNull<Machine> = Box::leak(Box::new(Machine { sched, stacks })).into();
     // SAFETY: just made; freed below, after the last use.
     let lent = Lent(unsafe { &*machine.as_ptr() });
@@ -161,13 +150,15 @@ impl Machine {
     /// The CPU does what was decided.
     pub(super) fn carry_out(&self, switch: Switch<'_, 'static, Model>) {
         switch.carry_out(|prev, next| {
-            prev.into_iter().chain(next).for_each(|&stack| self.stacks[stack].touch())
+            prev.into_iter().for_each(|&stack| self.stacks[stack].leave());
+            next.into_iter().for_each(|&stack| self.stacks[stack].come());
         });
     }
 
     /// Uses the stack of a task that has ended.
     pub(super) fn reuse(&self, stack: usize) {
-        self.stacks[stack].touch();
+        self.stacks[stack].come();
+        self.stacks[stack].leave();
     }
 
     /// The CPU takes every decision that is due.
@@ -205,6 +196,25 @@ impl Machine {
             for cpu in self.sched.online_cpus().iter() {
                 enter(cpu.as_usize());
                 again |= self.deliver();
+            }
+        }
+        enter(before);
+    }
+
+    /// When no other thread runs: every task that wants to run ends.
+    pub(super) fn end_all(&self) {
+        let before = number();
+        let mut again = true;
+        while again {
+            self.quiesce();
+            again = false;
+            for cpu in self.sched.online_cpus().iter() {
+                enter(cpu.as_usize());
+                let runs = self.sched.current().is_some();
+                if runs {
+                    self.carry_out(self.sched.exit_current(NOW));
+                }
+                again |= runs;
             }
         }
         enter(before);

@@ -31,46 +31,118 @@
 //! whole [`Scheduler`](crate::Scheduler). They try every schedule, but for five that try those with [`SOME`] preemptions at
 //! most.
 //!
+//! What is too large for that, shuttle plays in many schedules drawn by a fixed seed: `RUSTFLAGS="--cfg shuttle" cargo test -p
+//! kos-sched --lib models`.
+//!
+//! | scenario | what could go wrong | the bugs that it must find |
+//! |---|---|---|
+//! | `crowd`: four CPUs, eight tasks | a task is lost, sleeps beside a call, or is on two CPUs | four of those above |
+//! | `workshop`: makers, takers, a timer, a door | a piece, a permit or a wake-up is lost | four of those above |
+//! | `families`: three generations | a parent sleeps beside its zombie, an orphan stays | the one above |
+//!
 //! Source: Norris and Demsky, CDSchecker (OOPSLA 2013), which loom implements.
 
+#[cfg(loom)]
 mod cpus;
+#[cfg(shuttle)]
+mod crowd;
+#[cfg(loom)]
 mod doorbell;
+#[cfg(shuttle)]
+mod families;
+#[cfg(loom)]
 mod locks;
 mod machine;
+#[cfg(loom)]
 mod pi;
-#[cfg(feature = "process")]
+#[cfg(all(loom, feature = "process"))]
 mod process;
+mod stack;
+#[cfg(loom)]
 mod state;
 mod tasks;
+#[cfg(loom)]
 mod timer;
+#[cfg(loom)]
 mod waiting;
+#[cfg(loom)]
 mod wake_list;
+#[cfg(shuttle)]
+mod workshop;
 
+#[cfg(loom)]
+use loom as checker;
 use std::panic;
 
 use crate::seeded::{Bug, seed};
-use loom as checker;
+#[cfg(shuttle)]
+use shuttle as checker;
 
-/// Enough preemptions: most bugs need one or two (Musuvathi and Qadeer, CHESS, 2007).
-const SOME: Option<usize> = Some(3);
+#[cfg(loom)]
+mod schedules {
+    /// Enough preemptions: most bugs need one or two (Musuvathi and Qadeer, CHESS, 2007).
+    pub(super) const SOME: Option<usize> = Some(3);
 
-/// Runs `model` in every schedule.
-fn explore(model: impl Fn() + Sync + Send + 'static) {
-    explore_within(None, model);
+    /// Runs `model` in every schedule.
+    pub(super) fn explore(model: impl Fn() + Sync + Send + 'static) {
+        explore_within(None, model);
+    }
+
+    /// Runs `model` in every schedule with that many preemptions at most.
+    pub(super) fn explore_within(preemptions: Option<usize>, model: impl Fn() + Sync + Send + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = preemptions;
+        builder.max_branches = 50_000;
+        builder.check(model);
+    }
+
+    /// Runs `model` until a bug that is in must have been found.
+    pub(super) fn search(model: impl Fn() + Sync + Send + 'static) {
+        explore_within(SOME, model);
+    }
 }
 
-/// Runs `model` in every schedule with that many preemptions at most.
-fn explore_within(preemptions: Option<usize>, model: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = preemptions;
-    builder.max_branches = 50_000;
-    builder.check(model);
+#[cfg(shuttle)]
+mod schedules {
+    use std::env;
+
+    use shuttle::scheduler::{PctScheduler, RandomScheduler};
+    use shuttle::{Config, FailurePersistence, Runner};
+
+    const SEED: u64 = 0x0DDB_A115;
+
+    /// Runs `model` in `KOS_SHUTTLE_SCHEDULES` schedules (by default a thousand): half of them choose at random at each step,
+    /// half of them seldom (Burckhardt et al., "A randomized scheduler with probabilistic guarantees of finding bugs", 2010).
+    pub(super) fn explore(model: impl Fn() + Sync + Send + 'static) {
+        let schedules = env::var("KOS_SHUTTLE_SCHEDULES").ok().and_then(|count| count.parse().ok());
+        run(schedules.unwrap_or(1_000), model);
+    }
+
+    /// Runs `model` until a bug that is in must have been found.
+    pub(super) fn search(model: impl Fn() + Sync + Send + 'static) {
+        run(100_000, model);
+    }
+
+    fn run(schedules: usize, model: impl Fn() + Sync + Send + 'static) {
+        let model = std::sync::Arc::new(model);
+        let mut config = Config::new();
+        config.stack_size = 0x2_0000;
+        config.failure_persistence = FailurePersistence::None;
+        config.silence_warnings = true;
+        config.ungraceful_shutdown_config.immediately_return_on_panic = true;
+        let again = std::sync::Arc::clone(&model);
+        let often = RandomScheduler::new_from_seed(SEED, schedules / 2);
+        Runner::new(often, config.clone()).run(move || again());
+        Runner::new(PctScheduler::new_from_seed(SEED, 4, schedules / 2), config).run(move || model());
+    }
 }
+
+use schedules::*;
 
 /// Panics unless some schedule of `model` fails with `bug` in.
 fn must_find(bug: Bug, model: impl Fn() + Sync + Send + panic::UnwindSafe + 'static) {
     seed(Some(bug));
-    let found = panic::catch_unwind(move || explore_within(SOME, model));
+    let found = panic::catch_unwind(move || search(model));
     seed(None);
     assert!(found.is_err(), "{bug:?} was not found");
 }

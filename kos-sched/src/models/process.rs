@@ -5,33 +5,11 @@ use loom::thread;
 
 use super::tasks::{Tasks, enter};
 use super::{explore, must_find};
-use crate::ports::{Interrupt, Park, SignalSink};
 use crate::process::{
-    Account, Event, ExitStatus, Process, ProcessStorage, ProcessTable, Record, Signal, SpawnArgs, Thread,
-    WaitFor, WaitOptions,
+    Account, Event, ExitStatus, Process, ProcessStorage, ProcessTable, Record, SpawnArgs, Thread, WaitFor,
+    WaitOptions,
 };
 use crate::seeded::Bug;
-
-/// Nobody is killed here.
-impl Interrupt for Tasks {
-    fn interrupt(&self, task: usize) {
-        self.unpark(task);
-    }
-}
-
-impl SignalSink<()> for Tasks {
-    fn permits(&self, (): &(), (): &(), _: Signal) -> bool {
-        true
-    }
-
-    fn post(&self, (): &mut (), _: Signal) -> bool {
-        false
-    }
-
-    fn pending(&self, (): &()) -> bool {
-        false
-    }
-}
 
 fn leak<T, const N: usize>(slots: [T; N]) -> &'static mut [T] {
     Box::leak(Box::new(slots))

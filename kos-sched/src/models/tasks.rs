@@ -8,6 +8,7 @@ use std::thread;
 
 use super::checker::sync::{Condvar, Mutex, MutexGuard};
 use super::checker::thread_local;
+use super::machine::TASKS;
 use crate::ports::{BlockReason, CriticalSection, Park, Resume};
 use crate::time::Instant;
 
@@ -25,13 +26,13 @@ pub(super) fn number() -> usize {
     NUMBER.with(Cell::get)
 }
 
-/// Three tasks. A park with a deadline times out as soon as it finds no permit: when that is, loom tries.
+/// Some tasks. A park with a deadline times out as soon as it finds no permit: when that is, loom tries.
 #[derive(Clone, Debug)]
-pub(super) struct Tasks(Arc<[(Mutex<bool>, Condvar); 3]>);
+pub(super) struct Tasks(Arc<[(Mutex<bool>, Condvar); TASKS]>);
 
 impl Tasks {
     pub(super) fn new() -> Self {
-        Self(Arc::new([(); 3].map(|()| (Mutex::new(false), Condvar::new()))))
+        Self(Arc::new([(); TASKS].map(|()| (Mutex::new(false), Condvar::new()))))
     }
 }
 
@@ -69,6 +70,29 @@ impl Park for Tasks {
         let (permit, given) = &self.0[task];
         *permit.lock().unwrap() = true;
         given.notify_one();
+    }
+}
+
+/// Nobody is killed here.
+#[cfg(feature = "process")]
+impl crate::ports::Interrupt for Tasks {
+    fn interrupt(&self, task: usize) {
+        self.unpark(task);
+    }
+}
+
+#[cfg(feature = "process")]
+impl crate::ports::SignalSink<()> for Tasks {
+    fn permits(&self, (): &(), (): &(), _: crate::process::Signal) -> bool {
+        true
+    }
+
+    fn post(&self, (): &mut (), _: crate::process::Signal) -> bool {
+        false
+    }
+
+    fn pending(&self, (): &()) -> bool {
+        false
     }
 }
 

@@ -59,11 +59,11 @@ fn regress_asterinas_1890_two_wakes_choose_two_idle_cpus() {
 #[test]
 fn regress_scx_1185_a_pinned_task_gets_its_turn() {
     machine(2, |machine| {
-        let pinned = machine.spawn(rr(), only(0));
         for _ in 0..6 {
             machine.spawn(rr(), all());
         }
         machine.quiesce();
+        let pinned = machine.spawn(rr(), only(0));
         machine.pass(Duration::from_ticks(50_000_000));
         let ran = machine.sched.usage(pinned, machine.now()).unwrap().total();
         assert!(ran.as_ticks() >= 5_000_000, "{ran}");
@@ -76,6 +76,8 @@ fn regress_zephyr_40795_a_task_is_not_woken_onto_another_cpu_before_it_is_left()
         let task = machine.spawn(fifo(5), all());
         machine.quiesce();
         let home = machine.sched.cpu_of(task).unwrap();
+        // The CPU has another task to run, so the one that wakes would suit better.
+        machine.spawn(fifo(4), only(home.get()));
         machine.on(home.get()).sched.prepare(crate::ports::BlockReason::Park).unwrap();
         let switch = machine.sched.block(None, machine.now());
         machine.on(1 - home.get()).sched.wake(task, machine.now());

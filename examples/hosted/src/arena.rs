@@ -93,7 +93,7 @@ unsafe impl Send for Arena {}
 // SAFETY: as above; a shared arena gives out addresses only.
 unsafe impl Sync for Arena {}
 
-/// The allocators' environment: the arena, a spin lock, the CPUs and the interrupts of the machine's [`engine`].
+/// The allocators' environment: the arena, a spin lock, the CPUs and the interrupts of the machine's engine.
 #[derive(Clone, Copy, Debug)]
 pub struct HostedEnv {
     base: NonNull<u8>,

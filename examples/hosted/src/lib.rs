@@ -4,6 +4,7 @@
 extern crate alloc;
 
 pub mod arena;
+pub mod disk;
 mod engine;
 pub mod firmware;
 mod guest;

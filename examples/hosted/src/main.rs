@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use kos_demo_kernel::End;
 use kos_demo_kernel::shell::Status;
+use kos_hosted::disk::DiskCommand;
 use kos_hosted::{Machine, MachineConfig, MachineError, interactive};
 
 /// The kos demo kernel as a Linux process.
@@ -36,6 +37,8 @@ enum Command {
     },
     /// Run the in-kernel tests on simulated CPUs: one thread, a virtual clock, everything else from the seed.
     Sim(sim::Simulation),
+    #[command(flatten)]
+    Disk(DiskCommand),
 }
 
 /// How large the machine is.
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Command::Shell { exec: Some(commands), size, verbose } => execute(size.config(), &commands, verbose),
         Command::Shell { exec: None, size, .. } => converse(size.config()),
         Command::Sim(simulation) => simulation.run(),
+        Command::Disk(command) => command.run(),
     })
 }
 

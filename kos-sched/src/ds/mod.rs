@@ -6,7 +6,7 @@
 //! | [`Levels`] | by level, then first in, first out | O(1) |
 //! | [`Tree`] | by an [`Order`], with a summary of each subtree | O(log n), ends O(1) |
 //!
-//! A container holds no reference to the arena: each operation takes the [`Nodes`](crate::task::Nodes) of the queue. A node is in
+//! A container holds no reference to the arena: each operation takes the [`Nodes`] of the queue. A node is in
 //! one container at a time. Who breaks that, in a class of his own, gets wrong answers from his class and nothing worse.
 
 mod levels;

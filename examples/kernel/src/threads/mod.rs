@@ -3,15 +3,15 @@
 //! | part | what it is |
 //! |---|---|
 //! | [`Threads`] | the runtime, and the tables around it |
-//! | [`Kernel::on_main_thread`] | from the boot's stack to a thread; meanwhile the CPU idles there and runs whatever there is |
-//! | [`How`], [`Kernel::spawn`], [`Kernel::join`] | threads that work for the kernel |
+//! | [`Kernel::on_main_thread`](crate::Kernel::on_main_thread) | from the boot's stack to a thread; meanwhile the CPU idles there and runs whatever there is |
+//! | [`How`], [`Kernel::spawn`](crate::Kernel::spawn), [`Kernel::join`](crate::Kernel::join) | threads that work for the kernel |
 //! | [`list`] | names and figures, for `ps` |
 //!
 //! The scheduler's tables lie in the heap for as long as the machine ([`storage`]); stacks are frames of their own ([`stack`]).
 //! Each CPU idles on the stack on which it booted, and runs threads from there.
 //!
-//! A thread of [`Kernel::spawn`] borrows the kernel. It runs only while some CPU is in [`Kernel::on_main_thread`] or
-//! [`Kernel::run_cpu`], which borrow the kernel too; and the first of them does not return before all such threads have ended.
+//! A thread of [`Kernel::spawn`](crate::Kernel::spawn) borrows the kernel. It runs only while some CPU is in [`Kernel::on_main_thread`](crate::Kernel::on_main_thread) or
+//! [`Kernel::run_cpu`](crate::Kernel::run_cpu), which borrow the kernel too; and the first of them does not return before all such threads have ended.
 
 mod accounts;
 mod list;

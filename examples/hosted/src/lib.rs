@@ -7,6 +7,7 @@ pub mod arena;
 pub mod disk;
 mod engine;
 pub mod firmware;
+pub mod fs;
 mod guest;
 mod heap;
 mod machine;

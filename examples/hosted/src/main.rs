@@ -39,6 +39,8 @@ enum Command {
     Sim(sim::Simulation),
     #[command(flatten)]
     Disk(DiskCommand),
+    /// File-system calls as text, on `tmpfs:` or on `host:DIR`.
+    Fs(kos_hosted::fs::Arguments),
 }
 
 /// How large the machine is.
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Command::Shell { exec: None, size, .. } => converse(size.config()),
         Command::Sim(simulation) => simulation.run(),
         Command::Disk(command) => command.run(),
+        Command::Fs(arguments) => kos_hosted::fs::run(&arguments),
     })
 }
 

@@ -227,7 +227,9 @@ impl<'v, E: Env> Call<'_, 'v, E> {
             }
         }
         self.vfs().tree(|tree| {
-            tree.inodes.get_mut(node.inode).dead |= directory;
+            if directory {
+                tree.bury(child.loc().dentry);
+            }
             tree.name_gone(child.loc().dentry);
         });
         Ok(())

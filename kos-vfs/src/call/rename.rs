@@ -201,7 +201,7 @@ fn moved<E: Env>(
     tree.reattach(source, new, to_name);
     if exchange {
         tree.reattach(target, old, from_name);
-    } else if let Some((FileType::Directory, inode)) = to.found {
-        tree.inodes.get_mut(inode).dead = true;
+    } else if let Some((FileType::Directory, _)) = to.found {
+        tree.bury(target);
     }
 }

@@ -3,6 +3,7 @@
 //! The position of an open directory is a cookie: 0 is the start, 1 is behind `.`, 2 behind `..`, all others are the driver's.
 
 use super::error::FileError;
+use super::flags::OpenFlags;
 use super::table::OpenFile;
 use crate::attr::FileType;
 use crate::error::FsError;
@@ -27,16 +28,16 @@ impl<E: Env> OpenFile<'_, E> {
     /// the next time. `each` is called with the directory locked and must not come back to it.
     ///
     /// # Errors
-    /// Not open for reading, no directory, a directory that was removed, or what the file system says. The position is behind
+    /// Opened as a mere name, no directory, a directory that was removed, or what the file system says. The position is behind
     /// the last name that was taken.
     pub fn list(&self, mut each: impl FnMut(&Entry<'_>) -> bool) -> Result<(), FileError> {
         let mut position = self.position();
         let open = self.open();
-        if open.kind != FileType::Directory {
-            return Err(if open.flags.reads() { FileError::NotDirectory } else { FileError::BadDescriptor });
-        }
-        if !open.flags.reads() {
+        if open.flags.contains(OpenFlags::PATH) {
             return Err(FileError::BadDescriptor);
+        }
+        if open.kind != FileType::Directory {
+            return Err(FileError::NotDirectory);
         }
         let vfs = self.place().vfs();
         let node = self.place().node();

@@ -88,7 +88,9 @@ impl<'v, E: Env> OpenFile<'v, E> {
         let to = match to {
             SeekFrom::Start(offset) => Some(offset),
             SeekFrom::Current(delta) => position.checked_add_signed(delta),
-            SeekFrom::End(_) if open.kind == FileType::Directory => None,
+            SeekFrom::End(_) | SeekFrom::Data(_) | SeekFrom::Hole(_) if open.kind == FileType::Directory => {
+                None
+            }
             SeekFrom::End(delta) => self.attr(&node)?.size.checked_add_signed(delta),
             SeekFrom::Data(offset) => Some(self.find(&node, offset, Seek::Data)?),
             SeekFrom::Hole(offset) => Some(self.find(&node, offset, Seek::Hole)?),

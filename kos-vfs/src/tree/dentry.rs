@@ -201,6 +201,13 @@ impl Dentries {
         }
     }
 
+    /// The first dentry in a directory, from slot `from` on, that nothing pins.
+    pub(crate) fn idle_child(&self, parent: u32, from: u32) -> Option<u32> {
+        let end = u32::try_from(self.slots.capacity()).unwrap_or(NONE);
+        let idle = |dentry: &Dentry| dentry.parent == parent && dentry.pins == 0 && dentry.hashed;
+        (from..end).find(|&index| self.slots.get(index).is_some_and(idle))
+    }
+
     fn list_if_idle(&mut self, index: u32) {
         if self.slots.at(index).pins == 0 && self.slots.at(index).hashed {
             self.list(index);

@@ -204,6 +204,20 @@ impl Tree {
         self.inodes.release(inode);
     }
 
+    /// A directory is removed: the names that are remembered as missing in it go, for each would keep it in memory. One pass
+    /// over the table at most.
+    pub(crate) fn bury(&mut self, dir: u32) {
+        let mut next = 0;
+        while self.dentry(dir).pins > 1
+            && let Some(child) = self.dentries.idle_child(dir, next)
+        {
+            self.drop_dentry(child);
+            next = child + 1;
+        }
+        let inode = self.dentry(dir).inode;
+        self.inodes.get_mut(inode).dead = true;
+    }
+
     /// A pinned negative dentry gets a file, and takes over the reference on it.
     pub(crate) fn name_made(&mut self, index: u32, inode: u32) {
         debug_assert!(self.dentry(index).is_negative(), "a name is made twice");

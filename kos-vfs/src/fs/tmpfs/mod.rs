@@ -11,7 +11,7 @@ mod dir;
 mod node;
 mod ops;
 mod pages;
-#[cfg(test)]
+#[cfg(all(test, feature = "testing"))]
 mod tests;
 
 use core::fmt;

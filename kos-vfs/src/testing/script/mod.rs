@@ -13,6 +13,7 @@
 //! | mounts | `mount P FLAGS` (a new tmpfs), `mount --bind OLD NEW FLAGS`, `remount P FLAGS`, `umount P [lazy]` |
 //! | control | `expect ANSWER CALL…` |
 
+mod generate;
 mod op;
 mod parse;
 mod vfs;
@@ -21,6 +22,7 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::fmt;
 
+pub use generate::Generator;
 pub use op::{DirFd, Op, Seconds, Target, Whence};
 pub use parse::ParseError;
 pub use vfs::VfsBackend;

@@ -362,12 +362,12 @@ impl<'v> Run<'_, 'v> {
                         Timestamp::new(seconds, nanos).map(SetTime::To).ok_or(Errno::EINVAL)
                     }
                 };
-                let (accessed, modified) = (time(*accessed)?, time(*modified)?);
-                if (accessed, modified) == (SetTime::Omit, SetTime::Omit) {
+                if (*accessed, *modified) == (Seconds::Omit, Seconds::Omit) {
                     return Ok(Answer::Done);
                 }
                 self.usable(target)?;
-                Ok(call.set_times(&self.place(target)?, accessed, modified).into())
+                let place = self.place(target)?;
+                Ok(call.set_times(&place, time(*accessed)?, time(*modified)?).into())
             }
             Op::Access(target, want) => Ok(call.access(&self.place(target)?, *want).into()),
             Op::Statfs(path) => {

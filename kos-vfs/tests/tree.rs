@@ -223,7 +223,7 @@ fn cache_evicts_under_budget() {
         assert!(tight.stats().dentries <= 64 && tight.stats().name_bytes <= 400);
         tight.check().unwrap_or_else(|error| panic!("line {index}: {line}: {error}"));
     }
-    assert!(tight.stats().evictions > 100, "{:?}", tight.stats());
+    assert!(tight.stats().evictions > 20, "{:?}", tight.stats());
 }
 
 /// On a file system that is nearly full every call works or says why, and nothing is lost.

@@ -44,7 +44,18 @@ fn comparable(answer: &Answer) -> String {
 }
 
 /// Differences that are right on both sides.
-fn explained(_line: &str, _ours: &str, _host: &str) -> Option<&'static str> {
+fn explained(line: &str, ours: &str, host: &str) -> Option<&'static str> {
+    let number = |answer: &str| answer.parse::<u64>().is_ok();
+    if line.ends_with("SEEK_HOLE") || line.ends_with("SEEK_DATA") {
+        let both = number(ours) && number(host);
+        return both.then_some(
+            "pages allocated ahead become data to Linux when they are touched, to kos when written",
+        );
+    }
+    let far = |answer: &str| answer.parse().is_ok_and(|at: u64| at >= 1 << 30);
+    if line.starts_with("lseek ") && number(ours) && far(host) {
+        return Some("behind the last name of a directory: the position is the file system's to choose");
+    }
     None
 }
 
@@ -76,7 +87,15 @@ fn compare(seed: u64, lines: u64) -> Vec<String> {
                 let line = generator.line();
                 let (left, right) = (answer(&mut ours, &line), answer(&mut host, &line));
                 let (left, right) = (comparable(&left), comparable(&right));
-                if left != right && explained(&line, &left, &right).is_none() {
+                if left == right {
+                    continue;
+                }
+                if explained(&line, &left, &right).is_some() {
+                    // Only positions are explained so far: both go on from the start.
+                    let fd = line.split(' ').nth(1).unwrap_or_default();
+                    let back = format!("lseek {fd} 0 SEEK_SET");
+                    assert_eq!(answer(&mut ours, &back), answer(&mut host, &back));
+                } else {
                     differences
                         .push(format!("seed {seed} line {index}: kos {left}, host {right}:\n  {line}"));
                     break;
@@ -89,7 +108,6 @@ fn compare(seed: u64, lines: u64) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "stops at the first difference of each seed; those found are mended, the rest is not worked off yet"]
 fn generated_scripts_answer_as_linux_does() {
     let lines = number("KOS_SCRIPT_LINES", 2000);
     let first = number("KOS_SCRIPT_SEED", 1);

@@ -52,18 +52,16 @@ impl<'v, E: Env> OpenFile<'v, E> {
         if !open.flags.reads() {
             return Err(FileError::BadDescriptor);
         }
+        in_range(offset, out.len())?;
         if open.kind == FileType::Directory {
             return Err(FileError::IsDirectory);
         }
-        let room = OFFSET_MAX.checked_sub(offset).ok_or(FileError::Invalid)?;
-        let length = usize::try_from(room).map_or(out.len(), |room| room.min(out.len()));
-        let out = out.get_mut(..length).unwrap_or_default();
         let node = self.place().node();
         let count = {
             let _data = self.place().vfs().share(node.inode);
             node.fs.files().read_at(node.ino, offset, out)?
         };
-        if !open.flags.contains(OpenFlags::NO_ACCESS_TIME) && length > 0 {
+        if !open.flags.contains(OpenFlags::NO_ACCESS_TIME) && !out.is_empty() {
             self.place().vfs().touch(self.place());
         }
         Ok(count)
@@ -147,9 +145,7 @@ impl<'v, E: Env> Call<'_, 'v, E> {
         if !flags.writes() {
             return Err(FileError::BadDescriptor);
         }
-        if offset > OFFSET_MAX {
-            return Err(FileError::Invalid);
-        }
+        in_range(offset, bytes.len())?;
         let node = file.place().node();
         let data = self.vfs().exclude(node.inode);
         let attr = file.attr(&node)?;
@@ -233,15 +229,19 @@ impl<'v, E: Env> Call<'_, 'v, E> {
         length: u64,
     ) -> Result<(), FileError> {
         let open = file.open();
+        if length == 0 && !open.flags.contains(OpenFlags::PATH) {
+            return Err(FileError::Invalid);
+        }
         if !open.flags.writes() {
             return Err(FileError::BadDescriptor);
         }
-        let end = offset.checked_add(length).filter(|&end| length > 0 && end <= OFFSET_MAX);
-        let end = match (open.kind, end) {
-            (FileType::Regular, Some(end)) => end,
-            (FileType::Directory, _) => return Err(FileError::IsDirectory),
+        match open.kind {
+            FileType::Regular => {}
+            FileType::Directory => return Err(FileError::IsDirectory),
             _ => return Err(FileError::Invalid),
-        };
+        }
+        let end = offset.checked_add(length).filter(|&end| end <= OFFSET_MAX);
+        let end = end.ok_or(FileError::TooLarge { limit: OFFSET_MAX })?;
         let node = file.place().node();
         let _data = self.vfs().exclude(node.inode);
         let limit = self.size_limit(&node);
@@ -253,6 +253,12 @@ impl<'v, E: Env> Call<'_, 'v, E> {
         self.vfs().learn(&node, changed);
         self.lose_set_id(&node, &attr)
     }
+}
+
+/// Whether a range lies within what a system call can name.
+fn in_range(offset: u64, length: usize) -> Result<(), FileError> {
+    let end = offset.checked_add(length as u64).filter(|&end| end <= OFFSET_MAX);
+    end.map(drop).ok_or(FileError::Invalid)
 }
 
 /// Stores all of `bytes`, as far as there is room.

@@ -82,7 +82,11 @@ impl<'v, E: Env> Call<'_, 'v, E> {
     ) -> Result<OpenFile<'v, E>, FileError> {
         walk.parent()?;
         loop {
-            if walk.last != Last::Name || walk.has_slash() {
+            let there = walk.last != Last::Name;
+            if there && flags.contains(OpenFlags::EXCLUSIVE) {
+                return Err(FileError::Create(DirError::Exists));
+            }
+            if there || walk.has_slash() {
                 return Err(FileError::IsDirectory);
             }
             let dir = walk.at.node();

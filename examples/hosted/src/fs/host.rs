@@ -365,6 +365,7 @@ impl Process {
 
     fn list(&self, fd: u32) -> Done {
         let mut buffer = [MaybeUninit::uninit(); 32 << 10];
+        fs::seek(self.fd(fd)?, fs::SeekFrom::Start(0))?;
         let mut dir = RawDir::new(self.fd(fd)?, &mut buffer);
         let mut names = Vec::new();
         while let Some(entry) = dir.next() {

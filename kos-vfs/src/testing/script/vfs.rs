@@ -261,10 +261,14 @@ impl<'v> Run<'_, 'v> {
                 self.at(*dir, path, |at| Ok(call.symlink(target, at, path)?))?;
             }
             Op::Readlink { dir, path } => {
-                let (dir, path) = (*dir, path.clone());
-                let place = self.place(&Target::Path { dir, path, follow: false, empty: true })?;
+                let (dir, empty) = (*dir, path.is_empty());
+                let place = self.place(&Target::Path { dir, path: path.clone(), follow: false, empty })?;
                 let mut target = vec![0; crate::name::PATH_MAX];
-                let length = call.readlink(&place, &mut target)?;
+                // An empty path can only mean a symlink that was opened as a name.
+                let length = call.readlink(&place, &mut target).map_err(|error| match error {
+                    AttrError::Invalid if empty => Errno::ENOENT,
+                    error => error.errno(),
+                })?;
                 return Ok(Some(Answer::Value(quoted(target.get(..length).unwrap_or_default()))));
             }
             Op::Rename { old_dir, old, dir, path, flags } => self.at(*old_dir, old, |old_at| {
@@ -297,13 +301,14 @@ impl<'v> Run<'_, 'v> {
                 number(self.call.pwrite(&self.file(*fd)?, bytes, at)?)
             }
             Op::Lseek(fd, to, whence) => {
+                self.usable(&Target::Fd(*fd))?;
                 let file = self.file(*fd)?;
                 number(file.seek(match whence {
                     Whence::Set => SeekFrom::Start(offset(*to)?),
                     Whence::Current => SeekFrom::Current(*to),
                     Whence::End => SeekFrom::End(*to),
-                    Whence::Data => SeekFrom::Data(u64::try_from(*to).map_err(|_| Errno::ENXIO)?),
-                    Whence::Hole => SeekFrom::Hole(u64::try_from(*to).map_err(|_| Errno::ENXIO)?),
+                    Whence::Data => SeekFrom::Data(u64::try_from(*to).unwrap_or(u64::MAX)),
+                    Whence::Hole => SeekFrom::Hole(u64::try_from(*to).unwrap_or(u64::MAX)),
                 })?)
             }
             Op::Truncate(Target::Fd(fd), size) => {
@@ -311,6 +316,7 @@ impl<'v> Run<'_, 'v> {
                 Ok(self.call.set_size(&self.file(*fd)?, size).into())
             }
             Op::Fallocate(fd, mode, at, length) => {
+                self.usable(&Target::Fd(*fd))?;
                 let file = self.file(*fd)?;
                 let (at, length) = (offset(*at)?, offset(*length)?);
                 let how = match mode {
@@ -326,6 +332,7 @@ impl<'v> Run<'_, 'v> {
             Op::Fsync(fd) => Ok(self.file(*fd)?.sync(SyncMode::All).into()),
             Op::Readdir(fd) => {
                 let file = self.file(*fd)?;
+                file.seek(SeekFrom::Start(0))?;
                 let mut names: Vec<String> = Vec::new();
                 file.list(|entry| {
                     names.push(quoted(entry.name));

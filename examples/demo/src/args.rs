@@ -96,7 +96,7 @@ pub enum SmpSabotage {
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Machine")]
 pub struct Options {
-    /// Memory, with M or G.
+    /// Memory, with K, M or G.
     #[arg(long, global = true, default_value = "128M", value_name = "SIZE")]
     pub mem: Memory,
     /// Processors [else 1; for smp 4].

@@ -62,17 +62,23 @@ pub enum Screen {
 /// A memory size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Memory {
-    /// Bytes, a multiple of one MiB.
+    /// Bytes, a multiple of 64 KiB.
     bytes: u64,
 }
 
 impl Memory {
-    const MIB: u64 = 1 << 20;
+    const KIB: u64 = 1 << 10;
 
     /// So many MiB; `None` for 0 and where bytes would not fit 64 bits.
     #[must_use]
     pub fn mib(count: u64) -> Option<Self> {
-        let bytes = count.checked_mul(Self::MIB).filter(|&bytes| bytes > 0)?;
+        Self::kib(count.checked_mul(1024)?)
+    }
+
+    /// So many KiB; `None` for 0, where bytes would not fit 64 bits, and for what is no multiple of 64.
+    #[must_use]
+    pub fn kib(count: u64) -> Option<Self> {
+        let bytes = count.checked_mul(Self::KIB).filter(|&bytes| bytes > 0 && count.is_multiple_of(64))?;
         Some(Self { bytes })
     }
 
@@ -86,22 +92,24 @@ impl Memory {
 impl core::str::FromStr for Memory {
     type Err = &'static str;
 
-    /// Reads `64M` or `4G`.
+    /// Reads `64M`, `4G` or `2304K`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).unwrap_or_default();
         let factor: u64 = match unit {
-            "M" | "m" => 1,
-            "G" | "g" => 1024,
-            _ => return Err("a size is a number with M or G, as in 64M"),
+            "K" | "k" => 1,
+            "M" | "m" => 1 << 10,
+            "G" | "g" => 1 << 20,
+            _ => return Err("a size is a number with K, M or G, as in 64M"),
         };
-        let count: u64 = number.parse().map_err(|_| "a size is a whole number with M or G, as in 64M")?;
-        count.checked_mul(factor).and_then(Self::mib).ok_or("a size is at least 1M and fits 64 bits")
+        let count: u64 = number.parse().map_err(|_| "a size is a whole number with K, M or G, as in 64M")?;
+        count.checked_mul(factor).and_then(Self::kib).ok_or("a size is a multiple of 64K and fits 64 bits")
     }
 }
 
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}M", self.bytes / Self::MIB)
+        let kib = self.bytes / Self::KIB;
+        if kib.is_multiple_of(1024) { write!(f, "{}M", kib / 1024) } else { write!(f, "{kib}K") }
     }
 }
 
@@ -187,12 +195,13 @@ mod tests {
     #[test]
     fn sizes() {
         assert_eq!("64M".parse::<Memory>().map(Memory::bytes), Ok(64 << 20));
+        assert_eq!("2304K".parse::<Memory>().map(|m| m.to_string()), Ok("2304K".into()));
         assert_eq!("4g".parse::<Memory>().map(|m| m.to_string()), Ok("4096M".into()));
         for bad in [
             "",
             "M",
             "64",
-            "64K",
+            "63K",
             "-1M",
             "1.5G",
             "0M",

@@ -47,7 +47,7 @@ pub(crate) fn has_avx() -> bool {
 pub(crate) fn features() -> impl Iterator<Item = (&'static str, bool)> {
     let LongCaps { nx, huge_1g, .. } = paging();
     let optional = optional_protections().map(|(_, name, present)| (name, present));
-    [("nx", nx), ("wp", true)].into_iter().chain(optional).chain([("1g-pages", huge_1g), ("avx", has_avx())])
+    [("nx", nx), ("wp", true)].into_iter().chain(optional).chain([("1g", huge_1g), ("avx", has_avx())])
 }
 
 /// The page-table format of this CPU.

@@ -165,7 +165,7 @@ impl Platform for Hosted {
     }
 
     fn features(&self) -> impl Iterator<Item = (&'static str, bool)> {
-        [("nx", self.0.has_nx()), ("1g-pages", true)].into_iter()
+        [("nx", self.0.has_nx()), ("1g", true)].into_iter()
     }
 
     #[expect(unsafe_code, reason = "loading a root is unsafe on real machines")]

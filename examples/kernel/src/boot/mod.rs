@@ -251,9 +251,8 @@ fn start_threads<P: Platform>(
     let sched = threads.runtime().scheduler();
     let (cpus, plural) = (sched.cpus(), if sched.cpus() == 1 { "" } else { "s" });
     let (most, how) = (sched.capacity(), if P::INTERRUPTS { "preemptive" } else { "cooperative" });
-    notes.figures(format_args!(
-        "{most} threads on {cpus} CPU{plural}: stop, deadline, real-time, fair, idle; {how}"
-    ));
+    notes
+        .figures(format_args!("{most} threads on {cpus} CPU{plural}: stop, deadline, rt, fair, idle; {how}"));
     Ok(threads)
 }
 

@@ -78,6 +78,8 @@ pub enum FsError {
     IsDirectory,
     /// A directory that still has names.
     NotEmpty,
+    /// The file has no extended attribute of that name.
+    NoAttribute,
     /// The file system cannot hold that name.
     BadName,
     /// It cannot do that at all.
@@ -119,6 +121,7 @@ impl FsError {
             Self::NotDirectory => Errno::ENOTDIR,
             Self::IsDirectory => Errno::EISDIR,
             Self::NotEmpty => Errno::ENOTEMPTY,
+            Self::NoAttribute => Errno::ENODATA,
             Self::BadName => Errno::EILSEQ,
             Self::Unsupported => Errno::EOPNOTSUPP,
             Self::TooLarge { .. } => Errno::EFBIG,
@@ -146,6 +149,7 @@ impl fmt::Display for FsError {
             | Self::NotDirectory
             | Self::IsDirectory
             | Self::NotEmpty
+            | Self::NoAttribute
             | Self::BadName
             | Self::Unsupported
             | Self::NoSpace

@@ -1,4 +1,4 @@
-//! What a file system implements: [`FileSystem`], with [`DirOps`] and [`FileOps`].
+//! What a file system implements: [`FileSystem`], with [`DirOps`], [`FileOps`] and perhaps [`XattrOps`].
 //!
 //! The VFS owns names, resolution, permissions, the rules of renaming and the order of locks. A driver gets files that were
 //! resolved, names that were checked and operations that were permitted, and decides nothing about who may do what. It is
@@ -6,10 +6,10 @@
 //!
 //! | call | beside it |
 //! |---|---|
-//! | `lookup`, `readdir`, `readlink`, `read_at`, `seek` | each other |
+//! | `lookup`, `readdir`, `readlink`, `read_at`, `seek`; of attributes `get`, `list` | each other |
 //! | `load`, `attr`, `forget`, `fsync` | every call |
 //! | `create`, `link`, `unlink`, `rmdir`, `rename` | of other calls about these directories and the files named, only the line above |
-//! | `write_at`, `truncate`, `allocate`, `set_attr` | of other calls about this file, only `load`, `attr`, `forget`, `fsync` |
+//! | `write_at`, `truncate`, `allocate`, `set_attr`; of attributes `set`, `remove` | of other calls about this file, only `load`, `attr`, `forget`, `fsync` |
 //!
 //! A driver that is called otherwise may answer wrongly; it stays safe.
 
@@ -18,12 +18,14 @@ pub mod fat;
 #[cfg(feature = "kosfs")]
 pub mod kosfs;
 pub mod tmpfs;
+mod xattr;
 
 use core::fmt;
 
 use crate::attr::{Attr, DeviceNumber, FileType, Ino, Mode, SetAttr, Timestamp};
 use crate::error::FsError;
 use crate::name::Name;
+pub use xattr::{XATTR_NAME_MAX, XATTR_SIZE_MAX, XattrFlags, XattrOps};
 
 /// What a file system can do and hold. Fixed while it is mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,6 +218,11 @@ pub trait FileSystem: Send + Sync + fmt::Debug {
 
     /// Bytes.
     fn files(&self) -> &dyn FileOps;
+
+    /// Extended attributes, where it stores any.
+    fn xattrs(&self) -> Option<&dyn XattrOps> {
+        None
+    }
 
     /// How full it is.
     ///

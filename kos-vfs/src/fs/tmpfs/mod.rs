@@ -5,7 +5,7 @@
 //! together. A failed call undoes what it did.
 //!
 //! Invariants: a file without uses and without names is gone; `pages` and `inodes` count what there is, the latter with one for
-//! each name beyond the first, so that names are bounded too.
+//! each name beyond the first and for each KiB of an extended attribute, so that these are bounded too.
 
 mod dir;
 mod node;
@@ -13,6 +13,7 @@ mod ops;
 mod pages;
 #[cfg(all(test, feature = "testing"))]
 mod tests;
+mod xattr;
 
 use core::fmt;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -32,7 +33,7 @@ use pages::{PAGE, Space};
 pub struct TmpfsConfig {
     /// Bytes of all files, in pages of 4096. Names and tables come beside them.
     pub bytes: usize,
-    /// Files, and names beyond the first of each.
+    /// Files, names beyond the first of each, and extended attributes (one for each KiB begun).
     pub inodes: usize,
     /// Permission bits of the root directory.
     pub mode: Mode,
@@ -144,9 +145,10 @@ impl<E: Env> Tmpfs<E> {
             if let Body::File(pages) = &mut node.body {
                 pages.clear(&self.pages);
             }
+            let attributes = core::mem::take(&mut node.xattrs).cost();
             shard.free(slot);
             drop(shard);
-            self.inodes.give_back(1);
+            self.inodes.give_back(1 + attributes);
         }
         Ok(result)
     }
@@ -229,6 +231,10 @@ impl<E: Env> FileSystem for Tmpfs<E> {
 
     fn files(&self) -> &dyn super::FileOps {
         self
+    }
+
+    fn xattrs(&self) -> Option<&dyn super::XattrOps> {
+        Some(self)
     }
 
     fn statfs(&self) -> Result<StatFs, FsError> {

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::dir::Names;
 use super::pages::Pages;
+use super::xattr::Xattrs;
 use crate::attr::{Attr, Ino};
 use crate::error::FsError;
 
@@ -25,6 +26,7 @@ pub(super) struct Node {
     pub(super) attr: Attr,
     pub(super) uses: u32,
     pub(super) body: Body,
+    pub(super) xattrs: Xattrs,
 }
 
 impl Node {
@@ -85,10 +87,10 @@ impl Shard {
                 self.free = next;
             }
             attr.ino.generation = old.attr.ino.generation.wrapping_add(1);
-            *old = Node { attr, uses: 1, body };
+            *old = Node { attr, uses: 1, body, xattrs: Xattrs::default() };
         } else {
             self.nodes.try_reserve(1)?;
-            self.nodes.push(Node { attr, uses: 1, body });
+            self.nodes.push(Node { attr, uses: 1, body, xattrs: Xattrs::default() });
         }
         Ok(attr.ino)
     }

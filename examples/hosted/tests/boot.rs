@@ -305,7 +305,9 @@ proptest! {
                 if !model.beyond {
                     prop_assert_eq!(accounts.map_bytes, model.bytes());
                 }
-                prop_assert!(machine.exec("free").succeeded());
+                // What is free may lie in pieces too small for the stack that runs commands: then it says so.
+                let succeeded = machine.exec("free").succeeded();
+                prop_assert!(succeeded || machine.log().contains("no main thread: stack of a thread"));
             }
             Err(BootError { cause: Cause::NoUsableMemory { entries: counted }, .. }) => {
                 prop_assert_eq!((model.usable_frames(), counted), (0, entries));

@@ -9,7 +9,7 @@
 //! | `lookup`, `readdir`, `readlink`, `read_at`, `seek`; of attributes `get`, `list` | each other |
 //! | `load`, `attr`, `forget`, `fsync` | every call |
 //! | `create`, `link`, `unlink`, `rmdir`, `rename` | of other calls about these directories and the files named, only the line above |
-//! | `write_at`, `truncate`, `allocate`, `set_attr`; of attributes `set`, `remove` | of other calls about this file, only `load`, `attr`, `forget`, `fsync` |
+//! | `write_at`, `reserve`, `truncate`, `allocate`, `set_attr`; of attributes `set`, `remove` | of other calls about this file, only `load`, `attr`, `forget`, `fsync` |
 //!
 //! A driver that is called otherwise may answer wrongly; it stays safe.
 
@@ -335,6 +335,23 @@ pub trait FileOps {
     /// # Errors
     /// [`FsError::NoSpace`], [`FsError::TooLarge`], or what the device says; and nothing was stored.
     fn write_at(&self, file: Ino, offset: u64, bytes: &[u8], now: Timestamp) -> Result<usize, FsError>;
+
+    /// Keeps room for what the page cache holds of a file and will hand to [`write_at`](Self::write_at) later: `pages` pages of
+    /// 4096 bytes, each at a multiple of 4096 and each stored once, whose last byte lies below `end`, the size that the file then
+    /// has. The new promise takes the place of the file's last one; `pages` 0 gives it back. Later calls of `write_at` for
+    /// this file may use all that is promised to it, for data and for what leads to them; other files and other changes may not,
+    /// and [`FileSystem::statfs`] counts it as used. The size and the bytes of the file stay as they are. It is called
+    /// as `write_at` is; giving back also while the file is forgotten. What was promised ends with the file's last use at the latest.
+    ///
+    /// True: `write_at` will not fail for want of space. False: nothing can be promised; then every write goes through the
+    /// cache to `write_at` at once, so that its caller learns that the file system is full.
+    ///
+    /// # Errors
+    /// [`FsError::NoSpace`], or what the device says; the last promise stands then. A smaller one never fails.
+    fn reserve(&self, file: Ino, pages: u64, end: u64) -> Result<bool, FsError> {
+        let _ = (file, pages, end);
+        Ok(false)
+    }
 
     /// Sets the size. What comes in reads as zeroes.
     ///

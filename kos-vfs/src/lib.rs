@@ -26,7 +26,7 @@ mod vfs;
 mod walk;
 
 pub use attr::{Attr, FileType, Ino, Mode, Timestamp};
-pub use call::{At, AtFlags, AttrError, Call, Ctx, DirError, Limits, MountError, SetTime, Stat};
+pub use call::{At, AtFlags, AttrError, Call, Ctx, DirError, Limits, MountEntry, MountError, SetTime, Stat};
 pub use config::{Config, ConfigError};
 pub use cred::{CapSet, Cred};
 pub use errno::Errno;

@@ -1,18 +1,20 @@
 //! Operations on paths: [`Call`], which is who asks, from where.
 //!
 //! `names` makes and removes names, `rename` moves them, `attrs` looks at files and changes what is known of them, `mounts`
-//! mounts. Opening is in [`file`](crate::file).
+//! mounts, `survey` tells where things are. Opening is in [`file`](crate::file).
 
 mod attrs;
 mod error;
 mod mounts;
 mod names;
 mod rename;
+mod survey;
 
 use core::fmt;
 
 pub use attrs::{SetTime, Stat};
 pub use error::{AttrError, DirError, MountError};
+pub use survey::MountEntry;
 
 use crate::attr::{Attr, Mode, SetAttr, Timestamp};
 use crate::cred::Cred;

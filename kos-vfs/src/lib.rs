@@ -33,7 +33,7 @@ pub use errno::Errno;
 pub use error::{DeviceError, FsError};
 pub use file::{Entry, Fd, FdTable, FileError, How, OpenFile, OpenFlags, SeekFrom, Stream};
 pub use name::{Name, NameError};
-pub use ports::{Env, WallClock};
+pub use ports::{Env, SpecialFile, SpecialOpen, SpecialOpener, WallClock};
 pub use stats::Stats;
 pub use tree::mount::MountFlags;
 pub use tree::place::{Place, View};

@@ -1,5 +1,6 @@
 //! [`Vfs`]: the tables of one set of mounts, and the door to everything else.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -9,7 +10,7 @@ use crate::config::{Config, ConfigError};
 use crate::error::NoMemory;
 use crate::file::table::Opens;
 use crate::fs::SyncMode;
-use crate::ports::Env;
+use crate::ports::{Env, SpecialOpener};
 use crate::stats::Stats;
 use crate::tree::{Chore, Tree};
 
@@ -20,6 +21,7 @@ pub struct Vfs<E: Env> {
     pub(crate) rename_locks: Vec<Mutex<E::Lock, ()>>,
     pub(crate) opens: Opens<E>,
     pub(crate) clock: E::Clock,
+    pub(crate) special: Option<Arc<dyn SpecialOpener>>,
 }
 
 fn locks<L, T>(count: usize, lock: impl Fn() -> L) -> Result<Vec<L>, T>
@@ -47,7 +49,15 @@ impl<E: Env> Vfs<E> {
             rename_locks: locks::<_, ConfigError>(config.mounts as usize, || Mutex::new(()))?,
             opens: Opens::new(config.files)?,
             clock,
+            special: None,
         })
+    }
+
+    /// The same with somebody behind pipes, sockets and devices.
+    #[must_use]
+    pub fn with_special(mut self, opener: Arc<dyn SpecialOpener>) -> Self {
+        self.special = Some(opener);
+        self
     }
 
     /// Looks at or changes the tree, then does what that left to do with drivers. Any lock but a table's may be held.

@@ -144,8 +144,10 @@ impl<'v, E: Env> Call<'_, 'v, E> {
         self.may_mount()?;
         let place = self.resolve(at, path, AtFlags::empty())?;
         self.vfs().tree(|tree| {
-            let mount = mount_shown(tree, place.loc())?;
-            let mount = tree.mounts.at_mut(mount);
+            let mount = tree.mounts.at_mut(place.loc().mount);
+            if mount.root != place.loc().dentry {
+                return Err(MountError::NotMount);
+            }
             if flags.contains(MountFlags::READ_ONLY) && mount.writers > 0 {
                 return Err(MountError::Writers { files: mount.writers });
             }

@@ -43,6 +43,8 @@ pub enum FileError {
     NoDevices,
     /// A pipe, socket or device behind which there is nobody.
     NobodyThere,
+    /// What is behind a pipe, socket or device said so.
+    Special(Errno),
     /// It has no position.
     NoPosition,
     /// Beyond the largest file that the file system or the process may have.
@@ -77,6 +79,7 @@ impl FileError {
             Self::ReadOnly => Errno::EROFS,
             Self::NoDevices => Errno::EACCES,
             Self::NobodyThere | Self::NothingThere => Errno::ENXIO,
+            Self::Special(errno) => *errno,
             Self::NoPosition => Errno::ESPIPE,
             Self::TooLarge { .. } => Errno::EFBIG,
             Self::Unsupported => Errno::EOPNOTSUPP,

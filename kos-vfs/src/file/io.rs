@@ -8,6 +8,7 @@ use super::flags::OpenFlags;
 use super::table::OpenFile;
 use crate::attr::{Attr, FileType, SetAttr};
 use crate::call::Call;
+use crate::errno::Errno;
 use crate::fs::{Allocate, Seek, SyncMode};
 use crate::perm;
 use crate::ports::Env;
@@ -37,6 +38,9 @@ impl<'v, E: Env> OpenFile<'v, E> {
     /// # Errors
     /// As [`pread`](Self::pread); the position stays.
     pub fn read(&self, out: &mut [u8]) -> Result<usize, FileError> {
+        if let Some(stream) = self.stream() {
+            return self.read_special(stream, out, 0);
+        }
         let mut position = self.position();
         let count = self.pread(out, *position)?;
         *position += count as u64;
@@ -48,6 +52,9 @@ impl<'v, E: Env> OpenFile<'v, E> {
     /// # Errors
     /// Not open for reading, a directory, an offset beyond 2^63 - 1, or what the file system says.
     pub fn pread(&self, out: &mut [u8], offset: u64) -> Result<usize, FileError> {
+        if let Some(special) = self.seekable()? {
+            return self.read_special(special, out, offset);
+        }
         let open = self.open();
         if !open.flags.reads() {
             return Err(FileError::BadDescriptor);
@@ -77,7 +84,13 @@ impl<'v, E: Env> OpenFile<'v, E> {
     /// # Errors
     /// A position below 0 or beyond 2^63 - 1, nothing of that kind there, or no file to have one. The position stays.
     pub fn seek(&self, to: SeekFrom) -> Result<u64, FileError> {
+        let special = self.seekable()?;
         let mut position = self.position();
+        if let Some(special) = special {
+            let to = special.seek(*position, to).map_err(FileError::Special)?;
+            *position = Some(to).filter(|&to| to <= OFFSET_MAX).ok_or(FileError::Invalid)?;
+            return Ok(*position);
+        }
         let open = self.open();
         if open.flags.contains(OpenFlags::PATH) {
             return Err(FileError::BadDescriptor);
@@ -114,6 +127,9 @@ impl<'v, E: Env> OpenFile<'v, E> {
         if self.flags().contains(OpenFlags::PATH) {
             return Err(FileError::BadDescriptor);
         }
+        if let Some(special) = self.special() {
+            return special.sync(mode).map_err(FileError::Special);
+        }
         let node = self.place().node();
         Ok(node.fs.files().fsync(node.ino, mode)?)
     }
@@ -125,6 +141,9 @@ impl<'v, E: Env> Call<'_, 'v, E> {
     /// # Errors
     /// As [`pwrite`](Self::pwrite); the position stays.
     pub fn write(&self, file: &OpenFile<'v, E>, bytes: &[u8]) -> Result<usize, FileError> {
+        if let Some(stream) = file.stream() {
+            return file.write_special(stream, bytes, 0);
+        }
         let mut position = file.position();
         let (count, end) = self.write_at(file, bytes, *position)?;
         *position = end;
@@ -141,6 +160,10 @@ impl<'v, E: Env> Call<'_, 'v, E> {
     }
 
     fn write_at(&self, file: &OpenFile<'v, E>, bytes: &[u8], offset: u64) -> Result<(usize, u64), FileError> {
+        if let Some(special) = file.seekable()? {
+            let count = file.write_special(special, bytes, offset)?;
+            return Ok((count, offset + count as u64));
+        }
         let flags = file.flags();
         if !flags.writes() {
             return Err(FileError::BadDescriptor);
@@ -238,7 +261,8 @@ impl<'v, E: Env> Call<'_, 'v, E> {
         match open.kind {
             FileType::Regular => {}
             FileType::Directory => return Err(FileError::IsDirectory),
-            _ => return Err(FileError::Invalid),
+            FileType::Fifo => return Err(FileError::NoPosition),
+            _ => return Err(FileError::Special(Errno::ENODEV)),
         }
         let end = offset.checked_add(length).filter(|&end| end <= OFFSET_MAX);
         let end = end.ok_or(FileError::TooLarge { limit: OFFSET_MAX })?;
@@ -256,7 +280,7 @@ impl<'v, E: Env> Call<'_, 'v, E> {
 }
 
 /// Whether a range lies within what a system call can name.
-fn in_range(offset: u64, length: usize) -> Result<(), FileError> {
+pub(super) fn in_range(offset: u64, length: usize) -> Result<(), FileError> {
     let end = offset.checked_add(length as u64).filter(|&end| end <= OFFSET_MAX);
     end.map(drop).ok_or(FileError::Invalid)
 }

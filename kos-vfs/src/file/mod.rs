@@ -8,6 +8,7 @@ mod fd;
 mod flags;
 mod io;
 mod open;
+mod special;
 mod stream;
 pub(crate) mod table;
 

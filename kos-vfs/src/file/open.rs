@@ -166,6 +166,9 @@ impl<'v, E: Env> Call<'_, 'v, E> {
             self.may_open(&place, &attr, flags)?;
         }
         let file = OpenFile::new(place, flags, attr.kind).ok_or(FileError::TableFull)?;
+        if !is_stored(attr.kind) {
+            return self.open_special(file, &attr);
+        }
         if flags.contains(OpenFlags::TRUNCATE) && attr.kind == FileType::Regular && !made {
             self.cut(&file, 0)?;
         }
@@ -185,8 +188,7 @@ impl<'v, E: Env> Call<'_, 'v, E> {
             }
             _ => {}
         }
-        let stored = matches!(attr.kind, FileType::Regular | FileType::Directory);
-        if stored && access.contains(Access::WRITE) {
+        if is_stored(attr.kind) && access.contains(Access::WRITE) {
             self.vfs().want_write(place).map_err(|()| FileError::ReadOnly)?;
         }
         perm::may(&self.ctx.cred, attr, access)?;
@@ -194,7 +196,7 @@ impl<'v, E: Env> Call<'_, 'v, E> {
         if flags.contains(OpenFlags::NO_ACCESS_TIME) && !own {
             return Err(FileError::Denied(Denied::NotOwner));
         }
-        if stored { Ok(()) } else { Err(FileError::NobodyThere) }
+        Ok(())
     }
 
     /// For [`NewNode`]: what the caller makes in a directory.
@@ -210,4 +212,9 @@ impl<'v, E: Env> Call<'_, 'v, E> {
         let (gid, mode) = perm::for_new(cred, dir, kind, mode, self.ctx.umask);
         NewNode { kind, mode, uid: cred.uid, gid, device, target, now: self.vfs().now() }
     }
+}
+
+/// Whether a file system has the bytes or names of such a file.
+const fn is_stored(kind: FileType) -> bool {
+    matches!(kind, FileType::Regular | FileType::Directory)
 }

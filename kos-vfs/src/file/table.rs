@@ -3,15 +3,16 @@
 //! What descriptors that were duplicated share is here: flags and position. The position's lock is held while it is used, so
 //! that two reads of one open file never give the same bytes twice.
 
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 
-use alloc::vec::Vec;
 use lock_api::{Mutex, MutexGuard};
 
 use super::flags::OpenFlags;
 use crate::attr::FileType;
 use crate::error::NoMemory;
-use crate::ports::Env;
+use crate::ports::{Env, SpecialFile};
 use crate::tree::place::Place;
 use crate::tree::slots::Slots;
 
@@ -53,6 +54,8 @@ impl<E: Env> Opens<E> {
 /// A file that was opened. A clone is another handle of the same (as `dup` makes): they share position and flags. The last
 /// one closes it.
 pub struct OpenFile<'v, E: Env> {
+    /// What serves it, if it is not stored. Goes before the place, which keeps the node's identity.
+    special: Option<Arc<dyn SpecialFile>>,
     place: Place<'v, E>,
     slot: u32,
 }
@@ -64,12 +67,20 @@ impl<'v, E: Env> OpenFile<'v, E> {
         let writer = flags.writes() && kind == FileType::Regular;
         let open = Open { refs: 1, flags, kind, writer };
         let slot = vfs.opens.table.lock().insert(open).ok()?;
-        let file = Self { place, slot };
+        let file = Self { special: None, place, slot };
         *file.position() = 0;
         if writer {
             vfs.tree(|tree| tree.mounts.at_mut(file.place.loc().mount).writers += 1);
         }
         Some(file)
+    }
+
+    pub(super) fn serve(&mut self, special: Arc<dyn SpecialFile>) {
+        self.special = Some(special);
+    }
+
+    pub(super) fn special(&self) -> Option<&dyn SpecialFile> {
+        self.special.as_deref()
     }
 
     /// Where it is.
@@ -108,7 +119,7 @@ impl<'v, E: Env> OpenFile<'v, E> {
 impl<E: Env> Clone for OpenFile<'_, E> {
     fn clone(&self) -> Self {
         self.place.vfs().opens.table.lock().at_mut(self.slot).refs += 1;
-        Self { place: self.place.clone(), slot: self.slot }
+        Self { special: self.special.clone(), place: self.place.clone(), slot: self.slot }
     }
 }
 

@@ -122,7 +122,7 @@ impl FsError {
             Self::IsDirectory => Errno::EISDIR,
             Self::NotEmpty => Errno::ENOTEMPTY,
             Self::NoAttribute => Errno::ENODATA,
-            Self::BadName => Errno::EILSEQ,
+            Self::BadName => Errno::EINVAL,
             Self::Unsupported => Errno::EOPNOTSUPP,
             Self::TooLarge { .. } => Errno::EFBIG,
             Self::TooManyLinks { .. } => Errno::EMLINK,

@@ -4,6 +4,7 @@
 
 use super::{At, AtFlags, AttrError, Call};
 use crate::attr::{Attr, FileType, Mode, SetAttr, Timestamp};
+use crate::error::FsError;
 use crate::file::FileError;
 use crate::fs::StatFs;
 use crate::name::PATH_MAX;
@@ -66,7 +67,7 @@ impl<'v, E: Env> Call<'_, 'v, E> {
         }
         let node = place.node();
         let mut whole = alloc::vec::Vec::new();
-        whole.try_reserve_exact(PATH_MAX).map_err(crate::FsError::from)?;
+        whole.try_reserve_exact(PATH_MAX).map_err(FsError::from)?;
         whole.resize(PATH_MAX, 0);
         let Some(room) = whole.first_chunk_mut() else { return Err(AttrError::Invalid) };
         let length = node.fs.dirs().readlink(node.ino, room)?;
@@ -162,7 +163,10 @@ impl<'v, E: Env> Call<'_, 'v, E> {
         let _file = self.vfs().exclude(node.inode);
         let attr = node.fs.attr(node.ino)?;
         let set = work(&attr, self.vfs().now())?;
-        let attr = node.fs.set_attr(node.ino, &set)?;
+        let attr = node.fs.set_attr(node.ino, &set).map_err(|error| match error {
+            FsError::Unsupported => AttrError::NotStored,
+            error => AttrError::Fs(error),
+        })?;
         self.vfs().learn(&node, attr);
         Ok(())
     }

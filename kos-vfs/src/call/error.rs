@@ -77,6 +77,8 @@ pub enum DirError {
     LinkToDirectory,
     /// The target of a symlink is too long.
     TargetTooLong,
+    /// The file system has no links, or no files of that kind.
+    Unsupported,
 }
 
 impl DirError {
@@ -95,7 +97,7 @@ impl DirError {
             Self::ReadOnly => Errno::EROFS,
             Self::OtherMount => Errno::EXDEV,
             Self::IntoItself | Self::Invalid => Errno::EINVAL,
-            Self::LinkToDirectory => Errno::EPERM,
+            Self::LinkToDirectory | Self::Unsupported => Errno::EPERM,
             Self::TargetTooLong => Errno::ENAMETOOLONG,
         }
     }
@@ -123,6 +125,8 @@ pub enum AttrError {
     IsDirectory,
     /// Symlinks have no mode.
     Unsupported,
+    /// The file system has no place for that owner or mode.
+    NotStored,
     /// Beyond the largest file that the file system or the process may have.
     TooLarge {
         /// That size.
@@ -142,6 +146,7 @@ impl AttrError {
             Self::Invalid => Errno::EINVAL,
             Self::IsDirectory => Errno::EISDIR,
             Self::Unsupported => Errno::EOPNOTSUPP,
+            Self::NotStored => Errno::EPERM,
             Self::TooLarge { .. } => Errno::EFBIG,
         }
     }

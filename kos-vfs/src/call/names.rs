@@ -7,6 +7,7 @@ use super::{At, AtFlags, Call, DirError};
 use crate::attr::{Attr, DeviceNumber, FileType, Mode};
 use crate::cred::CapSet;
 use crate::error::FsError;
+use crate::fs::FsFeatures;
 use crate::name::PATH_MAX;
 use crate::perm::{self, Access, Denied};
 use crate::ports::Env;
@@ -79,6 +80,14 @@ impl<'v, E: Env> Call<'_, 'v, E> {
         if device_node && !self.ctx.cred.has(CapSet::MKNOD) {
             return Err(Denied::Needs(CapSet::MKNOD).into());
         }
+        let needs = match kind {
+            FileType::Regular | FileType::Directory => FsFeatures::empty(),
+            FileType::Symlink => FsFeatures::SYMLINKS,
+            _ => FsFeatures::SPECIAL,
+        };
+        if !dir.fs.info().features.contains(needs) {
+            return Err(DirError::Unsupported);
+        }
         let mut new = self.new_node(&dir_attr, kind, mode, device, target);
         if kind == FileType::Symlink {
             new.mode = Mode::ALL_ACCESS;
@@ -146,6 +155,10 @@ impl<'v, E: Env> Call<'_, 'v, E> {
             return Err(DirError::OtherMount);
         }
         self.may_add(&dir)?;
+        let limit = dir.fs.info().max_links;
+        if limit <= 1 {
+            return Err(DirError::Unsupported);
+        }
         let node = file.node();
         let (kind, hidden) = self.vfs().tree(|tree| {
             let inode = tree.inodes.get(node.inode);
@@ -160,7 +173,6 @@ impl<'v, E: Env> Call<'_, 'v, E> {
         if attr.links == 0 && (hidden || named_once) {
             return Err(DirError::NotFound);
         }
-        let limit = node.fs.info().max_links;
         if attr.links >= limit {
             return Err(FsError::TooManyLinks { limit }.into());
         }

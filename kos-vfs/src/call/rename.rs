@@ -4,7 +4,6 @@
 
 use super::{At, Call, DirError};
 use crate::attr::FileType;
-use crate::error::FsError;
 use crate::fs::{FsFeatures, Rename, RenameEnd, RenameFlags};
 use crate::name::NameBuf;
 use crate::perm::{self, Access};
@@ -82,7 +81,7 @@ impl<'v, E: Env> Call<'_, 'v, E> {
     ) -> Result<(), DirError> {
         let exchange = flags.contains(RenameFlags::EXCHANGE);
         self.check_shape(from, to, flags)?;
-        if from.found.map(|found| found.1) == to.found.map(|found| found.1) {
+        if from.found.map(|found| found.1) == to.found.map(|found| found.1) && !self.respells(from, to)? {
             return Ok(());
         }
         self.check_rights(from, to, exchange)?;
@@ -103,6 +102,12 @@ impl<'v, E: Env> Call<'_, 'v, E> {
         }
         self.vfs().tree(|tree| moved(tree, from, to, names, exchange));
         Ok(())
+    }
+
+    /// Whether a file shall get another spelling of the name that it has.
+    fn respells(&self, from: &End<'_, '_, 'v, E>, to: &End<'_, '_, 'v, E>) -> Result<bool, DirError> {
+        let other = from.child == to.child && from.walk.name()? != to.walk.name()?;
+        Ok(other && self.vfs().tree(|tree| tree.has_spellings(from.dir.fs_id)))
     }
 
     /// What the shape of the tree and the slashes of the paths forbid.
@@ -176,7 +181,7 @@ impl<'v, E: Env> Call<'_, 'v, E> {
         }
         let features = from.dir.fs.info().features;
         if exchange && !features.contains(FsFeatures::EXCHANGE) {
-            return Err(FsError::Unsupported.into());
+            return Err(DirError::Invalid);
         }
         Ok(())
     }
@@ -201,7 +206,9 @@ fn moved<E: Env>(
     tree.reattach(source, new, to_name);
     if exchange {
         tree.reattach(target, old, from_name);
-    } else if let Some((FileType::Directory, _)) = to.found {
+    } else if let Some((FileType::Directory, _)) = to.found
+        && target != source
+    {
         tree.bury(target);
     }
 }

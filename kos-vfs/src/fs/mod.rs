@@ -66,6 +66,9 @@ bitflags::bitflags! {
         const RESIDENT = 1 << 6;
         /// Takes no changes.
         const READ_ONLY = 1 << 7;
+        /// A file has one name, and is found by other spellings of it, too: in other letters, or by an alias. Which ones is the
+        /// driver's to know, so the VFS remembers one spelling of each name, and none as missing.
+        const SPELLINGS = 1 << 8;
     }
 }
 
@@ -139,7 +142,8 @@ pub struct RenameEnd<'a> {
 pub struct Rename<'a> {
     /// What moves; its `file` is there.
     pub from: RenameEnd<'a>,
-    /// Where it goes. A file there is replaced, or changes places with the other.
+    /// Where it goes. A file there is replaced, or changes places with the other; with [`FsFeatures::SPELLINGS`] it may be the
+    /// one that moves, which is then spelt so.
     pub to: RenameEnd<'a>,
     /// Whether the two change places.
     pub exchange: bool,
@@ -242,7 +246,7 @@ pub trait DirOps {
     /// The file that has `name` in `dir`, taken in use as by [`FileSystem::load`].
     ///
     /// # Errors
-    /// [`FsError::NotFound`], [`FsError::BadName`] for a name that it cannot hold, or what the device says.
+    /// [`FsError::NotFound`], also of a name that it cannot hold, or what the device says.
     fn lookup(&self, dir: Ino, name: Name<'_>) -> Result<Attr, FsError>;
 
     /// Makes a file with one name (a directory: empty, with two links), taken in use.

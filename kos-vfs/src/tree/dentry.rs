@@ -84,6 +84,10 @@ impl Dentries {
         self.slots.at(index)
     }
 
+    pub(crate) fn try_get(&self, index: u32) -> Option<&Dentry> {
+        self.slots.get(index)
+    }
+
     pub(crate) fn get_mut(&mut self, index: u32) -> &mut Dentry {
         self.slots.at_mut(index)
     }

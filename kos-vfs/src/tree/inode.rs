@@ -20,6 +20,8 @@ pub(crate) struct Inode {
     pub(crate) attr: Attr,
     pub(crate) refs: u32,
     uses: u32,
+    /// The dentry that it got last. May be gone, or another's by now: who uses it looks.
+    pub(crate) seen: u32,
     /// A directory that was removed: nothing comes into it any more.
     pub(crate) dead: bool,
     /// A file made without a name that shall never get one (`O_TMPFILE | O_EXCL`).
@@ -87,7 +89,8 @@ impl Inodes {
             inode.uses += 1;
             return Some(index);
         }
-        let inode = Inode { fs, attr, refs: 1, uses: 1, dead: false, nameless: false, next_going: NONE };
+        let (refs, uses, seen, next_going) = (1, 1, NONE, NONE);
+        let inode = Inode { fs, attr, refs, uses, seen, dead: false, nameless: false, next_going };
         let index = slots.insert(inode).ok()?;
         let key = self.key;
         self.index.insert_unique(hash, index, |&other| {

@@ -12,6 +12,7 @@ pub(crate) mod lock;
 pub(crate) mod mount;
 pub(crate) mod place;
 pub(crate) mod slots;
+mod spelling;
 
 use alloc::sync::Arc;
 
@@ -135,7 +136,7 @@ impl Tree {
     pub(crate) fn add(&mut self, parent: u32, name: &[u8], fs: u32, inode: u32, hashed: bool) -> Option<u32> {
         let index = self.try_add(parent, name, fs, inode);
         match index {
-            Some(index) if hashed => self.dentries.publish(index),
+            Some(index) if hashed => self.publish(index),
             None if inode != NONE => self.inodes.release(inode),
             _ => {}
         }
@@ -153,12 +154,29 @@ impl Tree {
 
     /// Makes a slot free, and room for `heap` bytes of a long name.
     fn make_room(&mut self, heap: usize) -> bool {
-        let crowded = |dentries: &Dentries, budget: usize| heap > 0 && dentries.heap() + heap > budget;
-        while self.dentries.is_full() || crowded(&self.dentries, self.name_bytes) {
-            let Some(oldest) = self.dentries.oldest() else { return false };
-            self.evictions += 1;
-            self.drop_dentry(oldest);
+        while self.dentries.is_full() {
+            if !self.evict() {
+                return false;
+            }
         }
+        self.make_room_for(heap)
+    }
+
+    /// Makes room for `heap` bytes of a long name.
+    fn make_room_for(&mut self, heap: usize) -> bool {
+        while heap > 0 && self.dentries.heap() + heap > self.name_bytes {
+            if !self.evict() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Lets the oldest unused dentry go; false if there is none.
+    fn evict(&mut self) -> bool {
+        let Some(oldest) = self.dentries.oldest() else { return false };
+        self.evictions += 1;
+        self.drop_dentry(oldest);
         true
     }
 
@@ -196,7 +214,7 @@ impl Tree {
 
     /// The name of a pinned dentry is gone: it is negative if nobody but the caller holds it, else found no more.
     pub(crate) fn name_gone(&mut self, index: u32) {
-        if self.dentry(index).pins > 1 {
+        if self.dentry(index).pins > 1 || self.has_spellings(self.dentry(index).fs) {
             self.dentries.unhash(index);
             return;
         }
@@ -222,6 +240,10 @@ impl Tree {
     pub(crate) fn name_made(&mut self, index: u32, inode: u32) {
         debug_assert!(self.dentry(index).is_negative(), "a name is made twice");
         self.dentries.get_mut(index).inode = inode;
+        self.inodes.get_mut(inode).seen = index;
+        if !self.dentry(index).hashed {
+            self.dentries.publish(index);
+        }
     }
 
     /// A pinned dentry gets another directory and name.

@@ -377,6 +377,13 @@ impl<'a, 'v, E: Env> Walk<'a, 'v, E> {
                 }
                 return Ok(pin(tree, child));
             }
+            if inode != NONE
+                && tree.has_spellings(dir.fs_id)
+                && let Some(child) = tree.respell(parent, name.as_bytes(), inode)
+            {
+                tree.mounts.at_mut(mount).pins += 1;
+                return Ok(Place::adopt(self.vfs, Loc { mount, dentry: child }));
+            }
             let added = tree.add(parent, name.as_bytes(), dir.fs_id, inode, true);
             let child = added.ok_or(ResolveFault::NoMemory)?;
             tree.mounts.at_mut(mount).pins += 1;

@@ -10,7 +10,7 @@ use super::name::Units;
 use super::nodes::ROOT;
 use super::time;
 use super::volume::Volume;
-use crate::attr::{Attr, Ino, Mode, SetAttr, Timestamp};
+use crate::attr::{Attr, FileType, Ino, Mode, SetAttr, Timestamp};
 use crate::block::{BlockDevice, read_bytes, write_bytes};
 use crate::error::FsError;
 use crate::fs::{
@@ -28,7 +28,10 @@ impl<D: BlockDevice, R: RawMutex + Send + Sync> FileSystem for Fat<D, R> {
             max_links: 1,
             max_name: NAME_MAX,
             time_step: 2_000_000_000,
-            features: if self.options.read_only { FsFeatures::READ_ONLY } else { FsFeatures::empty() },
+            features: match self.options.read_only {
+                true => FsFeatures::SPELLINGS | FsFeatures::READ_ONLY,
+                false => FsFeatures::SPELLINGS,
+            },
         }
     }
 
@@ -88,14 +91,11 @@ impl Volume<'_> {
     fn set_attr(&mut self, file: Ino, set: &SetAttr) -> Result<(), FsError> {
         let now = self.attr(file)?;
         let owner = set.uid.unwrap_or(now.uid) == now.uid && set.gid.unwrap_or(now.gid) == now.gid;
-        let read_only = match set.mode {
-            _ if !owner => return Err(FsError::Unsupported),
-            None => None,
-            Some(mode) if mode == now.mode => None,
-            Some(mode) if file != ROOT && mode == self.options.file_mode => Some(false),
-            Some(mode) if file != ROOT && mode == self.options.file_mode - Mode::of(0o222) => Some(true),
-            Some(_) => return Err(FsError::Unsupported),
-        };
+        let mode = set.mode.unwrap_or(now.mode);
+        if !owner || !Mode::ALL_ACCESS.contains(mode) {
+            return Err(FsError::Unsupported);
+        }
+        let read_only = self.read_only_of(&now, mode);
         self.begin()?;
         self.change_entry(file, |entry| {
             if let Some(read_only) = read_only {
@@ -109,6 +109,21 @@ impl Volume<'_> {
                 entry.accessed = time::encode(time).0;
             }
         })
+    }
+
+    /// Whether `mode` makes a file one that may not be written. A mode that cannot be stored changes nothing and is no error,
+    /// as in Linux: programs set modes without need.
+    fn read_only_of(&self, now: &Attr, mode: Mode) -> Option<bool> {
+        let write = Mode::of(0o222);
+        let (most, mode) = (self.options.file_mode, mode & self.options.file_mode);
+        let stored =
+            now.kind == FileType::Regular && most.intersects(write) && mode - write == now.mode - write;
+        match mode & write {
+            bits if !stored || bits == now.mode & write => None,
+            bits if bits == most & write => Some(false),
+            bits if bits.is_empty() => Some(true),
+            _ => None,
+        }
     }
 
     /// Where the next bytes of a file are; `None` at its end.
@@ -136,7 +151,8 @@ impl<D: BlockDevice, R: RawMutex + Send + Sync> DirOps for Fat<D, R> {
     fn lookup(&self, dir: Ino, name: Name<'_>) -> Result<Attr, FsError> {
         self.with(|volume| {
             let start = volume.dir_start(dir)?;
-            let units = Units::of_name(name)?;
+            // A name that cannot be there is not there.
+            let units = Units::of_name(name).map_err(|_| FsError::NotFound)?;
             let found = volume.find(start, &units)?.ok_or(FsError::NotFound)?;
             let ino = volume.take_in(found.place, &found.entry)?;
             volume.attr(ino)
@@ -184,8 +200,7 @@ impl<D: BlockDevice, R: RawMutex + Send + Sync> DirOps for Fat<D, R> {
                     continue;
                 }
                 let Some(name) = scan.shown.write(&mut buffer) else { continue };
-                let kind =
-                    if found.entry.is_dir() { crate::FileType::Directory } else { crate::FileType::Regular };
+                let kind = if found.entry.is_dir() { FileType::Directory } else { FileType::Regular };
                 let ino = volume.state.nodes.ino_of(found.place, &found.entry);
                 let next = Cookie(Cookie::FIRST.0 + u64::from(found.slots.end));
                 if !sink.entry(DirEntry { name, ino, kind, next }) {

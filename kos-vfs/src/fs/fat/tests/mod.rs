@@ -4,6 +4,7 @@ mod damage;
 mod model;
 mod names;
 mod regressions;
+mod vfs;
 
 use super::{Fat, FatKind, MkfsOptions, MountOptions, fsck, mkfs};
 use crate::block::BlockDevice;

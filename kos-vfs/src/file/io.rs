@@ -39,7 +39,7 @@ impl<'v, E: Env> OpenFile<'v, E> {
     /// As [`pread`](Self::pread); the position stays.
     pub fn read(&self, out: &mut [u8]) -> Result<usize, FileError> {
         if let Some(stream) = self.stream() {
-            return self.read_special(stream, out, 0);
+            return self.read_from(&stream, out, 0);
         }
         let mut position = self.position();
         let count = self.pread(out, *position)?;
@@ -52,8 +52,8 @@ impl<'v, E: Env> OpenFile<'v, E> {
     /// # Errors
     /// Not open for reading, a directory, an offset beyond 2^63 - 1, or what the file system says.
     pub fn pread(&self, out: &mut [u8], offset: u64) -> Result<usize, FileError> {
-        if let Some(special) = self.seekable()? {
-            return self.read_special(special, out, offset);
+        if let Some(server) = self.seekable()? {
+            return self.read_from(&server, out, offset);
         }
         let open = self.open();
         if !open.flags.reads() {
@@ -84,10 +84,10 @@ impl<'v, E: Env> OpenFile<'v, E> {
     /// # Errors
     /// A position below 0 or beyond 2^63 - 1, nothing of that kind there, or no file to have one. The position stays.
     pub fn seek(&self, to: SeekFrom) -> Result<u64, FileError> {
-        let special = self.seekable()?;
+        let server = self.seekable()?;
         let mut position = self.position();
-        if let Some(special) = special {
-            let to = special.seek(*position, to).map_err(FileError::Special)?;
+        if let Some(server) = server {
+            let to = server.seek(*position, to)?;
             *position = Some(to).filter(|&to| to <= OFFSET_MAX).ok_or(FileError::Invalid)?;
             return Ok(*position);
         }
@@ -127,8 +127,8 @@ impl<'v, E: Env> OpenFile<'v, E> {
         if self.flags().contains(OpenFlags::PATH) {
             return Err(FileError::BadDescriptor);
         }
-        if let Some(special) = self.special() {
-            return special.sync(mode).map_err(FileError::Special);
+        if let Some(server) = self.server() {
+            return server.sync(mode);
         }
         let node = self.place().node();
         Ok(node.fs.files().fsync(node.ino, mode)?)
@@ -142,7 +142,7 @@ impl<'v, E: Env> Call<'_, 'v, E> {
     /// As [`pwrite`](Self::pwrite); the position stays.
     pub fn write(&self, file: &OpenFile<'v, E>, bytes: &[u8]) -> Result<usize, FileError> {
         if let Some(stream) = file.stream() {
-            return file.write_special(stream, bytes, 0);
+            return file.write_to(&stream, bytes, 0);
         }
         let mut position = file.position();
         let (count, end) = self.write_at(file, bytes, *position)?;
@@ -160,8 +160,8 @@ impl<'v, E: Env> Call<'_, 'v, E> {
     }
 
     fn write_at(&self, file: &OpenFile<'v, E>, bytes: &[u8], offset: u64) -> Result<(usize, u64), FileError> {
-        if let Some(special) = file.seekable()? {
-            let count = file.write_special(special, bytes, offset)?;
+        if let Some(server) = file.seekable()? {
+            let count = file.write_to(&server, bytes, offset)?;
             return Ok((count, offset + count as u64));
         }
         let flags = file.flags();

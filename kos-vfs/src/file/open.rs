@@ -165,9 +165,11 @@ impl<'v, E: Env> Call<'_, 'v, E> {
         if !made {
             self.may_open(&place, &attr, flags)?;
         }
-        let file = OpenFile::new(place, flags, attr.kind).ok_or(FileError::TableFull)?;
-        if !is_stored(attr.kind) {
-            return self.open_special(file, &attr);
+        let mut file = OpenFile::new(place, flags, attr.kind).ok_or(FileError::TableFull)?;
+        match attr.kind {
+            FileType::Regular => self.open_made(&mut file)?,
+            FileType::Directory => {}
+            _ => self.open_special(&mut file, &attr)?,
         }
         if flags.contains(OpenFlags::TRUNCATE) && attr.kind == FileType::Regular && !made {
             self.cut(&file, 0)?;

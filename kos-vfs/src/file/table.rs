@@ -26,6 +26,17 @@ pub(crate) struct Open {
     pub(crate) writer: bool,
 }
 
+/// Who has the bytes of an open file that is not stored.
+#[derive(Clone, Debug)]
+pub(super) enum Served {
+    /// It is.
+    Not,
+    /// The integrator: a pipe, socket or device.
+    Port(Arc<dyn SpecialFile>),
+    /// Its file system, by this handle ([`OpenOps`](crate::fs::OpenOps)).
+    Handle(u64),
+}
+
 /// All open files.
 #[derive(Debug)]
 pub(crate) struct Opens<E: Env> {
@@ -54,8 +65,8 @@ impl<E: Env> Opens<E> {
 /// A file that was opened. A clone is another handle of the same (as `dup` makes): they share position and flags. The last
 /// one closes it.
 pub struct OpenFile<'v, E: Env> {
-    /// What serves it, if it is not stored. Goes before the place, which keeps the node's identity.
-    special: Option<Arc<dyn SpecialFile>>,
+    /// Goes before the place, which keeps the node's identity.
+    served: Served,
     place: Place<'v, E>,
     slot: u32,
 }
@@ -67,7 +78,7 @@ impl<'v, E: Env> OpenFile<'v, E> {
         let writer = flags.writes() && kind == FileType::Regular;
         let open = Open { refs: 1, flags, kind, writer };
         let slot = vfs.opens.table.lock().insert(open).ok()?;
-        let file = Self { special: None, place, slot };
+        let file = Self { served: Served::Not, place, slot };
         *file.position() = 0;
         if writer {
             vfs.tree(|tree| tree.mounts.at_mut(file.place.loc().mount).writers += 1);
@@ -75,12 +86,12 @@ impl<'v, E: Env> OpenFile<'v, E> {
         Some(file)
     }
 
-    pub(super) fn serve(&mut self, special: Arc<dyn SpecialFile>) {
-        self.special = Some(special);
+    pub(super) fn serve(&mut self, served: Served) {
+        self.served = served;
     }
 
-    pub(super) fn special(&self) -> Option<&dyn SpecialFile> {
-        self.special.as_deref()
+    pub(super) const fn served(&self) -> &Served {
+        &self.served
     }
 
     /// Where it is.
@@ -119,7 +130,7 @@ impl<'v, E: Env> OpenFile<'v, E> {
 impl<E: Env> Clone for OpenFile<'_, E> {
     fn clone(&self) -> Self {
         self.place.vfs().opens.table.lock().at_mut(self.slot).refs += 1;
-        Self { special: self.special.clone(), place: self.place.clone(), slot: self.slot }
+        Self { served: self.served.clone(), place: self.place.clone(), slot: self.slot }
     }
 }
 
@@ -133,6 +144,7 @@ impl<E: Env> Drop for OpenFile<'_, E> {
         }
         let writer = table.remove(self.slot).is_some_and(|open| open.writer);
         drop(table);
+        self.close_served();
         if writer {
             vfs.tree(|tree| tree.mounts.at_mut(self.place.loc().mount).writers -= 1);
         }

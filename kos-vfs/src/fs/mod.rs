@@ -23,7 +23,9 @@ mod xattr;
 use core::fmt;
 
 use crate::attr::{Attr, DeviceNumber, FileType, Ino, Mode, SetAttr, Timestamp};
+use crate::errno::Errno;
 use crate::error::FsError;
+use crate::file::OpenFlags;
 use crate::name::Name;
 pub use xattr::{XATTR_NAME_MAX, XATTR_SIZE_MAX, XattrFlags, XattrOps};
 
@@ -69,6 +71,9 @@ bitflags::bitflags! {
         /// A file has one name, and is found by other spellings of it, too: in other letters, or by an alias. Which ones is the
         /// driver's to know, so the VFS remembers one spelling of each name, and none as missing.
         const SPELLINGS = 1 << 8;
+        /// Names come and go by themselves, as those of processes do: each walk asks for each name, and none is remembered as
+        /// missing. What a file is, its owner and its mode do not change by themselves.
+        const VOLATILE = 1 << 9;
     }
 }
 
@@ -225,6 +230,11 @@ pub trait FileSystem: Send + Sync + fmt::Debug {
 
     /// Extended attributes, where it stores any.
     fn xattrs(&self) -> Option<&dyn XattrOps> {
+        None
+    }
+
+    /// Bytes that are made for who opens a file. `None` (as here) where all files are stored: then none is ever opened.
+    fn opens(&self) -> Option<&dyn OpenOps> {
         None
     }
 
@@ -396,4 +406,29 @@ pub trait FileOps {
     /// # Errors
     /// What the device says: then nothing is known to be durable.
     fn fsync(&self, file: Ino, mode: SyncMode) -> Result<(), FsError>;
+}
+
+/// Regular files whose bytes are made for who opens them. In place of [`FileOps::read_at`] and [`FileOps::write_at`]; called
+/// without the lock of the file, so at any time.
+pub trait OpenOps {
+    /// Opens a file that is in use; a number for the calls below. It stays in use until [`close`](Self::close).
+    ///
+    /// # Errors
+    /// What the system call answers.
+    fn open(&self, file: Ino, flags: OpenFlags) -> Result<u64, Errno>;
+
+    /// Reads from byte `offset` on; returns how many bytes, 0 at the end.
+    ///
+    /// # Errors
+    /// What the system call answers.
+    fn read(&self, handle: u64, offset: u64, out: &mut [u8]) -> Result<usize, Errno>;
+
+    /// Writes; returns how many bytes it took.
+    ///
+    /// # Errors
+    /// What the system call answers.
+    fn write(&self, handle: u64, offset: u64, bytes: &[u8]) -> Result<usize, Errno>;
+
+    /// The last descriptor was closed.
+    fn close(&self, handle: u64);
 }

@@ -214,7 +214,7 @@ impl Tree {
 
     /// The name of a pinned dentry is gone: it is negative if nobody but the caller holds it, else found no more.
     pub(crate) fn name_gone(&mut self, index: u32) {
-        if self.dentry(index).pins > 1 || self.has_spellings(self.dentry(index).fs) {
+        if self.dentry(index).pins > 1 || self.forgets_missing(self.dentry(index).fs) {
             self.dentries.unhash(index);
             return;
         }
@@ -234,6 +234,14 @@ impl Tree {
         }
         let inode = self.dentry(dir).inode;
         self.inodes.get_mut(inode).dead = true;
+    }
+
+    /// A pinned dentry turned out to name a file that is gone.
+    pub(crate) fn expel(&mut self, index: u32) {
+        if self.attr_of(index).kind == crate::attr::FileType::Directory {
+            self.bury(index);
+        }
+        self.dentries.unhash(index);
     }
 
     /// A pinned negative dentry gets a file, and takes over the reference on it.

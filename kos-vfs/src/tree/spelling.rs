@@ -1,7 +1,7 @@
 //! Names with several spellings ([`FsFeatures::SPELLINGS`]): a file has one dentry, under the spelling that was used last.
 //!
 //! Only the driver knows which spellings are one name. So a name that is missing is not remembered: another spelling of it may
-//! be made. And a file that is found under a new spelling keeps its dentry, which is found by that one from then on.
+//! be made. (Nor is one where names come by themselves, [`FsFeatures::VOLATILE`].) And a file that is found under a new spelling keeps its dentry, which is found by that one from then on.
 
 use super::Tree;
 use super::dentry::Dentry;
@@ -10,12 +10,12 @@ use crate::fs::FsFeatures;
 use crate::name::NameBuf;
 
 impl Tree {
-    /// Makes a new dentry found by its name; not one of a name that is missing, where names have several spellings.
+    /// Makes a new dentry found by its name; not one of a name that is missing, where that may change.
     pub(super) fn publish(&mut self, index: u32) {
         let (inode, fs) = (self.dentry(index).inode, self.dentry(index).fs);
         if inode != NONE {
             self.inodes.get_mut(inode).seen = index;
-        } else if self.has_spellings(fs) {
+        } else if self.forgets_missing(fs) {
             return;
         }
         self.dentries.publish(index);
@@ -24,6 +24,17 @@ impl Tree {
     /// Whether names in a file system have several spellings ([`FsFeatures::SPELLINGS`]).
     pub(crate) fn has_spellings(&self, fs: u32) -> bool {
         self.supers.at(fs).info.features.contains(FsFeatures::SPELLINGS)
+    }
+
+    /// Whether a name that is missing is not remembered, since it may come to be without the VFS.
+    pub(super) fn forgets_missing(&self, fs: u32) -> bool {
+        let features = self.supers.at(fs).info.features;
+        features.intersects(FsFeatures::SPELLINGS | FsFeatures::VOLATILE)
+    }
+
+    /// Whether names in a file system come and go by themselves ([`FsFeatures::VOLATILE`]).
+    pub(crate) fn is_volatile(&self, fs: u32) -> bool {
+        self.supers.at(fs).info.features.contains(FsFeatures::VOLATILE)
     }
 
     /// The dentry in `parent` by which a file is known that was just found there by `name`, under another spelling so far.

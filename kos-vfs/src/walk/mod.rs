@@ -277,7 +277,8 @@ impl<'a, 'v, E: Env> Walk<'a, 'v, E> {
     /// One name down, if the cache knows it.
     fn down(&self, tree: &mut Tree, here: &mut Loc) -> Result<Option<Pause<'v, E>>, ResolveFault> {
         let name = self.checked_name()?;
-        let Some(child) = tree.dentries.find(here.dentry, name.as_bytes()) else {
+        let child = tree.dentries.find(here.dentry, name.as_bytes());
+        let Some(child) = child.filter(|&child| !tree.is_volatile(tree.dentry(child).fs)) else {
             return Ok(Some(Pause::Ask));
         };
         tree.hits = tree.hits.wrapping_add(1);
@@ -329,6 +330,9 @@ impl<'a, 'v, E: Env> Walk<'a, 'v, E> {
         let here = self.at.loc();
         let cached = self.vfs.tree(|tree| {
             let child = tree.dentries.find(here.dentry, name.as_bytes())?;
+            if tree.is_volatile(tree.dentry(child).fs) {
+                return None;
+            }
             tree.hits = tree.hits.wrapping_add(1);
             Some(Place::pin(self.vfs, tree, Loc { mount: here.mount, dentry: child }))
         });
@@ -347,17 +351,29 @@ impl<'a, 'v, E: Env> Walk<'a, 'v, E> {
     }
 
     fn ask_locked(&self, dir: &Node, name: Name<'_>) -> Result<Place<'v, E>, ResolveFault> {
+        // Goes round only if somebody else remembered another answer meanwhile.
+        loop {
+            if let Some(child) = self.try_ask(dir, name)? {
+                return Ok(child);
+            }
+        }
+    }
+
+    fn try_ask(&self, dir: &Node, name: Name<'_>) -> Result<Option<Place<'v, E>>, ResolveFault> {
         let Loc { mount, dentry: parent } = self.at.loc();
         let pin = |tree: &mut Tree, dentry| Place::pin(self.vfs, tree, Loc { mount, dentry });
-        let cached = self.vfs.tree(|tree| match tree.dentries.find(parent, name.as_bytes()) {
-            Some(child) => Ok(Some(pin(tree, child))),
-            None if tree.inodes.get(dir.inode).dead => Err(ResolveFault::NotFound),
-            None => {
-                tree.misses = tree.misses.wrapping_add(1);
-                Ok(None)
+        let (cached, volatile) = self.vfs.tree(|tree| {
+            let cached = tree.dentries.find(parent, name.as_bytes());
+            if cached.is_none() && tree.inodes.get(dir.inode).dead {
+                return Err(ResolveFault::NotFound);
             }
+            let volatile = tree.is_volatile(dir.fs_id);
+            if volatile || cached.is_none() {
+                tree.misses = tree.misses.wrapping_add(1);
+            }
+            Ok((cached.map(|child| pin(tree, child)), volatile))
         })?;
-        if let Some(cached) = cached {
+        if cached.is_some() && !volatile {
             return Ok(cached);
         }
         let found = match dir.fs.dirs().lookup(dir.ino, name) {
@@ -370,25 +386,45 @@ impl<'a, 'v, E: Env> Walk<'a, 'v, E> {
                 Some(attr) => tree.enter(dir.fs_id, attr).map_err(|NoMemory| ResolveFault::NoMemory)?,
                 None => NONE,
             };
-            // Another reader of this directory may have been faster.
             if let Some(child) = tree.dentries.find(parent, name.as_bytes()) {
-                if inode != NONE {
+                let same = tree.dentry(child).inode == inode;
+                let asked = cached.as_ref().is_some_and(|cached| cached.loc().dentry == child);
+                // What is mounted stays where it is.
+                let stays = same || !volatile || tree.dentry(child).mounts > 0;
+                if (stays || !asked) && inode != NONE {
                     tree.inodes.release(inode);
                 }
-                return Ok(pin(tree, child));
+                if stays {
+                    return Ok(Some(pin(tree, child)));
+                }
+                if !asked {
+                    // Another reader was faster, and one of the two answers is old.
+                    return Ok(None);
+                }
+                tree.expel(child);
             }
-            if inode != NONE
-                && tree.has_spellings(dir.fs_id)
-                && let Some(child) = tree.respell(parent, name.as_bytes(), inode)
-            {
-                tree.mounts.at_mut(mount).pins += 1;
-                return Ok(Place::adopt(self.vfs, Loc { mount, dentry: child }));
-            }
-            let added = tree.add(parent, name.as_bytes(), dir.fs_id, inode, true);
-            let child = added.ok_or(ResolveFault::NoMemory)?;
-            tree.mounts.at_mut(mount).pins += 1;
-            Ok(Place::adopt(self.vfs, Loc { mount, dentry: child }))
+            self.remember(tree, dir, name, inode).map(Some)
         })
+    }
+
+    /// Adds the answer of the driver to what is known. Takes over the reference on `inode`, if there is one.
+    fn remember(
+        &self,
+        tree: &mut Tree,
+        dir: &Node,
+        name: Name<'_>,
+        inode: u32,
+    ) -> Result<Place<'v, E>, ResolveFault> {
+        let Loc { mount, dentry: parent } = self.at.loc();
+        let respelt = if inode != NONE && tree.has_spellings(dir.fs_id) {
+            tree.respell(parent, name.as_bytes(), inode)
+        } else {
+            None
+        };
+        let child = respelt.or_else(|| tree.add(parent, name.as_bytes(), dir.fs_id, inode, true));
+        let dentry = child.ok_or(ResolveFault::NoMemory)?;
+        tree.mounts.at_mut(mount).pins += 1;
+        Ok(Place::adopt(self.vfs, Loc { mount, dentry }))
     }
 
     /// Whether what was found is a symlink.

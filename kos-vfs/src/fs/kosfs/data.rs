@@ -148,15 +148,14 @@ pub(super) struct Staged {
 }
 
 impl Staged {
-    /// Writes `bytes`, whole blocks, to new blocks.
+    /// Writes `bytes`, whole blocks, to new blocks: on a full volume not all of them, but one at least.
     pub(super) fn write<D: BlockDevice, R: RawRwLock>(
         fs: &KosFs<D, R>,
         bytes: &[u8],
     ) -> Result<Self, FsError> {
         let mut staged = Self { blocks: Vec::new(), sums: Vec::new() };
         staged.sums.try_reserve_exact(bytes.len() / BLOCK)?;
-        staged.sums.extend(bytes.chunks(BLOCK).map(checksum));
-        fs.volume.take_blocks(bytes.len() / BLOCK, &mut staged.blocks)?;
+        fs.volume.stage(bytes.len() / BLOCK, &mut staged.blocks)?;
         let mut rest = bytes;
         for run in staged.blocks.chunk_by(|&a, &b| a + 1 == b) {
             let (now, later) = rest.split_at(run.len() * BLOCK);
@@ -165,6 +164,7 @@ impl Staged {
                 staged.give_back(fs);
                 return Err(error);
             }
+            staged.sums.extend(now.chunks(BLOCK).map(checksum));
             rest = later;
         }
         Ok(staged)
@@ -172,11 +172,12 @@ impl Staged {
 
     /// Gives the blocks back: nothing will point to them.
     pub(super) fn give_back<D: BlockDevice, R: RawRwLock>(&self, fs: &KosFs<D, R>) {
-        fs.volume.untake_blocks(&self.blocks);
+        fs.volume.unstage(&self.blocks);
     }
 
     /// Lets `file` have them from its block `first` on.
     pub(super) fn put(&self, file: u64, first: u64, edits: &mut Edits) -> Result<(), FsError> {
+        edits.claim(&self.blocks)?;
         let mut at = 0;
         for run in self.blocks.chunk_by(|&a, &b| a + 1 == b) {
             let sums = self.sums.iter().copied().skip(at).take(run.len());
@@ -215,8 +216,10 @@ pub(super) fn write_at<D: BlockDevice, R: RawRwLock>(
     if let Some(place) = image.get_mut(within..within + count) {
         place.copy_from_slice(bytes);
     }
-    replace(fs, file, blocks, &image, now, |size| size.max(offset + count as u64))?;
-    Ok(count)
+    let (_, stored) = replace(fs, file, blocks.start, &image, now, |size, blocks| {
+        size.max((offset + count as u64).min(blocks.saturating_mul(SIZE)))
+    })?;
+    Ok(count.min(stored * BLOCK - within))
 }
 
 /// Stores `bytes` in a file that stays short. Whether it does.
@@ -276,17 +279,25 @@ fn load_blocks<D: BlockDevice, R: RawRwLock>(
     Ok(image)
 }
 
-/// Lets `file` have `image` in its blocks `range`; `size` says how large it is afterwards.
+/// Lets `file` have `image` in its blocks from `start` on: as many as there is space for, but one at least. `size` says how large
+/// it is afterwards, from its size before and the end of what was stored, in blocks. Returns how many were stored, too.
 fn replace<D: BlockDevice, R: RawRwLock>(
     fs: &KosFs<D, R>,
     file: u64,
-    range: Range<u64>,
+    start: u64,
     image: &[u8],
     now: Timestamp,
-    size: impl Fn(u64) -> u64,
-) -> Result<Attr, FsError> {
-    let first = first_block(fs, file, range.start)?;
-    let staged = Staged::write(fs, image)?;
+    size: impl Fn(u64, u64) -> u64,
+) -> Result<(Attr, usize), FsError> {
+    let first = first_block(fs, file, start)?;
+    let staged = match Staged::write(fs, image) {
+        Ok(staged) => staged,
+        Err(error) => {
+            first.iter().for_each(|first| first.give_back(fs));
+            return Err(error);
+        }
+    };
+    let end = start + staged.count();
     let changed = fs.volume.change(|view, edits| {
         let mut inode = Inode::find(view.tree, file)?;
         if inode.inline {
@@ -297,10 +308,10 @@ fn replace<D: BlockDevice, R: RawRwLock>(
                 inode.blocks += 1;
             }
         }
-        let gone = Extent::punch(view.tree, edits, file, range.clone())?;
-        staged.put(file, range.start, edits)?;
+        let gone = Extent::punch(view.tree, edits, file, start..end)?;
+        staged.put(file, start, edits)?;
         inode.blocks = (inode.blocks + staged.count()).saturating_sub(gone);
-        let new = size(inode.attr.size);
+        let new = size(inode.attr.size, end);
         store_size(&mut inode, new, now, edits)?;
         Ok(inode.shown())
     });
@@ -308,7 +319,7 @@ fn replace<D: BlockDevice, R: RawRwLock>(
         staged.give_back(fs);
         first.iter().for_each(|first| first.give_back(fs));
     }
-    changed
+    Ok((changed?, staged.blocks.len()))
 }
 
 /// The bytes of a short file that becomes long, in a block of their own, unless block 0 is about to be replaced anyway.
@@ -356,7 +367,7 @@ pub(super) fn truncate<D: BlockDevice, R: RawRwLock>(
         let mut image = load_blocks(fs, file, last..last + 1, 0..0)?;
         let keep = usize::try_from(size - last * SIZE).unwrap_or(BLOCK).min(BLOCK);
         image.iter_mut().skip(keep).for_each(|byte| *byte = 0);
-        replace(fs, file, last..last + 1, &image, now, |_| size)?
+        replace(fs, file, last, &image, now, |_, _| size)?.0
     } else {
         fs.volume.change(|view, edits| {
             let mut inode = Inode::find(view.tree, file)?;

@@ -6,7 +6,7 @@ use core::ops::Range;
 use super::key::Key;
 use crate::error::FsError;
 
-/// Items to store and to take out, blocks given up, files that came and went.
+/// Items to store and to take out, blocks taken over and given up, files that came and went.
 #[derive(Debug, Default)]
 pub(super) struct Edits {
     keys: Vec<Key>,
@@ -14,6 +14,7 @@ pub(super) struct Edits {
     items: Vec<Option<Range<usize>>>,
     bytes: Vec<u8>,
     freed: Vec<u64>,
+    claimed: Vec<u64>,
     /// How many files more, or fewer, there are.
     pub(super) files: i64,
     /// Whether the next number of a file is used up.
@@ -28,6 +29,7 @@ impl Edits {
         self.items.clear();
         self.bytes.clear();
         self.freed.clear();
+        self.claimed.clear();
         (self.files, self.takes_number, self.makes_room) = (0, false, false);
     }
 
@@ -59,12 +61,23 @@ impl Edits {
         Ok(())
     }
 
+    /// Points to `blocks`, which were staged.
+    pub(super) fn claim(&mut self, blocks: &[u64]) -> Result<(), FsError> {
+        self.claimed.try_reserve(blocks.len())?;
+        self.claimed.extend_from_slice(blocks);
+        Ok(())
+    }
+
     pub(super) fn keys(&self) -> &[Key] {
         &self.keys
     }
 
     pub(super) fn freed(&self) -> &[u64] {
         &self.freed
+    }
+
+    pub(super) fn claimed(&self) -> &[u64] {
+        &self.claimed
     }
 
     /// Keys with their new items, in the order in which they came.

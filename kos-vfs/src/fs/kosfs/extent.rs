@@ -68,7 +68,8 @@ impl Extent {
         self.sums.get(at).copied().unwrap_or_default()
     }
 
-    fn decode(key: Key, item: &[u8]) -> Result<Self, FsError> {
+    /// The extent at `key`; it is not yet known to lie in the volume.
+    pub(super) fn decode(key: Key, item: &[u8]) -> Result<Self, FsError> {
         let corrupt = FsError::Corrupt { block: key.file, what: "an extent that makes no sense" };
         let (raw, rest) = RawExtent::read_from_prefix(item).map_err(|_| corrupt)?;
         let count = usize::from(raw.count.get());

@@ -101,7 +101,8 @@ impl Inode {
         Ok(Self::decode(number, item)?)
     }
 
-    fn decode(number: u64, item: &[u8]) -> Result<Self, FsError> {
+    /// The inode in `item`.
+    pub(super) fn decode(number: u64, item: &[u8]) -> Result<Self, FsError> {
         let corrupt = FsError::Corrupt { block: number, what: "an inode that makes no sense" };
         let raw = RawInode::read_from_bytes(item).map_err(|_| corrupt)?;
         let time = |raw: RawTime| Timestamp::new(raw.seconds.get(), raw.nanos.get()).ok_or(corrupt);

@@ -52,7 +52,7 @@ use self::inode::{Inode, ROOT};
 use self::layout::Pointer;
 use self::plan::Plan;
 use self::superblock::Superblock;
-use self::volume::Volume;
+use self::volume::{Budget, Volume};
 use crate::attr::{DeviceNumber, FileType, Mode, Timestamp};
 use crate::block::BlockDevice;
 use crate::error::FsError;
@@ -90,13 +90,18 @@ pub struct MountOptions {
     pub read_only: bool,
     /// Nodes of 4 KiB that stay in memory while nothing is done.
     pub nodes: usize,
+    /// Bitmaps that stay in memory while nothing is done: 8 KiB for each 128 MiB of the volume in use.
+    pub bitmaps: usize,
 }
 
 impl Default for MountOptions {
     fn default() -> Self {
-        Self { read_only: false, nodes: 256 }
+        Self { read_only: false, nodes: 256, bitmaps: 64 }
     }
 }
+
+/// What mkfs keeps in memory.
+const MKFS: Budget = Budget { nodes: 8, bitmaps: 8 };
 
 /// A mounted volume on `D`. `R` is its lock: one that sleeps, where there are several threads.
 pub struct KosFs<D, R: RawRwLock> {
@@ -134,7 +139,7 @@ pub fn mkfs<D: BlockDevice, R: RawRwLock>(device: D, options: &MkfsOptions) -> R
         label: options.label,
         read_only: false,
     };
-    let volume = Volume::<_, R>::make(device, superblock, 8)?;
+    let volume = Volume::<_, R>::make(device, superblock, MKFS)?;
     let new = NewNode {
         kind: FileType::Directory,
         mode: Mode::of(0o755),
@@ -160,7 +165,8 @@ impl<D: BlockDevice, R: RawRwLock> KosFs<D, R> {
     /// # Errors
     /// Why the volume cannot be used.
     pub fn mount(device: D, options: MountOptions) -> Result<Self, MountError> {
-        let volume = Volume::open(device, options.read_only, options.nodes)?;
+        let budget = Budget { nodes: options.nodes, bitmaps: options.bitmaps };
+        let volume = Volume::open(device, options.read_only, budget)?;
         let superblock = volume.superblock();
         let kosfs = Self {
             hash_key: superblock.hash_key,

@@ -278,7 +278,7 @@ fn rename(
 }
 
 fn mount<D: BlockDevice>(device: D) -> KosFs<D, Lock> {
-    KosFs::mount(device, MountOptions { read_only: false, nodes: 6 }).unwrap()
+    KosFs::mount(device, MountOptions { nodes: 6, bitmaps: 1, ..MountOptions::default() }).unwrap()
 }
 
 proptest! {

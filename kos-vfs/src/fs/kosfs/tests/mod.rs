@@ -2,3 +2,4 @@
 
 mod files;
 pub(super) mod recorder;
+mod room;

@@ -8,9 +8,12 @@ use std::sync::Mutex;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
+use super::mount::newest;
 use super::*;
-use crate::block::Geometry;
+use crate::block::{DeviceFeatures, Geometry, WriteMode};
 use crate::fs::kosfs::key::{ItemKind, Key};
+use crate::fs::kosfs::layout::Pointer;
+use crate::fs::kosfs::plan::Plan;
 use crate::fs::kosfs::tests::recorder::{Event, Recorder, SECTORS, after_crash, chance, disk};
 use crate::testing::{RamDisk, cases};
 
@@ -111,8 +114,12 @@ fn damage_newest(disk: &RamDisk) {
     disk.write(Plan::superblock(newest.generation) * 8, &[0xee; 512], WriteMode::Cached).unwrap();
 }
 
+const fn budget(nodes: usize) -> Budget {
+    Budget { nodes, bitmaps: 1 }
+}
+
 fn open(disk: &RamDisk, read_only: bool) -> Volume<&RamDisk, Lock> {
-    Volume::open(disk, read_only, 4).unwrap()
+    Volume::open(disk, read_only, budget(4)).unwrap()
 }
 
 proptest! {
@@ -129,7 +136,7 @@ proptest! {
         crashes in prop::collection::vec((any::<prop::sample::Index>(), any::<u64>()), 12),
     ) {
         let recorder = Recorder { disk: disk(), events: Mutex::default() };
-        let volume = Volume::<_, Lock>::make(&recorder, new_superblock(), budget).unwrap();
+        let volume = Volume::<_, Lock>::make(&recorder, new_superblock(), self::budget(budget)).unwrap();
         (0..2).for_each(|_| volume.commit_all(true).unwrap());
         let made = recorder.events.lock().unwrap().len();
         let mut commits = vec![(0, Items::new()), (made, Items::new())];
@@ -151,7 +158,7 @@ proptest! {
             prop_assert!(items(&open(&disk, true)).unwrap() == found, "the mount changed something");
 
             let used = Recorder { disk, events: Mutex::default() };
-            let volume = Volume::<_, Lock>::open(&used, false, budget).unwrap();
+            let volume = Volume::<_, Lock>::open(&used, false, self::budget(budget)).unwrap();
             put(&volume, key(3), b"again").unwrap();
             volume.commit_all(false).unwrap();
             volume.check().unwrap();
@@ -182,7 +189,7 @@ proptest! {
 fn a_full_volume_can_be_emptied() {
     let geometry = Geometry::new(4096, 1024, DeviceFeatures::empty()).unwrap();
     let superblock = Superblock { plan: Plan::new(1024).unwrap(), ..new_superblock() };
-    let volume = Volume::<_, Lock>::make(RamDisk::new(geometry), superblock, 8).unwrap();
+    let volume = Volume::<_, Lock>::make(RamDisk::new(geometry), superblock, budget(8)).unwrap();
     volume.commit_all(true).unwrap();
     let mut stored = 0_u16;
     while put(&volume, key(stored), &[7; 1200]).is_ok() {

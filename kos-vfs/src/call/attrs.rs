@@ -179,14 +179,24 @@ impl<'v, E: Env> Call<'_, 'v, E> {
         if size > i64::MAX.cast_unsigned() {
             return Err(AttrError::Invalid);
         }
-        let place = self.resolve(at, path, AtFlags::empty())?;
-        let Some(attr) = self.vfs().attr_of(&place) else { return Err(AttrError::Invalid) };
+        self.set_size_of(&self.resolve(at, path, AtFlags::empty())?, size)
+    }
+
+    /// Sets the size of the file at a place, as who may write it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn set_size_of(&self, place: &Place<'v, E>, size: u64) -> Result<(), AttrError> {
+        if size > i64::MAX.cast_unsigned() {
+            return Err(AttrError::Invalid);
+        }
+        let Some(attr) = self.vfs().attr_of(place) else { return Err(AttrError::Invalid) };
         match attr.kind {
             FileType::Regular => {}
             FileType::Directory => return Err(AttrError::IsDirectory),
             _ => return Err(AttrError::Invalid),
         }
-        self.vfs().want_write(&place).map_err(|()| AttrError::ReadOnly)?;
+        self.vfs().want_write(place).map_err(|()| AttrError::ReadOnly)?;
         perm::may(&self.ctx.cred, &attr, Access::WRITE)?;
         self.cut_node(&place.node(), size).map_err(|error| match error {
             FileError::Fs(error) => AttrError::Fs(error),

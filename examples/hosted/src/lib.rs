@@ -11,6 +11,7 @@ pub mod fs;
 mod guest;
 mod heap;
 mod machine;
+pub mod mount;
 pub mod platform;
 mod simulate;
 mod terminal;

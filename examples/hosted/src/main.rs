@@ -39,6 +39,8 @@ enum Command {
     Sim(sim::Simulation),
     #[command(flatten)]
     Disk(DiskCommand),
+    /// Mount a volume on a directory, until it is unmounted or a signal comes.
+    Mount(kos_hosted::mount::Arguments),
     /// File-system calls as text, on `tmpfs:` or on `host:DIR`.
     Fs(kos_hosted::fs::Arguments),
 }
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         Command::Shell { exec: None, size, .. } => converse(size.config()),
         Command::Sim(simulation) => simulation.run(),
         Command::Disk(command) => command.run(),
+        Command::Mount(arguments) => kos_hosted::mount::run(&arguments),
         Command::Fs(arguments) => kos_hosted::fs::run(&arguments),
     })
 }

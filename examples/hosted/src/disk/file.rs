@@ -1,6 +1,6 @@
 //! A file of the host as a block device: [`FileDisk`].
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -9,6 +9,8 @@ use kos_vfs::DeviceError;
 use kos_vfs::block::{BlockDevice, DeviceFeatures, Geometry, WriteMode};
 
 /// A file as a disk of 512-byte sectors. What is behind its last whole sector is not part of it.
+///
+/// While one lives that can be written, nobody else opens the file as a disk: both would be lost.
 #[derive(Debug)]
 pub struct FileDisk {
     file: File,
@@ -22,6 +24,7 @@ impl FileDisk {
     /// What the host says, or a size that no disk has.
     pub fn open(path: &Path, read_only: bool) -> io::Result<Self> {
         let mut file = File::options().read(true).write(!read_only).open(path)?;
+        lock(&file, read_only)?;
         // The end, not the metadata: those of a block device have no size.
         let bytes = io::Seek::seek(&mut file, io::SeekFrom::End(0))?;
         Self::new(file, bytes, read_only)
@@ -32,7 +35,9 @@ impl FileDisk {
     /// # Errors
     /// What the host says, or a size that no disk has.
     pub fn create(path: &Path, bytes: u64) -> io::Result<Self> {
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(path)?;
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+        lock(&file, false)?;
+        file.set_len(0)?;
         file.set_len(bytes)?;
         Self::new(file, bytes, false)
     }
@@ -48,6 +53,15 @@ impl FileDisk {
     const fn at(&self, sector: u64) -> u64 {
         sector << self.geometry.sector_shift()
     }
+}
+
+/// Keeps writers of the same file out, and of a file that is to be written, readers too.
+fn lock(file: &File, read_only: bool) -> io::Result<()> {
+    let taken = if read_only { file.try_lock_shared() } else { file.try_lock() };
+    taken.map_err(|error| match error {
+        TryLockError::WouldBlock => io::Error::new(io::ErrorKind::ResourceBusy, "in use by another process"),
+        TryLockError::Error(error) => error,
+    })
 }
 
 impl BlockDevice for FileDisk {

@@ -1,9 +1,16 @@
 //! Disks of the host, and the commands that make and check a volume on one.
 //!
-//! [`FileDisk`] is a file as a block device; [`DiskCommand`] is `cargo hosted mkfs` and `cargo hosted fsck`.
+//! [`FileDisk`] is a file as a block device, [`volume`] what is on it; [`DiskCommand`] is `cargo hosted mkfs` and
+//! `cargo hosted fsck`.
 
 mod command;
+mod copy;
 mod file;
+mod fsck;
+mod mkfs;
+mod signature;
+pub mod volume;
 
-pub use command::{DiskCommand, FsType};
+pub use command::DiskCommand;
 pub use file::FileDisk;
+pub use mkfs::FsType;

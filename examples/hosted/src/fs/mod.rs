@@ -3,6 +3,7 @@
 //! The language is that of [`kos_vfs::testing::script`]. One answer a line, flushed at once; what is not a call, or was expected
 //! otherwise, is told on standard error with its line number.
 
+pub mod env;
 mod host;
 
 use alloc::sync::Arc;

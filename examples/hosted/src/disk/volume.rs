@@ -53,7 +53,7 @@ impl Error for VolumeError {}
 
 /// Which file system is on `disk`, whole or damaged.
 pub fn detect(disk: &dyn BlockDevice) -> Option<VolumeKind> {
-    let options = kosfs::MountOptions { read_only: true, nodes: 8 };
+    let options = kosfs::MountOptions { read_only: true, nodes: 8, ..kosfs::MountOptions::default() };
     match KosFs::<_, RawRwLock>::mount(disk, options) {
         Err(kosfs::MountError::NotKosfs { .. }) => {}
         _ => return Some(VolumeKind::KosFs),
@@ -72,7 +72,7 @@ pub fn detect(disk: &dyn BlockDevice) -> Option<VolumeKind> {
 pub fn open<D: BlockDevice + 'static>(disk: D, read_only: bool) -> Result<Arc<dyn FileSystem>, VolumeError> {
     match detect(&disk).ok_or(VolumeError::Unknown)? {
         VolumeKind::KosFs => {
-            let options = kosfs::MountOptions { read_only, nodes: 4096 };
+            let options = kosfs::MountOptions { read_only, nodes: 4096, ..kosfs::MountOptions::default() };
             let fs = KosFs::<_, RawRwLock>::mount(disk, options).map_err(VolumeError::KosFs)?;
             Ok(Arc::new(fs))
         }

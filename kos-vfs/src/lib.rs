@@ -8,6 +8,7 @@ extern crate std;
 
 pub mod attr;
 pub mod block;
+mod cache;
 mod call;
 mod config;
 pub mod cred;
@@ -26,6 +27,7 @@ mod vfs;
 mod walk;
 
 pub use attr::{Attr, FileType, Ino, Mode, Timestamp};
+pub use cache::{Intent, LendError, LentPage};
 pub use call::{At, AtFlags, AttrError, Call, Ctx, DirError, Limits, MountEntry, MountError, SetTime, Stat};
 pub use config::{Config, ConfigError};
 pub use cred::{CapSet, Cred};
@@ -33,8 +35,8 @@ pub use errno::Errno;
 pub use error::{DeviceError, FsError};
 pub use file::{Entry, Fd, FdTable, FileError, How, OpenFile, OpenFlags, SeekFrom, Stream};
 pub use name::{Name, NameError};
-pub use ports::{Env, SpecialFile, SpecialOpen, SpecialOpener, WallClock};
-pub use stats::Stats;
+pub use ports::{Env, Mappings, PageSource, SpecialFile, SpecialOpen, SpecialOpener, WallClock};
+pub use stats::{CacheStats, Stats};
 pub use tree::mount::MountFlags;
 pub use tree::place::{Place, View};
 pub use vfs::Vfs;

@@ -1,8 +1,9 @@
 //! What the integrator supplies: [`Env`], types of locks and the clock; [`WallClock`], the time of day; [`SpecialOpener`], what
-//! is behind pipes, sockets and devices. File systems implement [`FileSystem`](crate::fs::FileSystem).
+//! is behind pipes, sockets and devices; [`PageSource`], the frames of the page cache, and [`Mappings`], who has mapped them. File systems implement [`FileSystem`](crate::fs::FileSystem).
 
 use alloc::sync::Arc;
 use core::fmt;
+use core::ops::Range;
 
 use lock_api::{RawMutex, RawRwLock};
 
@@ -107,4 +108,31 @@ pub trait SpecialFile: Send + Sync + fmt::Debug {
         let _ = mode;
         Err(Errno::EINVAL)
     }
+}
+
+/// Where the page cache has its pages from, if not from the heap: frames with numbers, which can be mapped.
+///
+/// A frame that is lent may be read and written by user code at any moment, so the cache never has a reference to its bytes.
+/// Called with locks of tables held; must not wait, and must not call the VFS.
+pub trait PageSource: Send + Sync + fmt::Debug {
+    /// The number of a frame of 4096 bytes, whatever is in them; `None` if there is none.
+    fn allocate(&self) -> Option<u64>;
+
+    /// Takes back a frame.
+    fn free(&self, frame: u64);
+
+    /// Copies `bytes` to byte `at` of a frame. They end within it.
+    fn copy_in(&self, frame: u64, at: usize, bytes: &[u8]);
+
+    /// Fills `out` from byte `at` of a frame. The bytes end within it.
+    fn copy_out(&self, frame: u64, at: usize, out: &mut [u8]);
+}
+
+/// Who has mapped pages of files. Without him a page that is lent when its file is cut stays what it is, and is part of the file no
+/// more.
+pub trait Mappings: Send + Sync + fmt::Debug {
+    /// Takes the pages `pages` (of 4096 bytes, by number) of a file out of every mapping, and drops each
+    /// [`LentPage`](crate::LentPage) of them before it returns. `device` is that of [`Stat`](crate::Stat). Called with the lock of the
+    /// file held: must not read, write or map files.
+    fn revoke(&self, device: u64, file: Ino, pages: Range<u64>);
 }

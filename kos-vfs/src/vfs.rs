@@ -6,12 +6,15 @@ use core::fmt;
 
 use lock_api::{Mutex, RwLock};
 
+use crate::cache::Cache;
 use crate::config::{Config, ConfigError};
 use crate::error::NoMemory;
 use crate::file::table::Opens;
-use crate::fs::SyncMode;
-use crate::ports::{Env, SpecialOpener};
+use crate::fs::{FileSystem, SyncMode};
+use crate::ports::{Env, Mappings, PageSource, SpecialOpener};
 use crate::stats::Stats;
+use crate::tree::inode::Going;
+use crate::tree::slots::NONE;
 use crate::tree::{Chore, Tree};
 
 /// Names, mounts and open files of one system. Lives as long as whatever it hands out: usually for ever.
@@ -20,6 +23,7 @@ pub struct Vfs<E: Env> {
     pub(crate) node_locks: Vec<RwLock<E::RwLock, ()>>,
     pub(crate) rename_locks: Vec<Mutex<E::Lock, ()>>,
     pub(crate) opens: Opens<E>,
+    pub(crate) cache: Cache<E>,
     pub(crate) clock: E::Clock,
     pub(crate) special: Option<Arc<dyn SpecialOpener>>,
 }
@@ -48,6 +52,7 @@ impl<E: Env> Vfs<E> {
             node_locks: locks::<_, ConfigError>(inodes, || RwLock::new(()))?,
             rename_locks: locks::<_, ConfigError>(config.mounts as usize, || Mutex::new(()))?,
             opens: Opens::new(config.files)?,
+            cache: Cache::new(config, inodes)?,
             clock,
             special: None,
         })
@@ -60,6 +65,20 @@ impl<E: Env> Vfs<E> {
         self
     }
 
+    /// The same with frames for its page cache; without them its pages are of the heap, and have no numbers.
+    #[must_use]
+    pub fn with_pages(mut self, source: Arc<dyn PageSource>) -> Self {
+        self.cache.set_source(source);
+        self
+    }
+
+    /// The same with somebody who maps files.
+    #[must_use]
+    pub fn with_mappings(mut self, mappings: Arc<dyn Mappings>) -> Self {
+        self.cache.set_mappings(mappings);
+        self
+    }
+
     /// Looks at or changes the tree, then does what that left to do with drivers. Any lock but a table's may be held.
     pub(crate) fn tree<R>(&self, work: impl FnOnce(&mut Tree) -> R) -> R {
         let (result, mut chore) = {
@@ -69,7 +88,14 @@ impl<E: Env> Vfs<E> {
         };
         while let Some(next) = chore {
             match next {
-                Chore::Forget(fs, going) => fs.forget(going.ino, going.uses),
+                Chore::Forget(fs, going) => {
+                    self.forget_pages(&*fs, &going);
+                    fs.forget(going.ino, going.uses);
+                }
+                Chore::Flush(node) => {
+                    self.flush_last(&node);
+                    self.tree_only(|tree| tree.release_dirty(node.inode));
+                }
                 // There is nobody left to tell: `unmount` has synced before and told its caller.
                 Chore::Close(fs) => drop(fs.sync(SyncMode::All)),
             }
@@ -78,9 +104,25 @@ impl<E: Env> Vfs<E> {
         result
     }
 
+    /// What is kept about a file that is gone, then its slot.
+    fn forget_pages(&self, fs: &dyn FileSystem, going: &Going) {
+        if going.slot == NONE {
+            return;
+        }
+        if self.cache.forget(going.slot) {
+            let _ = fs.files().reserve(going.ino, 0, 0);
+        }
+        self.tree_only(|tree| tree.free_inode(going));
+    }
+
+    /// Looks at or changes the tree, and leaves what is left to do with drivers to the next [`tree`](Self::tree).
+    pub(crate) fn tree_only<R>(&self, work: impl FnOnce(&mut Tree) -> R) -> R {
+        work(&mut self.tree.lock())
+    }
+
     /// What it did and what is in its tables.
     pub fn stats(&self) -> Stats {
-        let files = self.opens.live();
+        let (files, cache) = (self.opens.live(), self.cache.stats());
         self.tree(|tree| Stats {
             dentries: tree.dentries.live(),
             name_bytes: tree.dentries.heap(),
@@ -89,6 +131,7 @@ impl<E: Env> Vfs<E> {
             walks_cached: tree.hits,
             walks_asked: tree.misses,
             evictions: tree.evictions,
+            cache,
         })
     }
 
@@ -102,13 +145,8 @@ impl<E: Env> Vfs<E> {
     /// # Errors
     /// The first error of a file system; the others are synced all the same.
     pub fn sync(&self) -> Result<(), crate::FsError> {
-        let mut result = Ok(());
-        let mut next = 0;
-        while let Some((index, fs)) = self.tree(|tree| tree.super_from(next)) {
-            result = result.and(fs.sync(SyncMode::All));
-            next = index + 1;
-        }
-        result
+        let written = self.flush_files(None);
+        written.and(self.sync_drivers())
     }
 
     /// Walks every invariant. For tests: takes time quadratic in what is open.
@@ -117,7 +155,8 @@ impl<E: Env> Vfs<E> {
     /// The one that does not hold.
     pub fn check(&self) -> Result<(), &'static str> {
         self.tree(|tree| tree.check())?;
-        self.opens.check()
+        self.opens.check()?;
+        self.cache.check()
     }
 }
 

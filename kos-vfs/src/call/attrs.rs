@@ -43,7 +43,7 @@ impl<'v, E: Env> Call<'_, 'v, E> {
     /// What the file system says.
     pub fn stat(&self, place: &Place<'v, E>) -> Result<Stat, AttrError> {
         let node = place.node();
-        let attr = node.fs.attr(node.ino)?;
+        let attr = self.vfs().attr(&node)?;
         let device = self.vfs().tree(|tree| tree.supers.at(node.fs_id).device);
         Ok(Stat { device, attr, block_size: node.fs.info().block_size })
     }
@@ -163,7 +163,7 @@ impl<'v, E: Env> Call<'_, 'v, E> {
         let _file = self.vfs().exclude(node.inode);
         let attr = node.fs.attr(node.ino)?;
         let set = work(&attr, self.vfs().now())?;
-        let attr = node.fs.set_attr(node.ino, &set).map_err(|error| match error {
+        let attr = self.vfs().set_attr(&node, &set).map_err(|error| match error {
             FsError::Unsupported => AttrError::NotStored,
             error => AttrError::Fs(error),
         })?;

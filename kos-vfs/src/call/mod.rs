@@ -209,6 +209,13 @@ impl<E: Env> Vfs<E> {
         self.tree(|tree| tree.inodes.get_mut(node.inode).attr = attr);
     }
 
+    /// A file whose lock is held has lost a name: without any, nobody reads it any more once it is used no more.
+    pub(crate) fn lost_name(&self, node: &Node) {
+        if node.cached && node.fs.attr(node.ino).is_ok_and(|attr| attr.links == 0) {
+            self.tree(|tree| tree.inodes.get_mut(node.inode).unlinked = true);
+        }
+    }
+
     pub(crate) fn mount_flags(&self, place: &Place<'_, E>) -> MountFlags {
         self.tree(|tree| tree.mounts.at(place.loc().mount).flags)
     }
@@ -236,14 +243,14 @@ impl<E: Env> Vfs<E> {
                 || attr.accessed <= attr.changed
                 || now.seconds.saturating_sub(attr.accessed.seconds) >= DAY
         };
-        let (Ok(attr), now) = (node.fs.attr(node.ino), self.now()) else { return };
+        let (Ok(attr), now) = (self.attr(&node), self.now()) else { return };
         let now = now.truncated(node.fs.info().time_step);
         if now == attr.accessed || !stale(&attr, now) {
             return;
         }
         let _file = self.exclude(node.inode);
         let set = SetAttr { accessed: Some(now), ..SetAttr::default() };
-        if let Ok(attr) = node.fs.set_attr(node.ino, &set) {
+        if let Ok(attr) = self.set_attr(&node, &set) {
             self.learn(&node, attr);
         }
     }
@@ -258,7 +265,8 @@ impl<E: Env> Vfs<E> {
     ) -> Option<Place<'v, E>> {
         self.tree(|tree| {
             let inode = tree.enter(node.fs_id, attr).ok()?;
-            tree.inodes.get_mut(inode).nameless = hidden;
+            let made = tree.inodes.get_mut(inode);
+            (made.nameless, made.unlinked) = (hidden, true);
             let dentry = tree.add(NONE, b"", node.fs_id, inode, false)?;
             let mount = dir.loc().mount;
             tree.mounts.at_mut(mount).pins += 1;

@@ -164,9 +164,11 @@ impl<'v, E: Env> Call<'_, 'v, E> {
     pub fn unmount(&self, at: At<'_, 'v, E>, path: &[u8], lazy: bool) -> Result<(), MountError> {
         self.may_mount()?;
         let place = self.resolve(at, path, AtFlags::empty())?;
-        let fs = place.node().fs;
+        let node = place.node();
+        let fs = &node.fs;
         self.vfs()
             .tree(|tree| mount_shown(tree, place.loc()).and_then(|mount| may_leave(tree, mount, lazy)))?;
+        self.vfs().flush_files(Some(node.fs_id)).map_err(MountError::Fs)?;
         fs.sync(SyncMode::All).map_err(|error: FsError| MountError::Fs(error))?;
         self.vfs().tree(|tree| {
             let mount = mount_shown(tree, place.loc())?;

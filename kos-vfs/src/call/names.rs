@@ -178,7 +178,8 @@ impl<'v, E: Env> Call<'_, 'v, E> {
         }
         let attr = dir.fs.dirs().link(dir.ino, walk.name()?, node.ino, self.vfs().now())?;
         self.vfs().tree(|tree| {
-            tree.inodes.get_mut(node.inode).attr = attr;
+            let linked = tree.inodes.get_mut(node.inode);
+            (linked.attr, linked.unlinked) = (attr, false);
             tree.inodes.hold(node.inode);
             tree.name_made(child.loc().dentry, node.inode);
         });
@@ -236,6 +237,7 @@ impl<'v, E: Env> Call<'_, 'v, E> {
                 dirs.rmdir(dir.ino, name, node.ino, now)?;
             } else {
                 dirs.unlink(dir.ino, name, node.ino, now)?;
+                self.vfs().lost_name(&node);
             }
         }
         self.vfs().tree(|tree| {

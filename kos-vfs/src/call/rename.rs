@@ -99,6 +99,9 @@ impl<'v, E: Env> Call<'_, 'v, E> {
             let inode = |end: &End<'_, '_, 'v, E>| end.found.map(|found| found.1);
             let _files = self.vfs().exclude_files(inode(from), inode(to));
             from.dir.fs.dirs().rename(&rename)?;
+            if to.found.is_some() && !exchange {
+                self.vfs().lost_name(&to.child.node());
+            }
         }
         self.vfs().tree(|tree| moved(tree, from, to, names, exchange));
         Ok(())

@@ -65,8 +65,17 @@ impl<'v, E: Env> OpenFile<'v, E> {
         }
         let node = self.place().node();
         let count = {
-            let _data = self.place().vfs().share(node.inode);
-            node.fs.files().read_at(node.ino, offset, out)?
+            let vfs = self.place().vfs();
+            if node.cached && !open.flags.contains(OpenFlags::DIRECT) {
+                let _data = vfs.share(node.inode);
+                let mut ahead = open.ahead;
+                let count = vfs.read_cached(&node, offset, out, &mut ahead)?;
+                self.set_ahead(ahead);
+                count
+            } else {
+                let _data = vfs.share_stored(&node)?;
+                node.fs.files().read_at(node.ino, offset, out)?
+            }
         };
         if !open.flags.contains(OpenFlags::NO_ACCESS_TIME) && !out.is_empty() {
             self.place().vfs().touch(self.place());
@@ -76,7 +85,7 @@ impl<'v, E: Env> OpenFile<'v, E> {
 
     /// The size and the rest, as they are now.
     fn attr(&self, node: &Node) -> Result<Attr, FileError> {
-        Ok(node.fs.attr(node.ino)?)
+        Ok(self.place().vfs().attr(node)?)
     }
 
     /// Sets the position; returns it.
@@ -111,7 +120,8 @@ impl<'v, E: Env> OpenFile<'v, E> {
     }
 
     fn find(&self, node: &Node, offset: u64, what: Seek) -> Result<u64, FileError> {
-        let _data = self.place().vfs().share(node.inode);
+        let vfs = self.place().vfs();
+        let _data = vfs.share_stored(node)?;
         let size = self.attr(node)?.size;
         if offset >= size || self.kind() != FileType::Regular {
             return Err(FileError::NothingThere);
@@ -131,7 +141,14 @@ impl<'v, E: Env> OpenFile<'v, E> {
             return server.sync(mode);
         }
         let node = self.place().node();
-        Ok(node.fs.files().fsync(node.ino, mode)?)
+        let vfs = self.place().vfs();
+        if vfs.is_dirty(&node) {
+            let _data = vfs.exclude(node.inode);
+            // What fails here is told below.
+            let _ = vfs.flush(&node);
+        }
+        let durable = node.fs.files().fsync(node.ino, mode);
+        self.tell_errors(&node).and(durable).map_err(FileError::from)
     }
 }
 
@@ -170,6 +187,9 @@ impl<'v, E: Env> Call<'_, 'v, E> {
         }
         in_range(offset, bytes.len())?;
         let node = file.place().node();
+        if node.cached {
+            self.vfs().balance();
+        }
         let data = self.vfs().exclude(node.inode);
         let attr = file.attr(&node)?;
         let offset = if flags.contains(OpenFlags::APPEND) { attr.size } else { offset };
@@ -181,13 +201,34 @@ impl<'v, E: Env> Call<'_, 'v, E> {
         let room = room.ok_or(FileError::TooLarge { limit })?;
         let length = usize::try_from(room).map_or(bytes.len(), |room| room.min(bytes.len()));
         self.lose_set_id(&node, &attr)?;
-        let count = store(&node, offset, bytes.get(..length).unwrap_or_default(), self.vfs().now())?;
+        let bytes = bytes.get(..length).unwrap_or_default();
+        let count = self.store(&node, offset, bytes, flags.contains(OpenFlags::DIRECT))?;
         drop(data);
         if flags.contains(OpenFlags::DATA_SYNC) {
-            let mode = if flags.contains(OpenFlags::SYNC) { SyncMode::All } else { SyncMode::Data };
-            node.fs.files().fsync(node.ino, mode)?;
+            file.sync(if flags.contains(OpenFlags::SYNC) { SyncMode::All } else { SyncMode::Data })?;
         }
         Ok((count, offset + count as u64))
+    }
+
+    /// Stores all of `bytes`, as far as there is room.
+    fn store(&self, node: &Node, offset: u64, bytes: &[u8], direct: bool) -> Result<usize, FileError> {
+        let (vfs, now) = (self.vfs(), self.vfs().now());
+        let mut count = 0;
+        while let Some(rest) = bytes.get(count..).filter(|rest| !rest.is_empty()) {
+            let at = offset + count as u64;
+            let stored = match (node.cached, direct) {
+                (false, _) => node.fs.files().write_at(node.ino, at, rest, now),
+                (true, false) => vfs.write_cached(node, at, rest, now),
+                (true, true) => vfs.write_through(node, at, rest, now),
+            };
+            match stored {
+                Ok(0) => break,
+                Ok(more) => count += more.min(rest.len()),
+                Err(error) if count == 0 => return Err(error.into()),
+                Err(_) => break,
+            }
+        }
+        Ok(count)
     }
 
     /// The largest size that this caller may give a file.
@@ -202,7 +243,7 @@ impl<'v, E: Env> Call<'_, 'v, E> {
             return Ok(());
         }
         let set = SetAttr { mode: Some(mode), changed: Some(self.vfs().now()), ..SetAttr::default() };
-        let attr = node.fs.set_attr(node.ino, &set)?;
+        let attr = self.vfs().set_attr(node, &set)?;
         self.vfs().learn(node, attr);
         Ok(())
     }
@@ -229,13 +270,13 @@ impl<'v, E: Env> Call<'_, 'v, E> {
     /// Sets the size of a file that may be written.
     pub(crate) fn cut_node(&self, node: &Node, size: u64) -> Result<(), FileError> {
         let _data = self.vfs().exclude(node.inode);
-        let attr = node.fs.attr(node.ino)?;
+        let attr = self.vfs().attr(node)?;
         let limit = self.size_limit(node);
         if size > limit && size > attr.size {
             return Err(FileError::TooLarge { limit });
         }
         let set_id = attr;
-        let attr = node.fs.files().truncate(node.ino, size, self.vfs().now())?;
+        let attr = self.vfs().truncate_cached(node, size, self.vfs().now())?;
         self.vfs().learn(node, attr);
         self.lose_set_id(node, &set_id)
     }
@@ -273,7 +314,7 @@ impl<'v, E: Env> Call<'_, 'v, E> {
         if end > limit && how != Allocate::PunchHole {
             return Err(FileError::TooLarge { limit });
         }
-        let changed = node.fs.files().allocate(node.ino, how, offset, length, self.vfs().now())?;
+        let changed = self.vfs().allocate_cached(&node, how, offset..end, self.vfs().now())?;
         self.vfs().learn(&node, changed);
         self.lose_set_id(&node, &attr)
     }
@@ -283,18 +324,4 @@ impl<'v, E: Env> Call<'_, 'v, E> {
 pub(super) fn in_range(offset: u64, length: usize) -> Result<(), FileError> {
     let end = offset.checked_add(length as u64).filter(|&end| end <= OFFSET_MAX);
     end.map(drop).ok_or(FileError::Invalid)
-}
-
-/// Stores all of `bytes`, as far as there is room.
-fn store(node: &Node, offset: u64, bytes: &[u8], now: crate::attr::Timestamp) -> Result<usize, FileError> {
-    let mut count = 0;
-    while let Some(rest) = bytes.get(count..).filter(|rest| !rest.is_empty()) {
-        match node.fs.files().write_at(node.ino, offset + count as u64, rest, now) {
-            Ok(0) => break,
-            Ok(more) => count += more.min(rest.len()),
-            Err(error) if count == 0 => return Err(error.into()),
-            Err(_) => break,
-        }
-    }
-    Ok(count)
 }

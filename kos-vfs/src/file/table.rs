@@ -11,8 +11,10 @@ use lock_api::{Mutex, MutexGuard};
 
 use super::flags::OpenFlags;
 use crate::attr::FileType;
-use crate::error::NoMemory;
+use crate::cache::Readahead;
+use crate::error::{FsError, NoMemory};
 use crate::ports::{Env, SpecialFile};
+use crate::tree::Node;
 use crate::tree::place::Place;
 use crate::tree::slots::Slots;
 
@@ -24,6 +26,10 @@ pub(crate) struct Open {
     pub(crate) kind: FileType,
     /// Whether it was counted as a writer of its mount.
     pub(crate) writer: bool,
+    /// What it has read.
+    pub(crate) ahead: Readahead,
+    /// Up to which lost write it was told.
+    pub(crate) told: u32,
 }
 
 /// Who has the bytes of an open file that is not stored.
@@ -76,7 +82,8 @@ impl<'v, E: Env> OpenFile<'v, E> {
     pub(crate) fn new(place: Place<'v, E>, flags: OpenFlags, kind: FileType) -> Option<Self> {
         let vfs = place.vfs();
         let writer = flags.writes() && kind == FileType::Regular;
-        let open = Open { refs: 1, flags, kind, writer };
+        let told = vfs.cache.sample_errors(place.node().inode);
+        let open = Open { refs: 1, flags, kind, writer, ahead: Readahead::default(), told };
         let slot = vfs.opens.table.lock().insert(open).ok()?;
         let file = Self { served: Served::Not, place, slot };
         *file.position() = 0;
@@ -118,6 +125,24 @@ impl<'v, E: Env> OpenFile<'v, E> {
 
     pub(crate) fn open(&self) -> Open {
         *self.place.vfs().opens.table.lock().at(self.slot)
+    }
+
+    /// Remembers what was read.
+    pub(crate) fn set_ahead(&self, ahead: Readahead) {
+        if ahead != self.open().ahead {
+            self.place.vfs().opens.table.lock().at_mut(self.slot).ahead = ahead;
+        }
+    }
+
+    /// Tells once of a write that was lost while the file was open.
+    pub(crate) fn tell_errors(&self, node: &Node) -> Result<(), FsError> {
+        let vfs = self.place.vfs();
+        let mut told = self.open().told;
+        let result = vfs.cache.tell_errors(node.inode, &mut told);
+        if result.is_err() {
+            vfs.opens.table.lock().at_mut(self.slot).told = told;
+        }
+        result
     }
 
     /// The position, locked.

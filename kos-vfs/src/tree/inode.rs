@@ -26,12 +26,18 @@ pub(crate) struct Inode {
     pub(crate) dead: bool,
     /// A file made without a name that shall never get one (`O_TMPFILE | O_EXCL`).
     pub(crate) nameless: bool,
+    /// A file without any name: nobody reads it any more when it is used no more.
+    pub(crate) unlinked: bool,
+    /// The page cache has changes of it that its driver does not have, and holds it with one reference.
+    pub(crate) dirty: bool,
     next_going: u32,
 }
 
 /// Uses to give back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Going {
+    /// Its slot, to be freed when nothing is kept about it any more; [`NONE`] if it never got one.
+    pub(crate) slot: u32,
     pub(crate) fs: u32,
     pub(crate) ino: Ino,
     pub(crate) uses: u32,
@@ -67,6 +73,11 @@ impl Inodes {
         self.slots.at_mut(index)
     }
 
+    /// The inode in a slot, if it is to be written.
+    pub(crate) fn find_dirty(&self, index: u32) -> Option<&Inode> {
+        self.slots.get(index).filter(|inode| inode.dirty && inode.refs > 0)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Inode)> {
         self.slots.iter()
     }
@@ -89,8 +100,18 @@ impl Inodes {
             inode.uses += 1;
             return Some(index);
         }
-        let (refs, uses, seen, next_going) = (1, 1, NONE, NONE);
-        let inode = Inode { fs, attr, refs, uses, seen, dead: false, nameless: false, next_going };
+        let inode = Inode {
+            fs,
+            attr,
+            refs: 1,
+            uses: 1,
+            seen: NONE,
+            dead: false,
+            nameless: false,
+            unlinked: false,
+            dirty: false,
+            next_going: NONE,
+        };
         let index = slots.insert(inode).ok()?;
         let key = self.key;
         self.index.insert_unique(hash, index, |&other| {
@@ -103,14 +124,31 @@ impl Inodes {
         self.slots.at_mut(index).refs += 1;
     }
 
-    /// Gives a reference back. With the last, the file waits for [`next_going`](Self::next_going).
+    /// The page cache has the first change of a file that is held.
+    pub(crate) fn set_dirty(&mut self, index: u32) {
+        let inode = self.slots.at_mut(index);
+        debug_assert!(!inode.dirty, "dirty twice");
+        inode.dirty = true;
+        inode.refs += 1;
+    }
+
+    /// The page cache has no more changes of a file.
+    pub(crate) fn settle(&mut self, index: u32) {
+        if core::mem::take(&mut self.slots.at_mut(index).dirty) {
+            self.release(index);
+        }
+    }
+
+    /// Gives a reference back. With the last, the file waits for [`next_going`](Self::next_going); of a file without a name, what
+    /// is still to be written keeps it no longer.
     pub(crate) fn release(&mut self, index: u32) {
         let inode = self.slots.at_mut(index);
         debug_assert!(inode.refs > 0, "released more often than held");
         inode.refs -= 1;
-        if inode.refs > 0 {
+        if inode.refs > u32::from(inode.dirty && inode.unlinked) {
             return;
         }
+        (inode.refs, inode.dirty) = (0, false);
         let hash = Self::hash(self.key, inode.fs, inode.attr.ino);
         inode.next_going = core::mem::replace(&mut self.going, index);
         if let Ok(entry) = self.index.find_entry(hash, |&other| other == index) {
@@ -122,10 +160,16 @@ impl Inodes {
         self.going != NONE
     }
 
-    /// A file whose uses are to be given back, now and by the caller; its slot is free again.
+    /// A file whose uses are to be given back, now and by the caller, who then [frees](Self::free) its slot.
     pub(crate) fn next_going(&mut self) -> Option<Going> {
-        let inode = self.slots.remove(self.going)?;
+        let slot = self.going;
+        let inode = self.slots.get(slot)?;
         self.going = inode.next_going;
-        Some(Going { fs: inode.fs, ino: inode.attr.ino, uses: inode.uses })
+        Some(Going { slot, fs: inode.fs, ino: inode.attr.ino, uses: inode.uses })
+    }
+
+    /// The slot of a file that is gone can be used again.
+    pub(crate) fn free(&mut self, slot: u32) {
+        self.slots.remove(slot);
     }
 }

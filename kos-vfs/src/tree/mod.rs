@@ -21,10 +21,10 @@ use inode::{Going, Inode, Inodes};
 use mount::{Mount, Super};
 use slots::{NONE, Slots};
 
-use crate::attr::{Attr, Ino};
+use crate::attr::{Attr, FileType, Ino};
 use crate::config::Config;
 use crate::error::NoMemory;
-use crate::fs::FileSystem;
+use crate::fs::{FileSystem, FsFeatures};
 use crate::name::NameBuf;
 
 /// A dentry seen through a mount. Says nothing about pins: who keeps one has pinned both.
@@ -41,6 +41,8 @@ pub(crate) struct Node {
     pub(crate) fs_id: u32,
     pub(crate) inode: u32,
     pub(crate) ino: Ino,
+    /// Whether its bytes pass the page cache.
+    pub(crate) cached: bool,
 }
 
 /// A call of a driver that waits until the tree's lock is dropped.
@@ -48,6 +50,8 @@ pub(crate) struct Node {
 pub(crate) enum Chore {
     /// Uses to give back.
     Forget(Arc<dyn FileSystem>, Going),
+    /// A file to be written, with one reference, of a file system that nothing shows any more.
+    Flush(Node),
     /// A file system that nothing shows any more: to be synced, then dropped.
     Close(Arc<dyn FileSystem>),
 }
@@ -60,6 +64,7 @@ pub(crate) struct Tree {
     pub(crate) mounts: Slots<Mount>,
     pub(crate) supers: Slots<Super>,
     name_bytes: usize,
+    caching: bool,
     next_device: u64,
     /// A use for which there was no slot.
     refused: Option<Going>,
@@ -80,10 +85,11 @@ impl Tree {
     pub(crate) fn new(config: &Config) -> Result<Self, NoMemory> {
         Ok(Self {
             dentries: Dentries::new(config.dentries, config.hash_key)?,
-            inodes: Inodes::new(config.dentries + SPARE_INODES, config.hash_key)?,
+            inodes: Inodes::new(config.dentries + SPARE_INODES + config.dirty_files(), config.hash_key)?,
             mounts: Slots::new(config.mounts)?,
             supers: Slots::new(config.mounts)?,
             name_bytes: config.name_bytes,
+            caching: config.cache_bytes > 0,
             next_device: 1,
             refused: None,
             unmounted: false,
@@ -113,9 +119,43 @@ impl Tree {
 
     pub(crate) fn node(&self, dentry: u32) -> Node {
         let dentry = self.dentry(dentry);
-        let inode = self.inodes.get(dentry.inode);
-        let fs = Arc::clone(&self.supers.at(dentry.fs).fs);
-        Node { fs, fs_id: dentry.fs, inode: dentry.inode, ino: inode.attr.ino }
+        self.node_of(dentry.inode)
+    }
+
+    fn node_of(&self, index: u32) -> Node {
+        let inode = self.inodes.get(index);
+        let mounted = self.supers.at(inode.fs);
+        let resident = mounted.info.features.contains(FsFeatures::RESIDENT);
+        let cached = self.caching && inode.attr.kind == FileType::Regular && !resident;
+        let fs = Arc::clone(&mounted.fs);
+        Node { fs, fs_id: inode.fs, inode: index, ino: inode.attr.ino, cached }
+    }
+
+    /// A file that the page cache has changes of, with one more reference.
+    pub(crate) fn hold_dirty(&mut self, index: u32) -> Option<Node> {
+        self.inodes.find_dirty(index)?;
+        self.inodes.hold(index);
+        Some(self.node_of(index))
+    }
+
+    /// Gives that reference back.
+    pub(crate) fn release_dirty(&mut self, index: u32) {
+        let fs = self.inodes.get(index).fs;
+        self.inodes.release(index);
+        self.forget_super(fs);
+    }
+
+    /// The slot of a file that is gone can be used again.
+    pub(crate) fn free_inode(&mut self, going: &Going) {
+        self.inodes.free(going.slot);
+        self.forget_super(going.fs);
+    }
+
+    /// A file without a mount that only its changes keep in memory, with one more reference.
+    fn next_unmounted_dirty(&mut self) -> Option<Node> {
+        let left = |inode: &Inode| inode.dirty && inode.refs == 1 && self.supers.at(inode.fs).mounts == 0;
+        let (index, _) = self.inodes.iter().find(|(_, inode)| left(inode))?;
+        self.hold_dirty(index)
     }
 
     /// The inode of a file of which the driver has just counted one more use, with one more reference.
@@ -124,7 +164,7 @@ impl Tree {
     /// All slots are taken: the use is on its way back.
     pub(crate) fn enter(&mut self, fs: u32, attr: Attr) -> Result<u32, NoMemory> {
         self.inodes.enter(fs, attr).ok_or_else(|| {
-            self.refused = Some(Going { fs, ino: attr.ino, uses: 1 });
+            self.refused = Some(Going { slot: NONE, fs, ino: attr.ino, uses: 1 });
             NoMemory
         })
     }
@@ -238,7 +278,7 @@ impl Tree {
 
     /// A pinned dentry turned out to name a file that is gone.
     pub(crate) fn expel(&mut self, index: u32) {
-        if self.attr_of(index).kind == crate::attr::FileType::Directory {
+        if self.attr_of(index).kind == FileType::Directory {
             self.bury(index);
         }
         self.dentries.unhash(index);
@@ -275,6 +315,12 @@ impl Tree {
         if fs.is_none() && self.inodes.has_going() {
             self.unmounted = true;
             return self.next_chore();
+        }
+        if fs.is_none()
+            && let Some(node) = self.next_unmounted_dirty()
+        {
+            self.unmounted = true;
+            return Some(Chore::Flush(node));
         }
         fs.map(Chore::Close)
     }

@@ -28,7 +28,9 @@ mod walk;
 
 pub use attr::{Attr, FileType, Ino, Mode, Timestamp};
 pub use cache::{Intent, LendError, LentPage};
-pub use call::{At, AtFlags, AttrError, Call, Ctx, DirError, Limits, MountEntry, MountError, SetTime, Stat};
+pub use call::{
+    At, AtFlags, AttrError, Call, Ctx, DirError, Limits, MountEntry, MountError, SetTime, Stat, XattrName,
+};
 pub use config::{Config, ConfigError};
 pub use cred::{CapSet, Cred};
 pub use errno::Errno;

@@ -123,10 +123,27 @@ pub enum AttrError {
     Invalid,
     /// A directory, where bytes are needed.
     IsDirectory,
-    /// Symlinks have no mode.
+    /// The file or its file system has no such thing: symlinks no mode, others no extended attributes or not that namespace.
     Unsupported,
     /// The file system has no place for that owner or mode.
     NotStored,
+    /// Only files and directories have extended attributes of users.
+    UserAttribute,
+    /// The name of an extended attribute is empty or has more than 255 bytes.
+    AttributeName {
+        /// How many it has.
+        length: usize,
+    },
+    /// The value of an extended attribute has more than 65536 bytes, or its file has more names than a list may have.
+    AttributeSize {
+        /// How many bytes.
+        length: usize,
+    },
+    /// The room for a value or a list is too small.
+    Room {
+        /// How many bytes it takes.
+        needed: usize,
+    },
     /// Beyond the largest file that the file system or the process may have.
     TooLarge {
         /// That size.
@@ -147,6 +164,9 @@ impl AttrError {
             Self::IsDirectory => Errno::EISDIR,
             Self::Unsupported => Errno::EOPNOTSUPP,
             Self::NotStored => Errno::EPERM,
+            Self::UserAttribute => Errno::EPERM,
+            Self::AttributeName { .. } | Self::Room { .. } => Errno::ERANGE,
+            Self::AttributeSize { .. } => Errno::E2BIG,
             Self::TooLarge { .. } => Errno::EFBIG,
         }
     }

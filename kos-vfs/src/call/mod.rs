@@ -1,7 +1,7 @@
 //! Operations on paths: [`Call`], which is who asks, from where.
 //!
-//! `names` makes and removes names, `rename` moves them, `attrs` looks at files and changes what is known of them, `mounts`
-//! mounts, `survey` tells where things are. Opening is in [`file`](crate::file).
+//! `names` makes and removes names, `rename` moves them, `attrs` and `xattr` look at files and change what is known of
+//! them, `mounts` mounts, `survey` tells where things are. Opening is in [`file`](crate::file).
 
 mod attrs;
 mod error;
@@ -9,12 +9,14 @@ mod mounts;
 mod names;
 mod rename;
 mod survey;
+mod xattr;
 
 use core::fmt;
 
 pub use attrs::{SetTime, Stat};
 pub use error::{AttrError, DirError, MountError};
 pub use survey::MountEntry;
+pub use xattr::XattrName;
 
 use crate::attr::{Attr, Mode, SetAttr, Timestamp};
 use crate::cred::Cred;

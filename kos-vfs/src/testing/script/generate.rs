@@ -118,7 +118,8 @@ impl Generator {
         match self.below(100) {
             0..4 => self.state_line(),
             4..36 => self.name_line(),
-            36..52 => self.attr_line(),
+            36..48 => self.attr_line(),
+            48..52 => self.xattr_line(),
             52..66 => self.open_line(),
             _ => self.byte_line(),
         }
@@ -195,6 +196,24 @@ impl Generator {
             9 => format!("fstatat {} {path} {STAT} {}", self.dir(), self.pick(&["0", "AT_EMPTY_PATH"], "0")),
             10 => format!("fchmod {} {}", self.fd(), self.mode()),
             _ => format!("truncate {path} {}", self.offset()),
+        }
+    }
+
+    fn xattr_line(&mut self) -> String {
+        let names = ["user.a", "user.a", "user.b", "trusted.a", "security.kos", "user.", "other.a", ""];
+        let name = self.pick(&names, "user.a");
+        let form = self.pick(&["", "l", "f"], "");
+        let file = if form == "f" { self.fd().to_string() } else { self.path() };
+        let room = self.pick(&[0, 3, 100], 0);
+        match self.below(8) {
+            0..3 => format!("{form}getxattr {file} \"{name}\" {room}"),
+            3..6 => {
+                let flags = self.pick(&["0", "0", "XATTR_CREATE", "XATTR_REPLACE"], "0");
+                let value = self.pick(&["one", "", "\\x00\\xff"], "one");
+                format!("{form}setxattr {file} \"{name}\" \"{value}\" {flags}")
+            }
+            6 => format!("{form}listxattr {file} {room}"),
+            _ => format!("{form}removexattr {file} \"{name}\""),
         }
     }
 

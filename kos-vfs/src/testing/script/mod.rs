@@ -10,9 +10,12 @@
 //! | files | `open P FLAGS [MODE]`, `openat DIR P FLAGS [MODE]`, `openat2 DIR P FLAGS MODE RESOLVE`, `close`, `dup FD`, `dup2 FD TO`, `read FD N`, `write FD BYTES`, `pread FD N AT`, `pwrite FD BYTES AT`, `lseek FD N SEEK_…`, `ftruncate FD SIZE`, `fallocate FD MODE AT SIZE`, `fsync`, `fdatasync`, `readdir FD` (all names, sorted) |
 //! | names | `mkdir P MODE`, `rmdir P`, `unlink P`, `link OLD NEW`, `symlink TARGET P`, `readlink P`, `rename OLD NEW`, `renameat2 DIR OLD DIR NEW FLAGS`, `mknod P TYPE MODE MAJOR MINOR`, `mkfifo P MODE`, `bind P`, each with its `-at` form |
 //! | attributes | `stat P FIELDS`, `chmod`, `chown P UID GID`, `utimensat DIR P S NS S NS FLAGS`, `access P MODE`, `truncate P SIZE`, with their `f-`, `l-` and `-at` forms; `statfs P` |
+//! | extended attributes | `getxattr P NAME SIZE`, `setxattr P NAME VALUE FLAGS`, `listxattr P SIZE`, `removexattr P NAME`, each with its `f-` and `l-` form |
 //! | mounts | `mount P FLAGS` (a new tmpfs), `mount --bind OLD NEW FLAGS`, `remount P FLAGS`, `umount P [lazy]` |
 //! | control | `expect ANSWER CALL…` |
 
+mod args;
+mod calls;
 mod generate;
 mod op;
 mod parse;
@@ -79,6 +82,14 @@ pub fn quoted(bytes: &[u8]) -> String {
     out
 }
 
+/// Names of extended attributes, each with a NUL behind it, as answers show them: sorted, quoted.
+pub fn listed(names: &[u8]) -> String {
+    let mut names: Vec<&[u8]> = names.split(|&byte| byte == 0).filter(|name| !name.is_empty()).collect();
+    names.sort_unstable();
+    let names: Vec<String> = names.into_iter().map(quoted).collect();
+    names.join(" ")
+}
+
 /// Where calls are carried out.
 pub trait Backend {
     /// Carries out one call.
@@ -136,7 +147,7 @@ impl<B: Backend> Engine<B> {
         if words.is_empty() {
             return Ok(Outcome::Nothing);
         }
-        let answer = self.backend.run(&op::parse(words)?);
+        let answer = self.backend.run(&calls::parse(words)?);
         Ok(match expected {
             Some(expected) if expected != answer.to_string() => Outcome::Mismatch { expected, answer },
             _ => Outcome::Answer(answer),

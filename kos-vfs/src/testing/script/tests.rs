@@ -65,6 +65,36 @@ fn a_file_is_made_read_linked_and_removed() {
     assert_eq!(mismatches(&Config::default(), STORY), Vec::<String>::new());
 }
 
+const ATTRIBUTES: &str = r#"
+umask 000
+expect 0 mkdir /t 01777
+expect 0 mknod /f f 0666 0 0
+expect 0 symlink /f /l
+expect 0 setxattr /l user.kind text XATTR_CREATE
+expect EEXIST setxattr /f user.kind text XATTR_CREATE
+expect ENODATA setxattr /f user.other text XATTR_REPLACE
+expect '"text"' getxattr /f user.kind 4
+expect ERANGE getxattr /f user.kind 3
+expect EPERM lsetxattr /l user.kind text 0
+expect 0 setxattr /f trusted.kind "" 0
+expect '"trusted.kind" "user.kind"' listxattr /f 100
+expect ERANGE listxattr /f 5
+expect EOPNOTSUPP setxattr /f kos.kind text 0
+expect ERANGE setxattr /f "" text 0
+as 1000 1000
+expect '"user.kind"' listxattr /f 100
+expect ENODATA getxattr /f trusted.kind 10
+expect EPERM removexattr /f trusted.kind
+expect EPERM setxattr /t user.kind text 0
+expect 0 removexattr /f user.kind
+expect ENODATA removexattr /f user.kind
+"#;
+
+#[test]
+fn attributes_are_set_by_who_may_and_listed() {
+    assert_eq!(mismatches(&Config::default(), ATTRIBUTES), Vec::<String>::new());
+}
+
 #[test]
 fn a_mismatch_is_told() {
     assert_eq!(

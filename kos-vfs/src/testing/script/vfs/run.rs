@@ -1,144 +1,29 @@
-//! [`VfsBackend`]: calls carried out by a [`Vfs`](crate::Vfs), as a kernel would for its processes.
+//! [`Run`]: one call of one process.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::{String, ToString as _};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::op::{DirFd, Op, Seconds, Target, Whence};
-use super::{Answer, Backend, quoted};
-use crate::attr::{FileType, Mode, Timestamp};
-use crate::call::{At, AtFlags, AttrError, Call, Ctx, DirError, Limits, MountError, SetTime, Stat};
-use crate::cred::{CapSet, Cred};
+use super::{Done, number};
+use crate::attr::{FileType, Timestamp};
+use crate::call::{At, AtFlags, AttrError, Call, Limits, SetTime, Stat, XattrName};
 use crate::errno::Errno;
-use crate::file::{FdTable, FileError, How, OpenFile, SeekFrom};
+use crate::file::{FdTable, How, OpenFile, SeekFrom};
 use crate::fs::tmpfs::{Tmpfs, TmpfsConfig};
 use crate::fs::{Allocate, SyncMode};
-use crate::testing::{HostEnv, TestClock};
+use crate::testing::HostEnv;
+use crate::testing::script::op::{DirFd, Op, Seconds, Target, Whence};
+use crate::testing::script::{Answer, listed, quoted};
 use crate::tree::place::{Place, View};
-use crate::walk::ResolveError;
-
-macro_rules! to_errno {
-    ($($error:ty),*) => {
-        $(impl From<$error> for Errno {
-            fn from(error: $error) -> Self {
-                error.errno()
-            }
-        })*
-    };
-}
-to_errno!(ResolveError, DirError, AttrError, FileError, MountError);
-
-/// One process.
-struct Process<'v> {
-    view: View<'v, HostEnv>,
-    fds: FdTable<'v, HostEnv>,
-    uid: u32,
-    groups: Vec<u32>,
-    umask: Mode,
-}
-
-impl Process<'_> {
-    fn fork(&self) -> Result<Self, Errno> {
-        Ok(Self {
-            view: self.view.clone(),
-            fds: self.fds.fork()?,
-            uid: self.uid,
-            groups: self.groups.clone(),
-            umask: self.umask,
-        })
-    }
-}
-
-/// Processes on a [`Vfs`](crate::Vfs).
-pub struct VfsBackend<'v> {
-    clock: TestClock,
-    /// The others, by name.
-    sleeping: BTreeMap<Vec<u8>, Process<'v>>,
-    name: Vec<u8>,
-    process: Process<'v>,
-    limits: Limits,
-}
-
-impl core::fmt::Debug for VfsBackend<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("VfsBackend").field("current", &quoted(&self.name)).finish_non_exhaustive()
-    }
-}
-
-type Done = Result<Answer, Errno>;
-
-fn number(value: impl ToString) -> Done {
-    Ok(Answer::Value(value.to_string()))
-}
-
-impl<'v> VfsBackend<'v> {
-    /// One process, user 0 with umask 022, that stands at `view`. `clock` is that of the [`Vfs`](crate::Vfs).
-    pub fn new(view: View<'v, HostEnv>, clock: TestClock) -> Self {
-        let umask = Mode::GROUP_WRITE | Mode::OTHER_WRITE;
-        let process = Process { view, fds: FdTable::new(), uid: 0, groups: vec![0], umask };
-        Self { clock, sleeping: BTreeMap::new(), name: b"main".to_vec(), process, limits: Limits::default() }
-    }
-
-    /// Bounds of all processes.
-    pub const fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
-    }
-
-    fn try_run(&mut self, op: &Op) -> Done {
-        match op {
-            Op::As { uid, groups } => {
-                let process = &mut self.process;
-                (process.uid, process.groups) = (*uid, groups.clone());
-                Ok(Answer::Done)
-            }
-            Op::Umask(umask) => {
-                let old = core::mem::replace(&mut self.process.umask, *umask & Mode::ALL_ACCESS);
-                Ok(Answer::Value(format!("{:o}", old.bits())))
-            }
-            Op::Time(nanos) => {
-                self.clock.set(*nanos);
-                Ok(Answer::Done)
-            }
-            Op::Proc(name) => {
-                if *name != self.name {
-                    let next = self.sleeping.remove(name).map_or_else(|| self.process.fork(), Ok)?;
-                    let last = core::mem::replace(&mut self.process, next);
-                    self.sleeping.insert(core::mem::replace(&mut self.name, name.clone()), last);
-                }
-                Ok(Answer::Done)
-            }
-            _ => {
-                let limits = self.limits;
-                let process = &mut self.process;
-                let (gid, groups) =
-                    process.groups.split_first().map_or((0, [].as_slice()), |(gid, rest)| (*gid, rest));
-                let mut groups = groups.to_vec();
-                groups.sort_unstable();
-                let caps = if process.uid == 0 { CapSet::all() } else { CapSet::empty() };
-                let cred = Cred { uid: process.uid, gid, groups: &groups, caps };
-                let ctx = Ctx { cred, umask: process.umask, limits };
-                let view = process.view.clone();
-                Run { call: view.call(&ctx), view: &mut process.view, fds: &mut process.fds, limits }.run(op)
-            }
-        }
-    }
-}
-
-impl Backend for VfsBackend<'_> {
-    fn run(&mut self, op: &Op) -> Answer {
-        self.try_run(op).unwrap_or_else(Answer::Failed)
-    }
-}
 
 /// One call of one process.
-struct Run<'a, 'v> {
-    call: Call<'a, 'v, HostEnv>,
-    view: &'a mut View<'v, HostEnv>,
-    fds: &'a mut FdTable<'v, HostEnv>,
-    limits: Limits,
+pub(super) struct Run<'a, 'v> {
+    pub(super) call: Call<'a, 'v, HostEnv>,
+    pub(super) view: &'a mut View<'v, HostEnv>,
+    pub(super) fds: &'a mut FdTable<'v, HostEnv>,
+    pub(super) limits: Limits,
 }
 
 fn offset(value: i64) -> Result<u64, Errno> {
@@ -186,7 +71,7 @@ impl<'v> Run<'_, 'v> {
         }
     }
 
-    fn run(&mut self, op: &Op) -> Done {
+    pub(super) fn run(&mut self, op: &Op) -> Done {
         match op {
             Op::Chdir(target) => {
                 *self.view = match target {
@@ -211,6 +96,7 @@ impl<'v> Run<'_, 'v> {
             | Op::Utimens(..)
             | Op::Access(..)
             | Op::Statfs(_) => self.attrs(op),
+            Op::GetXattr(..) | Op::SetXattr(..) | Op::ListXattr(..) | Op::RemoveXattr(..) => self.xattrs(op),
             Op::Truncate(Target::Path { dir, path, .. }, size) => {
                 let size = offset(*size)?;
                 self.at(*dir, path, |at| Ok(self.call.truncate(at, path, size)?)).map(|()| Answer::Done)
@@ -380,6 +266,38 @@ impl<'v> Run<'_, 'v> {
             Op::Statfs(path) => {
                 let place = call.resolve(At::Cwd, path, AtFlags::empty())?;
                 number(call.statfs(&place)?.blocks)
+            }
+            _ => Err(Errno::ENOSYS),
+        }
+    }
+
+    fn xattrs(&self, op: &Op) -> Done {
+        let place = |target: &Target| self.usable(target).and_then(|()| self.place(target));
+        match op {
+            Op::GetXattr(target, name, room) => {
+                let name = XattrName::new(name)?;
+                let mut value = vec![0; *room];
+                let length = self.call.get_xattr(&place(target)?, name, &mut value)?;
+                if *room == 0 {
+                    return number(length);
+                }
+                Ok(Answer::Value(quoted(value.get(..length).unwrap_or_default())))
+            }
+            Op::SetXattr(target, name, value, flags) => {
+                let name = XattrName::new(name)?;
+                Ok(self.call.set_xattr(&place(target)?, name, value, *flags).into())
+            }
+            Op::ListXattr(target, room) => {
+                let mut names = vec![0; *room];
+                let length = self.call.list_xattrs(&place(target)?, &mut names)?;
+                if *room == 0 {
+                    return number(length);
+                }
+                Ok(Answer::Value(listed(names.get(..length).unwrap_or_default())))
+            }
+            Op::RemoveXattr(target, name) => {
+                let name = XattrName::new(name)?;
+                Ok(self.call.remove_xattr(&place(target)?, name).into())
             }
             _ => Err(Errno::ENOSYS),
         }

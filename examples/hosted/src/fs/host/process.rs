@@ -1,176 +1,32 @@
-//! [`HostBackend`]: calls carried out by Linux, below a directory.
-//!
-//! The thread that makes one gets its own root and working directory and chroots into the directory; user changes are the
-//! thread's alone, too. So it needs root, and must be used on the thread that made it, whose root it stays. Descriptors are
-//! numbered here, lowest first, as the host's own numbers are partly taken.
-//!
-//! Not carried out: mounts and the clock.
+//! [`Process`]: one process of a script, and its calls.
 
-use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
-use core::fmt;
 use core::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
 
-use kos_vfs::attr::Mode;
-use kos_vfs::testing::script::{Answer, Backend, DirFd, Op, Seconds, Target, Whence, quoted};
-use kos_vfs::{Errno, FileType};
+use kos_vfs::testing::script::{Answer, DirFd, Op, Seconds, Target, Whence, quoted};
 use rustix::fs::{
-    AtFlags, CWD, FallocateFlags, Gid, OFlags, RawDir, ResolveFlags, Stat, Timespec, Timestamps, Uid,
+    AtFlags, CWD, FallocateFlags, Gid, OFlags, RawDir, ResolveFlags, Timespec, Timestamps, Uid,
 };
 use rustix::io::Errno as HostErrno;
-use rustix::{fs, io, process, thread};
+use rustix::{fs, io, process};
 
-/// Why there is no backend.
-#[derive(Debug)]
-pub struct HostError(HostErrno);
-
-impl fmt::Display for HostError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the host refuses (scripts on host: need root): {}", self.0)
-    }
-}
-
-impl core::error::Error for HostError {}
+use super::stat::field_of;
+use super::{Done, directory, host_mode, number};
 
 /// One process of a script.
 #[derive(Clone)]
-struct Process {
-    root: Rc<OwnedFd>,
-    cwd: Rc<OwnedFd>,
-    fds: Vec<Option<Rc<OwnedFd>>>,
-    uid: u32,
-    groups: Vec<u32>,
-    umask: u16,
-}
-
-/// Processes on the host's file system.
-pub struct HostBackend {
-    sleeping: BTreeMap<Vec<u8>, Process>,
-    name: Vec<u8>,
-    process: Process,
-}
-
-impl fmt::Debug for HostBackend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HostBackend").field("process", &quoted(&self.name)).finish_non_exhaustive()
-    }
-}
-
-type Done = Result<Answer, HostErrno>;
-
-fn number(value: impl ToString) -> Done {
-    Ok(Answer::Value(value.to_string()))
-}
-
-/// Gives this thread root and working directories and a umask of its own.
-#[expect(unsafe_code, reason = "unshare: unsafe for the sake of FILES, which is not asked for")]
-fn own_directories() -> Result<(), HostErrno> {
-    // SAFETY: the table of descriptors, whose ownership other code relies on, stays shared; only FS is unshared.
-    unsafe { thread::unshare_unsafe(thread::UnshareFlags::FS) }
-}
-
-/// A directory to stand in, as a handle.
-fn directory(path: &[u8]) -> Result<Rc<OwnedFd>, HostErrno> {
-    Ok(Rc::new(fs::openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY, fs::Mode::empty())?))
-}
-
-fn host_mode(mode: Mode) -> fs::Mode {
-    fs::Mode::from_raw_mode(u32::from(mode.bits()))
-}
-
-impl HostBackend {
-    /// Shuts this thread into `dir`.
-    ///
-    /// # Errors
-    /// The host refuses.
-    pub fn new(dir: &Path) -> Result<Self, HostError> {
-        Self::enter(dir).map_err(HostError)
-    }
-
-    fn enter(dir: &Path) -> Result<Self, HostErrno> {
-        own_directories()?;
-        process::chdir(dir)?;
-        process::chroot(".")?;
-        let root = directory(b"/")?;
-        process::umask(fs::Mode::from_raw_mode(0o022));
-        let process =
-            Process { cwd: Rc::clone(&root), root, fds: Vec::new(), uid: 0, groups: vec![0], umask: 0o022 };
-        Ok(Self { sleeping: BTreeMap::new(), name: b"main".to_vec(), process })
-    }
-
-    /// Makes this thread stand where the current process does.
-    fn stand(&self) -> Result<(), HostErrno> {
-        process::fchdir(&self.process.root)?;
-        process::chroot(".")?;
-        process::fchdir(&self.process.cwd)?;
-        process::umask(fs::Mode::from_raw_mode(self.process.umask.into()));
-        Ok(())
-    }
-
-    /// Does something as the user of the current process.
-    fn as_user<R>(&mut self, work: impl FnOnce(&mut Process) -> R) -> Result<R, HostErrno> {
-        let uid = self.process.uid;
-        let ids: Vec<Gid> = self.process.groups.iter().map(|&gid| Gid::from_raw(gid)).collect();
-        let (gid, groups) = ids.split_first().map_or((Gid::ROOT, [].as_slice()), |(gid, rest)| (*gid, rest));
-        thread::set_thread_groups(groups)?;
-        thread::set_thread_res_gid(None, gid, None)?;
-        if uid != 0 {
-            thread::set_thread_res_uid(None, Uid::from_raw(uid), None)?;
-        }
-        let result = work(&mut self.process);
-        if uid != 0 {
-            thread::set_thread_res_uid(None, Uid::ROOT, None)?;
-        }
-        thread::set_thread_res_gid(None, Gid::ROOT, None)?;
-        Ok(result)
-    }
-
-    fn try_run(&mut self, op: &Op) -> Done {
-        match op {
-            Op::As { uid, groups } => {
-                (self.process.uid, self.process.groups) = (*uid, groups.clone());
-            }
-            Op::Umask(mask) => {
-                let old = core::mem::replace(&mut self.process.umask, mask.bits() & 0o777);
-                self.stand()?;
-                return Ok(Answer::Value(format!("{old:o}")));
-            }
-            Op::Time(_) => {}
-            Op::Proc(name) => {
-                if *name != self.name {
-                    let next = self.sleeping.remove(name).unwrap_or_else(|| self.process.clone());
-                    let last = core::mem::replace(&mut self.process, next);
-                    self.sleeping.insert(core::mem::replace(&mut self.name, name.clone()), last);
-                    self.stand()?;
-                }
-            }
-            Op::Mount { .. } | Op::Bind { .. } | Op::Remount { .. } | Op::Unmount { .. } => {
-                return Ok(Answer::Skipped);
-            }
-            Op::Chroot(path) => {
-                self.as_user(|_| process::chroot(path.as_slice()))??;
-                self.process.root = directory(b"/")?;
-            }
-            _ => return self.as_user(|process| process.run(op))?,
-        }
-        Ok(Answer::Done)
-    }
-}
-
-impl Backend for HostBackend {
-    fn run(&mut self, op: &Op) -> Answer {
-        self.try_run(op).unwrap_or_else(|error| {
-            let raw = error.raw_os_error();
-            let known = u16::try_from(raw).ok().and_then(Errno::from_number);
-            known.map_or(Answer::Unknown(raw), Answer::Failed)
-        })
-    }
+pub(super) struct Process {
+    pub(super) root: Rc<OwnedFd>,
+    pub(super) cwd: Rc<OwnedFd>,
+    pub(super) fds: Vec<Option<Rc<OwnedFd>>>,
+    pub(super) uid: u32,
+    pub(super) groups: Vec<u32>,
+    pub(super) umask: u16,
 }
 
 impl Process {
-    fn fd(&self, fd: u32) -> Result<BorrowedFd<'_>, HostErrno> {
+    pub(super) fn fd(&self, fd: u32) -> Result<BorrowedFd<'_>, HostErrno> {
         let file = self.fds.get(fd as usize).and_then(Option::as_ref);
         file.map(|file| file.as_fd()).ok_or(HostErrno::BADF)
     }
@@ -192,7 +48,7 @@ impl Process {
         number(index)
     }
 
-    fn run(&mut self, op: &Op) -> Done {
+    pub(super) fn run(&mut self, op: &Op) -> Done {
         match op {
             Op::Chdir(target) => {
                 match target {
@@ -221,6 +77,7 @@ impl Process {
             | Op::Fallocate(..)
             | Op::Fsync(_)
             | Op::Readdir(_) => self.bytes(op),
+            Op::GetXattr(..) | Op::SetXattr(..) | Op::ListXattr(..) | Op::RemoveXattr(..) => self.xattrs(op),
             _ => self.names(op),
         }
     }
@@ -243,11 +100,12 @@ impl Process {
                 file.map(|_| Answer::Done).ok_or(HostErrno::BADF)
             }
             Op::Dup(fd) => {
-                let file = self.fds.get(*fd as usize).cloned().flatten().ok_or(HostErrno::BADF)?;
-                self.insert(file)
+                // Not a clone of the handle: that POSIX locks go with any descriptor is the host's to see.
+                let file = io::fcntl_dupfd_cloexec(self.fd(*fd)?, 0)?;
+                self.insert(Rc::new(file))
             }
             Op::Dup2(fd, to) => {
-                let file = self.fds.get(*fd as usize).cloned().flatten().ok_or(HostErrno::BADF)?;
+                self.fd(*fd)?;
                 let to_index = *to as usize;
                 if to_index >= 1024 {
                     return Err(HostErrno::BADF);
@@ -255,8 +113,9 @@ impl Process {
                 if to_index >= self.fds.len() {
                     self.fds.resize(to_index + 1, None);
                 }
-                if let Some(slot) = self.fds.get_mut(to_index) {
-                    *slot = Some(file);
+                let file = io::fcntl_dupfd_cloexec(self.fd(*fd)?, 0)?;
+                if let Some(slot) = self.fds.get_mut(to_index).filter(|_| fd != to) {
+                    *slot = Some(Rc::new(file));
                 }
                 number(to)
             }
@@ -446,40 +305,4 @@ fn timespec(time: Seconds) -> Timespec {
         Seconds::Omit => Timespec { tv_sec: 0, tv_nsec: fs::UTIME_OMIT },
         Seconds::At(seconds, nanos) => Timespec { tv_sec: seconds, tv_nsec: nanos.into() },
     }
-}
-
-/// A field of `stat`, as answers show it.
-fn field_of(stat: &Stat, field: &str) -> Option<String> {
-    let nanos =
-        |seconds: i64, nanos: u64| (i128::from(seconds) * 1_000_000_000 + i128::from(nanos)).to_string();
-    let word = (stat.st_mode & 0o177_777) as u16;
-    Some(match field {
-        "type" => match FileType::from_bits(word)? {
-            FileType::Regular => "regular",
-            FileType::Directory => "dir",
-            FileType::Symlink => "symlink",
-            FileType::Fifo => "fifo",
-            FileType::Socket => "socket",
-            FileType::CharDevice => "char",
-            FileType::BlockDevice => "block",
-        }
-        .to_string(),
-        "mode" => format!("0{:o}", word & 0o7777),
-        "inode" | "ino" => stat.st_ino.to_string(),
-        "dev" => stat.st_dev.to_string(),
-        "nlink" => stat.st_nlink.to_string(),
-        "uid" => stat.st_uid.to_string(),
-        "gid" => stat.st_gid.to_string(),
-        "size" => stat.st_size.to_string(),
-        "blocks" => stat.st_blocks.to_string(),
-        "major" => fs::major(stat.st_rdev).to_string(),
-        "minor" => fs::minor(stat.st_rdev).to_string(),
-        "atime" => stat.st_atime.to_string(),
-        "mtime" => stat.st_mtime.to_string(),
-        "ctime" => stat.st_ctime.to_string(),
-        "atime_ns" => nanos(stat.st_atime, stat.st_atime_nsec),
-        "mtime_ns" => nanos(stat.st_mtime, stat.st_mtime_nsec),
-        "ctime_ns" => nanos(stat.st_ctime, stat.st_ctime_nsec),
-        _ => return None,
-    })
 }

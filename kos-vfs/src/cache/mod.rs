@@ -27,8 +27,6 @@ mod policy;
 mod read;
 mod readahead;
 mod table;
-#[cfg(all(test, feature = "testing", feature = "kosfs", feature = "fat"))]
-mod tests;
 mod tick;
 mod write;
 

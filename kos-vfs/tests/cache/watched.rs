@@ -2,23 +2,23 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use crate::attr::{Attr, Ino, SetAttr, Timestamp};
-use crate::error::{DeviceError, FsError};
-use crate::fs::{Allocate, DirOps, FileOps, FileSystem, FsInfo, Seek, StatFs, SyncMode, XattrOps};
+use kos_vfs::attr::SetAttr;
+use kos_vfs::fs::{Allocate, DirOps, FileOps, FileSystem, FsInfo, Seek, StatFs, SyncMode, XattrOps};
+use kos_vfs::{Attr, DeviceError, FsError, Ino, Timestamp};
 
 /// Counts of calls, and which one fails.
 #[derive(Debug, Default)]
-pub(super) struct Watch {
-    pub(super) reads: AtomicU64,
-    pub(super) writes: AtomicU64,
+pub(crate) struct Watch {
+    pub(crate) reads: AtomicU64,
+    pub(crate) writes: AtomicU64,
     /// Calls about bytes so far, and the number of the one that fails; none if it is 0.
-    pub(super) calls: AtomicU64,
-    pub(super) fail_at: AtomicU64,
+    pub(crate) calls: AtomicU64,
+    pub(crate) fail_at: AtomicU64,
     /// Whether all writes fail.
-    pub(super) refuse: AtomicBool,
+    pub(crate) refuse: AtomicBool,
     /// Whether it promises whatever it is asked.
-    pub(super) promise: AtomicBool,
-    pub(super) promised: AtomicU64,
+    pub(crate) promise: AtomicBool,
+    pub(crate) promised: AtomicU64,
 }
 
 impl Watch {
@@ -32,13 +32,13 @@ impl Watch {
 }
 
 #[derive(Debug)]
-pub(super) struct Watched<F> {
-    pub(super) inner: F,
-    pub(super) watch: Watch,
+pub(crate) struct Watched<F> {
+    pub(crate) inner: F,
+    pub(crate) watch: Watch,
 }
 
 impl<F> Watched<F> {
-    pub(super) fn new(inner: F) -> Self {
+    pub(crate) fn new(inner: F) -> Self {
         let watch = Watch { promise: AtomicBool::new(true), ..Watch::default() };
         Self { inner, watch }
     }

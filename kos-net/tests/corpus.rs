@@ -1,14 +1,23 @@
-//! What the fuzzer starts from, once through its target.
+//! What the fuzzers start from, once through their targets.
 
 use std::{fs, path::Path};
 
-#[test]
-fn the_corpus_of_wire_passes() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/wire");
+use kos_net::testing::fuzz;
+
+fn replay(target: &str, body: fn(&[u8])) -> std::io::Result<usize> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
     let mut files = 0;
-    for entry in fs::read_dir(folder).unwrap() {
-        kos_net::testing::fuzz::wire(&fs::read(entry.unwrap().path()).unwrap());
+    for entry in fs::read_dir(folder)? {
+        body(&fs::read(entry?.path())?);
         files += 1;
     }
-    assert!(files >= 10, "{files} files");
+    Ok(files)
+}
+
+#[test]
+fn each_corpus_passes() {
+    for (target, body) in [("wire", fuzz::wire as fn(&[u8])), ("dns", fuzz::dns), ("dhcp", fuzz::dhcp)] {
+        let files = replay(target, body).unwrap();
+        assert!(files >= 10, "{target}: {files} files");
+    }
 }

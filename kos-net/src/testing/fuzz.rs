@@ -3,6 +3,8 @@
 use alloc::vec;
 use core::net::{IpAddr, Ipv6Addr};
 
+use crate::wire::dhcp::{DhcpCode, DhcpMessage, routes};
+use crate::wire::dns::DnsMessage;
 use crate::wire::igmp::IgmpMessage;
 use crate::wire::{
     ArpPacket, EtherType, EthernetFrame, Icmpv4Message, Icmpv6Message, IpProtocol, Ipv4Packet, Ipv6Chain,
@@ -70,7 +72,39 @@ fn transport(protocol: IpProtocol, bytes: &[u8], from: IpAddr, to: IpAddr) {
             let length = options.emit(&mut out).unwrap_or(0);
             assert_eq!(TcpOptions::parse(out.get(..length).unwrap_or_default()).mss, options.mss);
         }
-        IpProtocol::UDP => drop(UdpDatagram::parse(bytes, from, to, true)),
+        IpProtocol::UDP => {
+            let Ok(datagram) = UdpDatagram::parse(bytes, from, to, true) else { return };
+            dns(datagram.data);
+            dhcp(datagram.data);
+        }
         _ => {}
     }
+}
+
+/// Reads a message of DNS to its end.
+///
+/// # Panics
+/// If a name is longer than names are, or there are more records than bytes.
+pub fn dns(bytes: &[u8]) {
+    let Ok(message) = DnsMessage::parse(bytes) else { return };
+    if let Ok((name, ..)) = message.question() {
+        let length: usize = name.labels().map(|label| label.len() + 1).sum();
+        assert!(length < 255, "a name of {length} bytes");
+    }
+    let records = message.records().count();
+    assert!(records <= bytes.len(), "{records} records in {} bytes", bytes.len());
+}
+
+/// Reads a message of DHCP to its end.
+///
+/// # Panics
+/// If an option that was put together is shorter than its first piece.
+pub fn dhcp(bytes: &[u8]) {
+    let Ok(message) = DhcpMessage::parse(bytes) else { return };
+    let mut out = vec![0; bytes.len()];
+    for option in message.options() {
+        let whole = message.gather(option.code, &mut out);
+        assert!(whole.is_some_and(|whole| whole.len() >= option.data.len()), "{option:?} lost bytes");
+    }
+    let _routes = message.option(DhcpCode::ROUTES).map_or(0, |data| routes(data).count());
 }

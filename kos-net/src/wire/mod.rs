@@ -7,6 +7,7 @@
 //! | IP | [`Ipv4Packet`], [`Ipv6Packet`] with its [`Ipv6Chain`] of extension headers |
 //! | control | [`Icmpv4Message`], [`Icmpv6Message`], [`ndp`], [`igmp`], [`mld`] |
 //! | transport | [`UdpDatagram`], [`TcpSegment`], [`TcpOptions`], [`SeqNumber`] |
+//! | services | [`dhcp`], [`dns`] |
 //!
 //! Headers are structures of bytes (zerocopy): a reference into the frame is the parsed header, and its bytes are what goes out.
 //! What is not for the form to decide (martians, hop limits, state) is left to who reads.
@@ -14,6 +15,8 @@
 mod arp;
 mod bytes;
 mod checksum;
+pub mod dhcp;
+pub mod dns;
 mod error;
 mod ethernet;
 mod groups;

@@ -1,5 +1,5 @@
 //! Open files that are not stored: pipes, sockets and devices, which the integrator's [`SpecialOpener`](crate::SpecialOpener)
-//! serves, and regular files that a file system makes for who opens them ([`OpenOps`](crate::fs::OpenOps)).
+//! serves, and regular files that a file system makes for who opens them ([`OpenOps`]).
 //!
 //! No lock is held across their calls but the position of a file that has one. So who waits in a pipe keeps nobody from writing
 //! to it.

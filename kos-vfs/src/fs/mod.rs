@@ -13,10 +13,16 @@
 //!
 //! A driver that is called otherwise may answer wrongly; it stays safe.
 
+#[cfg(feature = "synthetic")]
+pub mod devfs;
 #[cfg(feature = "fat")]
 pub mod fat;
+#[cfg(feature = "synthetic")]
+pub mod initramfs;
 #[cfg(feature = "kosfs")]
 pub mod kosfs;
+#[cfg(feature = "synthetic")]
+pub mod procfs;
 pub mod tmpfs;
 mod xattr;
 

@@ -8,6 +8,7 @@
 //! | [`FaultDisk`], [`Fault`] | a device of which the k-th call fails |
 //! | [`PowerCut`] | a device that loses, reorders and tears what was not flushed |
 //! | [`check_block_device`] | the contract of a block device |
+//! | [`CpioWriter`], [`CpioEntry`] | writes cpio archives, good and bad |
 //! | [`HostEnv`], [`TestClock`] | locks that yield, and a clock that is set by hand |
 //! | [`script`] | file-system calls as text: the path client's engine |
 //! | [`FatModel`], [`FatOp`] | what a FAT volume must do, stepped beside it |
@@ -16,6 +17,8 @@
 
 mod block;
 mod cases;
+#[cfg(feature = "synthetic")]
+mod cpio;
 mod env;
 #[cfg(feature = "fat")]
 pub(crate) mod fat;
@@ -23,6 +26,8 @@ pub mod script;
 
 pub use block::{DiskEvent, Fault, FaultDisk, PowerCut, RamDisk, RecordDisk, check_block_device};
 pub use cases::cases;
+#[cfg(feature = "synthetic")]
+pub use cpio::{CpioEntry, CpioWriter};
 pub use env::{HostEnv, TestClock};
 #[cfg(feature = "fat")]
 pub use fat::{FatModel, FatOp, Names, TestLock};
@@ -30,6 +35,8 @@ pub use fat::{FatModel, FatOp, Names, TestLock};
 /// The body of each fuzz target.
 pub mod fuzz {
     pub use super::block::gpt;
+    #[cfg(feature = "synthetic")]
+    pub use super::cpio::cpio;
     #[cfg(feature = "fat")]
     pub use super::fat::mount_fat;
 }

@@ -364,7 +364,7 @@ impl<'a, 'v, E: Env> Walk<'a, 'v, E> {
         let pin = |tree: &mut Tree, dentry| Place::pin(self.vfs, tree, Loc { mount, dentry });
         let (cached, volatile) = self.vfs.tree(|tree| {
             let cached = tree.dentries.find(parent, name.as_bytes());
-            if cached.is_none() && tree.inodes.get(dir.inode).dead {
+            if tree.inodes.get(dir.inode).dead {
                 return Err(ResolveFault::NotFound);
             }
             let volatile = tree.is_volatile(dir.fs_id);

@@ -207,6 +207,8 @@ impl<E: Env> Vfs<E> {
         };
         if left == 0 {
             self.settle(node);
+        } else {
+            self.lower_promise(node);
         }
     }
 

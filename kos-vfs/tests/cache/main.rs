@@ -22,13 +22,14 @@ use kos_vfs::block::BlockDevice;
 use kos_vfs::fs::fat::{self, Fat, FatKind};
 use kos_vfs::fs::kosfs::{self, KosFs};
 use kos_vfs::fs::{FileSystem, SyncMode};
-use kos_vfs::testing::{HostEnv, RamDisk, TestClock};
+use kos_vfs::testing::script::{Engine, Generator, VfsBackend};
+use kos_vfs::testing::{HostEnv, RamDisk, TestClock, cases};
 use kos_vfs::{
     At, AtFlags, Attr, Config, Ctx, Errno, How, Mode, MountFlags, OpenFile, OpenFlags, SeekFrom, SetTime,
     Timestamp, Vfs, View,
 };
 
-use watched::Watched;
+use watched::{Promise, Watched};
 
 type Lock = spin::RwLock<()>;
 type FatLock = spin::mutex::SpinMutex<()>;
@@ -59,7 +60,7 @@ fn kosfs_on<D: BlockDevice>(disk: D) -> KosFs<D, Lock> {
 fn watched() -> Arc<Watched<KosFs<RamDisk, Lock>>> {
     let disk = new_disk();
     mkfs_kosfs(&disk);
-    Arc::new(Watched::new(kosfs_on(disk)))
+    Arc::new(Watched::new(kosfs_on(disk), Promise::Everything))
 }
 
 /// One `Vfs` that shows one file system; lives for ever, as in a kernel.
@@ -385,11 +386,13 @@ fn tick_writes_by_age_and_by_number() {
 
 #[test]
 fn what_no_driver_promises_goes_through() {
-    let fs = watched();
-    fs.watch.promise.store(false, Relaxed);
-    let disk = new_disk();
-    mkfs_fat(&disk);
-    for fs in [fs as Arc<dyn FileSystem>, Arc::new(watched_without_promise(fat_on(disk)))] {
+    let disks = [new_disk(), new_disk()];
+    mkfs_kosfs(&disks[0]);
+    mkfs_fat(&disks[1]);
+    let [kosfs, fat] = disks;
+    let kosfs: Arc<dyn FileSystem> = Arc::new(Watched::new(kosfs_on(kosfs), Promise::Nothing));
+    let fat = Arc::new(Watched::new(fat_on(fat), Promise::Nothing));
+    for fs in [kosfs, fat] {
         let (vfs, view) = system(&small(), fs.clone());
         let file = open(&view, b"/f", OpenFlags::empty());
         let bytes = pattern(30_000, 2);
@@ -400,12 +403,6 @@ fn what_no_driver_promises_goes_through() {
         assert_eq!(read(&file, 1999, 6), [&bytes[1999..2000], b"over", &bytes[2004..2005]].concat());
         vfs.check().unwrap();
     }
-}
-
-fn watched_without_promise<F: FileSystem>(fs: F) -> Watched<F> {
-    let fs = Watched::new(fs);
-    fs.watch.promise.store(false, Relaxed);
-    fs
 }
 
 #[test]
@@ -472,7 +469,7 @@ fn share(
 fn a_crash_loses_only_what_was_not_synced() {
     let disk = Arc::new(new_disk());
     mkfs_kosfs(&*disk);
-    let fs = Arc::new(Watched::new(kosfs_on(Arc::clone(&disk))));
+    let fs = Arc::new(Watched::new(kosfs_on(Arc::clone(&disk)), Promise::Everything));
     let (_, view) = system(&small(), fs);
     let (bytes, ctx) = (pattern(50_000, 6), Ctx::root());
     let file = open(&view, b"/f", OpenFlags::empty());
@@ -483,4 +480,68 @@ fn a_crash_loses_only_what_was_not_synced() {
     let after = RamDisk::clone(&disk);
     let (_, view) = system(&small(), Arc::new(kosfs_on(after)));
     assert_eq!(read(&open(&view, b"/f", OpenFlags::empty()), 0, 80_000)[..50_000], bytes);
+}
+
+/// The same calls have the same answers behind the smallest cache as behind none.
+#[test]
+fn scripts_answer_the_same_behind_64_kib() {
+    for seed in 0..u64::from(cases()).div_ceil(128) {
+        let engine = |config: &Config| {
+            let disk = new_disk();
+            mkfs_kosfs(&disk);
+            let fs = Arc::new(Watched::new(kosfs_on(disk), Promise::Everything));
+            let clock = TestClock::at(1_000_000_000);
+            let vfs: &'static _ = Box::leak(Box::new(Vfs::new(config, clock.clone()).unwrap()));
+            let view = vfs.mount_root(fs, MountFlags::empty()).unwrap();
+            (vfs, Engine::new(VfsBackend::new(view, clock)))
+        };
+        let (cached, mut left) = engine(&small());
+        let (_, mut right) = engine(&Config { cache_bytes: 0, ..small() });
+        let mut generator = Generator::new(seed + 7);
+        for index in 0..1500 {
+            let line = generator.line();
+            let answers = (left.line(line.as_bytes()).unwrap(), right.line(line.as_bytes()).unwrap());
+            assert_eq!(answers.0, answers.1, "seed {seed}, line {index}: {line}");
+            cached.check().unwrap_or_else(|error| panic!("line {index}: {line}: {error}"));
+            if index % 100 == 0 {
+                cached.tick(SECOND * 20 * index);
+            }
+        }
+        assert!(cached.stats().cache.written > 0, "{:?}", cached.stats().cache);
+    }
+}
+
+/// On a full volume the write says so, and what was taken can be written: whoever else writes meanwhile.
+#[test]
+fn a_full_volume_says_so_at_the_write() {
+    let disk = RamDisk::with_size(9 << 20, 512);
+    mkfs_fat(&disk);
+    let fs = Arc::new(Watched::new(fat_on(disk), Promise::AsItCan));
+    let (vfs, view) = system(&Config { cache_bytes: 16 << 20, dirty_limit: 75, ..small() }, fs.clone());
+    let (ctx, bytes) = (Ctx::root(), pattern(10_000, 3));
+    let call = view.call(&ctx);
+    let files = [b"/a", b"/b"].map(|path| open(&view, path, OpenFlags::empty()));
+    let mut lengths = [0_usize; 2];
+    let mut full = false;
+    while !full {
+        for (file, length) in files.iter().zip(&mut lengths) {
+            match call.pwrite(file, &bytes, *length as u64) {
+                Ok(count) => *length += count,
+                Err(error) => {
+                    assert_eq!(error.errno(), Errno::ENOSPC);
+                    full = true;
+                }
+            }
+        }
+    }
+    assert!(call.mkdir(At::Cwd, b"/d", Mode::ALL_ACCESS).is_err(), "what is promised is nobody else's");
+    vfs.sync().unwrap();
+    assert_eq!(vfs.stats().cache.failed, 0, "nothing that was taken found no room");
+    assert!(lengths.iter().sum::<usize>() > 8 << 20);
+    for (file, length) in files.iter().zip(lengths) {
+        let expected: Vec<u8> = bytes.iter().copied().cycle().take(length).collect();
+        assert!(read(file, 0, length + 1) == expected);
+        assert!(stored(&*fs, &call.stat(file.place()).unwrap().attr) == expected);
+    }
+    vfs.check().unwrap();
 }

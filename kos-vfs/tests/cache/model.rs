@@ -6,7 +6,7 @@ use kos_vfs::fs::{Allocate, FileSystem, Seek, SyncMode};
 use kos_vfs::testing::{HostEnv, cases};
 use kos_vfs::{At, Config, Ctx, FileError, OpenFlags, SeekFrom, Vfs, View};
 
-use super::watched::Watched;
+use super::watched::{Promise, Watched};
 use super::{
     Handle, SECOND, fat_on, kosfs_on, mkfs_fat, mkfs_kosfs, new_disk, open, small, stat, stored, system,
 };
@@ -240,34 +240,30 @@ fn run(make: impl Fn() -> Arc<dyn FileSystem>) {
     }
 }
 
-fn new_kosfs(promise: bool) -> Arc<dyn FileSystem> {
+fn new_kosfs(promise: Promise) -> Arc<dyn FileSystem> {
     let disk = new_disk();
     mkfs_kosfs(&disk);
-    let fs = Watched::new(kosfs_on(disk));
-    fs.watch.promise.store(promise, core::sync::atomic::Ordering::Relaxed);
-    Arc::new(fs)
+    Arc::new(Watched::new(kosfs_on(disk), promise))
 }
 
-fn new_fat(promise: bool) -> Arc<dyn FileSystem> {
+fn new_fat(promise: Promise) -> Arc<dyn FileSystem> {
     let disk = new_disk();
     mkfs_fat(&disk);
-    let fs = Watched::new(fat_on(disk));
-    fs.watch.promise.store(promise, core::sync::atomic::Ordering::Relaxed);
-    Arc::new(fs)
+    Arc::new(Watched::new(fat_on(disk), promise))
 }
 
 #[test]
 fn kosfs_is_its_model_behind_64_kib() {
-    run(|| new_kosfs(true));
+    run(|| new_kosfs(Promise::Everything));
 }
 
 #[test]
 fn fat_is_its_model_behind_64_kib() {
-    run(|| new_fat(true));
+    run(|| new_fat(Promise::Everything));
 }
 
 #[test]
 fn both_are_their_models_as_they_promise_themselves() {
-    run(|| new_kosfs(false));
-    run(|| new_fat(false));
+    run(|| new_kosfs(Promise::AsItCan));
+    run(|| new_fat(Promise::AsItCan));
 }

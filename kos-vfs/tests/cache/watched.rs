@@ -6,6 +6,17 @@ use kos_vfs::attr::SetAttr;
 use kos_vfs::fs::{Allocate, DirOps, FileOps, FileSystem, FsInfo, Seek, StatFs, SyncMode, XattrOps};
 use kos_vfs::{Attr, DeviceError, FsError, Ino, Timestamp};
 
+/// What a file system promises to the cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// Whatever it is asked.
+    #[default]
+    Everything,
+    /// What the driver behind it does.
+    AsItCan,
+    Nothing,
+}
+
 /// Counts of calls, and which one fails.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
@@ -16,8 +27,8 @@ pub(crate) struct Watch {
     pub(crate) fail_at: AtomicU64,
     /// Whether all writes fail.
     pub(crate) refuse: AtomicBool,
-    /// Whether it promises whatever it is asked.
-    pub(crate) promise: AtomicBool,
+    /// What it promises.
+    pub(crate) promise: Promise,
     pub(crate) promised: AtomicU64,
 }
 
@@ -38,9 +49,8 @@ pub(crate) struct Watched<F> {
 }
 
 impl<F> Watched<F> {
-    pub(crate) fn new(inner: F) -> Self {
-        let watch = Watch { promise: AtomicBool::new(true), ..Watch::default() };
-        Self { inner, watch }
+    pub(crate) fn new(inner: F, promise: Promise) -> Self {
+        Self { inner, watch: Watch { promise, ..Watch::default() } }
     }
 }
 
@@ -111,10 +121,11 @@ impl<F: FileSystem> FileOps for Watched<F> {
             self.watch.count()?;
         }
         self.watch.promised.store(pages, Relaxed);
-        if self.watch.promise.load(Relaxed) {
-            return Ok(true);
+        match self.watch.promise {
+            Promise::Everything => Ok(true),
+            Promise::AsItCan => self.inner.files().reserve(file, pages, end),
+            Promise::Nothing => Ok(false),
         }
-        self.inner.files().reserve(file, pages, end)
     }
 
     fn truncate(&self, file: Ino, size: u64, now: Timestamp) -> Result<Attr, FsError> {

@@ -2,10 +2,14 @@
 //!
 //! A cluster that was freed is not used again before the device was flushed: else a power cut could bring back the file that
 //! lost it, with the bytes of the file that got it.
+//!
+//! Clusters can be promised to a file: others then find so many fewer. A promise names no clusters, and counts those that
+//! the file's size needs beyond those that it has.
 
 use super::chain::Run;
 use super::table::Link;
 use super::volume::Volume;
+use crate::attr::Ino;
 use crate::error::FsError;
 
 /// What is known of the free clusters.
@@ -17,6 +21,10 @@ pub(super) struct Space {
     pub(super) next: u32,
     /// The lowest and highest cluster freed since the last flush.
     freed: Option<(u32, u32)>,
+    /// How many are promised to all files together.
+    promised: u32,
+    /// Whether the table itself was counted since the mount, or `free` is what the volume says.
+    counted: bool,
 }
 
 impl Space {
@@ -45,9 +53,10 @@ impl Space {
 }
 
 impl Volume<'_> {
-    /// Up to `want` free clusters that follow each other, at `near` or behind if there are any. They stay free until
-    /// [`take`](Self::take).
-    pub(super) fn find_free(&mut self, near: u32, want: u32) -> Result<Run, FsError> {
+    /// Up to `want` free clusters that follow each other, at `near` or behind if there are any, for who was promised `own` of
+    /// them. They stay free until [`take`](Self::take).
+    pub(super) fn find_free(&mut self, near: u32, want: u32, own: u32) -> Result<Run, FsError> {
+        let want = want.min(self.room_beside(own)?);
         let end = self.layout.clusters + 2;
         let near = if self.layout.is_cluster(near) { near } else { 2 };
         let found = match self.find_free_in(near, end, want)? {
@@ -129,6 +138,55 @@ impl Volume<'_> {
                 Link::Free | Link::Bad => return Ok((length - 1, None)),
             }
         }
+    }
+
+    /// How many clusters there are for who was promised `own` of them, at least one.
+    fn room_beside(&mut self, own: u32) -> Result<u32, FsError> {
+        let others = self.state.space.promised.saturating_sub(own);
+        if others == 0 {
+            return Ok(u32::MAX);
+        }
+        let room = self.count_free()?.checked_sub(others).filter(|&room| room > 0);
+        room.ok_or(FsError::NoSpace)
+    }
+
+    /// Promises a file the clusters with which it can have `end` bytes, instead of what it was promised before.
+    pub(super) fn promise(&mut self, file: Ino, end: u32) -> Result<(), FsError> {
+        let node = self.node(file)?;
+        let (size, own) = (node.entry.size, node.promised);
+        let need = self.layout.clusters_of(end).saturating_sub(self.layout.clusters_of(size));
+        if need > own {
+            if !core::mem::replace(&mut self.state.space.counted, true) {
+                self.state.space.free = None;
+            }
+            let others = self.state.space.promised - own;
+            if self.count_free()?.saturating_sub(others) < need {
+                return Err(FsError::NoSpace);
+            }
+        }
+        self.lower_promise(file, own)?;
+        self.node(file)?.promised = need;
+        self.state.space.promised += need;
+        Ok(())
+    }
+
+    /// Of what a file was promised, it has got `count` clusters.
+    pub(super) fn lower_promise(&mut self, file: Ino, count: u32) -> Result<(), FsError> {
+        let node = self.node(file)?;
+        let count = node.promised.min(count);
+        node.promised -= count;
+        self.state.space.promised -= count;
+        Ok(())
+    }
+
+    /// A file that had a promise is forgotten.
+    pub(super) const fn end_promise(&mut self, promised: u32) {
+        self.state.space.promised -= promised;
+    }
+
+    /// How many clusters are free and promised to nobody.
+    pub(super) fn count_room(&mut self) -> Result<u32, FsError> {
+        Ok(self.count_free()?.saturating_sub(self.state.space.promised))
     }
 
     /// Counts the free clusters, unless that is known.

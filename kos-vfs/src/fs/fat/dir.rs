@@ -251,7 +251,7 @@ impl Volume<'_> {
         tail: Option<u32>,
         first: &[u8],
     ) -> Result<u32, FsError> {
-        let run = self.find_free(near, 1)?;
+        let run = self.find_free(near, 1, 0)?;
         let at = self.layout.sector_of(run.cluster) << self.layout.sector_shift;
         self.transfer_out(at, u64::from(self.layout.cluster_bytes()), Source::Zeroes)?;
         if !first.is_empty() {

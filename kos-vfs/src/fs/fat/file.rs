@@ -151,10 +151,12 @@ impl Volume<'_> {
             None => None,
         };
         let near = tail.map_or(self.state.space.next, |tail| tail + 1);
-        let run = self.find_free(near, want)?;
+        let own = self.node(file)?.promised;
+        let run = self.find_free(near, want, own)?;
         let extent = self.extent_of(run, skip, length);
         self.transfer_out(extent.at, extent.length, source)?;
         self.take(run, tail)?;
+        self.lower_promise(file, run.length)?;
         if tail.is_none() {
             *first = run.cluster;
         }

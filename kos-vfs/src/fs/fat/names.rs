@@ -112,7 +112,7 @@ impl Volume<'_> {
     /// The cluster of a new directory, with `.` and `..`.
     fn new_dir(&mut self, parent: DirStart, entry: &Entry) -> Result<u32, FsError> {
         let near = self.state.space.next;
-        let run = self.find_free(near, 1)?;
+        let run = self.find_free(near, 1, 0)?;
         let mut dots = [0; 64];
         let (dot, dotdot) = dots.split_at_mut(32);
         let kind = self.layout.kind;
@@ -282,9 +282,9 @@ impl Volume<'_> {
 
     /// Gives back uses of a file; who has none and no name goes.
     pub(super) fn release(&mut self, file: Ino, uses: u32) {
-        if let Some(node) = self.state.nodes.release(file, uses)
-            && node.is_nameless()
-        {
+        let Some(node) = self.state.nodes.release(file, uses) else { return };
+        self.end_promise(node.promised);
+        if node.is_nameless() {
             let _ = self.free_chain(node.entry.first);
         }
     }

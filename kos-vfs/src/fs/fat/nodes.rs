@@ -28,6 +28,8 @@ pub(super) struct Node {
     pub(super) place: Option<u64>,
     /// Directories in it.
     pub(super) subdirs: u32,
+    /// Clusters that it will get.
+    pub(super) promised: u32,
     pub(super) runs: Runs,
 }
 
@@ -76,7 +78,8 @@ impl Nodes {
         let mut entry = Entry::new([b' '; 11], super::entry::Flags::DIRECTORY, Timestamp::EPOCH);
         entry.first = first;
         nodes.reserve()?;
-        let root = Node { ino: ROOT, uses: 1, entry, place: None, subdirs: 0, runs: Runs::default() };
+        let root =
+            Node { ino: ROOT, uses: 1, entry, place: None, subdirs: 0, promised: 0, runs: Runs::default() };
         nodes.nodes.insert(ROOT.number, root);
         Ok(nodes)
     }
@@ -111,7 +114,7 @@ impl Nodes {
         self.unplaced += u64::from(ino.number >= UNPLACED);
         self.nodes.insert(
             ino.number,
-            Node { ino, uses: 1, entry, place: Some(place), subdirs, runs: Runs::default() },
+            Node { ino, uses: 1, entry, place: Some(place), subdirs, promised: 0, runs: Runs::default() },
         );
         self.places.insert(place, ino.number);
         ino

@@ -75,7 +75,7 @@ impl<D: BlockDevice, R: RawMutex + Send + Sync> FileSystem for Fat<D, R> {
     }
 
     fn statfs(&self) -> Result<StatFs, FsError> {
-        let free = self.with(|volume| volume.count_free())?.into();
+        let free = self.with(|volume| volume.count_room())?.into();
         Ok(StatFs { blocks: self.layout.clusters.into(), free, available: free, files: 0, files_free: 0 })
     }
 
@@ -246,6 +246,13 @@ impl<D: BlockDevice, R: RawMutex + Send + Sync> FileOps for Fat<D, R> {
             Err(error) if done == 0 => Err(error),
             Err(_) => Ok(done),
         }
+    }
+
+    fn reserve(&self, file: Ino, pages: u64, end: u64) -> Result<bool, FsError> {
+        let end = if pages == 0 { 0 } else { end };
+        let end = u32::try_from(end).map_err(|_| FsError::TooLarge { limit: SIZE_MAX })?;
+        self.with(|volume| volume.promise(file, end))?;
+        Ok(true)
     }
 
     fn truncate(&self, file: Ino, size: u64, now: Timestamp) -> Result<Attr, FsError> {

@@ -86,7 +86,8 @@ impl<S: System> Held<'_, '_, S> {
         }
         Some(match done {
             Ok(verdict) => {
-                if self.queue.rq.current().is_some() {
+                // A CPU that idles has nobody to interrupt, unless the task was throttled and no longer is.
+                if self.queue.rq.current().is_some() || self.queue.rq.load().ready() > 0 {
                     self.heed(verdict);
                 }
                 Ok(())

@@ -111,6 +111,8 @@ impl<S: System> Scheduler<'_, S> {
             Rung::Failed => {
                 own.counts.failed.count();
                 own.unsent.insert(cpu);
+                // A decision sends it again, or sets the timer for that; a task alone here might never come to one.
+                own.set_resched(true);
             }
         }
     }

@@ -198,6 +198,25 @@ fn a_fair_task_that_inherits_a_deadline_goes_before_real_time_and_elsewhere_too(
 }
 
 #[test]
+fn a_throttled_task_that_may_run_again_wakes_its_idle_cpu() {
+    let changes: [fn(&Machine<'_, Whole>, TaskId); 2] = [
+        |machine, task| machine.sched.set_attr(task, nice(0), machine.now()).unwrap(),
+        |machine, task| machine.sched.inherit(task, urgency(deadline(10, 10)), machine.now()).unwrap(),
+    ];
+    for change in changes {
+        whole(2, |machine| {
+            let task = machine.spawn(deadline(1, 100), only(1));
+            machine.quiesce();
+            machine.pass(Duration::from_ticks(2 * MS));
+            assert_eq!(machine.sched.running_on(CpuId::new(1)), None, "throttled");
+            change(machine.on(0), task);
+            machine.quiesce();
+            assert_eq!(machine.sched.running_on(CpuId::new(1)), Some(task));
+        });
+    }
+}
+
+#[test]
 fn an_ended_task_inherits_nothing_and_has_no_policy() {
     machine(1, |machine| {
         let task = machine.spawn(fifo(10), all());

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{all, at, fifo, machine, only, rr};
-use crate::core::{SpawnArgs, SpawnFailure, TaskError, TaskState, Woken};
+use crate::core::{Config, SpawnArgs, SpawnFailure, TaskError, TaskState, Woken};
 use crate::cpu::{CpuId, CpuSet};
 use crate::ports::{BlockReason, Resume};
 use crate::task::Policy;
@@ -193,5 +193,24 @@ fn every_nanosecond_is_somebodys() {
         assert_eq!(user, 5_000_001);
         assert!(!machine.platform.is_masked());
         assert!(all().count() > 0);
+    });
+}
+
+#[test]
+fn an_interrupt_that_failed_is_sent_again_though_its_sender_has_nothing_to_decide() {
+    machine(2, |machine| {
+        let sleeper = machine.spawn(fifo(5), only(1));
+        let alone = machine.spawn(fifo(5), only(0));
+        machine.quiesce();
+        machine.on(1).block(None);
+        machine.platform.fail_kick(Some(0));
+        machine.on(0).sched.wake(sleeper, machine.now());
+        machine.settle();
+        assert_eq!((machine.sched.current(), machine.platform.pending_kicks()), (Some(alone), 0));
+        assert!(machine.platform.timer(CpuId::new(0)).is_some(), "nobody would try again");
+        machine.platform.fail_kick(None);
+        machine.pass(Config::default().retry);
+        assert_eq!(machine.sched.running_on(CpuId::new(1)), Some(sleeper));
+        assert_eq!(machine.sched.stats().ipis_failed, 2);
     });
 }

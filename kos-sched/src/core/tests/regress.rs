@@ -20,6 +20,21 @@ fn regress_tgoskits_926_a_remote_wake_sends_an_interrupt() {
 }
 
 #[test]
+fn regress_hermit_2468_a_remote_wake_does_not_wait_for_a_timer() {
+    machine(2, |machine| {
+        let calm = machine.spawn(fifo(5), only(1));
+        let urgent = machine.spawn(fifo(9), only(1));
+        machine.quiesce();
+        machine.on(1).block(None);
+        assert_eq!(machine.sched.running_on(CpuId::new(1)), Some(calm));
+        assert_eq!(machine.platform.timer(CpuId::new(1)), None, "no timer would come");
+        machine.on(0).sched.wake(urgent, machine.now());
+        while machine.deliver() {}
+        assert_eq!(machine.sched.running_on(CpuId::new(1)), Some(urgent));
+    });
+}
+
+#[test]
 fn regress_tgoskits_1426_a_wake_holds_one_lock_at_most() {
     machine(2, |machine| {
         let task = machine.spawn(fifo(5), all());
@@ -48,11 +63,39 @@ fn regress_nuttx_19680_a_running_task_leaves_after_one_interrupt() {
 }
 
 #[test]
+fn regress_tgoskits_825_a_task_that_forbids_itself_its_cpu_leaves_it() {
+    machine(2, |machine| {
+        let task = machine.spawn(fifo(5), only(1));
+        machine.quiesce();
+        machine.on(1).sched.set_affinity(task, &only(0), machine.now()).unwrap();
+        assert!(machine.sched.should_preempt());
+        assert_eq!(machine.settle(), None);
+        machine.quiesce();
+        assert_eq!(machine.sched.running_on(CpuId::new(0)), Some(task));
+    });
+}
+
+#[test]
 fn regress_asterinas_1890_two_wakes_choose_two_idle_cpus() {
     machine(4, |machine| {
         let tasks = [fifo(5); 3].map(|policy| machine.spawn(policy, all()));
         let homes = tasks.map(|task| machine.sched.cpu_of(task));
         assert!(homes[0] != homes[1] && homes[1] != homes[2] && homes[0] != homes[2]);
+    });
+}
+
+#[test]
+fn regress_asterinas_2426_a_wake_goes_where_nobody_runs_and_not_back_to_a_busy_cpu() {
+    machine(2, |machine| {
+        let task = machine.spawn(fifo(5), all());
+        machine.quiesce();
+        let home = machine.sched.cpu_of(task).unwrap();
+        machine.on(home.get()).block(None);
+        machine.spawn(fifo(5), only(home.get()));
+        machine.quiesce();
+        machine.sched.wake(task, machine.now());
+        machine.quiesce();
+        assert_eq!(machine.sched.running_on(CpuId::new(1 - home.get())), Some(task));
     });
 }
 
@@ -88,5 +131,22 @@ fn regress_zephyr_40795_a_task_is_not_woken_onto_another_cpu_before_it_is_left()
         drop(switch);
         machine.settle();
         assert_eq!(machine.sched.current(), Some(task));
+    });
+}
+
+#[test]
+fn regress_nuttx_11797_a_task_is_not_moved_to_another_cpu_before_it_is_left() {
+    machine(2, |machine| {
+        let task = machine.spawn(fifo(5), only(1));
+        machine.quiesce();
+        machine.on(1).sched.set_affinity(task, &only(0), machine.now()).unwrap();
+        let switch = machine.sched.reschedule(machine.now());
+        assert!(switch.is_switch());
+        machine.on(0).settle();
+        assert_eq!(machine.sched.current(), None, "its registers are not saved");
+        machine.on(1);
+        drop(switch);
+        machine.quiesce();
+        assert_eq!(machine.sched.running_on(CpuId::new(0)), Some(task));
     });
 }

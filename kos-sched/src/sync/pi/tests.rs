@@ -24,6 +24,9 @@ struct Urgent {
     host: HostPark,
     own: [AtomicU32; TASKS],
     inherited: [AtomicU32; TASKS],
+    /// Masked sections begun, and in which of them somebody inherited first.
+    sections: AtomicU32,
+    boosted_in: AtomicU32,
     threads: std::sync::Mutex<vec::Vec<HostTask>>,
 }
 
@@ -34,6 +37,8 @@ impl Urgent {
             host: HostPark::new(),
             own: numbers(),
             inherited: numbers(),
+            sections: AtomicU32::new(0),
+            boosted_in: AtomicU32::new(0),
             threads: std::sync::Mutex::default(),
         }
     }
@@ -55,6 +60,7 @@ impl CriticalSection for Urgent {
     type Irq = HostIrq;
 
     fn irq_save(&self) -> HostIrq {
+        self.sections.fetch_add(1, Ordering::Relaxed);
         self.host.irq_save()
     }
 }
@@ -87,7 +93,9 @@ impl PriorityInheritance for Urgent {
     }
 
     fn inherit(&self, task: HostTask, key: Option<u32>) {
-        assert!(self.host.is_masked(), "a boost outside of the step that enters the list");
+        assert!(self.host.is_masked(), "a boost outside of the books");
+        let section = self.sections.load(Ordering::Relaxed);
+        let _ = self.boosted_in.compare_exchange(0, section, Ordering::Relaxed, Ordering::Relaxed);
         self.inherited[self.index(task)].store(key.unwrap_or(0), Ordering::Relaxed);
     }
 }
@@ -200,13 +208,17 @@ fn regress_phoenix_rtos_1626_boost_and_entry_are_one_step() {
     port.join(1);
     thread::scope(|scope| {
         let guard = mutex.lock().unwrap();
+        let before = port.sections.load(Ordering::Relaxed);
         scope.spawn(|| {
             port.join(7);
-            *mutex.lock().unwrap() += 1; // `inherit` panics if it comes without the books
+            *mutex.lock().unwrap() += 1;
         });
         port.host.until_parked(1);
-        assert_eq!((port.inherited(0), domain.check()), (7, Ok(())));
+        let boosted_in = port.boosted_in.load(Ordering::Relaxed);
+        let (inherited, check) = (port.inherited(0), domain.check());
         drop(guard);
+        assert_eq!((inherited, check), (7, Ok(())));
+        assert_eq!(boosted_in, before + 1, "a boost after the step that enters the list");
         assert_eq!(port.inherited(0), 0);
     });
     assert_eq!(*mutex.lock().unwrap(), 1);

@@ -11,6 +11,7 @@
 //! | `space` | which blocks are free, now and for the next commit |
 //! | `edits`, `volume` | what one operation changes, all of it or nothing; locks and commits |
 //! | `inode`, `name_item`, `extent` | the kinds of items |
+//! | `fsck` | checking and mending |
 //! | `names`, `data`, `orphan`, `ports` | directories, bytes, files without a name, and what the VFS calls |
 //!
 //! **Price.** A commit writes the path from each change to the root: `fsync` after each small write writes several blocks.
@@ -23,6 +24,7 @@ mod data;
 mod disk;
 mod edits;
 mod extent;
+mod fsck;
 mod inode;
 mod key;
 mod layout;
@@ -58,6 +60,7 @@ use crate::block::BlockDevice;
 use crate::error::FsError;
 use crate::fs::NewNode;
 
+pub use fsck::{Counted, FsckOptions, FsckReport, Problem, fsck};
 pub use superblock::MountError;
 
 /// Bytes of a block.

@@ -57,7 +57,7 @@ pub(in crate::fs::kosfs) fn fresh(plan: Plan, group: u64) -> Result<Block, FsErr
 }
 
 /// Clear bits of usable blocks; `None` if a block is free that is not usable.
-pub(super) fn free_bits(block: &Block, plan: Plan, group: u64) -> Option<u32> {
+pub(in crate::fs::kosfs) fn free_bits(block: &Block, plan: Plan, group: u64) -> Option<u32> {
     let bits = block.bytes().get(HEADER..)?;
     let free: u32 = bits.iter().map(|byte| byte.count_zeros()).sum();
     let usable = plan.usable_in(group);

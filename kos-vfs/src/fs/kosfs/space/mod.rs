@@ -21,8 +21,8 @@ use super::layout::GROUP_BLOCKS;
 use super::plan::{HOMES, Plan};
 use crate::error::FsError;
 
-use self::bitmap::{change_bit, free_bits};
-pub(super) use bitmap::fresh;
+use self::bitmap::change_bit;
+pub(super) use bitmap::{free_bits, fresh};
 pub(super) use table::Table;
 
 /// Groups that one call of [`Space::shrink`] looks at, at most.
@@ -290,6 +290,28 @@ impl Space {
     /// Whether the next commit has a bitmap to write.
     pub(super) fn is_changed(&self) -> bool {
         self.groups.get(self.first_changed..).is_some_and(|rest| rest.iter().any(|group| group.changed))
+    }
+
+    /// Puts `bits`, counted from the tree, in the place of the bitmap of `group`; the next commit writes it.
+    pub(super) fn replace(&mut self, group: u64, bits: Block) -> Result<(), FsError> {
+        let free = free_bits(&bits, self.plan, group).unwrap_or(0);
+        let bitmap = Bitmap::try_from_next(bits)?;
+        let first = group * GROUP_BLOCKS;
+        let Some(entry) = self.at_mut(first) else { return Ok(()) };
+        let (old_now, old_next) = (entry.free_now, entry.free_next);
+        let was_loaded = entry.bitmap.replace(bitmap).is_some();
+        (entry.free_now, entry.free_next) = (free, free);
+        self.free_now = self.free_now - u64::from(old_now) + u64::from(free);
+        self.free_next = self.free_next - u64::from(old_next) + u64::from(free);
+        self.loaded += usize::from(!was_loaded);
+        self.mark_changed(first);
+        Ok(())
+    }
+
+    /// Blocks that the tree of the open generation does not need, of the group of `block`.
+    pub(super) fn free_in(&self, block: u64) -> u32 {
+        let group = usize::try_from(block / GROUP_BLOCKS).ok().and_then(|at| self.groups.get(at));
+        group.map_or(0, |group| group.free_next)
     }
 
     /// Walks every count of what is in memory.

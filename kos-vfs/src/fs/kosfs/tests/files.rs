@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
+use super::assert_clean;
 use super::recorder::{Recorder, after_crash, chance, disk};
 use crate::attr::{Attr, DeviceNumber, FileType, Ino, Mode, SetAttr, Timestamp};
 use crate::block::{BlockDevice, DeviceFeatures, Geometry};
@@ -302,6 +303,7 @@ proptest! {
             if step % 30 == 29 {
                 kos.sync(SyncMode::All).unwrap();
                 drop(kos);
+                assert_clean(&disk);
                 kos = mount(&disk);
             }
         }
@@ -329,6 +331,7 @@ proptest! {
         for (place, seed) in crashes {
             let end = made + place.index(events.len() - made + 1);
             let crashed = after_crash(&events, end, chance(seed));
+            assert_clean(&crashed);
             let kos = mount(&crashed);
             let found = snapshot(&kos);
             let durable = syncs.iter().rposition(|(at, _)| *at <= end).unwrap();

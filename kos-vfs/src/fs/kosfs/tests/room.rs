@@ -6,6 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use std::sync::Mutex;
 
+use super::assert_clean;
 use crate::attr::{DeviceNumber, FileType, Ino, Mode, Timestamp};
 use crate::block::{BlockDevice, DeviceFeatures, Geometry, WriteMode};
 use crate::error::{DeviceError, FsError};
@@ -142,6 +143,7 @@ fn data_are_staged_beside_a_commit() {
         *hook.after.lock().unwrap() = Some((moment, Box::new(meanwhile)));
         kos.sync(SyncMode::All).unwrap();
         let crashed = hook.disk.clone();
+        assert_clean(&crashed);
         kos.check().unwrap();
         kos.volume.unstage(&staged.lock().unwrap());
         hook.after.lock().unwrap().take(); // a moment behind the last write

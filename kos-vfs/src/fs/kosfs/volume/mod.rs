@@ -7,6 +7,7 @@
 //! Blocks for data are [staged](Volume::stage) without `writer`, also while a commit is at work: they are nobody's, and change
 //! nothing that a commit writes, until the change that points to them claims them.
 
+mod check;
 mod commit;
 mod mount;
 #[cfg(test)]
@@ -26,6 +27,8 @@ use super::tree::{Blocked, Miss, Tree};
 use crate::block::BlockDevice;
 use crate::error::FsError;
 use crate::fs::StatFs;
+
+pub(super) use mount::superblocks;
 
 /// Blocks of nodes that are written in one request, at most.
 const RUN: usize = 16;
@@ -284,7 +287,6 @@ impl<D: BlockDevice, R: RawRwLock> Volume<D, R> {
     }
 
     /// Bitmaps in memory.
-    #[cfg(test)]
     pub(super) fn bitmaps(&self) -> usize {
         self.state.read().space.loaded()
     }

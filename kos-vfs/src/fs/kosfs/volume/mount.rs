@@ -89,7 +89,7 @@ pub(super) fn newest<D: BlockDevice>(disk: &Disk<D>, scratch: &mut Block) -> Res
 }
 
 /// Both superblocks, as far as they are whole; one is.
-fn superblocks<D: BlockDevice>(
+pub(in crate::fs::kosfs) fn superblocks<D: BlockDevice>(
     disk: &Disk<D>,
     scratch: &mut Block,
 ) -> Result<[Option<Superblock>; 2], MountError> {

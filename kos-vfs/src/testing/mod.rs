@@ -22,6 +22,8 @@ mod cpio;
 mod env;
 #[cfg(feature = "fat")]
 pub(crate) mod fat;
+#[cfg(feature = "kosfs")]
+mod kosfs;
 pub mod script;
 
 pub use block::{DiskEvent, Fault, FaultDisk, PowerCut, RamDisk, RecordDisk, check_block_device};
@@ -39,4 +41,6 @@ pub mod fuzz {
     pub use super::cpio::cpio;
     #[cfg(feature = "fat")]
     pub use super::fat::mount_fat;
+    #[cfg(feature = "kosfs")]
+    pub use super::kosfs::{fsck_kosfs, mount_kosfs};
 }

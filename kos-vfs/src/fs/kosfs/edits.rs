@@ -72,6 +72,11 @@ impl Edits {
         &self.keys
     }
 
+    /// How many of them store an item.
+    pub(super) fn puts(&self) -> usize {
+        self.items.iter().flatten().count()
+    }
+
     pub(super) fn freed(&self) -> &[u64] {
         &self.freed
     }

@@ -15,13 +15,17 @@ use crate::error::FsError;
 /// Blocks of an extent, at most: with their checksums they stay below a third of a leaf.
 pub(super) const EXTENT_MAX: usize = 64;
 
-/// An extent without its checksums, which follow: 8 bytes for each block.
+/// An extent without its checksums, which follow: 8 bytes for each block, none if it is [`RESERVED`].
 #[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 struct RawExtent {
     start: U64,
+    /// Blocks, and perhaps [`RESERVED`].
     count: U16,
 }
+
+/// Room for bytes that are still to come: reads as zeroes, whatever stands there.
+const RESERVED: u16 = 1 << 15;
 
 const HEAD: usize = size_of::<RawExtent>();
 
@@ -39,6 +43,8 @@ pub(super) struct Extent {
     pub(super) first: u64,
     /// Where it is.
     pub(super) start: u64,
+    /// Whether it is room alone.
+    pub(super) reserved: bool,
     count: usize,
     sums: [u64; EXTENT_MAX],
 }
@@ -46,12 +52,17 @@ pub(super) struct Extent {
 impl Extent {
     /// Blocks from `start` on; there are as many as `sums`, of which the first [`EXTENT_MAX`] count.
     pub(super) fn new(first: u64, start: u64, sums: impl Iterator<Item = u64>) -> Self {
-        let mut extent = Self { first, start, count: 0, sums: [0; EXTENT_MAX] };
+        let mut extent = Self { first, start, reserved: false, count: 0, sums: [0; EXTENT_MAX] };
         for (place, sum) in extent.sums.iter_mut().zip(sums) {
             *place = sum;
             extent.count += 1;
         }
         extent
+    }
+
+    /// Room: `count` blocks from `start` on, at most [`EXTENT_MAX`].
+    pub(super) fn reserved(first: u64, start: u64, count: usize) -> Self {
+        Self { reserved: true, ..Self::new(first, start, (0..count).map(|_| 0)) }
     }
 
     pub(super) const fn count(&self) -> usize {
@@ -72,35 +83,42 @@ impl Extent {
     pub(super) fn decode(key: Key, item: &[u8]) -> Result<Self, FsError> {
         let corrupt = FsError::Corrupt { block: key.file, what: "an extent that makes no sense" };
         let (raw, rest) = RawExtent::read_from_prefix(item).map_err(|_| corrupt)?;
-        let count = usize::from(raw.count.get());
-        if count == 0 || count > EXTENT_MAX || rest.len() != count * 8 {
+        let count = usize::from(raw.count.get() & !RESERVED);
+        let reserved = raw.count.get() & RESERVED != 0;
+        if count == 0 || count > EXTENT_MAX || rest.len() != if reserved { 0 } else { count * 8 } {
             return Err(corrupt);
         }
         let sums = rest.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes));
-        let extent = Self::new(key.offset, raw.start.get(), sums);
+        let extent = if reserved {
+            Self::reserved(key.offset, raw.start.get(), count)
+        } else {
+            Self::new(key.offset, raw.start.get(), sums)
+        };
         if extent.start.checked_add(count as u64).is_none() { Err(corrupt) } else { Ok(extent) }
     }
 
     /// The blocks `range` of it, which are some.
-    fn part(&self, range: Range<u64>) -> Self {
+    pub(super) fn part(&self, range: Range<u64>) -> Self {
         let skip = range.start - self.first;
         let from = usize::try_from(skip).unwrap_or(self.count);
         let count = usize::try_from(range.end - range.start).unwrap_or(0);
         let sums = self.sums.iter().copied().take(self.count).skip(from).take(count);
-        Self::new(range.start, self.start + skip, sums)
+        Self { reserved: self.reserved, ..Self::new(range.start, self.start + skip, sums) }
     }
 
     /// Stores it for `file`.
     pub(super) fn put(&self, file: u64, edits: &mut Edits) -> Result<(), FsError> {
         let mut bytes = [0; HEAD + EXTENT_MAX * 8];
-        let raw =
-            RawExtent { start: self.start.into(), count: u16::try_from(self.count).unwrap_or(0).into() };
+        let flag = if self.reserved { RESERVED } else { 0 };
+        let count = u16::try_from(self.count).unwrap_or(0) | flag;
+        let raw = RawExtent { start: self.start.into(), count: count.into() };
         let (head, rest) = bytes.split_at_mut(HEAD);
         head.copy_from_slice(raw.as_bytes());
         for (place, sum) in rest.as_chunks_mut::<8>().0.iter_mut().zip(self.sums) {
             *place = sum.to_le_bytes();
         }
-        let item = bytes.get(..HEAD + self.count * 8).unwrap_or_default();
+        let sums = if self.reserved { 0 } else { self.count * 8 };
+        let item = bytes.get(..HEAD + sums).unwrap_or_default();
         edits.put(Self::key(file, self.first), item)
     }
 

@@ -101,6 +101,16 @@ impl Inode {
         Ok(Self::decode(number, item)?)
     }
 
+    /// The file `number`, whose bytes are to be changed.
+    pub(super) fn find_regular(tree: &Tree, number: u64) -> Result<Self, Blocked> {
+        let inode = Self::find(tree, number)?;
+        match inode.attr.kind {
+            FileType::Regular => Ok(inode),
+            FileType::Directory => Err(FsError::IsDirectory.into()),
+            _ => Err(FsError::Unsupported.into()),
+        }
+    }
+
     /// The inode in `item`.
     pub(super) fn decode(number: u64, item: &[u8]) -> Result<Self, FsError> {
         let corrupt = FsError::Corrupt { block: number, what: "an inode that makes no sense" };

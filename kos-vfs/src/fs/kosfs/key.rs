@@ -8,7 +8,8 @@ use super::layout::RawKey;
 pub(super) enum ItemKind {
     /// What is known about a file. Offset 0.
     Inode = 1,
-    // 2 is kept for extended attributes.
+    /// An extended attribute, or a piece of one. The offset is the hash of its name.
+    Xattr = 2,
     /// A name. The offset is its hash: what `readdir` hands out as a cookie.
     Name = 3,
     /// Bytes of a short file. Offset 0.

@@ -10,7 +10,7 @@
 //! | `key`, `node`, `store`, `tree` | one tree of all items, which copies what it changes and does no input or output |
 //! | `space` | which blocks are free, now and for the next commit |
 //! | `edits`, `volume` | what one operation changes, all of it or nothing; locks and commits |
-//! | `inode`, `name_item`, `extent` | the kinds of items |
+//! | `inode`, `name_item`, `extent`, `xattr` | the kinds of items |
 //! | `fsck` | checking and mending |
 //! | `names`, `data`, `orphan`, `ports` | directories, bytes, files without a name, and what the VFS calls |
 //!
@@ -34,6 +34,8 @@ mod node;
 mod orphan;
 mod plan;
 mod ports;
+#[cfg(feature = "testing")]
+mod reseal;
 mod space;
 mod store;
 mod superblock;
@@ -41,6 +43,7 @@ mod superblock;
 mod tests;
 mod tree;
 mod volume;
+mod xattr;
 
 use core::fmt;
 
@@ -61,6 +64,8 @@ use crate::error::FsError;
 use crate::fs::NewNode;
 
 pub use fsck::{Counted, FsckOptions, FsckReport, Problem, fsck};
+#[cfg(feature = "testing")]
+pub(crate) use reseal::{blocks_of_tree, reseal};
 pub use superblock::MountError;
 
 /// Bytes of a block.

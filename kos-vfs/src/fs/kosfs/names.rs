@@ -212,7 +212,8 @@ impl<D: BlockDevice, R: RawRwLock> DirOps for KosFs<D, R> {
                 Ok(Some((found, length)))
             })?;
             let Some((found, length)) = found else { return Ok(()) };
-            let next = Key { offset: found.key.offset + 1, ..found.key };
+            let Some(offset) = found.key.offset.checked_add(1) else { return Ok(()) };
+            let next = Key { offset, ..found.key };
             let Ok(name) = Name::new(name.get(..length).unwrap_or_default()) else { return Ok(()) };
             let entry = DirEntry { name, ino: ino(found.file), kind: found.kind, next: Cookie(next.offset) };
             if !sink.entry(entry) {

@@ -10,11 +10,12 @@ use super::extent::Extent;
 use super::inode::Inode;
 use super::key::{ItemKind, Key};
 use super::layout::BLOCK;
+use super::xattr;
 use crate::attr::FileType;
 use crate::block::BlockDevice;
 use crate::error::FsError;
 
-/// Extents that one step gives up.
+/// Extents that one step gives up, and half the pieces of attributes.
 const STEP: usize = 16;
 
 /// The mark of an orphan.
@@ -30,7 +31,11 @@ impl<D: BlockDevice, R: RawRwLock> KosFs<D, R> {
             if (found.file, found.kind) != (from.file, from.kind) {
                 break;
             }
-            self.reclaim(found.offset)?;
+            match self.reclaim(found.offset) {
+                // What was promised to files is not there for this; the next mount finds it again.
+                Ok(()) | Err(FsError::NoSpace) => {}
+                Err(error) => return Err(error),
+            }
             let Some(next) = found.next() else { break };
             from = next;
         }
@@ -62,6 +67,10 @@ impl<D: BlockDevice, R: RawRwLock> KosFs<D, R> {
                 inode.blocks =
                     inode.blocks.saturating_sub(Extent::punch(view.tree, edits, file, from..last.end())?);
                 (until, steps) = (last.first, steps + 1);
+            }
+            if gone && !xattr::take_out(view.tree, file, 2 * STEP, edits)? {
+                edits.put(Inode::key(file), inode.encode().as_ref())?;
+                return Ok(false);
             }
             edits.take_out(mark(file))?;
             if !gone {

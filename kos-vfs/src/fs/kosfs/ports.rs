@@ -8,7 +8,9 @@ use super::{BLOCK_SIZE, KosFs, SIZE_MAX, data};
 use crate::attr::{Attr, Ino, SetAttr, Timestamp};
 use crate::block::BlockDevice;
 use crate::error::FsError;
-use crate::fs::{Allocate, DirOps, FileOps, FileSystem, FsFeatures, FsInfo, Seek, StatFs, SyncMode};
+use crate::fs::{
+    Allocate, DirOps, FileOps, FileSystem, FsFeatures, FsInfo, Seek, StatFs, SyncMode, XattrOps,
+};
 use crate::name::NAME_MAX;
 
 impl<D: BlockDevice, R: RawRwLock + Send + Sync> FileSystem for KosFs<D, R> {
@@ -70,6 +72,10 @@ impl<D: BlockDevice, R: RawRwLock + Send + Sync> FileSystem for KosFs<D, R> {
         self
     }
 
+    fn xattrs(&self) -> Option<&dyn XattrOps> {
+        Some(self)
+    }
+
     fn statfs(&self) -> Result<StatFs, FsError> {
         Ok(self.volume.statfs())
     }
@@ -103,8 +109,8 @@ impl<D: BlockDevice, R: RawRwLock> FileOps for KosFs<D, R> {
         let end = offset.checked_add(length).filter(|&end| end <= SIZE_MAX);
         let end = end.ok_or(FsError::TooLarge { limit: SIZE_MAX })?;
         match how {
-            // What is written goes to new blocks: room kept in the old ones would help nobody.
-            Allocate::Grow | Allocate::KeepSize => Err(FsError::Unsupported),
+            Allocate::Grow => data::allocate(self, file.number, offset..end, end, now),
+            Allocate::KeepSize => data::allocate(self, file.number, offset..end, 0, now),
             Allocate::Zero => data::punch(self, file.number, offset..end, end, now),
             Allocate::PunchHole | Allocate::ZeroKeepSize => {
                 data::punch(self, file.number, offset..end, 0, now)

@@ -16,6 +16,9 @@ pub(super) const KNOWN_INCOMPATIBLE: u64 = 0;
 /// What a driver must know to write to it.
 pub(super) const KNOWN_READ_ONLY: u64 = 0;
 
+/// The highest number that the next file may have: there are never as many.
+const NEXT_FILE_MAX: u64 = 1 << 62;
+
 /// Why a volume was not mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -110,6 +113,9 @@ impl Superblock {
             .ok_or(FsError::Corrupt { block: address, what: "a volume of impossible size" })?;
         if blocks > device {
             return Err(MountError::Truncated { blocks, device });
+        }
+        if raw.next_file.get() > NEXT_FILE_MAX {
+            return Err(FsError::Corrupt { block: address, what: "more files than there can be" }.into());
         }
         Ok(Some(Self {
             volume,

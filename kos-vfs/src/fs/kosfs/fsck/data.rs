@@ -1,7 +1,5 @@
 //! The bytes of files against their checksums.
 
-use alloc::vec::Vec;
-
 use lock_api::RawRwLock;
 
 use super::super::buffer;
@@ -22,14 +20,16 @@ impl<D: BlockDevice, R: RawRwLock> Check<'_, D, R> {
             if item.key.kind != ItemKind::Extent as u8 {
                 continue;
             }
-            if let Ok(extent) = Extent::decode(item.key, item.bytes()) {
+            if let Ok(extent) = Extent::decode(item.key, item.bytes())
+                && !extent.reserved
+            {
                 self.check_extent(item.key.file, &extent, &mut bytes)?;
             }
         }
         Ok(())
     }
 
-    fn check_extent(&mut self, file: u64, extent: &Extent, bytes: &mut Vec<u8>) -> Result<(), FsError> {
+    fn check_extent(&mut self, file: u64, extent: &Extent, bytes: &mut [u8]) -> Result<(), FsError> {
         let Some(bytes) = bytes.get_mut(..extent.count() * BLOCK) else { return Ok(()) };
         self.volume.disk().read_run(extent.start, bytes)?;
         for (at, block) in bytes.chunks(BLOCK).enumerate() {

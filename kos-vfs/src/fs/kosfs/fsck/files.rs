@@ -9,6 +9,7 @@ use super::super::layout::BLOCK;
 use super::super::name_item;
 use super::super::node::ITEM_MAX;
 use super::super::orphan::mark;
+use super::super::xattr;
 use super::{Check, Problem};
 use crate::attr::{DeviceNumber, FileType, Mode, Timestamp};
 use crate::block::BlockDevice;
@@ -138,11 +139,16 @@ impl<D: BlockDevice, R: RawRwLock> Check<'_, D, R> {
     /// Whether `item` belongs to `file`.
     fn check_item(&mut self, file: &mut Current, item: &Item) -> Result<bool, FsError> {
         const INODE: u8 = ItemKind::Inode as u8;
+        const XATTR: u8 = ItemKind::Xattr as u8;
         const NAME: u8 = ItemKind::Name as u8;
         const INLINE: u8 = ItemKind::Inline as u8;
         const EXTENT: u8 = ItemKind::Extent as u8;
         match item.key.kind {
             INODE => Ok(item.key.offset == 0),
+            XATTR => {
+                let hash_key = self.superblock.hash_key;
+                self.volume.look(|tree| xattr::belongs(tree, &hash_key, item.key))
+            }
             NAME if file.is_directory() => self.check_name(file, item),
             INLINE if file.has_bytes() && file.inode.inline && item.key.offset == 0 => {
                 file.inline = Some(item.bytes().len() as u64);
@@ -151,7 +157,7 @@ impl<D: BlockDevice, R: RawRwLock> Check<'_, D, R> {
             EXTENT if file.has_bytes() && !file.inode.inline => {
                 let Ok(extent) = Extent::decode(item.key, item.bytes()) else { return Ok(false) };
                 file.blocks += extent.count() as u64;
-                file.end = extent.end();
+                file.end = if extent.reserved { file.end } else { extent.end() };
                 Ok(true)
             }
             _ => Ok(false),

@@ -71,11 +71,7 @@ impl<D: BlockDevice, R: RawRwLock> Check<'_, D, R> {
             from = inode.attr.ino.number.checked_add(1);
             if inode.attr.kind == FileType::Directory {
                 self.names(inode.attr.ino.number, &mut |found| {
-                    if let Ok(at) = files.binary_search_by_key(&found.file, |known| known.file)
-                        && let Some(known) = files.get_mut(at)
-                    {
-                        known.counted = known.counted.saturating_add(1);
-                    }
+                    count(files, found.file);
                     true
                 })?;
             }
@@ -151,5 +147,13 @@ impl<D: BlockDevice, R: RawRwLock> Check<'_, D, R> {
             self.drop_item(second)?;
         }
         Ok(())
+    }
+}
+
+/// Counts a name of `file`, if that is among `files`.
+fn count(files: &mut [Known], file: u64) {
+    let known = files.binary_search_by_key(&file, |known| known.file).ok();
+    if let Some(known) = known.and_then(|at| files.get_mut(at)) {
+        known.counted = known.counted.saturating_add(1);
     }
 }

@@ -107,9 +107,9 @@ impl<D: BlockDevice, R: RawRwLock> Check<'_, D, R> {
             edits.put(place, name_item::encode(name, file, inode.attr.kind).as_ref())?;
             inode.parent = if directory { ROOT } else { inode.parent };
             inode.attr.links = if directory { inode.attr.links.max(2) } else { 1 };
-            root.names += 1;
+            root.names = root.names.saturating_add(1);
             root.attr.size = root.names;
-            root.attr.links += u32::from(directory);
+            root.attr.links = root.attr.links.saturating_add(directory.into());
             edits.put(Inode::key(file), inode.encode().as_ref())?;
             Ok(edits.put(Inode::key(ROOT), root.encode().as_ref())?)
         })

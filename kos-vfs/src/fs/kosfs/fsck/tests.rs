@@ -151,9 +151,12 @@ fn a_new_volume_and_a_used_one_are_clean() {
     assert_eq!(report.free, mount(&sample.disk).statfs().unwrap().free);
 }
 
+/// What is found, in which file, after what was done to it.
+type Spoil = (&'static str, fn(&Sample) -> u64, fn(&mut Inode));
+
 #[test]
 fn wrong_numbers_of_an_inode_are_set_right() {
-    let each: [(&str, fn(&Sample) -> u64, fn(&mut Inode)); 7] = [
+    let each: [Spoil; 7] = [
         ("Links", |sample| sample.long, |inode| inode.attr.links = 7),
         ("Links", |sample| sample.dir, |inode| inode.attr.links = 9),
         ("Links", |sample| sample.short, |inode| inode.attr.links = 0),

@@ -6,78 +6,23 @@
 //!
 //! The whole run: `KOS_PROPTEST_CASES=20000 cargo test --release -p kos-vfs --all-features --lib explorer -- --nocapture`.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::attr::{DeviceNumber, FileType, Ino, Mode, SetAttr, Timestamp};
-use crate::block::{BlockDevice, WriteMode};
+use super::steps::{Files, STEPS, Step, base, clean, files, make, mount, random, step};
+use crate::attr::FileType;
+use crate::block::WriteMode;
 use crate::error::FsError;
-use crate::fs::kosfs::{FsckOptions, KosFs, MkfsOptions, MountOptions, fsck, mkfs};
-use crate::fs::{Allocate, Cookie, DirEntry, FileSystem, NewNode, Rename, RenameEnd, SyncMode};
-use crate::name::{Name, PATH_MAX};
+use crate::fs::{FileSystem, SyncMode};
 use crate::testing::{DiskEvent, PowerCut, RamDisk, RecordDisk, cases};
-
-type Lock = spin::RwLock<()>;
 
 /// Writes in flight of which all subsets are tried.
 const FLIGHT: usize = 8;
 
 /// Subsets that are tried of more.
 const SAMPLES: u64 = 128;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Create,
-    CreateBelow,
-    Append,
-    Overwrite,
-    OverwriteShort,
-    Lengthen,
-    Shrink,
-    Grow,
-    Punch,
-    Unlink,
-    UnlinkLong,
-    UnlinkInUse,
-    Rename,
-    RenameOver,
-    RenameDirectory,
-    Exchange,
-    Link,
-    Mkdir,
-    Rmdir,
-    Symlink,
-    LongSymlink,
-    SetMode,
-}
-
-const STEPS: [Step; 22] = [
-    Step::Create,
-    Step::CreateBelow,
-    Step::Append,
-    Step::Overwrite,
-    Step::OverwriteShort,
-    Step::Lengthen,
-    Step::Shrink,
-    Step::Grow,
-    Step::Punch,
-    Step::Unlink,
-    Step::UnlinkLong,
-    Step::UnlinkInUse,
-    Step::Rename,
-    Step::RenameOver,
-    Step::RenameDirectory,
-    Step::Exchange,
-    Step::Link,
-    Step::Mkdir,
-    Step::Rmdir,
-    Step::Symlink,
-    Step::LongSymlink,
-    Step::SetMode,
-];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Then {
@@ -90,127 +35,6 @@ const THEN: [Then; 3] = [Then::Nothing, Then::Fsync, Then::Sync];
 
 type Workload = Vec<(Step, Then)>;
 
-/// Path, kind, links, size and bytes of all files.
-type Files = BTreeMap<Vec<u8>, (FileType, Mode, u32, u64, Vec<u8>)>;
-
-fn files(fs: &dyn FileSystem) -> Result<Files, FsError> {
-    let (mut found, mut rest) = (Files::new(), vec![(Vec::new(), fs.root())]);
-    while let Some((path, dir)) = rest.pop() {
-        let mut names = Vec::new();
-        let mut sink = |entry: DirEntry<'_>| {
-            names.push((entry.name.as_bytes().to_vec(), entry.ino));
-            true
-        };
-        fs.dirs().readdir(dir, Cookie(0), &mut sink)?;
-        for (name, ino) in names {
-            let attr = fs.attr(ino)?;
-            let path = [&path[..], b"/", &name].concat();
-            let mut bytes =
-                vec![0; if attr.kind == FileType::Regular { attr.size as usize } else { PATH_MAX }];
-            let length = match attr.kind {
-                FileType::Regular => fs.files().read_at(ino, 0, &mut bytes)?,
-                FileType::Symlink => fs.dirs().readlink(ino, (&mut bytes[..]).try_into().unwrap())?,
-                _ => 0,
-            };
-            bytes.truncate(length);
-            if attr.kind == FileType::Directory {
-                rest.push((path.clone(), ino));
-            }
-            found.insert(path, (attr.kind, attr.mode, attr.links, attr.size, bytes));
-        }
-    }
-    Ok(found)
-}
-
-fn name(bytes: &[u8]) -> Name<'_> {
-    Name::new(bytes).unwrap()
-}
-
-fn find(fs: &dyn FileSystem, dir: Ino, bytes: &[u8]) -> Result<Ino, FsError> {
-    let attr = fs.dirs().lookup(dir, name(bytes))?;
-    fs.forget(attr.ino, 1);
-    Ok(attr.ino)
-}
-
-fn make(fs: &dyn FileSystem, dir: Ino, bytes: &[u8], kind: FileType, target: &[u8]) -> Result<Ino, FsError> {
-    let (mode, now, device) = (Mode::of(0o644), Timestamp::EPOCH, DeviceNumber::default());
-    let new = NewNode { kind, mode, uid: 0, gid: 0, device, target, now };
-    let attr = fs.dirs().create(dir, name(bytes), &new)?;
-    fs.forget(attr.ino, 1);
-    Ok(attr.ino)
-}
-
-fn write(fs: &dyn FileSystem, file: Ino, at: u64, length: usize, byte: u8) -> Result<(), FsError> {
-    let bytes = vec![byte; length];
-    fs.files().write_at(file, at, &bytes, Timestamp::EPOCH).map(|_| ())
-}
-
-fn unlink(fs: &dyn FileSystem, bytes: &[u8]) -> Result<(), FsError> {
-    let file = find(fs, fs.root(), bytes)?;
-    fs.dirs().unlink(fs.root(), name(bytes), file, Timestamp::EPOCH)
-}
-
-fn rename(fs: &dyn FileSystem, from: &[u8], to: &[u8], exchange: bool) -> Result<(), FsError> {
-    let (root, now) = (fs.root(), Timestamp::EPOCH);
-    let from = RenameEnd { dir: root, name: name(from), file: Some(find(fs, root, from)?) };
-    let to = RenameEnd { dir: root, name: name(to), file: find(fs, root, to).ok() };
-    if from.file == to.file {
-        return Err(FsError::Exists);
-    }
-    fs.dirs().rename(&Rename { from, to, exchange, now })
-}
-
-/// Long `a` and short `b`, `d` with `c`, and `e` without anything.
-fn set_up(fs: &dyn FileSystem) -> Result<(), FsError> {
-    let root = fs.root();
-    write(fs, make(fs, root, b"a", FileType::Regular, &[])?, 0, 20_000, 1)?;
-    write(fs, make(fs, root, b"b", FileType::Regular, &[])?, 0, 300, 2)?;
-    let dir = make(fs, root, b"d", FileType::Directory, &[])?;
-    write(fs, make(fs, dir, b"c", FileType::Regular, &[])?, 0, 5000, 3)?;
-    make(fs, root, b"e", FileType::Directory, &[])?;
-    fs.sync(SyncMode::All)
-}
-
-/// Does a step, number `count` of its workload. What earlier steps made impossible fails.
-fn step(fs: &dyn FileSystem, step: Step, count: u8) -> Result<(), FsError> {
-    let (root, now) = (fs.root(), Timestamp::EPOCH);
-    let at = |bytes: &[u8]| find(fs, root, bytes);
-    let fill = count + 10;
-    match step {
-        Step::Create => make(fs, root, b"new", FileType::Regular, &[]).map(|_| ()),
-        Step::CreateBelow => {
-            let file = make(fs, at(b"d")?, &[b'x', count + 1], FileType::Regular, &[])?;
-            write(fs, file, 0, 6000, fill)
-        }
-        Step::Append => write(fs, at(b"a")?, fs.attr(at(b"a")?)?.size, 3000, fill),
-        Step::Overwrite => write(fs, at(b"a")?, 3000, 6000, fill),
-        Step::OverwriteShort => write(fs, at(b"b")?, 100, 150, fill),
-        Step::Lengthen => write(fs, at(b"b")?, 5000, 100, fill),
-        Step::Shrink => fs.files().truncate(at(b"a")?, 4500, now).map(|_| ()),
-        Step::Grow => fs.files().truncate(at(b"b")?, 9000, now).map(|_| ()),
-        Step::Punch => fs.files().allocate(at(b"a")?, Allocate::PunchHole, 4000, 9000, now).map(|_| ()),
-        Step::Unlink => unlink(fs, b"b"),
-        Step::UnlinkLong => unlink(fs, b"a"),
-        Step::UnlinkInUse => {
-            fs.load(at(b"a")?)?; // and never given back
-            unlink(fs, b"a")
-        }
-        Step::Rename => rename(fs, b"a", b"moved", false),
-        Step::RenameOver => rename(fs, b"b", b"a", false),
-        Step::RenameDirectory => rename(fs, b"d", b"e", false),
-        Step::Exchange => rename(fs, b"a", b"d", true),
-        Step::Link => fs.dirs().link(at(b"d")?, name(b"linked"), at(b"a")?, now).map(|_| ()),
-        Step::Mkdir => make(fs, root, b"made", FileType::Directory, &[]).map(|_| ()),
-        Step::Rmdir => fs.dirs().rmdir(root, name(b"e"), at(b"e")?, now),
-        Step::Symlink => make(fs, root, b"soft", FileType::Symlink, b"somewhere").map(|_| ()),
-        Step::LongSymlink => make(fs, root, b"far", FileType::Symlink, &[b'y'; 3000]).map(|_| ()),
-        Step::SetMode => {
-            let set = SetAttr { mode: Some(Mode::of(0o600 + u16::from(count))), ..SetAttr::default() };
-            fs.set_attr(at(b"b")?, &set).map(|_| ())
-        }
-    }
-}
-
 /// A workload that was run.
 struct Run {
     /// What is there before.
@@ -220,19 +44,6 @@ struct Run {
     states: Vec<(usize, Files)>,
     /// After how many events which state is durable.
     synced: Vec<(usize, usize)>,
-}
-
-fn mount<D: BlockDevice>(device: D, read_only: bool) -> Result<KosFs<D, Lock>, String> {
-    let options = MountOptions { read_only, nodes: 8, bitmaps: 1 };
-    KosFs::mount(device, options).map_err(|error| format!("it does not mount: {error}"))
-}
-
-fn base() -> RamDisk {
-    let disk = RamDisk::with_size(4 << 20, 512);
-    let (uuid, label, now) = (*b"a volume to kill", [0; 64], Timestamp::EPOCH);
-    mkfs::<_, Lock>(&disk, &MkfsOptions { uuid, label, now, uid: 0, gid: 0, hash_key: [5; 16] }).unwrap();
-    set_up(&mount(&disk, false).unwrap()).unwrap();
-    disk
 }
 
 fn do_then(fs: &dyn FileSystem, then: Then) -> bool {
@@ -259,14 +70,6 @@ fn run(base: &RamDisk, workload: &[(Step, Then)]) -> Run {
         }
     }
     Run { base, events: device.take(), states, synced }
-}
-
-/// The next of a row of numbers (xorshift64).
-fn random(state: &mut u64) -> u64 {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    *state
 }
 
 /// An exploration of one run.
@@ -303,25 +106,27 @@ impl Explorer<'_> {
     /// Tries what a crash before the end of event `at` may leave of the writes in `flight`.
     fn crash(&mut self, durable: &RamDisk, flight: &[usize], at: usize) -> Result<(), String> {
         if flight.len() <= FLIGHT {
-            for subset in 0..1_u64 << flight.len() {
-                self.state(durable, flight, at, &mut |write, _, _| subset >> write & 1 == 1)?;
-                // The same with one of them torn somewhere, and with all of them in any pieces.
-                let torn = (random(&mut self.random) % flight.len().max(1) as u64) as usize;
-                let cut = random(&mut self.random) as usize;
-                if subset >> torn & 1 == 1 {
-                    self.state(durable, flight, at, &mut |write, piece, pieces| {
-                        subset >> write & 1 == 1 && (write != torn || piece < cut % pieces)
-                    })?;
-                    self.pieces(durable, flight, at, subset)?;
-                }
-            }
-            return Ok(());
+            return (0..1 << flight.len()).try_for_each(|subset| self.subset(durable, flight, at, subset));
         }
         for _ in 0..SAMPLES {
             let subset = random(&mut self.random);
             self.pieces(durable, flight, at, subset)?;
         }
         Ok(())
+    }
+
+    /// A subset whole, with one of its writes torn somewhere, and with all of them in any pieces.
+    fn subset(&mut self, durable: &RamDisk, flight: &[usize], at: usize, subset: u64) -> Result<(), String> {
+        self.state(durable, flight, at, &mut |write, _, _| subset >> write & 1 == 1)?;
+        let torn = (random(&mut self.random) % flight.len().max(1) as u64) as usize;
+        let cut = random(&mut self.random) as usize;
+        if subset >> torn & 1 == 0 {
+            return Ok(());
+        }
+        self.state(durable, flight, at, &mut |write, piece, pieces| {
+            subset >> write & 1 == 1 && (write != torn || piece < cut % pieces)
+        })?;
+        self.pieces(durable, flight, at, subset)
     }
 
     /// A subset of which each write survives in any pieces, or whole.
@@ -378,16 +183,6 @@ fn judge(disk: &RamDisk, allowed: &[(usize, Files)], use_it: bool) -> Result<(),
         return if same { Ok(()) } else { Err("the mount changed files".into()) };
     }
     Ok(())
-}
-
-fn clean(disk: &RamDisk) -> Result<(), String> {
-    let mut found = Vec::new();
-    let options = FsckOptions { data: true, ..FsckOptions::default() };
-    let report = fsck::<_, Lock>(disk, &options, &mut |problem, _| found.push(*problem));
-    match report {
-        Ok(report) if report.problems == 0 => Ok(()),
-        other => Err(format!("not clean: {other:?} {found:?}")),
-    }
 }
 
 /// Tries all crashes of `workload`; how many there were.

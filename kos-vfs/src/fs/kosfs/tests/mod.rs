@@ -1,9 +1,15 @@
 //! Tests of more than one module.
 
+#![expect(clippy::cast_possible_truncation, reason = "random numbers, of which any bits do, and small files")]
+
+mod calls;
+mod damage;
 mod explorer;
+mod failures;
 mod files;
 pub(super) mod recorder;
 mod room;
+mod steps;
 
 use alloc::vec::Vec;
 

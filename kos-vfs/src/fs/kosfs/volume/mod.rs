@@ -231,8 +231,8 @@ impl<D: BlockDevice, R: RawRwLock> Volume<D, R> {
         };
         let view = View { tree: &state.tree, next_file: state.superblock.next_file };
         let answer = plan(&view, edits).map_err(missing)?;
-        state.tree.prepare(edits.keys()).map_err(missing)?;
-        let cost = state.tree.cost() * edits.keys().len() as u64 + state.tree.changed() as u64;
+        let cost = state.tree.prepare(edits.keys(), edits.puts()).map_err(missing)?;
+        let cost = cost + state.tree.changed() as u64;
         let reserve = if edits.makes_room { 0 } else { RESERVE };
         if state.space.free_now() < cost + reserve {
             return Err(Refused::Fs(FsError::NoSpace));

@@ -89,12 +89,12 @@ impl Rig {
         match op {
             Op::Insert(key, length) => {
                 let item: Vec<u8> = (0..length).map(|at| (at ^ self.model.len()).to_le_bytes()[0]).collect();
-                self.with(|tree| tree.prepare(&[key]));
+                self.with(|tree| tree.prepare(&[key], 1));
                 self.tree.insert(key, &item);
                 self.model.insert(key, item);
             }
             Op::Remove(key) => {
-                self.with(|tree| tree.prepare(&[key]));
+                self.with(|tree| tree.prepare(&[key], 1));
                 assert_eq!(self.tree.remove(key), self.model.remove(&key).is_some());
             }
             Op::Look(key) => {

@@ -1,0 +1,141 @@
+//! Cutting: sizes, and bytes that go.
+
+use core::ops::Range;
+
+use lock_api::RawRwLock;
+
+use super::super::extent::Extent;
+use super::super::inode::{INLINE_MAX, Inode};
+use super::super::layout::BLOCK;
+use super::super::{KosFs, SIZE_MAX};
+use super::write::{copy_inline, load_blocks, replace, store_size, write_at};
+use super::{SIZE, inline_key};
+use crate::attr::{Attr, Timestamp};
+use crate::block::BlockDevice;
+use crate::error::FsError;
+
+/// Sets the size.
+pub(in crate::fs::kosfs) fn truncate<D: BlockDevice, R: RawRwLock>(
+    fs: &KosFs<D, R>,
+    file: u64,
+    size: u64,
+    now: Timestamp,
+) -> Result<Attr, FsError> {
+    if size > SIZE_MAX {
+        return Err(FsError::TooLarge { limit: SIZE_MAX });
+    }
+    if let Some(attr) = truncate_inline(fs, file, size, now)? {
+        return Ok(attr);
+    }
+    let (old, ends_in_block) = fs.volume.look(|tree| {
+        let inode = Inode::find_regular(tree, file)?;
+        let last = Extent::at_or_after(tree, file, size / SIZE)?
+            .is_some_and(|extent| extent.first <= size / SIZE && !extent.reserved);
+        Ok((inode, last && size < inode.attr.size && !size.is_multiple_of(SIZE)))
+    })?;
+    let attr = if old.inline || ends_in_block {
+        // The block in which it ends becomes zero behind the end; or a short file gets its first block.
+        let last = if old.inline { 0 } else { size / SIZE };
+        let mut image = load_blocks(fs, file, last..last + 1, 0..0)?;
+        let keep = usize::try_from(size - last * SIZE).unwrap_or(BLOCK).min(BLOCK);
+        image.iter_mut().skip(keep).for_each(|byte| *byte = 0);
+        replace(fs, file, last, &image, now, |_, _| size)?.0
+    } else {
+        fs.volume.change(|view, edits| {
+            let mut inode = Inode::find_regular(view.tree, file)?;
+            store_size(&mut inode, size, now, edits)?;
+            Ok(inode.shown())
+        })?
+    };
+    if size >= old.attr.size {
+        return Ok(attr);
+    }
+    fs.reclaim(file)?;
+    fs.volume.look(|tree| Ok(Inode::find_regular(tree, file)?.shown()))
+}
+
+/// Sets the size of a file that is short and stays so; `None` for others.
+fn truncate_inline<D: BlockDevice, R: RawRwLock>(
+    fs: &KosFs<D, R>,
+    file: u64,
+    size: u64,
+    now: Timestamp,
+) -> Result<Option<Attr>, FsError> {
+    fs.volume.change(|view, edits| {
+        let mut inode = Inode::find_regular(view.tree, file)?;
+        let Some(short) = usize::try_from(size).ok().filter(|&size| inode.inline && size <= INLINE_MAX)
+        else {
+            return Ok(None);
+        };
+        let mut item = [0; INLINE_MAX];
+        copy_inline(view.tree, file, &mut item)?;
+        let old = usize::try_from(inode.attr.size).unwrap_or(0).min(INLINE_MAX);
+        if let Some(place) = item.get_mut(short.min(old)..) {
+            place.fill(0);
+        }
+        edits.put(inline_key(file), item.get(..short).unwrap_or_default())?;
+        inode.attr.size = size;
+        inode.touch(now);
+        edits.put(Inode::key(file), inode.encode().as_ref())?;
+        Ok(Some(inode.shown()))
+    })
+}
+
+/// Takes the bytes `range` from the file: they read as zeroes; the size becomes at least `size`.
+pub(in crate::fs::kosfs) fn punch<D: BlockDevice, R: RawRwLock>(
+    fs: &KosFs<D, R>,
+    file: u64,
+    range: Range<u64>,
+    size: u64,
+    now: Timestamp,
+) -> Result<Attr, FsError> {
+    let inode = fs.volume.look(|tree| Inode::find_regular(tree, file))?;
+    let end = range.end.min(inode.attr.size);
+    // Pieces of blocks become zeroes that are written; whole ones go.
+    let mut at = range.start;
+    while at < end {
+        let stop = ((at / SIZE + 1) * SIZE).min(end);
+        let whole = at.is_multiple_of(SIZE) && stop - at == SIZE;
+        if whole && !inode.inline {
+            at = drop_blocks(fs, file, at / SIZE..end / SIZE, now)? * SIZE;
+            continue;
+        }
+        let zeroes = [0; BLOCK];
+        let count = usize::try_from(stop - at).unwrap_or(0);
+        write_at(fs, file, at, zeroes.get(..count).unwrap_or_default(), now)?;
+        at = stop;
+    }
+    if size > inode.attr.size {
+        return truncate(fs, file, size, now);
+    }
+    fs.volume.change(|view, edits| {
+        let mut inode = Inode::find_regular(view.tree, file)?;
+        inode.touch(now);
+        edits.put(Inode::key(file), inode.encode().as_ref())?;
+        Ok(inode.shown())
+    })
+}
+
+/// Gives up the blocks `range`, some hundred in one change. Returns how far it came.
+fn drop_blocks<D: BlockDevice, R: RawRwLock>(
+    fs: &KosFs<D, R>,
+    file: u64,
+    range: Range<u64>,
+    now: Timestamp,
+) -> Result<u64, FsError> {
+    fs.volume.change(|view, edits| {
+        let mut inode = Inode::find_regular(view.tree, file)?;
+        let mut until = range.start;
+        for _ in 0..8 {
+            let found =
+                Extent::at_or_after(view.tree, file, until)?.filter(|extent| extent.first < range.end);
+            until = found.map_or(range.end, |extent| extent.end().min(range.end));
+        }
+        edits.makes_room = true;
+        let gone = Extent::punch(view.tree, edits, file, range.start..until)?;
+        inode.blocks = inode.blocks.saturating_sub(gone);
+        inode.touch(now);
+        edits.put(Inode::key(file), inode.encode().as_ref())?;
+        Ok(until)
+    })
+}

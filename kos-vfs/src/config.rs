@@ -23,6 +23,10 @@ pub struct Config {
     pub files: u32,
     /// Mounts of all namespaces together: 1 to 2^16.
     pub mounts: u32,
+    /// File locks of all kinds together: 0 to 2^16, 48 bytes each.
+    pub locks: u32,
+    /// Who may wait for a file lock at the same time: 0 to 1024. A search for a deadlock takes time by the square of it.
+    pub lock_waiters: u32,
     /// Makes the order in which names collide unknown to who chooses names. Take random bits.
     pub hash_key: u64,
     /// Bytes of the page cache: 0 for none, else 64 KiB to 2^43, in pages of 4096. What stands about them takes some 200 bytes a
@@ -47,6 +51,8 @@ impl Default for Config {
             name_bytes: 64 << 10,
             files: 1024,
             mounts: 64,
+            locks: 256,
+            lock_waiters: 32,
             hash_key: 0,
             cache_bytes: 0,
             sync_interval: Duration::from_secs(5),
@@ -98,6 +104,8 @@ impl Config {
             ("dentries", self.dentries, 8, 1 << 24),
             ("files", self.files, 1, 1 << 24),
             ("mounts", self.mounts, 1, 1 << 16),
+            ("locks", self.locks, 0, 1 << 16),
+            ("lock_waiters", self.lock_waiters, 0, 1024),
             ("cache_bytes", pages, least, 1 << 31),
             ("dirty_limit", limit, 1, 75),
             ("dirty_background", self.dirty_background.into(), 0, limit),

@@ -35,7 +35,10 @@ pub use config::{Config, ConfigError};
 pub use cred::{CapSet, Cred};
 pub use errno::Errno;
 pub use error::{DeviceError, FsError};
-pub use file::{Entry, Fd, FdTable, FileError, How, OpenFile, OpenFlags, SeekFrom, Stream};
+pub use file::{
+    Entry, Fd, FdTable, FileError, HeldLock, How, LockError, LockKind, LockRange, LockRequest, LockScope,
+    LockWait, OpenFile, OpenFlags, SeekFrom, Stream,
+};
 pub use name::{Name, NameError};
 pub use ports::{Env, Mappings, PageSource, SpecialFile, SpecialOpen, SpecialOpener, WallClock};
 pub use stats::{CacheStats, Stats};

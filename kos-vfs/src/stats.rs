@@ -11,6 +11,8 @@ pub struct Stats {
     pub mounts: u32,
     /// Open files.
     pub open_files: u32,
+    /// File locks of all kinds.
+    pub file_locks: u32,
     /// Components of paths answered from memory.
     pub walks_cached: u64,
     /// Components for which a file system was asked.

@@ -9,6 +9,7 @@ use lock_api::{Mutex, RwLock};
 use crate::cache::Cache;
 use crate::config::{Config, ConfigError};
 use crate::error::NoMemory;
+use crate::file::lock::table::LockTable;
 use crate::file::table::Opens;
 use crate::fs::{FileSystem, SyncMode};
 use crate::ports::{Env, Mappings, PageSource, SpecialOpener};
@@ -23,6 +24,7 @@ pub struct Vfs<E: Env> {
     pub(crate) node_locks: Vec<RwLock<E::RwLock, ()>>,
     pub(crate) rename_locks: Vec<Mutex<E::Lock, ()>>,
     pub(crate) opens: Opens<E>,
+    pub(crate) locks: Mutex<E::Lock, LockTable>,
     pub(crate) cache: Cache<E>,
     pub(crate) clock: E::Clock,
     pub(crate) special: Option<Arc<dyn SpecialOpener>>,
@@ -52,6 +54,7 @@ impl<E: Env> Vfs<E> {
             node_locks: locks::<_, ConfigError>(inodes, || RwLock::new(()))?,
             rename_locks: locks::<_, ConfigError>(config.mounts as usize, || Mutex::new(()))?,
             opens: Opens::new(config.files)?,
+            locks: Mutex::new(LockTable::new(config.locks, config.lock_waiters)?),
             cache: Cache::new(config, inodes)?,
             clock,
             special: None,
@@ -122,12 +125,14 @@ impl<E: Env> Vfs<E> {
 
     /// What it did and what is in its tables.
     pub fn stats(&self) -> Stats {
+        let file_locks = self.locks.lock().live();
         let (files, cache) = (self.opens.live(), self.cache.stats());
         self.tree(|tree| Stats {
             dentries: tree.dentries.live(),
             name_bytes: tree.dentries.heap(),
             mounts: tree.mounts.live(),
             open_files: files,
+            file_locks,
             walks_cached: tree.hits,
             walks_asked: tree.misses,
             evictions: tree.evictions,
@@ -156,6 +161,7 @@ impl<E: Env> Vfs<E> {
     pub fn check(&self) -> Result<(), &'static str> {
         self.tree(|tree| tree.check())?;
         self.opens.check()?;
+        self.locks.lock().check()?;
         self.cache.check()
     }
 }

@@ -21,12 +21,14 @@ struct Slot<'v, E: Env> {
 /// Open files by number. A new one gets the lowest number that is free.
 pub struct FdTable<'v, E: Env> {
     slots: Vec<Option<Slot<'v, E>>>,
+    /// Whose its process locks are; 0: it never had any.
+    pub(super) owner: u64,
 }
 
 impl<'v, E: Env> FdTable<'v, E> {
     /// No descriptors.
     pub const fn new() -> Self {
-        Self { slots: Vec::new() }
+        Self { slots: Vec::new(), owner: 0 }
     }
 
     /// Gives `file` the lowest free number from `from` on, below `limit`.
@@ -59,7 +61,20 @@ impl<'v, E: Env> FdTable<'v, E> {
             self.slots.resize_with(index + 1, || None);
         }
         let Some(place) = self.slots.get_mut(index) else { return Err(FileError::NoMemory) };
-        Ok(place.replace(slot).map(|slot| slot.file))
+        let old = place.replace(slot).map(|slot| slot.file);
+        if let Some(file) = &old {
+            Self::release_locks(self.owner, file);
+        }
+        Ok(old)
+    }
+
+    /// Closes the descriptors among `range` that `which` says.
+    fn close_those(&mut self, range: core::ops::Range<usize>, which: impl Fn(&Slot<'v, E>) -> bool) {
+        for place in self.slots.get_mut(range).unwrap_or_default() {
+            if let Some(slot) = place.take_if(|slot| which(slot)) {
+                Self::release_locks(self.owner, &slot.file);
+            }
+        }
     }
 
     fn slot(&self, fd: Fd) -> Result<&Slot<'v, E>, FileError> {
@@ -102,7 +117,9 @@ impl<'v, E: Env> FdTable<'v, E> {
     /// [`FileError::BadDescriptor`].
     pub fn close(&mut self, fd: Fd) -> Result<OpenFile<'v, E>, FileError> {
         let slot = self.slots.get_mut(fd as usize).and_then(Option::take);
-        slot.map(|slot| slot.file).ok_or(FileError::BadDescriptor)
+        let file = slot.map(|slot| slot.file).ok_or(FileError::BadDescriptor)?;
+        Self::release_locks(self.owner, &file);
+        Ok(file)
     }
 
     /// Closes all from `first` to `last`, or marks them to be closed when a program is run (`close_range`).
@@ -114,11 +131,13 @@ impl<'v, E: Env> FdTable<'v, E> {
             return Err(FileError::Invalid);
         }
         let end = self.slots.len().min((last as usize).saturating_add(1));
-        for place in self.slots.get_mut((first as usize).min(end)..end).unwrap_or_default() {
-            match place {
-                Some(slot) if on_exec => slot.close_on_exec = true,
-                _ => *place = None,
-            }
+        let range = (first as usize).min(end)..end;
+        if !on_exec {
+            self.close_those(range, |_| true);
+            return Ok(());
+        }
+        for slot in self.slots.get_mut(range).unwrap_or_default().iter_mut().flatten() {
+            slot.close_on_exec = true;
         }
         Ok(())
     }
@@ -143,14 +162,10 @@ impl<'v, E: Env> FdTable<'v, E> {
 
     /// A program is run: closes what is to be closed then.
     pub fn exec(&mut self) {
-        for place in &mut self.slots {
-            if place.as_ref().is_some_and(|slot| slot.close_on_exec) {
-                *place = None;
-            }
-        }
+        self.close_those(0..self.slots.len(), |slot| slot.close_on_exec);
     }
 
-    /// A copy for a child: the same open files under the same numbers.
+    /// A copy for a child: the same open files under the same numbers, none of the process's locks.
     ///
     /// # Errors
     /// No memory.
@@ -160,12 +175,20 @@ impl<'v, E: Env> FdTable<'v, E> {
         slots.extend(self.slots.iter().map(|slot| {
             slot.as_ref().map(|slot| Slot { file: slot.file.clone(), close_on_exec: slot.close_on_exec })
         }));
-        Ok(Self { slots })
+        Ok(Self { slots, owner: 0 })
     }
 
     /// The descriptors in use, in order.
     pub fn iter(&self) -> impl Iterator<Item = Fd> {
         (0..).zip(&self.slots).filter(|(_, slot)| slot.is_some()).map(|(fd, _)| fd)
+    }
+}
+
+impl<E: Env> Drop for FdTable<'_, E> {
+    fn drop(&mut self) {
+        if self.owner != 0 {
+            self.close_those(0..self.slots.len(), |_| true);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use core::fmt;
 use lock_api::{Mutex, MutexGuard};
 
 use super::flags::OpenFlags;
+use super::lock::table::Owner;
 use crate::attr::FileType;
 use crate::cache::Readahead;
 use crate::error::{FsError, NoMemory};
@@ -30,6 +31,8 @@ pub(crate) struct Open {
     pub(crate) ahead: Readahead,
     /// Up to which lost write it was told.
     pub(crate) told: u32,
+    /// Whether it may have locks of its own.
+    pub(crate) locked: bool,
 }
 
 /// Who has the bytes of an open file that is not stored.
@@ -83,7 +86,7 @@ impl<'v, E: Env> OpenFile<'v, E> {
         let vfs = place.vfs();
         let writer = flags.writes() && kind == FileType::Regular;
         let told = vfs.cache.sample_errors(place.node().inode);
-        let open = Open { refs: 1, flags, kind, writer, ahead: Readahead::default(), told };
+        let open = Open { refs: 1, flags, kind, writer, ahead: Readahead::default(), told, locked: false };
         let slot = vfs.opens.table.lock().insert(open).ok()?;
         let file = Self { served: Served::Not, place, slot };
         *file.position() = 0;
@@ -127,6 +130,15 @@ impl<'v, E: Env> OpenFile<'v, E> {
         *self.place.vfs().opens.table.lock().at(self.slot)
     }
 
+    pub(super) const fn slot(&self) -> u32 {
+        self.slot
+    }
+
+    /// It may have locks of its own from now on.
+    pub(super) fn mark_locked(&self) {
+        self.place.vfs().opens.table.lock().at_mut(self.slot).locked = true;
+    }
+
     /// Remembers what was read.
     pub(crate) fn set_ahead(&self, ahead: Readahead) {
         if ahead != self.open().ahead {
@@ -167,8 +179,16 @@ impl<E: Env> Drop for OpenFile<'_, E> {
         if table.at(self.slot).refs > 0 {
             return;
         }
+        let locked = table.at(self.slot).locked;
+        if locked {
+            // Before the slot is another's.
+            vfs.locks.lock().release(Owner::Open(self.slot), None);
+        }
         let writer = table.remove(self.slot).is_some_and(|open| open.writer);
         drop(table);
+        if locked {
+            vfs.wake_lockers();
+        }
         self.close_served();
         if writer {
             vfs.tree(|tree| tree.mounts.at_mut(self.place.loc().mount).writers -= 1);

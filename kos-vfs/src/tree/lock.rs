@@ -5,7 +5,7 @@
 //! 3. directories: an ancestor before what lies in it; two that are unrelated only under the rename lock, by slot;
 //! 4. the files named in them, by slot (a directory among them only if it lies in a directory that is locked);
 //! 5. the second lock of a file, of which pages are missing ([`cache`](crate::cache));
-//! 6. tables: tree or open files, then pages, then the bytes of one. Leaves, held for memory work alone.
+//! 6. tables: tree or open files, then file locks or pages, then the bytes of one. Leaves, held for memory work alone.
 //!
 //! Locks 1 to 5 are held across calls of the driver.
 

@@ -4,9 +4,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::args::{ACCESS, EMPTY, FALLOCATE, FOLLOW, NO_FOLLOW, REMOVE_DIR, RENAME, RESOLVE, Words, XATTR};
-use super::op::{DirFd, Op, Target, Whence};
+use super::op::{DirFd, LockCall, Op, Target, Whence};
 use super::parse::ParseError;
 use crate::attr::{DeviceNumber, FileType, Mode};
+use crate::file::{LockKind, LockScope};
 use crate::fs::{RenameFlags, XattrFlags};
 use crate::perm::Access;
 use crate::walk::ResolveFlags;
@@ -126,10 +127,31 @@ fn file_call(words: &mut Words<'_>) -> Result<Option<Op>, ParseError> {
         b"fallocate" => {
             Op::Fallocate(words.number()?, words.flags(FALLOCATE)?, words.number()?, words.number()?)
         }
+        b"lock" => {
+            let fd = words.number()?;
+            let call = match words.text()?.as_str() {
+                "F_SETLK" => LockCall { scope: LockScope::Process, look: false },
+                "F_GETLK" => LockCall { scope: LockScope::Process, look: true },
+                "F_OFD_SETLK" => LockCall { scope: LockScope::OpenFile, look: false },
+                "F_OFD_GETLK" => LockCall { scope: LockScope::OpenFile, look: true },
+                _ => return Err(words.error()),
+            };
+            let kind = lock_kind(words, ["F_RDLCK", "F_WRLCK", "F_UNLCK"])?;
+            Op::Lock(fd, call, kind, words.number()?, words.number()?)
+        }
+        b"flock" => Op::Flock(words.number()?, lock_kind(words, ["LOCK_SH", "LOCK_EX", "LOCK_UN"])?),
         b"fsync" | b"fdatasync" => Op::Fsync(words.number()?),
         b"readdir" => Op::Readdir(words.number()?),
         _ => return Ok(None),
     }))
+}
+
+/// `None` releases.
+fn lock_kind(words: &mut Words<'_>, symbols: [&str; 3]) -> Result<Option<LockKind>, ParseError> {
+    let text = words.text()?;
+    let kinds = [Some(LockKind::Shared), Some(LockKind::Exclusive), None];
+    let found = symbols.iter().zip(kinds).find(|(symbol, _)| **symbol == text);
+    found.map(|(_, kind)| kind).ok_or_else(|| words.error())
 }
 
 fn name_call(words: &mut Words<'_>) -> Result<Option<Op>, ParseError> {

@@ -12,6 +12,7 @@ use alloc::string::{String, ToString as _};
 pub struct Generator {
     state: u64,
     user: u32,
+    locks: bool,
 }
 
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "long-name-of-more-than-thirty-one-bytes", "\\xff\\x01"];
@@ -41,7 +42,14 @@ const STAT: &str = "type,mode,nlink,uid,gid,size";
 impl Generator {
     /// Lines from a seed.
     pub const fn new(seed: u64) -> Self {
-        Self { state: seed ^ 0x9e37_79b9_7f4a_7c15, user: 0 }
+        Self { state: seed ^ 0x9e37_79b9_7f4a_7c15, user: 0, locks: false }
+    }
+
+    /// With lines about file locks, and one process alone: a host that plays several is one to these.
+    #[must_use]
+    pub const fn with_locks(mut self) -> Self {
+        self.locks = true;
+        self
     }
 
     /// A number below `bound`.
@@ -128,7 +136,7 @@ impl Generator {
     fn state_line(&mut self) -> String {
         match self.below(6) {
             0 => format!("umask {}", self.pick(&["022", "000", "077"], "022")),
-            1 => {
+            1 if !self.locks => {
                 // Whoever that is: not known here to be user 0.
                 self.user = u32::MAX;
                 format!("proc {}", self.pick(&["main", "other"], "main"))
@@ -232,7 +240,23 @@ impl Generator {
         }
     }
 
+    fn lock_line(&mut self) -> String {
+        let fd = self.fd();
+        if self.below(4) == 0 {
+            return format!("flock {fd} {}", self.pick(&["LOCK_SH", "LOCK_EX", "LOCK_UN"], "LOCK_SH"));
+        }
+        let call = self.pick(&["F_SETLK", "F_OFD_SETLK", "F_OFD_SETLK", "F_GETLK", "F_OFD_GETLK"], "F_SETLK");
+        let kinds = if call.ends_with("SETLK") { 3 } else { 2 };
+        let kind = ["F_RDLCK", "F_WRLCK", "F_UNLCK"];
+        let kind = self.pick(kind.get(..kinds).unwrap_or_default(), "F_RDLCK");
+        let (start, length) = (self.below(20), self.pick(&[1, 2, 5, 0, -3, i64::MAX], 1));
+        format!("lock {fd} {call} {kind} {start} {length}")
+    }
+
     fn byte_line(&mut self) -> String {
+        if self.locks && self.below(2) == 0 {
+            return self.lock_line();
+        }
         let fd = self.fd();
         match self.below(14) {
             0..3 => format!("write {fd} {}", self.bytes()),

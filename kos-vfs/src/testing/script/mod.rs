@@ -7,7 +7,7 @@
 //! | | |
 //! |---|---|
 //! | state | `as UID GID[,GID…]`, `umask MODE`, `proc NAME` (own directories and descriptors; a new one begins as a copy), `chdir P`, `fchdir FD`, `chroot P`, `time NS` |
-//! | files | `open P FLAGS [MODE]`, `openat DIR P FLAGS [MODE]`, `openat2 DIR P FLAGS MODE RESOLVE`, `close`, `dup FD`, `dup2 FD TO`, `read FD N`, `write FD BYTES`, `pread FD N AT`, `pwrite FD BYTES AT`, `lseek FD N SEEK_…`, `ftruncate FD SIZE`, `fallocate FD MODE AT SIZE`, `fsync`, `fdatasync`, `readdir FD` (all names, sorted) |
+//! | files | `open P FLAGS [MODE]`, `openat DIR P FLAGS [MODE]`, `openat2 DIR P FLAGS MODE RESOLVE`, `close`, `dup FD`, `dup2 FD TO`, `read FD N`, `write FD BYTES`, `pread FD N AT`, `pwrite FD BYTES AT`, `lseek FD N SEEK_…`, `ftruncate FD SIZE`, `fallocate FD MODE AT SIZE`, `fsync`, `fdatasync`, `lock FD F_[OFD_][SG]ETLK F_…LCK START LENGTH`, `flock FD LOCK_…` (neither waits), `readdir FD` (all names, sorted) |
 //! | names | `mkdir P MODE`, `rmdir P`, `unlink P`, `link OLD NEW`, `symlink TARGET P`, `readlink P`, `rename OLD NEW`, `renameat2 DIR OLD DIR NEW FLAGS`, `mknod P TYPE MODE MAJOR MINOR`, `mkfifo P MODE`, `bind P`, each with its `-at` form |
 //! | attributes | `stat P FIELDS`, `chmod`, `chown P UID GID`, `utimensat DIR P S NS S NS FLAGS`, `access P MODE`, `truncate P SIZE`, with their `f-`, `l-` and `-at` forms; `statfs P` |
 //! | extended attributes | `getxattr P NAME SIZE`, `setxattr P NAME VALUE FLAGS`, `listxattr P SIZE`, `removexattr P NAME`, each with its `f-` and `l-` form |
@@ -26,7 +26,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 pub use generate::Generator;
-pub use op::{DirFd, Op, Seconds, Target, Whence};
+pub use op::{DirFd, LockCall, Op, Seconds, Target, Whence};
 pub use parse::ParseError;
 pub use vfs::VfsBackend;
 

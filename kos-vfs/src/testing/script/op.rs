@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::attr::{DeviceNumber, FileType, Mode};
-use crate::file::OpenFlags;
+use crate::file::{LockKind, LockScope, OpenFlags};
 use crate::fs::{RenameFlags, XattrFlags};
 use crate::perm::Access;
 use crate::tree::mount::MountFlags;
@@ -52,6 +52,15 @@ pub enum Whence {
     Hole,
 }
 
+/// `fcntl`'s command about locks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockCall {
+    /// Whose lock.
+    pub scope: LockScope,
+    /// Whether only to look (`F_GETLK`).
+    pub look: bool,
+}
+
 /// A time: seconds and nanoseconds, or `None` with one of `UTIME_NOW` and `UTIME_OMIT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seconds {
@@ -85,6 +94,8 @@ pub enum Op {
     Truncate(Target, i64),
     Fallocate(u32, u32, i64, i64),
     Fsync(u32),
+    Lock(u32, LockCall, Option<LockKind>, i64, i64),
+    Flock(u32, Option<LockKind>),
     Readdir(u32),
     Mkdir { dir: DirFd, path: Vec<u8>, mode: Mode },
     Remove { dir: DirFd, path: Vec<u8>, directory: bool },

@@ -95,6 +95,48 @@ fn attributes_are_set_by_who_may_and_listed() {
     assert_eq!(mismatches(&Config::default(), ATTRIBUTES), Vec::<String>::new());
 }
 
+const LOCKS: &str = r#"
+expect 0 open /f O_RDWR,O_CREAT 0644
+expect 1 open /f O_RDWR
+expect 2 open /f O_RDONLY
+expect 0 lock 0 F_SETLK F_WRLCK 0 10
+expect 0 lock 1 F_SETLK F_RDLCK 5 10
+proc other
+expect F_WRLCK,0,5 lock 0 F_GETLK F_RDLCK 0 0
+expect F_RDLCK,5,10 lock 0 F_GETLK F_WRLCK 5 0
+expect EAGAIN lock 0 F_SETLK F_WRLCK 14 1
+expect 0 lock 0 F_SETLK F_RDLCK 14 1
+expect EBADF lock 2 F_SETLK F_WRLCK 100 1
+expect 0 close 1
+expect F_UNLCK lock 0 F_OFD_GETLK F_WRLCK 20 5
+proc main
+expect 0 lock 0 F_SETLK F_WRLCK 14 1
+expect EINVAL lock 0 F_SETLK F_RDLCK -1 1
+expect EOVERFLOW lock 0 F_SETLK F_RDLCK 2 9223372036854775807
+expect 0 flock 0 LOCK_SH
+expect EAGAIN flock 1 LOCK_EX
+expect 3 dup 0
+expect 0 close 0
+expect F_UNLCK lock 1 F_OFD_GETLK F_WRLCK 0 0
+expect EAGAIN flock 1 LOCK_EX
+expect 0 close 3
+proc other
+expect 0 close 0
+proc main
+expect 0 flock 1 LOCK_EX
+"#;
+
+#[test]
+fn locks_go_as_each_kind_demands() {
+    assert_eq!(mismatches(&Config::default(), LOCKS), Vec::<String>::new());
+}
+
+#[test]
+fn locks_have_a_bound() {
+    let script = "expect 0 open /f O_RDWR,O_CREAT 0644\nexpect 0 lock 0 F_SETLK F_RDLCK 0 9\nexpect ENOLCK lock 0 F_SETLK F_UNLCK 4 1";
+    assert_eq!(mismatches(&Config { locks: 1, ..Config::default() }, script), Vec::<String>::new());
+}
+
 #[test]
 fn a_mismatch_is_told() {
     assert_eq!(

@@ -14,7 +14,7 @@ use crate::attr::Mode;
 use crate::call::{AttrError, Ctx, DirError, Limits, MountError};
 use crate::cred::{CapSet, Cred};
 use crate::errno::Errno;
-use crate::file::{FdTable, FileError};
+use crate::file::{FdTable, FileError, LockError};
 use crate::testing::{HostEnv, TestClock};
 use crate::tree::place::View;
 use crate::walk::ResolveError;
@@ -29,7 +29,7 @@ macro_rules! to_errno {
         })*
     };
 }
-to_errno!(ResolveError, DirError, AttrError, FileError, MountError);
+to_errno!(ResolveError, DirError, AttrError, FileError, LockError, MountError);
 
 /// One process.
 struct Process<'v> {

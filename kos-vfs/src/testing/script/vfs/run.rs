@@ -10,7 +10,7 @@ use super::{Done, number};
 use crate::attr::{FileType, Timestamp};
 use crate::call::{At, AtFlags, AttrError, Call, Limits, SetTime, Stat, XattrName};
 use crate::errno::Errno;
-use crate::file::{FdTable, How, OpenFile, SeekFrom};
+use crate::file::{FdTable, How, LockKind, LockRange, LockRequest, LockScope, OpenFile, SeekFrom};
 use crate::fs::tmpfs::{Tmpfs, TmpfsConfig};
 use crate::fs::{Allocate, SyncMode};
 use crate::testing::HostEnv;
@@ -97,6 +97,7 @@ impl<'v> Run<'_, 'v> {
             | Op::Access(..)
             | Op::Statfs(_) => self.attrs(op),
             Op::GetXattr(..) | Op::SetXattr(..) | Op::ListXattr(..) | Op::RemoveXattr(..) => self.xattrs(op),
+            Op::Lock(..) | Op::Flock(..) => self.locks(op),
             Op::Truncate(Target::Path { dir, path, .. }, size) => {
                 let size = offset(*size)?;
                 self.at(*dir, path, |at| Ok(self.call.truncate(at, path, size)?)).map(|()| Answer::Done)
@@ -299,6 +300,33 @@ impl<'v> Run<'_, 'v> {
                 let name = XattrName::new(name)?;
                 Ok(self.call.remove_xattr(&place(target)?, name).into())
             }
+            _ => Err(Errno::ENOSYS),
+        }
+    }
+
+    fn locks(&mut self, op: &Op) -> Done {
+        match *op {
+            Op::Lock(fd, call, kind, start, length) => {
+                self.usable(&Target::Fd(fd))?;
+                let range = LockRange::new(start, length)?;
+                let Some(kind) = kind else {
+                    return Ok(self.fds.unlock(fd, call.scope, range).into());
+                };
+                let request = LockRequest::record(call.scope, kind, range);
+                if !call.look {
+                    return Ok(self.fds.try_lock(fd, &request).into());
+                }
+                let held = self.fds.find_lock(fd, &request)?;
+                Ok(Answer::Value(held.map_or_else(
+                    || "F_UNLCK".to_string(),
+                    |held| {
+                        let kind = if held.kind == LockKind::Shared { "F_RDLCK" } else { "F_WRLCK" };
+                        format!("{kind},{},{}", held.range.start(), held.range.length())
+                    },
+                )))
+            }
+            Op::Flock(fd, Some(kind)) => Ok(self.fds.try_lock(fd, &LockRequest::flock(kind)).into()),
+            Op::Flock(fd, None) => Ok(self.fds.unlock(fd, LockScope::Flock, LockRange::WHOLE).into()),
             _ => Err(Errno::ENOSYS),
         }
     }

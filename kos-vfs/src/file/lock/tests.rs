@@ -1,4 +1,5 @@
 //! Waiting through descriptors.
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails by panic")]
 
 use alloc::sync::Arc;
 use alloc::task::Wake;

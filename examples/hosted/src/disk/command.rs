@@ -25,7 +25,8 @@ impl DiskCommand {
     }
 }
 
-pub(super) fn size(word: &str) -> Result<u64, String> {
+/// A number of bytes, perhaps with K, M or G.
+pub(crate) fn size(word: &str) -> Result<u64, String> {
     kos_demo_kernel::shell::size(word).map(|bytes| bytes as u64).map_err(|text| text.to_string())
 }
 

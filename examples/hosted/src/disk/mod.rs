@@ -12,5 +12,6 @@ mod signature;
 pub mod volume;
 
 pub use command::DiskCommand;
+pub(crate) use command::size;
 pub use file::FileDisk;
 pub use mkfs::FsType;

@@ -1,34 +1,47 @@
 //! `cargo hosted fs IMAGE --exec-script FILE`: file-system calls as text, on a file system of kos or on the host's own.
 //!
 //! The language is that of [`kos_vfs::testing::script`]. One answer a line, flushed at once; what is not a call, or was expected
-//! otherwise, is told on standard error with its line number.
+//! otherwise, is told on standard error with its line number. On an image there are two lines more:
+//!
+//! | line | what |
+//! |---|---|
+//! | `crash` | what was not flushed to the image is lost, and it is mounted again; processes and descriptors are as at the start |
+//! | `inject eio K` | of the requests to the image from here on, number K fails, from 0 |
+//! | `inject enospc K`, `inject enomem K` | of the calls to the file system that may take space (memory), number K does nothing and fails |
 
 pub mod env;
+mod faulty;
 mod host;
+mod image;
+mod script;
 
 use alloc::sync::Arc;
+use core::error::Error;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 pub use host::{HostBackend, HostError};
 use kos_vfs::fs::tmpfs::{Tmpfs, TmpfsConfig};
-use kos_vfs::testing::script::{Backend, Engine, Outcome, VfsBackend};
+use kos_vfs::testing::script::VfsBackend;
 use kos_vfs::testing::{HostEnv, TestClock};
 use kos_vfs::{Config, Mode, MountFlags, Vfs};
+use script::Script;
 
 /// Arguments of `cargo hosted fs`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// `tmpfs:` for an empty file system of kos in memory, `host:DIR` for a directory of the host (needs root; its content is
-    /// changed).
+    /// A file with a volume, `tmpfs:` for an empty file system of kos in memory, `host:DIR` for a directory of the host (needs
+    /// root; its content is changed).
     image: String,
     /// The calls, one a line; `-` reads them from standard input.
     #[arg(long, value_name = "FILE")]
     exec_script: PathBuf,
 }
 
-/// Runs the command; its exit status: 0 all lines were calls and answered as expected, 1 not, 2 wrong usage, 8 the host refused.
+/// Runs the command; its exit status: 0 all lines were calls and answered as expected, 1 not, 8 there is no such image, or
+/// the host refused.
 pub fn run(arguments: &Arguments) -> u8 {
     let input: Box<dyn BufRead> = if arguments.exec_script == Path::new("-") {
         Box::new(io::stdin().lock())
@@ -38,19 +51,26 @@ pub fn run(arguments: &Arguments) -> u8 {
             Err(error) => return refuse(8, &format!("{}: {error}", arguments.exec_script.display())),
         }
     };
-    let output = io::stdout().lock();
+    let mut script = Script::new(input, io::stdout().lock());
     let result = match arguments.image.split_once(':') {
-        Some(("tmpfs", "")) => on_tmpfs(|backend| script(backend, input, output)),
-        Some(("host", dir)) => match HostBackend::new(Path::new(dir)) {
-            Ok(backend) => script(backend, input, output),
-            Err(error) => return refuse(8, &format!("{dir}: {error}")),
-        },
-        _ => return refuse(2, "an image is tmpfs: or host:DIR"),
+        Some(("tmpfs", "")) => on_tmpfs(|backend| script.run(backend, None).map(drop).map_err(Into::into)),
+        Some(("host", dir)) => on_host(Path::new(dir), &mut script),
+        _ => image::run(Path::new(&arguments.image), &now(), &mut script),
     };
     match result {
-        Ok(failures) => u8::from(failures > 0),
-        Err(error) => refuse(8, &error.to_string()),
+        Ok(()) => u8::from(script.failures > 0),
+        Err(error) => refuse(8, &format!("{}: {error}", arguments.image)),
     }
+}
+
+fn on_host(dir: &Path, script: &mut Script<impl BufRead, impl Write>) -> Result<(), Box<dyn Error>> {
+    script.run(HostBackend::new(dir)?, None)?;
+    Ok(())
+}
+
+/// A clock that begins with the host's time.
+fn now() -> TestClock {
+    TestClock::at(UNIX_EPOCH.elapsed().map_or(0, |time| u64::try_from(time.as_nanos()).unwrap_or(0)))
 }
 
 fn refuse(status: u8, text: &str) -> u8 {
@@ -63,8 +83,7 @@ fn refuse(status: u8, text: &str) -> u8 {
 /// # Panics
 /// There is no memory for its tables.
 pub fn on_tmpfs<R>(work: impl FnOnce(VfsBackend<'_>) -> R) -> R {
-    let now = std::time::UNIX_EPOCH.elapsed().map_or(0, |time| u64::try_from(time.as_nanos()).unwrap_or(0));
-    let clock = TestClock::at(now);
+    let clock = now();
     let mode = Mode::from_bits_truncate(0o755);
     let limits = TmpfsConfig { mode, bytes: 256 << 20, inodes: 1 << 16, ..TmpfsConfig::default() };
     let tables = "no memory for the tables of a small file system";
@@ -72,29 +91,4 @@ pub fn on_tmpfs<R>(work: impl FnOnce(VfsBackend<'_>) -> R) -> R {
     let (Ok(vfs), Ok(fs)) = (vfs, Tmpfs::<HostEnv>::new(&limits)) else { unreachable!("{tables}") };
     let Ok(view) = vfs.mount_root(Arc::new(fs), MountFlags::empty()) else { unreachable!("{tables}") };
     work(VfsBackend::new(view, clock))
-}
-
-/// Runs the lines of `input`; how many were no calls, or were answered otherwise than expected.
-fn script(backend: impl Backend, input: impl BufRead, mut output: impl Write) -> io::Result<u64> {
-    let mut engine = Engine::new(backend);
-    let mut failures = 0;
-    for (line, text) in (1_u64..).zip(input.split(b'\n')) {
-        let answer = match engine.line(&text?) {
-            Ok(Outcome::Nothing) => continue,
-            Ok(Outcome::Answer(answer)) => answer,
-            Ok(Outcome::Mismatch { expected, answer }) => {
-                eprintln!("line {line}: expected {expected}, got {answer}");
-                failures += 1;
-                answer
-            }
-            Err(error) => {
-                eprintln!("line {line}: {error}");
-                failures += 1;
-                continue;
-            }
-        };
-        writeln!(output, "{answer}")?;
-        output.flush()?;
-    }
-    Ok(failures)
 }

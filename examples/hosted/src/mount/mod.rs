@@ -15,6 +15,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
+use std::time::Instant;
 
 use fuser::{MountOption, Session, SessionACL, SessionUnmounter};
 use kos_vfs::fs::FileSystem;
@@ -37,7 +38,10 @@ pub struct Arguments {
     /// Take no changes, and leave the image as it is.
     #[arg(long)]
     ro: bool,
-    /// Write back what was changed after at most so many seconds; 0: only when asked to.
+    /// Keep so many bytes of files in memory (bytes, or with K, M, G), beside what Linux keeps; 0: none.
+    #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = crate::disk::size)]
+    cache: u64,
+    /// Make what was changed durable after so many seconds; 0: only when asked to.
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     sync_interval: u64,
     /// A file with a volume, or `tmpfs:` for an empty one in memory.
@@ -82,6 +86,8 @@ fn prepare(arguments: &Arguments) -> Result<Served, Box<dyn core::error::Error>>
         name_bytes: 16 << 20,
         files: 1 << 16,
         hash_key: u64::from_le_bytes(key),
+        cache_bytes: usize::try_from(arguments.cache)?,
+        sync_interval: Duration::from_secs(arguments.sync_interval),
         ..Config::default()
     };
     // It lives as long as the process: requests come on threads that know no shorter time.
@@ -117,10 +123,13 @@ fn serve(served: Served, arguments: &Arguments) -> io::Result<()> {
         }
     })?;
     let (stop, stopped) = mpsc::channel();
-    let interval = Duration::from_secs(arguments.sync_interval);
-    let writer = thread::Builder::new()
-        .name("write-back".into())
-        .spawn(move || write_back(vfs, interval, &stopped))?;
+    let on = arguments.sync_interval > 0;
+    let work = move || {
+        if on {
+            write_back(vfs, &stopped);
+        }
+    };
+    let writer = thread::Builder::new().name("write-back".into()).spawn(work)?;
     say(&format!("{} on {} type {kind}", arguments.image.display(), arguments.dir.display()));
     let result = session.run();
     drop(stop);
@@ -163,14 +172,14 @@ fn unmount(mut unmounter: SessionUnmounter, dir: &Path) {
     }
 }
 
-/// Writes what was changed, at intervals, until the other end of `stopped` is gone.
-fn write_back(vfs: &Vfs<SleepEnv>, interval: Duration, stopped: &mpsc::Receiver<()>) {
-    if interval.is_zero() {
-        return;
-    }
-    while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
-        if let Err(error) = vfs.sync() {
-            eprintln!("write-back: {error}");
+/// Writes what was changed, when it is due, until the other end of `stopped` is gone.
+fn write_back(vfs: &Vfs<SleepEnv>, stopped: &mpsc::Receiver<()>) {
+    let begin = Instant::now();
+    loop {
+        let due = vfs.tick(begin.elapsed());
+        let wait = due.saturating_sub(begin.elapsed());
+        if stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+            return;
         }
     }
 }

@@ -18,12 +18,12 @@ use fuser::{
     AccessFlags, BsdFileFlags, FileAttr, FileHandle, Filesystem, FopenFlags, Generation, INodeNo, InitFlags,
     KernelConfig, LockOwner, OpenFlags as HostFlags, RenameFlags as HostRename, ReplyAttr, ReplyCreate,
     ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyWrite,
-    Request, TimeOrNow, WriteFlags,
+    ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
-use kos_vfs::fs::{FileSystem, RenameFlags, SyncMode};
+use kos_vfs::fs::{FileSystem, RenameFlags, SyncMode, XattrFlags};
 use kos_vfs::name::PATH_MAX;
 use kos_vfs::perm::Access;
-use kos_vfs::{At, AtFlags, Call, Ctx, Errno, How, OpenFlags, SeekFrom, SetTime, View};
+use kos_vfs::{At, AtFlags, Call, Ctx, Errno, How, OpenFlags, SeekFrom, SetTime, View, XattrName};
 
 use super::caller::Caller;
 use super::convert::{self, errno};
@@ -239,6 +239,16 @@ fn opened(reply: ReplyOpen, handle: Result<FileHandle, Errno>) {
     match handle {
         // Every change comes through this mount, so what Linux has cached of a file is still right.
         Ok(handle) => reply.opened(handle, FopenFlags::FOPEN_KEEP_CACHE),
+        Err(error) => reply.error(errno(error)),
+    }
+}
+
+/// Replies with the bytes that `fill` puts into room of `size` bytes, or with their number where no room was asked for.
+fn sized(reply: ReplyXattr, size: u32, fill: impl FnOnce(&mut [u8]) -> Result<usize, Errno>) {
+    let mut out = vec![0; size as usize];
+    match fill(&mut out) {
+        Ok(needed) if size == 0 => reply.size(u32::try_from(needed).unwrap_or(u32::MAX)),
+        Ok(length) => reply.data(out.get(..length).unwrap_or_default()),
         Err(error) => reply.error(errno(error)),
     }
 }
@@ -537,6 +547,46 @@ impl Filesystem for Server {
             Ok(self.view.call(&ctx).access(&place, want)?)
         });
         empty(reply, asked);
+    }
+
+    fn setxattr(
+        &self,
+        request: &Request,
+        node: INodeNo,
+        name: &OsStr,
+        value: &[u8],
+        flags: i32,
+        _: u32,
+        reply: ReplyEmpty,
+    ) {
+        let set = |place: Arc<Spot>| {
+            let flags = XattrFlags::from_bits(flags.cast_unsigned()).ok_or(Errno::EINVAL)?;
+            let name = XattrName::new(name.as_bytes())?;
+            self.call(request, 0, |call| Ok(call.set_xattr(&place, name, value, flags)?))
+        };
+        empty(reply, self.nodes.get(node).and_then(set));
+    }
+
+    fn getxattr(&self, request: &Request, node: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        sized(reply, size, |out| {
+            let (place, name) = (self.nodes.get(node)?, XattrName::new(name.as_bytes())?);
+            self.call(request, 0, |call| Ok(call.get_xattr(&place, name, out)?))
+        });
+    }
+
+    fn listxattr(&self, request: &Request, node: INodeNo, size: u32, reply: ReplyXattr) {
+        sized(reply, size, |out| {
+            let place = self.nodes.get(node)?;
+            self.call(request, 0, |call| Ok(call.list_xattrs(&place, out)?))
+        });
+    }
+
+    fn removexattr(&self, request: &Request, node: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let remove = |place: Arc<Spot>| {
+            let name = XattrName::new(name.as_bytes())?;
+            self.call(request, 0, |call| Ok(call.remove_xattr(&place, name)?))
+        };
+        empty(reply, self.nodes.get(node).and_then(remove));
     }
 
     fn fallocate(

@@ -11,6 +11,7 @@ use kos_paging::{Attrs, HugePolicy, SplitPolicy, VirtAddr, VirtRange};
 
 use crate::Kernel;
 use crate::drill::delays::{self, Beside};
+use crate::drill::masked::{self, Work};
 use crate::glue::address::phys_of;
 use crate::glue::rights::expressible;
 use crate::owned::{Run, Space};
@@ -49,6 +50,14 @@ impl<P: Platform> Table<P> {
         Path {
             name: "timer to the task that it wakes, cpu busy",
             count: |kernel| delays::of_sleeps(kernel, Beside::Computing),
+        },
+        Path {
+            name: "longest masked: heap and frames",
+            count: |kernel| masked::longest(kernel, Work::Memory),
+        },
+        Path {
+            name: "longest masked: a thread made, changed, run, buried",
+            count: |kernel| masked::longest(kernel, Work::Threads),
         },
     ];
 }

@@ -6,10 +6,12 @@
 //! | [`rally`] | wake each other in turn, across CPUs | a wake is lost, or comes unasked |
 //! | [`registers`] | hold values in every register while they are preempted and moved | one changes |
 //! | [`delays`] | sleep until a time, fall asleep for one another | it takes too many instructions |
+//! | [`masked`] | allocate, make threads, while another's time comes | he waits too many instructions |
 //!
 //! Each thread of a drill has a [`Lane`]: counters of its own. One drill runs at a time, started by the main thread.
 
 pub(crate) mod delays;
+pub(crate) mod masked;
 pub(crate) mod rally;
 pub(crate) mod registers;
 pub(crate) mod wander;

@@ -37,7 +37,7 @@ fn naps(percent: u64) -> Workload {
 /// 256 CPUs, 10^6 tasks of which a quarter may run on 64 CPUs only: no CPU idles for more than a balance interval beside a
 /// task that could run there. On three topologies.
 #[test]
-#[ignore = "minutes without optimisation, and 1 GB of memory"]
+#[ignore = "minutes without optimisation, and half a GB of memory"]
 fn no_cpu_idles_beside_a_waiter_on_256_cpus_with_a_million_tasks() {
     for (near, percent) in [(1, 30), (8, 90), (64, 200)] {
         let load = naps(percent);

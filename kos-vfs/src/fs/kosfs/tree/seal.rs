@@ -40,7 +40,7 @@ struct Seal<'a> {
 }
 
 impl Seal<'_> {
-    /// Seals what is changed below and at `pointer`, at most [`LEVELS_MAX`] calls deep.
+    /// Seals what is changed below and at `pointer`, at most [`LEVELS_MAX`](super::super::node::LEVELS_MAX) calls deep.
     fn node(&mut self, pointer: Pointer) -> Pointer {
         let Some(mut node) = self.nodes.remove(pointer.address.get()) else { return pointer };
         let children = if node.level() == 0 { 0 } else { node.len() };

@@ -21,6 +21,8 @@ pub(super) struct Edits {
     pub(super) takes_number: bool,
     /// Whether it leads to free space, and so may use what is kept for that.
     pub(super) makes_room: bool,
+    /// The file to which bytes are written, which may use what it was promised; 0 for none.
+    pub(super) writes_to: u64,
 }
 
 impl Edits {
@@ -30,7 +32,7 @@ impl Edits {
         self.bytes.clear();
         self.freed.clear();
         self.claimed.clear();
-        (self.files, self.takes_number, self.makes_room) = (0, false, false);
+        (self.files, self.takes_number, self.makes_room, self.writes_to) = (0, false, false, 0);
     }
 
     /// Stores `item` at `key`.

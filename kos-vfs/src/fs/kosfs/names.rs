@@ -233,7 +233,7 @@ impl<D: BlockDevice, R: RawRwLock> KosFs<D, R> {
         let mut image = buffer(1)?;
         let place = image.get_mut(..target.len()).ok_or(FsError::Unsupported)?;
         place.copy_from_slice(target);
-        Staged::write(self, &image).map(Some)
+        Staged::write(self, 0, &image).map(Some)
     }
 
     /// A name of `file` was taken away: if nobody uses it and it has no other, it goes.

@@ -60,6 +60,8 @@ impl<D: BlockDevice, R: RawRwLock + Send + Sync> FileSystem for KosFs<D, R> {
 
     fn forget(&self, file: Ino, uses: u32) {
         if self.drop_uses(file.number, uses) {
+            // Nothing is promised to whom nobody uses, and giving back does not fail.
+            let _ = self.volume.promise(file.number, 0);
             self.unused(file.number);
         }
     }
@@ -92,6 +94,11 @@ impl<D: BlockDevice, R: RawRwLock> FileOps for KosFs<D, R> {
 
     fn write_at(&self, file: Ino, offset: u64, bytes: &[u8], now: Timestamp) -> Result<usize, FsError> {
         data::write_at(self, file.number, offset, bytes, now)
+    }
+
+    fn reserve(&self, file: Ino, pages: u64, _: u64) -> Result<bool, FsError> {
+        self.volume.promise(file.number, pages)?;
+        Ok(true)
     }
 
     fn truncate(&self, file: Ino, size: u64, now: Timestamp) -> Result<Attr, FsError> {

@@ -63,7 +63,7 @@ fn fill<D: BlockDevice, R: RawRwLock>(
     };
     let wanted = usize::try_from(end - range.start).unwrap_or(usize::MAX).min(EXTENT_MAX);
     let mut blocks = Vec::new();
-    fs.volume.stage(wanted, &mut blocks)?;
+    fs.volume.stage(file, wanted, &mut blocks)?;
     let changed = fs.volume.change(|view, edits| {
         let mut inode = Inode::find_regular(view.tree, file)?;
         edits.claim(&blocks)?;
@@ -113,6 +113,7 @@ pub(super) fn write_room<D: BlockDevice, R: RawRwLock>(
         if room.first < start {
             room.part(room.first..start).put(file, edits)?;
         }
+        edits.writes_to = file;
         written.put(file, edits)?;
         if stop < room.end() {
             room.part(stop..room.end()).put(file, edits)?;

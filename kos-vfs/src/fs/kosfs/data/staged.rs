@@ -18,14 +18,15 @@ pub(in crate::fs::kosfs) struct Staged {
 }
 
 impl Staged {
-    /// Writes `bytes`, whole blocks, to new blocks: on a full volume not all of them, but one at least.
+    /// Writes `bytes` of `file` (0 for none yet), whole blocks, to new blocks: on a full volume not all of them, but one at least.
     pub(in crate::fs::kosfs) fn write<D: BlockDevice, R: RawRwLock>(
         fs: &KosFs<D, R>,
+        file: u64,
         bytes: &[u8],
     ) -> Result<Self, FsError> {
         let mut staged = Self { blocks: Vec::new(), sums: Vec::new() };
         staged.sums.try_reserve_exact(bytes.len() / BLOCK)?;
-        fs.volume.stage(bytes.len() / BLOCK, &mut staged.blocks)?;
+        fs.volume.stage(file, bytes.len() / BLOCK, &mut staged.blocks)?;
         let mut rest = bytes;
         for run in staged.blocks.chunk_by(|&a, &b| a + 1 == b) {
             let (now, later) = rest.split_at(run.len() * BLOCK);
@@ -48,6 +49,7 @@ impl Staged {
     /// Lets `file` have them from its block `first` on.
     pub(in crate::fs::kosfs) fn put(&self, file: u64, first: u64, edits: &mut Edits) -> Result<(), FsError> {
         edits.claim(&self.blocks)?;
+        edits.writes_to = file;
         let mut at = 0;
         for run in self.blocks.chunk_by(|&a, &b| a + 1 == b) {
             let sums = self.sums.iter().copied().skip(at).take(run.len());

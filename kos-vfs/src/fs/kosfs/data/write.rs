@@ -78,6 +78,7 @@ fn write_inline<D: BlockDevice, R: RawRwLock>(
         }
         inode.attr.size = inode.attr.size.max(end as u64);
         inode.touch(now);
+        edits.writes_to = file;
         let size = usize::try_from(inode.attr.size).unwrap_or(0);
         edits.put(inline_key(file), item.get(..size).unwrap_or_default())?;
         edits.put(Inode::key(file), inode.encode().as_ref())?;
@@ -122,7 +123,7 @@ pub(super) fn replace<D: BlockDevice, R: RawRwLock>(
     size: impl Fn(u64, u64) -> u64,
 ) -> Result<(Attr, usize), FsError> {
     let first = first_block(fs, file, start)?;
-    let staged = match Staged::write(fs, image) {
+    let staged = match Staged::write(fs, file, image) {
         Ok(staged) => staged,
         Err(error) => {
             first.iter().for_each(|first| first.give_back(fs));
@@ -171,7 +172,7 @@ fn first_block<D: BlockDevice, R: RawRwLock>(
         }
         Ok(inode.inline && inode.attr.size > 0)
     })?;
-    if inline { Staged::write(fs, &image).map(Some) } else { Ok(None) }
+    if inline { Staged::write(fs, file, &image).map(Some) } else { Ok(None) }
 }
 
 /// The file has `size` bytes now. Blocks behind the end go later, in steps.

@@ -285,7 +285,7 @@ fn derived_blocks_are_counted_again() {
     let one = sample();
     let kos = mount(&one.disk);
     let mut blocks = Vec::new();
-    kos.volume.stage(5, &mut blocks).unwrap();
+    kos.volume.stage(0, 5, &mut blocks).unwrap();
     kos.volume.change(|_, edits| Ok(edits.claim(&blocks)?)).unwrap();
     kos.volume.commit_all(true).unwrap();
     drop(kos);

@@ -139,7 +139,7 @@ fn data_are_staged_beside_a_commit() {
         fill(&*kos, file, 300_000).unwrap();
         let staged = Arc::new(Mutex::new(Vec::new()));
         let (other, mine) = (Arc::clone(&kos), Arc::clone(&staged));
-        let meanwhile = move || other.volume.stage(9, &mut mine.lock().unwrap()).unwrap();
+        let meanwhile = move || other.volume.stage(0, 9, &mut mine.lock().unwrap()).unwrap();
         *hook.after.lock().unwrap() = Some((moment, Box::new(meanwhile)));
         kos.sync(SyncMode::All).unwrap();
         let crashed = hook.disk.clone();
@@ -167,7 +167,7 @@ fn bitmaps_stay_below_their_bound() {
     // Something in each of the groups, as years of use leave it.
     for group in 0..400 {
         blocks.clear();
-        kos.volume.stage(32_000, &mut blocks).unwrap();
+        kos.volume.stage(0, 32_000, &mut blocks).unwrap();
         let (keep, rest) = blocks.split_at(40);
         kos.volume.unstage(rest);
         let kept = crate::fs::kosfs::extent::Extent::new(group * 64, keep[0], (0..40).map(|_| 0));

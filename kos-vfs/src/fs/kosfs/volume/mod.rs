@@ -10,6 +10,7 @@
 mod check;
 mod commit;
 mod mount;
+mod promise;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use alloc::vec::Vec;
 
 use lock_api::{RawRwLock, RwLock};
 
+use self::promise::Promises;
 use super::block::{Block, Expected};
 use super::disk::Disk;
 use super::edits::Edits;
@@ -63,6 +65,7 @@ struct State {
     /// What went wrong in a commit. Nothing is changed from then on.
     failed: Option<FsError>,
     committing: bool,
+    promises: Promises,
 }
 
 /// What a change or a commit needs for itself.
@@ -113,7 +116,8 @@ impl<D: BlockDevice, R: RawRwLock> Volume<D, R> {
     /// How full the volume is. What the open generation and the one before gave up counts as free.
     pub(super) fn statfs(&self) -> StatFs {
         let state = self.state.read();
-        let free = state.space.free_next().saturating_sub(state.tree.changed() as u64);
+        let used = state.tree.changed() as u64 + state.promises.pages();
+        let free = state.space.free_next().saturating_sub(used);
         StatFs {
             blocks: state.superblock.plan.usable(),
             free,
@@ -233,8 +237,7 @@ impl<D: BlockDevice, R: RawRwLock> Volume<D, R> {
         let answer = plan(&view, edits).map_err(missing)?;
         let cost = state.tree.prepare(edits.keys(), edits.puts()).map_err(missing)?;
         let cost = cost + state.tree.changed() as u64;
-        let reserve = if edits.makes_room { 0 } else { RESERVE };
-        if state.space.free_now() < cost + reserve {
+        if state.space.free_now() < cost + state.kept_from(edits.writes_to, edits.makes_room) {
             return Err(Refused::Fs(FsError::NoSpace));
         }
         state.space.free_all(edits.freed())?;
@@ -243,12 +246,12 @@ impl<D: BlockDevice, R: RawRwLock> Volume<D, R> {
         Ok(answer)
     }
 
-    /// Takes up to `count` blocks for data, one at least, of which nobody knows until [`Edits::claim`].
+    /// Takes up to `count` blocks for data of `file` (0 for none yet), one at least, of which nobody knows until [`Edits::claim`].
     ///
     /// # Errors
     /// No space, no memory, or the device failed. None is taken then.
-    pub(super) fn stage(&self, count: usize, out: &mut Vec<u64>) -> Result<(), FsError> {
-        let done = self.try_stage(count, out);
+    pub(super) fn stage(&self, file: u64, count: usize, out: &mut Vec<u64>) -> Result<(), FsError> {
+        let done = self.try_stage(file, count, out);
         if done.is_err() {
             self.unstage(out);
             out.clear();
@@ -256,10 +259,10 @@ impl<D: BlockDevice, R: RawRwLock> Volume<D, R> {
         done
     }
 
-    fn try_stage(&self, count: usize, out: &mut Vec<u64>) -> Result<(), FsError> {
+    fn try_stage(&self, file: u64, count: usize, out: &mut Vec<u64>) -> Result<(), FsError> {
         let mut commits = 0;
         loop {
-            let lack = match self.state.write().stage(count, out) {
+            let lack = match self.state.write().stage(file, count, out) {
                 Ok(()) => return Ok(()),
                 Err(lack) => lack,
             };
@@ -272,6 +275,20 @@ impl<D: BlockDevice, R: RawRwLock> Volume<D, R> {
                 Lack::Fs(error) => return Err(error),
             }
         }
+    }
+
+    /// Promises a file space for `pages` pages, instead of what it was promised before.
+    ///
+    /// # Errors
+    /// No space, no memory, or that the volume takes no changes.
+    pub(super) fn promise(&self, file: u64, pages: u64) -> Result<(), FsError> {
+        let mut state = self.state.write();
+        if pages > 0 && (self.read_only || state.failed.is_some()) {
+            return Err(FsError::ReadOnly);
+        }
+        let owed = state.tree.changed() as u64 + RESERVE;
+        let free = state.space.free_now().saturating_sub(owed);
+        state.promises.set(file, pages, free)
     }
 
     /// Gives back blocks that were staged: no item will point to them.
@@ -324,7 +341,7 @@ impl From<Lack> for Refused {
 
 impl State {
     fn new(tree: Tree, space: Space, superblock: Superblock) -> Self {
-        Self { tree, space, superblock, failed: None, committing: false }
+        Self { tree, space, superblock, failed: None, committing: false, promises: Promises::default() }
     }
 
     /// Whether so much is changed that it must be written. Lets go what was not changed.
@@ -336,14 +353,23 @@ impl State {
     }
 
     /// Takes up to `count` blocks, together with those in `out`.
-    fn stage(&mut self, count: usize, out: &mut Vec<u64>) -> Result<(), Lack> {
+    fn stage(&mut self, file: u64, count: usize, out: &mut Vec<u64>) -> Result<(), Lack> {
         if self.failed.is_some() {
             return Err(Lack::Fs(FsError::ReadOnly));
         }
-        let owed = self.tree.changed() as u64 + RESERVE;
+        let owed = self.tree.changed() as u64 + self.kept_from(file, false);
         let room = usize::try_from(self.space.free_now().saturating_sub(owed)).unwrap_or(usize::MAX);
         let count = count.min(room.saturating_add(out.len()));
         if count == 0 { Err(Lack::Fs(FsError::NoSpace)) } else { self.space.take(count, out) }
+    }
+
+    /// Free blocks that are not there for a change that writes to `file`, or that makes room.
+    fn kept_from(&self, file: u64, makes_room: bool) -> u64 {
+        match makes_room {
+            true => 0,
+            false if self.promises.has(file) => self.promises.beside(file),
+            false => RESERVE + self.promises.beside(file),
+        }
     }
 
     fn is_changed(&self) -> bool {

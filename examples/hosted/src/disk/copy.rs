@@ -12,10 +12,10 @@ use std::path::Path;
 
 use kos_vfs::attr::DeviceNumber;
 use kos_vfs::block::BlockDevice;
-use kos_vfs::fs::{FsFeatures, SyncMode};
+use kos_vfs::fs::{FsFeatures, SyncMode, XATTR_SIZE_MAX, XattrFlags};
 use kos_vfs::{
     At, AtFlags, Call, Config, Ctx, FileType, How, Mode, MountFlags, OpenFile, OpenFlags, Place, SetTime,
-    Timestamp, Vfs,
+    Timestamp, Vfs, XattrName,
 };
 use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno as HostErrno;
@@ -32,10 +32,10 @@ type Done = Result<(), Box<dyn Error>>;
 pub(super) fn into_volume<D: BlockDevice + 'static>(disk: D, dir: &Path, clock: Clock) -> Done {
     let fs = volume::open(disk, false)?;
     let vfs = Vfs::<SleepEnv>::new(&Config::default(), clock)?;
-    let (features, links) = (fs.info().features, fs.info().max_links > 1);
+    let (features, links, extended) = (fs.info().features, fs.info().max_links > 1, fs.xattrs().is_some());
     let view = vfs.mount_root(Arc::clone(&fs), MountFlags::empty())?;
     let ctx = Ctx::root();
-    let mut copy = Copy { call: view.call(&ctx), features, links, clock, known: HashMap::new() };
+    let mut copy = Copy { call: view.call(&ctx), features, links, extended, clock, known: HashMap::new() };
     let root = copy.call.resolve(At::Cwd, b"/", AtFlags::empty())?;
     copy.directory(dir, &root)?;
     copy.attributes(&root, &fs::metadata(dir)?)?;
@@ -48,6 +48,8 @@ struct Copy<'a, 'v> {
     features: FsFeatures,
     /// Whether a file may have several names.
     links: bool,
+    /// Whether it may have extended attributes.
+    extended: bool,
     clock: Clock,
     /// Files with several names, by device and number.
     known: HashMap<(u64, u64), Place<'v, SleepEnv>>,
@@ -80,6 +82,9 @@ impl<'v> Copy<'_, 'v> {
         let place = self.call.resolve(at, name, AtFlags::NO_FOLLOW)?;
         if found.is_dir() {
             self.directory(path, &place)?;
+        }
+        if self.extended {
+            self.extended_attributes(path, &place)?;
         }
         self.attributes(&place, &found)?;
         if several && self.links {
@@ -150,6 +155,25 @@ impl<'v> Copy<'_, 'v> {
             let count = self.call.pwrite(to, bytes, at)?;
             at += count as u64;
             bytes = bytes.get(count..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Copies extended attributes but `system.`, which are not bytes to Linux. A host without any has none to copy.
+    fn extended_attributes(&self, path: &Path, place: &Place<'v, SleepEnv>) -> Done {
+        let mut buffer = vec![0_u8; XATTR_SIZE_MAX];
+        let length = match rustix::fs::llistxattr(path, buffer.as_mut_slice()) {
+            Ok(length) => length,
+            Err(HostErrno::OPNOTSUPP) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let list = buffer.get(..length).unwrap_or_default().to_vec();
+        let mut names: Vec<&[u8]> = list.split(|&byte| byte == 0).filter(|name| !name.is_empty()).collect();
+        names.sort_unstable();
+        for name in names.into_iter().filter(|name| !name.starts_with(b"system.")) {
+            let length = rustix::fs::lgetxattr(path, name, buffer.as_mut_slice())?;
+            let value = buffer.get(..length).unwrap_or_default();
+            self.call.set_xattr(place, XattrName::new(name)?, value, XattrFlags::empty())?;
         }
         Ok(())
     }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use kos_vfs::block::BlockDevice;
 use kos_vfs::fs::fat;
+use kos_vfs::fs::kosfs::{self, FsckOptions};
+use parking_lot::RawRwLock;
 
 use super::FileDisk;
 use super::volume::{self, VolumeKind};
@@ -21,6 +23,9 @@ pub struct Arguments {
     /// Mend what is wrong.
     #[arg(long)]
     pub(super) repair: bool,
+    /// Read all data, too, and compare it with its checksums, where there are any.
+    #[arg(long)]
+    pub(super) scrub: bool,
     /// Say it as JSON, on standard output: one object.
     #[arg(long)]
     pub(super) json: bool,
@@ -36,6 +41,8 @@ struct Findings {
     problems: Vec<(String, bool)>,
     /// What was counted: what, how many.
     counts: Vec<(&'static str, u64)>,
+    /// Problems that are still there.
+    left: u64,
 }
 
 /// Checks a volume. The exit status: 0 clean, 1 mended, 4 problems left, 8 could not be done.
@@ -57,7 +64,7 @@ fn check(arguments: &Arguments) -> Result<Findings, Box<dyn Error>> {
     match volume::detect(&disk) {
         None => Err("neither kosfs nor FAT".into()),
         Some(VolumeKind::Fat) => check_fat(&disk, arguments.repair),
-        Some(VolumeKind::KosFs) => Err("kosfs cannot be checked yet".into()),
+        Some(VolumeKind::KosFs) => check_kosfs(&disk, arguments),
     }
 }
 
@@ -70,18 +77,29 @@ fn check_fat(disk: &dyn BlockDevice, repair: bool) -> Result<Findings, Box<dyn E
         ("directories", report.directories.into()),
         ("free clusters", report.free.into()),
     ];
-    Ok(Findings { kind: VolumeKind::Fat, problems, counts })
+    Ok(Findings { kind: VolumeKind::Fat, problems, counts, left: report.left().into() })
+}
+
+fn check_kosfs(disk: &dyn BlockDevice, arguments: &Arguments) -> Result<Findings, Box<dyn Error>> {
+    let options = FsckOptions { repair: arguments.repair, data: arguments.scrub, ..FsckOptions::default() };
+    let mut problems = Vec::new();
+    let report = kosfs::fsck::<_, RawRwLock>(disk, &options, &mut |problem, mended| {
+        problems.push((problem.to_string(), mended));
+    })?;
+    let counts = vec![
+        ("files", report.files),
+        ("directories", report.directories),
+        ("free blocks", report.free),
+        ("generation", report.generation),
+    ];
+    Ok(Findings { kind: VolumeKind::KosFs, problems, counts, left: report.left() })
 }
 
 impl Findings {
-    fn left(&self) -> usize {
-        self.problems.iter().filter(|(_, mended)| !mended).count()
-    }
-
     fn status(&self) -> u8 {
         match self.problems.len() {
             0 => 0,
-            _ if self.left() == 0 => REPAIRED,
+            _ if self.left == 0 => REPAIRED,
             _ => LEFT,
         }
     }
@@ -104,8 +122,8 @@ impl fmt::Display for Findings {
         for (what, count) in &self.counts {
             write!(f, "{count} {what}, ")?;
         }
-        let problems = self.problems.len();
-        writeln!(f, "{problems} problems, {} mended", problems - self.left())
+        let problems = self.problems.len() as u64;
+        writeln!(f, "{problems} problems, {} mended", problems.saturating_sub(self.left))
     }
 }
 
@@ -152,7 +170,8 @@ mod tests {
     #[test]
     fn findings_are_told_as_text_and_as_json() {
         let problems = vec![("a \"b\"\n".to_owned(), true), ("c".to_owned(), false)];
-        let findings = Findings { kind: VolumeKind::Fat, problems, counts: vec![("free clusters", 7)] };
+        let findings =
+            Findings { kind: VolumeKind::Fat, problems, counts: vec![("free clusters", 7)], left: 1 };
         assert_eq!(findings.status(), LEFT);
         assert_eq!(
             findings.to_string(),

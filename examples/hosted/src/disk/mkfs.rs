@@ -35,7 +35,8 @@ pub struct Arguments {
     /// The time that everything on it shows, in seconds since 1970; else files keep theirs, and the rest shows the time now.
     #[arg(long, value_name = "SECONDS")]
     pub(super) time: Option<i64>,
-    /// Copy what is in this directory: owners, modes, times, symlinks, hard links, devices, holes.
+    /// Copy what is in this directory: owners, modes, times, symlinks, hard links, devices, holes,
+    /// extended attributes.
     #[arg(long, value_name = "DIR")]
     pub(super) from: Option<PathBuf>,
     /// Even if there is something known on it.

@@ -19,6 +19,8 @@ pub struct Stats {
     pub walks_asked: u64,
     /// Names that went to make room.
     pub evictions: u64,
+    /// Files that were read as a whole in several pieces, for want of memory.
+    pub files_streamed: u64,
     /// The page cache.
     pub cache: CacheStats,
 }

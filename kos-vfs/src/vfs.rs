@@ -11,6 +11,7 @@ use crate::config::{Config, ConfigError};
 use crate::error::NoMemory;
 use crate::file::lock::table::LockTable;
 use crate::file::table::Opens;
+use crate::file::whole::Spare;
 use crate::fs::{FileSystem, SyncMode};
 use crate::ports::{Env, Mappings, PageSource, SpecialOpener};
 use crate::stats::Stats;
@@ -26,6 +27,7 @@ pub struct Vfs<E: Env> {
     pub(crate) opens: Opens<E>,
     pub(crate) locks: Mutex<E::Lock, LockTable>,
     pub(crate) cache: Cache<E>,
+    pub(crate) spare: Spare<E>,
     pub(crate) clock: E::Clock,
     pub(crate) special: Option<Arc<dyn SpecialOpener>>,
 }
@@ -56,6 +58,7 @@ impl<E: Env> Vfs<E> {
             opens: Opens::new(config.files)?,
             locks: Mutex::new(LockTable::new(config.locks, config.lock_waiters)?),
             cache: Cache::new(config, inodes)?,
+            spare: Spare::new()?,
             clock,
             special: None,
         })
@@ -127,6 +130,7 @@ impl<E: Env> Vfs<E> {
     pub fn stats(&self) -> Stats {
         let file_locks = self.locks.lock().live();
         let (files, cache) = (self.opens.live(), self.cache.stats());
+        let files_streamed = self.spare.streamed();
         self.tree(|tree| Stats {
             dentries: tree.dentries.live(),
             name_bytes: tree.dentries.heap(),
@@ -136,6 +140,7 @@ impl<E: Env> Vfs<E> {
             walks_cached: tree.hits,
             walks_asked: tree.misses,
             evictions: tree.evictions,
+            files_streamed,
             cache,
         })
     }

@@ -4,6 +4,7 @@
 //! 2 TiB or 4 GiB. What is on a device is whole sectors: a write that a power cut interrupts may leave any number of its
 //! sectors written, in any order, each of them old or new in pieces of 512 bytes.
 
+use alloc::sync::Arc;
 use core::error::Error;
 use core::fmt;
 
@@ -203,49 +204,33 @@ pub trait BlockDevice: Send + Sync {
     fn discard(&self, sector: u64, count: u64) -> Result<(), DeviceError>;
 }
 
-impl<D: BlockDevice + ?Sized> BlockDevice for &D {
-    fn geometry(&self) -> Geometry {
-        D::geometry(self)
-    }
+/// What is lent or shared is a device, too.
+macro_rules! through_pointers {
+    ($($pointer:ty),*) => {$(
+        impl<D: BlockDevice + ?Sized> BlockDevice for $pointer {
+            fn geometry(&self) -> Geometry {
+                (**self).geometry()
+            }
 
-    fn read(&self, sector: u64, out: &mut [u8]) -> Result<(), DeviceError> {
-        D::read(self, sector, out)
-    }
+            fn read(&self, sector: u64, out: &mut [u8]) -> Result<(), DeviceError> {
+                (**self).read(sector, out)
+            }
 
-    fn write(&self, sector: u64, bytes: &[u8], mode: WriteMode) -> Result<(), DeviceError> {
-        D::write(self, sector, bytes, mode)
-    }
+            fn write(&self, sector: u64, bytes: &[u8], mode: WriteMode) -> Result<(), DeviceError> {
+                (**self).write(sector, bytes, mode)
+            }
 
-    fn flush(&self) -> Result<(), DeviceError> {
-        D::flush(self)
-    }
+            fn flush(&self) -> Result<(), DeviceError> {
+                (**self).flush()
+            }
 
-    fn discard(&self, sector: u64, count: u64) -> Result<(), DeviceError> {
-        D::discard(self, sector, count)
-    }
+            fn discard(&self, sector: u64, count: u64) -> Result<(), DeviceError> {
+                (**self).discard(sector, count)
+            }
+        }
+    )*};
 }
-
-impl<D: BlockDevice + ?Sized> BlockDevice for alloc::sync::Arc<D> {
-    fn geometry(&self) -> Geometry {
-        D::geometry(self)
-    }
-
-    fn read(&self, sector: u64, out: &mut [u8]) -> Result<(), DeviceError> {
-        D::read(self, sector, out)
-    }
-
-    fn write(&self, sector: u64, bytes: &[u8], mode: WriteMode) -> Result<(), DeviceError> {
-        D::write(self, sector, bytes, mode)
-    }
-
-    fn flush(&self) -> Result<(), DeviceError> {
-        D::flush(self)
-    }
-
-    fn discard(&self, sector: u64, count: u64) -> Result<(), DeviceError> {
-        D::discard(self, sector, count)
-    }
-}
+through_pointers!(&D, Arc<D>);
 
 #[cfg(test)]
 mod tests {

@@ -84,7 +84,7 @@ impl<'v, E: Env> OpenFile<'v, E> {
     }
 
     /// The size and the rest, as they are now.
-    fn attr(&self, node: &Node) -> Result<Attr, FileError> {
+    pub(super) fn attr(&self, node: &Node) -> Result<Attr, FileError> {
         Ok(self.place().vfs().attr(node)?)
     }
 

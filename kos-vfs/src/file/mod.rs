@@ -1,4 +1,5 @@
-//! Open files: how they are opened (`open`), read and written (`io`), listed (`dir`), and found by number (`fd`).
+//! Open files: how they are opened (`open`), read and written (`io`), listed (`dir`), and found by number (`fd`); `whole` reads a
+//! file at once.
 //!
 //! Key types: [`OpenFile`], [`OpenFlags`], [`FdTable`], [`FileError`].
 
@@ -12,6 +13,7 @@ mod open;
 mod special;
 mod stream;
 pub(crate) mod table;
+pub(crate) mod whole;
 
 pub use dir::Entry;
 pub use error::FileError;

@@ -3,9 +3,7 @@
 //! An alias is the name's first letters, `~` and a digit; when the nine are taken, two letters, four digits of a hash of the
 //! whole name, `~` and a digit, sixteen times. One pass over the directory says which of nine are taken.
 
-use super::entry::Entry;
 use super::name::{Units, fold};
-use crate::attr::Timestamp;
 
 /// How often nine aliases are tried.
 pub(super) const ROUNDS: u32 = 17;
@@ -85,15 +83,18 @@ impl Alias {
 
     /// Another file has this short name, and is shown as `shown`.
     pub(super) fn mark(&mut self, short: &[u8; 11], shown: &Units) {
-        let shown_short = shown.as_slice().len() <= 12 && shown.as_slice().contains(&0x7e);
-        if !shown_short && !short.contains(&b'~') {
+        let begins = |units: &[u16]| {
+            let letters = self.candidate(1).map(u16::from);
+            units.iter().zip(letters).take(2).all(|(&unit, letter)| fold(unit) == letter)
+        };
+        let (short_units, shown_units) = (short.map(u16::from), shown.as_slice());
+        let like_shown = shown_units.len() <= 12 && begins(shown_units);
+        if !like_shown && !begins(&short_units) {
             return;
         }
         for digit in 1..=9 {
             let candidate = self.candidate(digit);
-            let units =
-                Units::of_short(&Entry::new(candidate, super::entry::Flags::empty(), Timestamp::EPOCH));
-            if candidate == *short || units.matches(shown) {
+            if candidate == *short || like_shown && shown.is_short(&candidate) {
                 self.taken |= 1 << digit;
             }
         }

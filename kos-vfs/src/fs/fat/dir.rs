@@ -63,9 +63,12 @@ pub(super) struct Found {
 pub(super) struct Scan {
     walk: Walk,
     slot: u32,
+    /// The place of the last slot read.
+    place: u64,
+    /// The parts of a long name that came; of the last file found, if [`is_long`](Self::is_long).
     long: LongName,
-    /// The name of the last one found as it is shown.
-    pub(super) shown: Units,
+    /// Whether the last file found is shown by a long name.
+    is_long: bool,
     room: Room,
 }
 
@@ -96,8 +99,9 @@ impl Scan {
         Self {
             walk: Walk::new(start),
             slot,
+            place: 0,
             long: LongName::EMPTY,
-            shown: Units::EMPTY,
+            is_long: false,
             room: Room { need, start: 0, length: 0, found: None },
         }
     }
@@ -114,7 +118,10 @@ impl Scan {
 
     /// The next file. `.` and `..` are passed by, as are labels and parts of no name.
     pub(super) fn next(&mut self, volume: &mut Volume<'_>) -> Result<Option<Found>, FsError> {
-        while let Some(place) = volume.slot_place(&mut self.walk, self.slot)? {
+        if core::mem::take(&mut self.is_long) {
+            self.long.clear();
+        }
+        while let Some(place) = self.next_place(volume)? {
             let bytes = volume.slot_bytes(place)?;
             let slot = self.slot;
             let kind = SlotKind::of(&bytes);
@@ -140,13 +147,39 @@ impl Scan {
         Ok(None)
     }
 
+    /// The place of the slot that comes next; within a sector, the one behind the last.
+    fn next_place(&mut self, volume: &mut Volume<'_>) -> Result<Option<u64>, FsError> {
+        let Walk { start, base, end, .. } = self.walk;
+        let per_sector = 1_u32 << (volume.layout.sector_shift - 5);
+        let within = start.is_some() && self.place > 0 && self.slot > base && self.slot < end;
+        if within && self.slot & (per_sector - 1) != 0 {
+            self.place += 1;
+            return Ok(Some(self.place));
+        }
+        let place = volume.slot_place(&mut self.walk, self.slot)?;
+        self.place = place.unwrap_or(0);
+        Ok(place)
+    }
+
     fn found(&mut self, entry: Entry, bytes: &[u8; 32], place: u64, slot: u32) -> Found {
         let raw = bytes.first_chunk().unwrap_or(&[0; 11]);
-        let long = self.long.slots(raw).and_then(|slots| Some((slots, self.long.units()?)));
-        let slots = long.as_ref().map_or(0, |(slots, _)| *slots);
-        self.shown = long.map_or_else(|| Units::of_short(&entry), |(_, units)| units);
-        self.long.clear();
-        Found { entry, place, slots: slot.saturating_sub(slots)..slot + 1 }
+        let slots = self.long.slots(raw);
+        self.is_long = slots.is_some();
+        if !self.is_long {
+            self.long.clear();
+        }
+        Found { entry, place, slots: slot.saturating_sub(slots.unwrap_or(0))..slot + 1 }
+    }
+
+    /// The name of the last file found as it is shown.
+    pub(super) fn shown(&self, found: &Found) -> Units {
+        let long = if self.is_long { self.long.units() } else { None };
+        long.unwrap_or_else(|| Units::of_short(&found.entry))
+    }
+
+    /// Whether the last file found has this name, be it only as its short name.
+    pub(super) fn has_name(&self, found: &Found, name: &Units) -> bool {
+        self.is_long && self.long.is(name) || name.is_short(&found.entry.name)
     }
 
     /// After the last name: where there is room, be it behind the end.
@@ -199,7 +232,7 @@ impl Volume<'_> {
     pub(super) fn find(&mut self, dir: DirStart, name: &Units) -> Result<Option<Found>, FsError> {
         let mut scan = Scan::new(dir, 0, 0);
         while let Some(found) = scan.next(self)? {
-            if scan.shown.matches(name) || Units::of_short(&found.entry).matches(name) {
+            if scan.has_name(&found, name) {
                 return Ok(Some(found));
             }
         }
@@ -211,11 +244,11 @@ impl Volume<'_> {
         &mut self,
         dir: DirStart,
         need: u32,
-        mut each: impl FnMut(&Found, &Units),
+        mut each: impl FnMut(&Found, &Scan),
     ) -> Result<Survey, FsError> {
         let mut scan = Scan::new(dir, 0, need);
         while let Some(found) = scan.next(self)? {
-            each(&found, &scan.shown);
+            each(&found, &scan);
         }
         Ok(Survey { room: scan.room() })
     }

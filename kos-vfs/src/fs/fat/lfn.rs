@@ -2,7 +2,7 @@
 
 use super::bytes::{put, u8_at, u16_at};
 use super::entry::LONG;
-use super::name::{UNITS_MAX, Units};
+use super::name::{UNITS_MAX, Units, fold};
 
 /// Units in one entry.
 const PER_SLOT: usize = 13;
@@ -89,7 +89,21 @@ impl LongName {
     /// How many entries it has, if all have come and it is the name of `short`.
     pub(super) fn slots(&self, short: &[u8; 11]) -> Option<u32> {
         let whole = self.slots != 0 && self.next == 0 && self.sum == checksum(short);
-        whole.then_some(self.slots.into())
+        (whole && self.fits()).then_some(self.slots.into())
+    }
+
+    /// Whether it has units, and not too many.
+    fn fits(&self) -> bool {
+        let ends = || self.units.iter().take(UNITS_MAX + 1).any(|&unit| unit == 0);
+        self.units.first() != Some(&0) && (u32::from(self.slots) < SLOTS_MAX || ends())
+    }
+
+    /// Whether it is `name`, if all its entries have come.
+    pub(super) fn is(&self, name: &Units) -> bool {
+        let all = self.units.get(..usize::from(self.slots) * PER_SLOT).unwrap_or(&[]);
+        let Some((units, rest)) = all.split_at_checked(name.as_slice().len()) else { return false };
+        rest.first().is_none_or(|&unit| unit == 0)
+            && units.iter().map(|&unit| fold(unit)).eq(name.as_slice().iter().map(|&unit| fold(unit)))
     }
 
     /// Its units up to the first zero; `None` if they are too many.

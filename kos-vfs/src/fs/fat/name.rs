@@ -39,12 +39,6 @@ impl Units {
         true
     }
 
-    /// Whether both are the same name.
-    pub(super) fn matches(&self, other: &Self) -> bool {
-        self.length == other.length
-            && self.as_slice().iter().zip(other.as_slice()).all(|(&a, &b)| fold(a) == fold(b))
-    }
-
     /// A name given from above.
     ///
     /// # Errors
@@ -83,23 +77,15 @@ impl Units {
     /// The short name as it is shown.
     pub(super) fn of_short(entry: &Entry) -> Self {
         let mut units = Self::EMPTY;
-        let (base, extension) = entry.name.split_at(8);
-        units.push_part(base, entry.small & 0x08 != 0);
-        let dot = units.length;
-        units.push(0x2e);
-        units.push_part(extension, entry.small & 0x10 != 0);
-        if units.length == dot + 1 {
-            units.length = dot;
-        }
+        short_units(&entry.name, entry.small).for_each(|unit| {
+            units.push(unit);
+        });
         units
     }
 
-    fn push_part(&mut self, part: &[u8], small: bool) {
-        let length = part.iter().rposition(|&byte| byte != b' ').map_or(0, |last| last + 1);
-        for &byte in part.iter().take(length) {
-            let byte = if small { byte.to_ascii_lowercase() } else { byte };
-            self.push(codepage::decode(byte));
-        }
+    /// Whether it is this short name.
+    pub(super) fn is_short(&self, name: &[u8; 11]) -> bool {
+        short_units(name, 0).map(fold).eq(self.as_slice().iter().map(|&unit| fold(unit)))
     }
 
     /// Writes it as bytes; `None` if it is no [`Name`].
@@ -111,6 +97,19 @@ impl Units {
         }
         Name::new(buffer.get(..length)?).ok()
     }
+}
+
+/// A short name as it is shown; `small` is that of [`Entry`].
+fn short_units(name: &[u8; 11], small: u8) -> impl Iterator<Item = u16> + '_ {
+    let (base, extension) = name.split_at(8);
+    let part = |part: &'_ [u8]| part.iter().rposition(|&byte| byte != b' ').map_or(0, |last| last + 1);
+    let (base_length, length) = (part(base), part(extension));
+    let letters = move |small: bool| {
+        move |&byte: &u8| codepage::decode(if small { byte.to_ascii_lowercase() } else { byte })
+    };
+    let base = base.iter().take(base_length).map(letters(small & 0x08 != 0));
+    let dot = (length > 0).then_some(0x2e);
+    base.chain(dot).chain(extension.iter().take(length).map(letters(small & 0x10 != 0)))
 }
 
 /// Whether no long name has `unit`.

@@ -69,10 +69,12 @@ impl Volume<'_> {
         for round in 0..alias::ROUNDS {
             alias.begin(round);
             let mut exists = false;
-            let survey = self.survey(dir, need, |found, shown| {
-                let same = shown.matches(&units) || Units::of_short(&found.entry).matches(&units);
+            let survey = self.survey(dir, need, |found, scan| {
+                let same = scan.has_name(found, &units);
                 exists |= same && but != Some(found.place);
-                alias.mark(&found.entry.name, shown);
+                if exact.is_none() {
+                    alias.mark(&found.entry.name, &scan.shown(found));
+                }
             })?;
             if exists {
                 return Err(FsError::Exists);

@@ -199,7 +199,7 @@ impl<D: BlockDevice, R: RawMutex + Send + Sync> DirOps for Fat<D, R> {
                 if found.slots.end <= slot {
                     continue;
                 }
-                let Some(name) = scan.shown.write(&mut buffer) else { continue };
+                let Some(name) = scan.shown(&found).write(&mut buffer) else { continue };
                 let kind = if found.entry.is_dir() { FileType::Directory } else { FileType::Regular };
                 let ino = volume.state.nodes.ino_of(found.place, &found.entry);
                 let next = Cookie(Cookie::FIRST.0 + u64::from(found.slots.end));
@@ -215,7 +215,7 @@ impl<D: BlockDevice, R: RawMutex + Send + Sync> DirOps for Fat<D, R> {
 impl<D: BlockDevice, R: RawMutex + Send + Sync> FileOps for Fat<D, R> {
     fn read_at(&self, file: Ino, offset: u64, out: &mut [u8]) -> Result<usize, FsError> {
         let mut done = 0;
-        while let Some(rest) = out.get_mut(done..) {
+        while let Some(rest) = out.get_mut(done..).filter(|rest| !rest.is_empty()) {
             let at = offset.saturating_add(done as u64);
             let Some(extent) = self.with(|volume| volume.next_extent(file, at, rest.len()))? else { break };
             let length = usize::try_from(extent.length).unwrap_or(usize::MAX).min(rest.len());
@@ -297,7 +297,7 @@ impl<D: BlockDevice, R: RawMutex + Send + Sync> Fat<D, R> {
     /// Overwrites what a file has already; returns how many bytes that were, an error if none.
     fn overwrite(&self, file: Ino, offset: u64, bytes: &[u8]) -> Result<usize, FsError> {
         let mut done = 0;
-        while let Some(rest) = bytes.get(done..) {
+        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
             let at = offset.saturating_add(done as u64);
             let Some(extent) = self.with(|volume| volume.next_extent(file, at, rest.len()))? else { break };
             let length = usize::try_from(extent.length).unwrap_or(usize::MAX).min(rest.len());

@@ -62,6 +62,15 @@ impl Layout {
         }
     }
 
+    /// The last cluster whose entry begins at byte `at` of the table, or before.
+    const fn cluster_at(&self, at: u64) -> u64 {
+        match self.kind {
+            FatKind::Fat12 => (2 * at + 1) / 3,
+            FatKind::Fat16 => at / 2,
+            FatKind::Fat32 => at / 4,
+        }
+    }
+
     /// Bytes that an entry touches.
     const fn entry_bytes(&self) -> u64 {
         match self.kind {
@@ -87,6 +96,13 @@ impl Layout {
             FatKind::Fat32 => (value, 0x0fff_ffff),
         };
         let at = self.entry_at(cluster);
+        let place = at.checked_sub(start).and_then(|index| usize::try_from(index).ok());
+        if self.kind == FatKind::Fat32
+            && let Some(entry) = place.and_then(|index| sector.get_mut(index..)?.first_chunk_mut())
+        {
+            *entry = (u32::from_le_bytes(*entry) & !mask | value & mask).to_le_bytes();
+            return;
+        }
         let bytes = value.to_le_bytes().into_iter().zip(mask.to_le_bytes());
         for ((value, mask), at) in bytes.zip(at..at + self.entry_bytes()) {
             let place = at.checked_sub(start).and_then(|index| usize::try_from(index).ok());
@@ -141,8 +157,7 @@ impl Volume<'_> {
             let index = layout.entry_at(next) >> layout.sector_shift;
             let start = index << layout.sector_shift;
             let behind = start + layout.sector_size() as u64;
-            let last = (next..end).take_while(|&cluster| layout.entry_at(cluster) < behind).last();
-            let last = last.unwrap_or(next);
+            let last = u32::try_from(layout.cluster_at(behind - 1)).unwrap_or(u32::MAX).min(end - 1);
             let split = layout.entry_at(last) + layout.entry_bytes() > behind;
             self.state.cache.update(self.disk, layout.table_sector(index), |sector| {
                 for cluster in next..=last {

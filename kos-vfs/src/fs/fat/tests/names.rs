@@ -40,11 +40,29 @@ fn what_is_no_utf8_is_no_name() {
     }
 }
 
+/// What a reader makes of the slots of `name`.
+fn long(name: &str) -> LongName {
+    let name = units(name);
+    let slots = slots_of(&name);
+    let mut long = LongName::EMPTY;
+    (1..=slots).rev().for_each(|number| long.take(&encode(&name, number, slots, 0)));
+    long
+}
+
 #[test]
 fn only_ascii_letters_are_folded() {
-    assert!(units("ReadMe").matches(&units("rEADmE")));
-    assert!(!units("Ä").matches(&units("ä")));
-    assert!(!units("[").matches(&units("{")));
+    for (name, same, spelling) in [
+        ("ReadMe", true, "rEADmE"),
+        ("Ä", false, "ä"),
+        ("[", false, "{"),
+        ("a", false, "ab"),
+        ("ab", false, "a"),
+    ] {
+        assert_eq!(long(name).is(&units(spelling)), same, "{name} {spelling}");
+    }
+    for (name, same) in [("a.b", true), ("A.B", true), ("a", false), ("a.bc", false), ("a.b.", false)] {
+        assert_eq!(units(name).is_short(b"A       B  "), same, "{name}");
+    }
 }
 
 #[test]
@@ -102,7 +120,8 @@ fn long_names_survive_their_slots() {
         }
         assert_eq!(long.slots(b"NNNNNN~1   "), Some(slots));
         assert_eq!(long.slots(b"OTHER      "), None, "it belongs to another short name");
-        assert!(long.units().unwrap().matches(&name));
+        assert!(long.is(&name));
+        assert_eq!(long.units().unwrap().as_slice(), name.as_slice());
     }
 }
 

@@ -7,14 +7,17 @@
 //! | [`partition::scan`], [`Partition`] | GPT and MBR, and a device that is a part of another |
 //! | [`read_bytes`], [`write_bytes`] | any bytes of a device |
 //! | [`ByteDevice`], [`StreamDevice`] | a device as a stream of bytes, and a stream as a device |
-//!
-//! The port is synchronous. A device with requests in flight wants a second port, with requests that it owns until they are
-//! complete; that comes with the page cache, which is who has many requests at a time.
+//! | [`QueuedDevice`], [`Bio`] | the port of a disk with several requests in flight, which it owns until they are complete |
+//! | [`QueuedBlock`] | such a disk as a [`BlockDevice`], which sends many at a time and sleeps |
 
 mod adapter;
+mod bio;
 mod device;
 pub mod partition;
+mod queue;
 
 pub use adapter::{ByteDevice, StreamDevice, read_bytes, write_bytes};
+pub use bio::{Bio, BioKind, Done, Refusal, Refused};
 pub use device::{BlockDevice, DeviceFeatures, Geometry, GeometryError, SECTOR_MAX, SECTOR_MIN, WriteMode};
 pub use partition::Partition;
+pub use queue::{Completion, QueueStats, QueuedBlock, QueuedDevice};

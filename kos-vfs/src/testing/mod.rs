@@ -26,7 +26,10 @@ pub(crate) mod fat;
 mod kosfs;
 pub mod script;
 
-pub use block::{DiskEvent, Fault, FaultDisk, PowerCut, RamDisk, RecordDisk, check_block_device};
+pub use block::{
+    DiskEvent, Fault, FaultDisk, PowerCut, QueuedRam, RamDisk, RecordDisk, Yielding, check_block_device,
+    check_queued_device,
+};
 pub use cases::cases;
 #[cfg(feature = "synthetic")]
 pub use cpio::{CpioEntry, CpioWriter};

@@ -11,6 +11,7 @@ mod contract;
 mod fault;
 mod gpt;
 mod power;
+mod queued;
 mod ram;
 mod record;
 #[cfg(test)]
@@ -20,5 +21,6 @@ pub use contract::check_block_device;
 pub use fault::{Fault, FaultDisk};
 pub use gpt::gpt;
 pub use power::PowerCut;
+pub use queued::{QueuedRam, Yielding, check_queued_device};
 pub use ram::RamDisk;
 pub use record::{DiskEvent, RecordDisk};

@@ -53,6 +53,15 @@ pub enum Action {
         #[arg(long)]
         sabotage: Option<SmpSabotage>,
     },
+    /// Kills the machine at random moments while it makes files durable, and looks at its disk.
+    Crash {
+        /// How often.
+        #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        kill: u32,
+        /// Chooses the moments.
+        #[arg(long, default_value_t = 1, value_name = "N")]
+        seed: u64,
+    },
     /// Counts the instructions of the kernel's paths and holds them against their budgets.
     Bench {
         /// Makes the counts the budgets.
@@ -111,6 +120,13 @@ pub struct Options {
     /// QEMU's name of the processor model, with features if any.
     #[arg(long, global = true, default_value = "max", value_name = "MODEL")]
     pub cpu: String,
+    /// A file that is its disk; made, with a kosfs of 64 MiB, if it is missing [else, for the shell on a terminal,
+    /// target/demo/disk.img].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub disk: Option<PathBuf>,
+    /// No disk, for the shell too: files are gone at power-off.
+    #[arg(long, global = true, conflicts_with = "disk")]
+    pub no_disk: bool,
     /// Let the machine's clock count instructions, one a nanosecond: every run is the same. Emulation only.
     #[arg(long, global = true)]
     pub icount: bool,
@@ -144,14 +160,20 @@ impl Args {
         let Options { mem: memory, machine: board, accel, screen, icount: counts_instructions, .. } =
             self.options;
         let cpus = self.options.cpus.unwrap_or(if self.is_smp() { 4 } else { 1 });
-        let cpu = self.options.cpu.clone();
-        Machine { board, memory, cpus, cpu, accel, screen, reboots: false, counts_instructions }
+        let (cpu, disk) = (self.options.cpu.clone(), self.options.disk.clone());
+        Machine { board, memory, cpus, cpu, accel, screen, reboots: false, counts_instructions, disk }
     }
 
     /// The longest time of a run.
     #[must_use]
     pub fn limit(&self) -> Duration {
         Duration::from_secs(self.options.timeout.unwrap_or(if self.is_smp() { 900 } else { 60 }))
+    }
+
+    /// Whether the machine gets a disk without being asked for: its shell, on a board that has a place for one.
+    #[must_use]
+    pub fn wants_disk(&self) -> bool {
+        self.action.is_none() && !self.options.no_disk && self.options.machine != Board::Microvm
     }
 
     fn is_smp(&self) -> bool {
@@ -181,6 +203,7 @@ impl Action {
                 format!("mode=run exec=smp-demo {moves} lose-wake")
             }
             Some(Self::Bench { .. }) => "mode=run exec=counts".into(),
+            Some(Self::Crash { .. }) => "mode=run exec=durability".into(),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::budgets::BudgetError;
+use crate::disk;
 use crate::image::ImageError;
 use crate::machine::Memory;
 use crate::qemu::Missing;
@@ -38,6 +39,8 @@ pub enum Error {
     Budgets(PathBuf, BudgetError),
     /// A signal asked the command to end.
     Interrupted,
+    /// A disk cannot be made, or read; holds the file.
+    Disk(PathBuf, disk::DiskError),
     /// Something on this system failed.
     Io(&'static str, io::Error),
 }
@@ -53,7 +56,7 @@ impl Error {
             | Self::Image(..)
             | Self::TooLittleMemory { .. }
             | Self::OneProcessorOnly => Status::Usage,
-            Self::Build(_) | Self::Io(..) | Self::Budgets(..) => Status::Broken,
+            Self::Build(_) | Self::Io(..) | Self::Budgets(..) | Self::Disk(..) => Status::Broken,
             Self::Interrupted => Status::Interrupted,
         }
     }
@@ -86,6 +89,7 @@ impl fmt::Display for Error {
                 f.write_str("instructions are counted on one processor: leave --cpus out")
             }
             Self::Budgets(path, cause) => write!(f, "{}: {cause}", path.display()),
+            Self::Disk(path, cause) => write!(f, "{}: {cause}", path.display()),
             Self::Interrupted => f.write_str("interrupted"),
             Self::Io(doing, cause) => write!(f, "cannot {doing}: {cause}"),
         }
@@ -97,6 +101,7 @@ impl CoreError for Error {
         match self {
             Self::Kvm(cause) | Self::Io(_, cause) => Some(cause),
             Self::Image(_, cause) => Some(cause),
+            Self::Disk(_, cause) => Some(cause),
             Self::Budgets(_, cause) => Some(cause),
             Self::Qemu(missing) => Some(missing),
             _ => None,

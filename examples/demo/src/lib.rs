@@ -16,6 +16,7 @@ pub mod args;
 pub mod budgets;
 pub mod build;
 pub mod commands;
+pub mod disk;
 pub mod error;
 pub mod fail;
 pub mod guest;

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::RawFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A board that QEMU knows and the kernel boots on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -132,6 +132,8 @@ pub struct Machine {
     pub reboots: bool,
     /// Whether its clock counts instructions, one a nanosecond: what happens is the same in each run. Emulation only.
     pub counts_instructions: bool,
+    /// A file that is its disk.
+    pub disk: Option<PathBuf>,
 }
 
 /// The sockets that QEMU inherits, by number.
@@ -182,6 +184,12 @@ impl Machine {
             Board::Microvm => add(&["-device", "isa-serial,chardev=com2,index=1,iobase=0x2f8,irq=3"]),
             Board::Q35 | Board::Pc => add(&["-serial", "chardev:com2"]),
         }
+        if let Some(disk) = &self.disk {
+            // A comma ends a value; twice it is one.
+            let file = disk.to_string_lossy().replace(',', ",,");
+            add(&["-drive", &format!("if=none,id=disk,format=raw,cache=writeback,file={file}")]);
+            add(&["-device", "virtio-blk-pci,drive=disk"]);
+        }
         add(&["-append", command_line, "-kernel"]);
         all.extend([kernel.as_os_str(), OsStr::new("-initrd"), symbols.as_os_str()].map(OsString::from));
         all
@@ -225,6 +233,7 @@ mod tests {
             screen: Screen::default(),
             reboots: false,
             counts_instructions: false,
+            disk: Some("/d,e".into()),
         };
         let wires = Wires { com1: 5, com2: 7, monitor: 9 };
         let all = machine.arguments(Path::new("/a b"), "mode=run exec=free; memstat", Path::new("/s"), wires);
@@ -240,6 +249,7 @@ mod tests {
         );
         assert!(all.ends_with("|-append|mode=run exec=free; memstat|-kernel|/a b|-initrd|/s"), "{all}");
         assert!(all.contains("|-serial|chardev:com1|-serial|chardev:com2|"), "{all}");
+        assert!(all.contains(",cache=writeback,file=/d,,e|-device|virtio-blk-pci,drive=disk|"), "{all}");
     }
 
     #[test]
@@ -256,6 +266,7 @@ mod tests {
                 screen,
                 reboots: false,
                 counts_instructions: false,
+                disk: None,
             };
             let all = machine.arguments(Path::new("/k"), "", Path::new("/s"), wires).join(OsStr::new("|"));
             let all = all.into_string().unwrap();

@@ -10,7 +10,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use kos_demo_kernel::{BootError, Config, Kernel};
 
 use crate::engine::{self, Death, Interrupt, Software};
-use crate::platform::{Board, Hosted};
+use crate::platform::{Board, Hosted, current};
 
 /// Work for the first CPU.
 pub(crate) type Job = Box<dyn FnOnce(&Kernel<Hosted>) + Send>;
@@ -132,7 +132,12 @@ impl Guest {
             engine::interrupt(cpu, Interrupt::Call);
         }
         match booted {
-            Ok(kernel) => self.serve(kernel),
+            Ok(kernel) => {
+                current::enter(kernel);
+                // The stages that want threads; what it says stands in the log.
+                let _ = kernel.on_main_thread(|| ());
+                self.serve(kernel)
+            }
             Err(_) => loop {
                 self.done();
                 engine::rest(&|| false);
@@ -149,6 +154,7 @@ impl Software for Guest {
         }
         loop {
             if let Some(Ok(kernel)) = self.booted.get() {
+                current::enter(kernel);
                 kernel.run_cpu();
             }
             engine::idle_unless(&|| self.booted.get().is_some());

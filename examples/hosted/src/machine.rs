@@ -13,12 +13,14 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::mem::ManuallyDrop;
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use kos_demo_kernel::platform::FirmwareRegion;
 use kos_demo_kernel::shell::{Status, script::Sink};
 use kos_demo_kernel::{BootError, Config, End, Kernel};
 
+use crate::disk::FileDisk;
 use crate::engine::{self, Death, Engine, Running};
 use crate::firmware;
 use crate::guest::Guest;
@@ -43,6 +45,8 @@ pub struct MachineConfig {
     pub command_line: String,
     /// The kernel's limits.
     pub kernel: Config,
+    /// The file that is its disk.
+    pub disk: Option<PathBuf>,
     /// A device that is not there.
     pub broken: Option<Broken>,
 }
@@ -58,6 +62,7 @@ impl MachineConfig {
             memory_map: None,
             command_line: String::new(),
             kernel: Config::default(),
+            disk: None,
             broken: None,
         }
     }
@@ -68,7 +73,9 @@ impl MachineConfig {
             return Err(MachineError::Cpus { asked: self.cpus });
         }
         let end = firmware::end_of_memory(self.memory);
+        let disk = self.disk.as_deref().map(|path| FileDisk::open(path, false));
         let plan = Plan {
+            disk: disk.transpose().map_err(MachineError::Host)?.map(Arc::new),
             memory_map: self.memory_map.unwrap_or_else(|| firmware::map_of(self.memory)),
             command_line: self.command_line.into_bytes(),
             console,

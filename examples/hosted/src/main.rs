@@ -46,7 +46,7 @@ enum Command {
 }
 
 /// How large the machine is.
-#[derive(Clone, Copy, Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 struct Size {
     /// Memory of the machine: bytes, or with K, M, G.
     #[arg(long, value_name = "SIZE", default_value = "128M", value_parser = size)]
@@ -54,11 +54,14 @@ struct Size {
     /// How many CPUs it has.
     #[arg(long, value_name = "N", default_value_t = 1)]
     cpus: usize,
+    /// A file that is its disk.
+    #[arg(long, value_name = "FILE")]
+    disk: Option<std::path::PathBuf>,
 }
 
 impl Size {
     fn config(self) -> MachineConfig {
-        MachineConfig { cpus: self.cpus, ..MachineConfig::with_memory(self.mem) }
+        MachineConfig { cpus: self.cpus, disk: self.disk, ..MachineConfig::with_memory(self.mem) }
     }
 }
 

@@ -8,6 +8,7 @@ use kos_alloc::frame::zone::ZonesError;
 use kos_paging::{CreateError, MapError, ProtectError};
 
 use crate::accounts::FRAME_BYTES;
+use crate::files::FilesError;
 use crate::platform::DeviceError;
 use crate::stage::Stage;
 use crate::text::Bytes;
@@ -89,6 +90,8 @@ pub enum Cause {
     Heap(kos_alloc::InitError),
     /// A trap was not taken or not survived.
     Traps(DeviceError),
+    /// There are no files.
+    Files(FilesError),
 }
 
 impl fmt::Display for Cause {
@@ -120,6 +123,7 @@ impl fmt::Display for Cause {
             Self::GuardMapped { name } => write!(f, "guard page '{name}' is mapped"),
             Self::Heap(cause) => write!(f, "the heap does not start: {cause}"),
             Self::Traps(cause) => cause.fmt(f),
+            Self::Files(cause) => cause.fmt(f),
         }
     }
 }

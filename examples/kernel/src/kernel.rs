@@ -8,18 +8,20 @@ use kos_alloc::{KernelHeap, Locked, Zones};
 use kos_paging::Table;
 use kos_sched::sync::Mutex;
 use kos_sched::{BlockReason, LockError, Park, TaskId};
+use spin::Once;
 
 use crate::accounts::{Accounts, WrongSum};
 use crate::command_line::CommandLine;
 use crate::crew::Crew;
 use crate::drill::Drill;
+use crate::files::Files;
 use crate::glue::inject::Injector;
 use crate::glue::table_frames::TableFrames;
 use crate::log::Log;
 use crate::platform::{self, Listening, Platform, TimerReport};
 use crate::run::{self, End};
 use crate::shell::script::{self, Outcome, Sink};
-use crate::shell::{self, Next, Status};
+use crate::shell::{self, Lossy, Next, Session, Status};
 use crate::storm::Storm;
 use crate::text::Text;
 use crate::threads::{Threads, Waits};
@@ -44,6 +46,8 @@ const LOOK: Duration = Duration::from_millis(10);
 ///
 /// The fields are dropped in order: all that lies in the machine's memory goes before the machine.
 pub struct Kernel<P: Platform> {
+    /// Nothing until the main thread has looked for file systems; [`None`] inside if there is no memory for any.
+    pub(crate) files: Once<Option<Files<P>>>,
     pub(crate) heap: Heap<P>,
     pub(crate) tables: Mutex<Waits<P>, KernelTable<P>>,
     pub(crate) log: Log<P::Env>,
@@ -73,7 +77,11 @@ impl<P: Platform> Kernel<P> {
 
     /// The same for a machine that ends with it: `exit` ends it, and no thread is waited for.
     pub fn run_and(&self, exit: impl Fn(End) -> Infallible) -> Infallible {
-        let refused = self.on_main_thread(|| exit(run::run(self)));
+        let refused = self.on_main_thread(|| {
+            let end = run::run(self);
+            self.sync_files();
+            exit(end)
+        });
         refused.unwrap_or_else(|_| exit(End::Failed))
     }
 
@@ -129,12 +137,12 @@ impl<P: Platform> Kernel<P> {
         self.storm.tick(&self.heap);
     }
 
-    /// Runs one command; what it says goes to `out`.
+    /// Runs one command as user 0 in the root directory; what it says goes to `out`.
     ///
     /// # Errors
     /// `out` refused.
     pub fn execute(&self, command: &str, out: &mut dyn Write) -> Result<(Status, Next), fmt::Error> {
-        shell::execute(self, command, out)
+        shell::execute(&mut Session::new(self), command, &mut Lossy(out))
     }
 
     /// Runs commands separated by `;`.
@@ -192,6 +200,11 @@ impl<P: Platform> Kernel<P> {
                 Err(error) => panic!("page tables: {error}"),
             }
         }
+    }
+
+    /// The files, if there are any.
+    pub(crate) fn files(&self) -> Option<&Files<P>> {
+        self.files.get().and_then(Option::as_ref)
     }
 
     /// The calling thread, which found no input, sleeps until there may be some.

@@ -13,6 +13,7 @@ pub mod command_line;
 mod crew;
 mod drill;
 mod error;
+mod files;
 pub mod firmware;
 pub mod glue;
 mod kernel;
@@ -29,11 +30,22 @@ mod storm;
 pub mod text;
 mod threads;
 pub mod time;
+pub mod time_of_day;
 
 pub use boot::Config;
 pub use error::{BootError, Cause};
+pub use files::FilesError;
 pub use kernel::{Corruption, Heap, Kernel, KernelFrames, KernelTable};
 pub use platform::Platform;
 pub use run::End;
 pub use stage::Stage;
 pub use threads::ThreadError;
+
+/// The function by which zeroed memory is allocated. For binaries with a global allocator of their own: the optimiser makes calls of
+/// it where an allocation is filled with zeros, when link-time optimisation has already dropped what nobody called before. A
+/// binary that keeps this keeps that.
+#[must_use]
+#[inline(never)]
+pub fn zeroing_allocation() -> unsafe fn(core::alloc::Layout) -> *mut u8 {
+    alloc::alloc::alloc_zeroed
+}

@@ -17,6 +17,11 @@ impl<E: Env> Log<E> {
         Self { ring: Locked::new(env, ring) }
     }
 
+    /// Appends a line.
+    pub(crate) fn write(&self, line: &[u8]) {
+        self.ring.with(|ring| ring.write(line));
+    }
+
     /// Writes the kept lines to `out`, which is called without the lock.
     ///
     /// # Errors

@@ -37,6 +37,10 @@ pub enum Stage {
     Console,
     /// Threads can run.
     Scheduler,
+    /// The disk works.
+    Devices,
+    /// Files can be used.
+    Files,
     /// The kernel is up.
     Shell,
 }
@@ -55,6 +59,8 @@ impl fmt::Display for Stage {
             Self::Cpus => "cpus",
             Self::Console => "console",
             Self::Scheduler => "sched",
+            Self::Devices => "devices",
+            Self::Files => "vfs",
             Self::Shell => "shell",
         })
     }
@@ -111,6 +117,11 @@ impl<'p, P: Platform> Stages<'p, P> {
     /// The kept lines.
     pub(crate) fn into_ring(self) -> Ring<'static> {
         self.ring
+    }
+
+    /// The kept lines of somebody who has no ring.
+    pub(crate) fn early(&self) -> &str {
+        &self.early
     }
 
     fn print(&mut self, stage: Stage, state: &str, what: fmt::Arguments<'_>) {

@@ -13,6 +13,8 @@ use crate::env::IrqGuard;
 pub(crate) const TIMER_VECTOR: u8 = 0x30;
 /// Vector of the first line of the ISA bus; the others follow.
 pub(crate) const FIRST_LINE_VECTOR: u8 = 0x40;
+/// Vector of the disk.
+pub(crate) const DISK_VECTOR: u8 = 0x60;
 /// Vector by which another CPU ends the sleep of this one.
 pub(crate) const RESCHEDULE_VECTOR: u8 = 0xf0;
 /// Vector by which another CPU requests something: that translations be forgotten, that caches be drained.

@@ -9,6 +9,10 @@ struct KernelHeap;
 #[global_allocator]
 static HEAP: KernelHeap = KernelHeap;
 
+/// See [`kos_demo_kernel::zeroing_allocation`].
+#[used]
+static ZEROING: fn() -> unsafe fn(Layout) -> *mut u8 = kos_demo_kernel::zeroing_allocation;
+
 // SAFETY: the kernel's heap keeps the contract, and null means failure.
 unsafe impl GlobalAlloc for KernelHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

@@ -8,6 +8,8 @@
 //! | [`boot_info`], [`cpu`], [`env`](self::env), [`lock`], [`mmu`] | memory map, CPU features, ports of the libraries |
 //! | [`tables`], `trap.s`, [`trap`], [`probe`], [`fault`] | traps: entry, dispatch, survived faults, fatal ones |
 //! | [`pic`], [`pit`], [`apic`], [`io_apic`], [`timer`] | interrupts and time |
+//! | [`cmos`] | the time of day |
+//! | [`pci`], [`disk`] | what is on the buses; a virtio disk, finished by interrupt |
 //! | [`console`], [`serial`], [`keyboard`], [`vga`] | log and shell |
 //! | [`wide`], [`registers`] | AVX for threads; what no thread may notice of interrupts and switches |
 //! | [`sched`] | what the scheduler needs |
@@ -18,6 +20,7 @@
 #![no_std]
 #![no_main]
 
+extern crate alloc;
 #[cfg(not(panic = "abort"))]
 extern crate std;
 
@@ -25,8 +28,10 @@ mod acpi;
 mod address;
 mod apic;
 mod boot_info;
+mod cmos;
 mod console;
 mod cpu;
+mod disk;
 mod env;
 mod exit;
 mod fault;
@@ -37,6 +42,7 @@ mod keyboard;
 mod lock;
 mod metal;
 mod mmu;
+mod pci;
 mod percpu;
 mod pic;
 mod pit;

@@ -20,7 +20,9 @@ use crate::acpi::{self, Wiring};
 use crate::apic::{Ipi, LocalApic, RESCHEDULE_VECTOR, STOP_VECTOR};
 use crate::boot_info::BootInfo;
 use crate::console::Console;
+use crate::disk::Disk;
 use crate::io_apic::IoApics;
+use crate::pci::Buses;
 use crate::percpu::{self, Local};
 use crate::serial::{COM1, COM2};
 use crate::tables::Gates;
@@ -40,6 +42,9 @@ pub(crate) struct Metal {
     pub(crate) io_apics: Once<IoApics>,
     /// Log and shell.
     pub(crate) console: Console,
+    pub(crate) buses: Once<Buses>,
+    /// Once the main thread has started it.
+    pub(crate) disk: Once<Disk>,
     online: CpuSet,
     pub(crate) apic: Once<LocalApic>,
     rates: Once<Result<Rates, DeviceError>>,
@@ -82,6 +87,8 @@ impl Metal {
             hardware: Once::new(),
             io_apics: Once::new(),
             console: Console::new(),
+            buses: Once::new(),
+            disk: Once::new(),
             online: CpuSet::new(),
             apic: Once::new(),
             rates: Once::new(),
@@ -106,6 +113,7 @@ impl Metal {
         self.hardware.call_once(|| Hardware { roster, wiring, fault: listed.err() });
         self.boot.call_once(|| info);
         pic::mask();
+        self.buses.call_once(Buses::scan);
         if let Some(apic) = LocalApic::start() {
             self.apic.call_once(|| apic);
             self.start_lines(apic);

@@ -1,18 +1,21 @@
 //! What the machine gives to the kernel: [`Platform`] on [`Metal`].
 
+use core::fmt;
 use core::sync::atomic::Ordering::Relaxed;
 
 use kos_alloc::CpuIndex;
-use kos_demo_kernel::Platform;
 use kos_demo_kernel::platform::{
     Access, Cpu, CpuMemory, CpuState, DeviceError, DeviceFault, FirmwareRegion, Input, InterruptCount,
     LeftOut, Listening, Mapping, Refused, Reserved, Rights, TimerReport, TrapReport,
 };
 use kos_demo_kernel::selftest::Test;
 use kos_demo_kernel::text::Text;
-use kos_demo_kernel::time::Instant;
+use kos_demo_kernel::time::{Duration, Instant};
+use kos_demo_kernel::{Kernel, Platform};
 use kos_paging::X86Long;
+use kos_vfs::block::QueueStats;
 use kos_x86_64::layout::{DEVICES, DIRECT_MAP, PAGE, STACKS};
+use kos_x86_64::pci::{self, Function};
 use kos_x86_64::roster::State;
 use kos_x86_64::trap::{BREAKPOINT, PAGE_FAULT};
 use x86_64::PhysAddr;
@@ -21,17 +24,19 @@ use x86_64::registers::control::{Cr3, Cr3Flags};
 use x86_64::structures::paging::PhysFrame;
 
 use crate::boot_info::BootInfo;
+use crate::disk::Disk;
 use crate::env::{IrqGuard, MetalEnv};
 use crate::io_apic::IoApics;
 use crate::metal::Metal;
 use crate::mmu::{PhysicalMap, Tlbs};
+use crate::pci::Buses;
 use crate::registers::Registers;
 use crate::serial::COM2;
 use crate::smp::{self, Start};
 use crate::stacks::{self, IstStack};
 use crate::tables::VECTORS;
 use crate::wide::{self, WideSwitch};
-use crate::{cpu, exit, image, percpu, probe, tests, timer, trap};
+use crate::{cmos, cpu, disk, exit, image, percpu, probe, tests, timer, trap};
 
 impl Platform for &'static Metal {
     type Env = MetalEnv;
@@ -39,6 +44,7 @@ impl Platform for &'static Metal {
     type Tlb = Tlbs;
     type Format = X86Long<4>;
     type Scheduler = &'static Metal;
+    type Disk = &'static Disk;
     type Switch = WideSwitch;
 
     const STACKS: Option<u64> = Some(STACKS);
@@ -105,7 +111,8 @@ impl Platform for &'static Metal {
             rights: Rights::Device,
         });
         let io_apics = self.io_apics.get().into_iter().flat_map(IoApics::mappings);
-        image::mappings().chain(apic).chain(io_apics).chain(self.console.mappings())
+        let buses = self.buses.get().into_iter().flat_map(Buses::mappings);
+        image::mappings().chain(apic).chain(io_apics).chain(buses).chain(self.console.mappings())
     }
 
     fn direct_map_base(&self) -> u64 {
@@ -154,6 +161,14 @@ impl Platform for &'static Metal {
 
     fn now(&self) -> Instant {
         Instant::from_ticks(self.nanoseconds())
+    }
+
+    fn time_of_day(&self) -> Option<Duration> {
+        cmos::time_of_day()
+    }
+
+    fn with_kernel<R>(work: impl FnOnce(&Kernel<Self>) -> R) -> Option<R> {
+        crate::kernel().map(work)
     }
 
     fn cycles(&self) -> u64 {
@@ -256,6 +271,30 @@ impl Platform for &'static Metal {
 
     fn write_record(&self, bytes: &[u8]) {
         COM2.write(bytes);
+    }
+
+    fn start_disk(&self) -> Result<&'static Disk, DeviceError> {
+        let absent = DeviceError { device: "virtio disk", fault: DeviceFault::Absent };
+        let found = self.buses.get().and_then(|buses| buses.disk.as_ref()).ok_or(absent)?;
+        let own = self.hardware.get().and_then(|hardware| hardware.roster.id(0));
+        self.disk.try_call_once(|| disk::start(found, own.unwrap_or(0)))
+    }
+
+    fn disk_queue(&self) -> Option<QueueStats> {
+        self.disk.get().map(Disk::stats)
+    }
+
+    fn list_devices(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        for found in self.buses.get().into_iter().flat_map(|buses| &buses.found) {
+            let Function { bus, device, function } = found.function;
+            let name = pci::class_name(found.class);
+            writeln!(
+                out,
+                "{bus:02x}:{device:02x}.{function} {:04x}:{:04x} {name}",
+                found.vendor, found.device
+            )?;
+        }
+        Ok(())
     }
 
     fn tests(&self) -> &'static [Test<Self>] {

@@ -6,6 +6,7 @@ use kos_demo_kernel::Kernel;
 use kos_demo_kernel::platform::{InterruptCount, TIMER};
 use kos_x86_64::trap::{self, Frame, exception_name};
 
+use crate::disk::Disk;
 use crate::metal::Metal;
 use crate::serial::COM1;
 use crate::tables::VECTORS;
@@ -61,12 +62,14 @@ fn name(vector: u16) -> &'static str {
     const LAST_PIC: u16 = FIRST_PIC + 15;
     const RESCHEDULE_VECTOR: u16 = apic::RESCHEDULE_VECTOR as u16;
     const CALL_VECTOR: u16 = apic::CALL_VECTOR as u16;
+    const DISK_VECTOR: u16 = apic::DISK_VECTOR as u16;
     const COM1_VECTOR: u16 = (apic::FIRST_LINE_VECTOR + COM1.line()) as u16;
     const KEYBOARD_VECTOR: u16 = (apic::FIRST_LINE_VECTOR + keyboard::LINE) as u16;
     match vector {
         TIMER_VECTOR => TIMER,
         COM1_VECTOR => "serial input",
         KEYBOARD_VECTOR => "keyboard",
+        DISK_VECTOR => "disk",
         RESCHEDULE_VECTOR => "wake-up",
         CALL_VECTOR => "call",
         SPURIOUS_VECTOR => "spurious",
@@ -86,6 +89,7 @@ extern "C" fn trap_handle(frame: &mut Frame) {
     const STOP_VECTOR: u64 = apic::STOP_VECTOR as u64;
     const RESCHEDULE_VECTOR: u64 = apic::RESCHEDULE_VECTOR as u64;
     const COM1_VECTOR: u64 = (apic::FIRST_LINE_VECTOR + COM1.line()) as u64;
+    const DISK_VECTOR: u64 = apic::DISK_VECTOR as u64;
     const KEYBOARD_VECTOR: u64 = (apic::FIRST_LINE_VECTOR + keyboard::LINE) as u64;
     let metal = crate::metal();
     let vector = frame.vector;
@@ -107,6 +111,10 @@ extern "C" fn trap_handle(frame: &mut Frame) {
             }
             metal.end_of_interrupt();
             crate::kernel().map(Kernel::input).unwrap_or_default();
+        }
+        DISK_VECTOR => {
+            metal.end_of_interrupt();
+            metal.disk.get().map(Disk::complete).unwrap_or_default();
         }
         CALL_VECTOR => {
             smp::serve(metal);

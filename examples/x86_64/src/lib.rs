@@ -8,10 +8,12 @@
 //! | [`report`] | how a fatal exception is told |
 //! | [`symbols`] | names of addresses, from the text blob that the demo command passes |
 //! | [`backtrace`] | the chain of frame pointers, bounded and checked |
+//! | [`pci`] | functions on the buses: base addresses, capabilities, every number bounded |
 //! | [`roster`], [`cpu_set`] | which CPUs there are, and how far each came; sets of them |
 //! | [`shootdown`] | how CPUs make each other forget translations |
 //! | [`keys`], [`screen`] | the second console: scan codes to bytes, bytes to cells |
 //! | [`clock`] | rates from a calibration, nanoseconds from cycles |
+//! | [`rtc`] | registers of the clock that runs on a battery |
 //! | [`gate`] | entries of the interrupt descriptor table |
 //! | [`layout`] | where the image and physical memory stand in the address space |
 //!
@@ -31,9 +33,11 @@ pub mod cpu_set;
 pub mod gate;
 pub mod keys;
 pub mod layout;
+pub mod pci;
 pub mod pvh;
 pub mod report;
 pub mod roster;
+pub mod rtc;
 pub mod screen;
 pub mod shootdown;
 pub mod symbols;

@@ -1,6 +1,7 @@
 //! The things that `cargo demo` does, and what they share: preparing a boot and judging its end.
 
 mod bench;
+mod crash;
 mod run;
 mod shell;
 mod test;
@@ -13,6 +14,7 @@ use std::process::Command;
 
 use crate::args::{Action, Args, Options};
 use crate::build;
+use crate::disk;
 use crate::error::Error;
 use crate::fail;
 use crate::guest::{Boot, Run};
@@ -51,6 +53,7 @@ impl Session<'_> {
             None => shell::execute(self),
             Some(Action::Run { .. } | Action::Smp { .. }) => run::execute(self),
             Some(Action::Test { .. }) => test::execute(self),
+            Some(Action::Crash { kill, seed }) => crash::execute(self, *kill, *seed),
             Some(Action::Bench { update, budgets }) => bench::execute(self, *update, budgets.as_deref()),
         }
     }
@@ -76,9 +79,17 @@ impl Session<'_> {
         if image.end > options.mem.bytes() {
             return Err(Error::TooLittleMemory { given: options.mem, needed: image.end });
         }
+        let mut machine = args.board();
+        if machine.disk.is_none() && args.wants_disk() && io::stdin().is_terminal() {
+            machine.disk = Some(build::folder().join("disk.img"));
+        }
+        if let Some(path) = machine.disk.as_deref().filter(|path| !path.exists()) {
+            disk::make(path).map_err(|cause| Error::Disk(path.into(), cause))?;
+            report.detail(&format!("made {}: a kosfs of {} MiB", path.display(), disk::BYTES >> 20));
+        }
         Ok(Boot {
             qemu,
-            machine: args.board(),
+            machine,
             kernel,
             symbols: image.symbols,
             command_line: Action::command_line(args.action.as_ref()),
@@ -128,7 +139,9 @@ impl Session<'_> {
         let unseen = match &self.args.action {
             _ if self.report.verbose() => "",
             None => "",
-            Some(Action::Run { .. } | Action::Smp { .. } | Action::Bench { .. }) => &text,
+            Some(Action::Run { .. } | Action::Smp { .. } | Action::Bench { .. } | Action::Crash { .. }) => {
+                &text
+            }
             Some(Action::Test { .. }) => text.split(ktap::HEADER).next().unwrap_or_default(),
         };
         if !unseen.is_empty() {
@@ -158,7 +171,9 @@ impl Session<'_> {
     fn hosted_commands(&self) -> Vec<String> {
         let commands = match &self.args.action {
             // It has no instructions to count, and one CPU.
-            None | Some(Action::Smp { .. } | Action::Bench { .. }) => return Vec::new(),
+            None | Some(Action::Smp { .. } | Action::Bench { .. } | Action::Crash { .. }) => {
+                return Vec::new();
+            }
             Some(Action::Run { exec }) => exec.clone(),
             Some(Action::Test { .. }) => "selftest".into(),
         };

@@ -13,6 +13,7 @@
 mod bench;
 mod boots;
 mod children;
+mod files;
 mod guests;
 mod reds;
 mod smp;

@@ -4,17 +4,19 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use kos_alloc::CpuIndex;
 use kos_demo_kernel::Kernel;
 use kos_demo_kernel::platform::{
     Cpu, CpuState, DeviceError, DeviceFault, FirmwareRegion, Input, InterruptCount, LeftOut, TIMER,
 };
-use kos_demo_kernel::time::Instant;
+use kos_demo_kernel::time::{Duration, Instant};
 
 use super::Hosted;
 use super::seat::{Seat, Timer};
 use crate::arena::{Arena, HostedEnv};
+use crate::disk::FileDisk;
 use crate::engine::{self, Engine, Interrupt};
 use crate::terminal::Terminal;
 
@@ -47,6 +49,7 @@ pub(crate) struct Plan {
     pub(crate) broken: Option<Broken>,
     pub(crate) cpus: usize,
     pub(crate) engine: Engine,
+    pub(crate) disk: Option<Arc<FileDisk>>,
 }
 
 /// A machine. On a CPU, everything that calls the host does so with its interrupts masked.
@@ -113,6 +116,14 @@ impl Board {
     /// Nanoseconds since it was switched on.
     pub(super) fn nanoseconds(&self) -> u64 {
         engine::now().saturating_sub(self.entry)
+    }
+
+    /// Since 1970. A simulation must not depend on the day, so it has no such clock.
+    pub(super) fn time_of_day(&self) -> Option<Duration> {
+        let _masked = engine::mask_signals();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        let real = self.plan.engine == Engine::Threads;
+        u64::try_from(now.as_nanos()).ok().filter(|_| real).map(Duration::from_ticks)
     }
 
     /// The timer of the calling CPU.

@@ -4,6 +4,8 @@
 //! kernel says about itself has the same shape on both machines. Addresses of the kernel's heap, though, are the process's.
 
 mod board;
+pub(crate) mod current;
+mod disk;
 mod scheduler;
 mod seat;
 
@@ -11,12 +13,12 @@ use alloc::sync::Arc;
 use core::iter;
 
 use kos_alloc::CpuIndex;
-use kos_demo_kernel::Platform;
 use kos_demo_kernel::platform::{
     Access, Cpu, DeviceError, DeviceFault, FirmwareRegion, Input, InterruptCount, Listening, Mapping,
     Refused, Reserved, Rights, TimerReport, TrapReport,
 };
-use kos_demo_kernel::time::Instant;
+use kos_demo_kernel::time::{Duration, Instant};
+use kos_demo_kernel::{Kernel, Platform};
 use kos_paging::{Flags, FlushSet, LongCaps, PhysAddr, TlbControl, VirtAddr, X86Long};
 use kos_sched::arch::x86_64::StackSwitch;
 
@@ -24,6 +26,7 @@ use crate::arena::{HostedEnv, HostedPhys};
 use crate::engine::{self, Engine};
 pub(crate) use board::{Board, Plan};
 pub use board::{Broken, Console};
+pub use disk::HostedDisk;
 pub use scheduler::HostedScheduler;
 
 const KIB: u64 = 1 << 10;
@@ -108,6 +111,7 @@ impl Platform for Hosted {
     type Tlb = NoTlb;
     type Format = X86Long<4>;
     type Scheduler = HostedScheduler;
+    type Disk = HostedDisk;
     type Switch = StackSwitch;
 
     fn name(&self) -> &str {
@@ -219,6 +223,14 @@ impl Platform for Hosted {
         Instant::from_ticks(self.0.nanoseconds())
     }
 
+    fn time_of_day(&self) -> Option<Duration> {
+        self.0.time_of_day()
+    }
+
+    fn with_kernel<R>(work: impl FnOnce(&Kernel<Self>) -> R) -> Option<R> {
+        current::kernel().map(work)
+    }
+
     fn interrupts(&self) -> impl Iterator<Item = InterruptCount> {
         self.0.counts(|_| true)
     }
@@ -245,6 +257,11 @@ impl Platform for Hosted {
 
     fn write_log(&self, bytes: &[u8]) {
         self.0.write_log(bytes);
+    }
+
+    fn start_disk(&self) -> Result<HostedDisk, DeviceError> {
+        let absent = DeviceError { device: "disk", fault: DeviceFault::Absent };
+        self.0.plan.disk.clone().map(HostedDisk).ok_or(absent)
     }
 
     fn write_record(&self, bytes: &[u8]) {

@@ -15,15 +15,18 @@ use kos_alloc::frame::zone::{self, ZoneKind, Zones, dma_dma32_normal};
 use kos_alloc::{Env, FrameRange, HeapConfig, Inventory, KernelHeap, Locked, Mode};
 use kos_sched::TaskId;
 use kos_sched::sync::Mutex;
+use kos_vfs::block::{BlockDevice, DeviceFeatures};
+use spin::Once;
 
 use crate::accounts::{Accounts, FRAME_BYTES};
 use crate::command_line::CommandLine;
 use crate::crew::Crew;
 use crate::drill::Drill;
 use crate::error::{BootError, Cause};
+use crate::files::Files;
 use crate::kernel::{Heap, Kernel, SharedFrames};
 use crate::log::{Log, Ring};
-use crate::platform::{Platform, TimerReport};
+use crate::platform::{DeviceError, DeviceFault, Platform, TimerReport};
 use crate::stage::{Notes, Stage, Stages};
 use crate::storm::Storm;
 use crate::text::{Bytes, Grouped, Text};
@@ -74,7 +77,6 @@ impl<P: Platform> Kernel<P> {
             Ok(())
         })?;
         let threads = stages.run(Stage::Scheduler, |notes| start_threads(&platform, &heap, notes))?;
-        stages.run(Stage::Shell, |notes| ready(&heap, notes))?;
         let log = Log::new(platform.env(), stages.into_ring());
         let (tables, storm) = (Mutex::new(Waits::new(&threads), tables), Storm::new(platform.env()));
         let (reader, crew) = (Locked::new(platform.env(), TaskId::NOBODY), Crew::new(platform.env()));
@@ -89,8 +91,23 @@ impl<P: Platform> Kernel<P> {
             drill: Drill::new(),
             reader,
             threads,
+            files: Once::new(),
             platform,
         })
+    }
+
+    /// The stages for which threads must run, once. The main thread calls it.
+    pub(crate) fn come_up(&self) {
+        self.files.call_once(|| {
+            let mut stages = Stages::new(self.platform());
+            let disk = stages.run(Stage::Devices, |notes| Ok(start_disk(&self.platform, notes)));
+            // A kernel without files still answers; it says so.
+            let disk = disk.ok().flatten();
+            let files = stages.run(Stage::Files, |notes| Files::start(self, disk, notes)).ok();
+            let _ = stages.run(Stage::Shell, |notes| ready(&self.heap, notes));
+            self.log.write(stages.early().as_bytes());
+            files
+        });
     }
 }
 
@@ -254,6 +271,26 @@ fn start_threads<P: Platform>(
     notes
         .figures(format_args!("{most} threads on {cpus} CPU{plural}: stop, deadline, rt, fair, idle; {how}"));
     Ok(threads)
+}
+
+/// A kernel without a disk keeps its files in memory; it says so.
+fn start_disk<P: Platform>(platform: &P, notes: &mut Notes<'_, '_, P>) -> Option<P::Disk> {
+    let disk = platform.start_disk();
+    match &disk {
+        Ok(disk) => {
+            let geometry = disk.geometry();
+            let lasting =
+                if geometry.features().contains(DeviceFeatures::FLUSH) { "flushed" } else { "write-through" };
+            notes.figures(format_args!(
+                "vda: {} in sectors of {}, {lasting}",
+                Bytes(geometry.bytes()),
+                geometry.sector_size()
+            ));
+        }
+        Err(error @ DeviceError { fault: DeviceFault::Absent, .. }) => notes.figures(format_args!("{error}")),
+        Err(error) => notes.degraded(format_args!("{error}")),
+    }
+    disk.ok()
 }
 
 fn ready<P: Platform>(heap: &Heap<P>, notes: &mut Notes<'_, '_, P>) -> Result<(), Cause> {

@@ -4,6 +4,7 @@ mod bench;
 mod counts;
 mod cpus;
 mod drill;
+mod files;
 mod frames;
 mod free;
 mod heap;
@@ -24,7 +25,7 @@ use core::marker::PhantomData;
 
 use crate::Kernel;
 use crate::platform::Platform;
-use crate::shell::{CommandError, CommandResult};
+use crate::shell::{CommandError, CommandResult, Session, Streams};
 use crate::text::Text;
 
 /// One command.
@@ -34,7 +35,16 @@ pub(crate) struct Command<P: Platform> {
     pub(crate) arguments: &'static str,
     /// What it does, in a line.
     pub(crate) summary: &'static str,
-    pub(crate) run: fn(&Kernel<P>, &[&str], &mut dyn Write) -> CommandResult,
+    pub(crate) run: Run<P>,
+}
+
+/// What a command works on.
+#[derive(Clone, Copy)]
+pub(crate) enum Run<P: Platform> {
+    /// The kernel.
+    Kernel(fn(&Kernel<P>, &[&str], &mut dyn Write) -> CommandResult),
+    /// What its user may do, where he stands.
+    Session(for<'k> fn(&mut Session<'k, P>, &[&str], &mut Streams<'_, 'k, P>) -> CommandResult),
 }
 
 struct Table<P>(PhantomData<P>);
@@ -67,6 +77,7 @@ impl<P: Platform> Table<P> {
         command("inject", "[oom K|off]", "let the K-th frame allocation from now fail", inject::run),
         command("dmesg", "", "the boot log", system::dmesg),
         command("lscpu", "", "the CPUs: numbers, APIC ids, who is online, what they can do", cpus::lscpu),
+        command("lspci", "", "the devices on the buses", system::lspci),
         command("irq", "[CPU]", "traps and interrupts taken, by CPU", cpus::irq),
         command(
             "smp-demo",
@@ -108,6 +119,62 @@ impl<P: Platform> Table<P> {
             "threads of each class compete: what was due, what they got",
             threads::demo::run,
         ),
+        of_user(
+            "ls",
+            "[-adilh1] [PATH...]",
+            "names in directories; -l: with all that is known",
+            files::list::ls,
+        ),
+        of_user("cat", "[FILE...]", "the bytes of files, or of what < names", files::read::cat),
+        of_user("hexdump", "[FILE...]", "the same in hexadecimal", files::read::hexdump),
+        of_user("stat", "FILE...", "all that is known of files", files::stat::run),
+        of_user(
+            "find",
+            "[PATH...] [-name PATTERN] [-type KIND]",
+            "walk trees of directories",
+            files::find::run,
+        ),
+        of_user("echo", "[-n] [WORD...]", "say words; with > into a file", files::read::echo),
+        of_user("touch", "FILE...", "make files, or change their times to now", files::make::touch),
+        of_user("cp", "[-r] SOURCE... TARGET", "copy files, with -r directories", files::copy::cp),
+        of_user("mv", "SOURCE... TARGET", "move or rename", files::copy::mv),
+        of_user(
+            "rm",
+            "[-rf] FILE...",
+            "remove names, with -r directories and all in them",
+            files::remove::rm,
+        ),
+        of_user("mkdir", "[-p] [-m MODE] DIR...", "make directories", files::make::mkdir),
+        of_user("rmdir", "DIR...", "remove empty directories", files::remove::rmdir),
+        of_user("ln", "[-s] TARGET [NAME]", "give a file one more name; -s: a symlink", files::make::ln),
+        of_user("chmod", "[-R] MODE FILE...", "permission bits: 640, u+x, go-w, a=r", files::owner::chmod),
+        of_user("chown", "[-R] UID[:GID] FILE...", "owner and group", files::owner::chown),
+        of_user("cd", "[DIR]", "stand in another directory", files::place::cd),
+        of_user("pwd", "", "where one stands", files::place::pwd),
+        of_user(
+            "mount",
+            "[-t TYPE] [-o OPTIONS] [SOURCE DIR]",
+            "what is mounted; mount something",
+            files::mounts::mount,
+        ),
+        of_user("umount", "[-l] DIR", "take a mount away, when all is written", files::mounts::umount),
+        of_user("df", "[-h] [PATH...]", "how full file systems are", files::mounts::df),
+        of_user("sync", "[FILE...]", "wait until all that was written is durable", files::mounts::sync),
+        of_user(
+            "durability",
+            "[COUNT]",
+            "write numbered files, each durable before the next",
+            files::durability::run,
+        ),
+        of_user(
+            "su",
+            "UID[:GID] [COMMAND...]",
+            "be another user, for a command or until exit",
+            files::user::su,
+        ),
+        of_user("exit", "", "be again who one was before su", files::user::exit),
+        of_user("id", "", "who one is", files::user::id),
+        of_user("umask", "[MODE]", "permission bits that new files do not get", files::user::umask),
         command("uptime", "", "time since entry", system::uptime),
         command("selftest", "[PART OF NAME]", "run the in-kernel tests", tests::run),
         command("poweroff", "", "end the machine", system::poweroff),
@@ -123,7 +190,17 @@ const fn command<P: Platform>(
     summary: &'static str,
     run: fn(&Kernel<P>, &[&str], &mut dyn Write) -> CommandResult,
 ) -> Command<P> {
-    Command { name, arguments, summary, run }
+    Command { name, arguments, summary, run: Run::Kernel(run) }
+}
+
+/// A command of a user who stands somewhere.
+const fn of_user<P: Platform>(
+    name: &'static str,
+    arguments: &'static str,
+    summary: &'static str,
+    run: for<'k> fn(&mut Session<'k, P>, &[&str], &mut Streams<'_, 'k, P>) -> CommandResult,
+) -> Command<P> {
+    Command { name, arguments, summary, run: Run::Session(run) }
 }
 
 /// Every command, in the order of `help`.

@@ -9,15 +9,36 @@ use crate::run::End;
 use crate::shell::{CommandError, CommandResult, Next};
 use crate::text::Grouped;
 
+/// Columns of `help`.
+const NAME: usize = 13;
+const ARGUMENTS: usize = 20;
+const INDENT: usize = NAME + ARGUMENTS;
+
 pub(super) fn help<P: Platform>(_: &Kernel<P>, arguments: &[&str], out: &mut dyn Write) -> CommandResult {
     no_arguments(arguments)?;
     for command in all::<P>() {
-        writeln!(out, "{:<13}{:<16}{}", command.name, command.arguments, command.summary)?;
+        // Long arguments push the words behind them to a line of their own.
+        if command.arguments.len() < ARGUMENTS {
+            writeln!(out, "{:<NAME$}{:<ARGUMENTS$}{}", command.name, command.arguments, command.summary)?;
+        } else {
+            writeln!(out, "{:<NAME$}{}", command.name, command.arguments)?;
+            writeln!(out, "{:INDENT$}{}", "", command.summary)?;
+        }
     }
     writeln!(
         out,
-        "Several commands on a line are separated by ';'. Up and down recall lines, ctrl-d leaves."
+        "Several commands on a line are separated by ';'; '…' and \"…\" keep blanks; > FILE, >> FILE and < FILE\nlead output and input. Up and down recall lines, ctrl-d leaves."
     )?;
+    Ok(Next::Continue)
+}
+
+pub(super) fn lspci<P: Platform>(
+    kernel: &Kernel<P>,
+    arguments: &[&str],
+    out: &mut dyn Write,
+) -> CommandResult {
+    no_arguments(arguments)?;
+    kernel.platform().list_devices(out)?;
     Ok(Next::Continue)
 }
 

@@ -1,6 +1,9 @@
 //! Where the crates meet: one file a port, each a few lines. A longer one means that a crate is wrong.
 
 pub mod address;
+pub mod completion;
+pub mod files;
 pub mod inject;
 pub mod rights;
+pub mod sleep_lock;
 pub mod table_frames;

@@ -247,6 +247,8 @@ pub enum DeviceFault {
     },
     /// It counts, but interrupts nobody.
     NoInterrupt,
+    /// There is no memory for its requests.
+    NoMemory,
 }
 
 impl fmt::Display for DeviceError {
@@ -257,6 +259,7 @@ impl fmt::Display for DeviceError {
             DeviceFault::Silent => write!(f, "{device} does not answer"),
             DeviceFault::Implausible { value } => write!(f, "{device} answers {value}, which cannot be"),
             DeviceFault::NoInterrupt => write!(f, "{device} does not interrupt"),
+            DeviceFault::NoMemory => write!(f, "{device} lacks memory for its requests"),
         }
     }
 }

@@ -10,11 +10,15 @@
 
 mod description;
 
-use kos_alloc::CpuIndex;
+use core::fmt;
 
+use kos_alloc::CpuIndex;
+use kos_vfs::block::{BlockDevice, QueueStats};
+
+use crate::Kernel;
 use crate::selftest::Test;
 use crate::text::Text;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 pub use description::{
     Access, Cpu, CpuMemory, CpuState, DeviceError, DeviceFault, FirmwareKind, FirmwareRegion, Input,
     InterruptCount, LeftOut, Listening, Mapping, Refused, Reserved, Rights, TIMER, TimerReport, TrapReport,
@@ -36,6 +40,8 @@ pub trait Platform: Sized + Sync + 'static {
     type Format: kos_paging::Format + Send;
     /// Interrupt mask, timer, interrupts to other CPUs, sleep and clock, for the scheduler.
     type Scheduler: SchedulerPort;
+    /// A disk; clones are handles of the same.
+    type Disk: BlockDevice + Clone + fmt::Debug + 'static;
     /// Leaves one stack for another.
     type Switch: kos_sched::ContextSwitch<Context: Default> + 'static;
 
@@ -155,6 +161,13 @@ pub trait Platform: Sized + Sync + 'static {
 
     /// Time since entry. Monotonic; rough until [`Platform::start_timer`] has calibrated it.
     fn now(&self) -> Instant;
+    /// The time of day, since 1970 (UTC); [`None`] on a machine without a clock of that kind.
+    fn time_of_day(&self) -> Option<Duration> {
+        None
+    }
+    /// Does `work` with the kernel that runs on the calling CPU; [`None`] before it is up, and where the caller is no CPU. For
+    /// locks, which are made without knowing whose they are.
+    fn with_kernel<R>(work: impl FnOnce(&Kernel<Self>) -> R) -> Option<R>;
     /// A counter of the calling CPU, the finest that there is; where the machine is emulated exactly, it counts instructions.
     fn cycles(&self) -> u64 {
         self.now().as_ticks()
@@ -194,6 +207,20 @@ pub trait Platform: Sized + Sync + 'static {
     fn write_log(&self, bytes: &[u8]);
     /// Writes to the record channel (COM2, see [`crate::record`]). Waits for the device; loses nothing.
     fn write_record(&self, bytes: &[u8]);
+
+    /// Starts the disk. The main thread calls it, once: from then on calls of the disk may sleep.
+    ///
+    /// # Errors
+    /// [`DeviceFault::Absent`]: there is none; or what is wrong with it.
+    fn start_disk(&self) -> Result<Self::Disk, DeviceError>;
+    /// What the disk's queue did so far, if it has one.
+    fn disk_queue(&self) -> Option<QueueStats> {
+        None
+    }
+    /// Devices on a bus that can be listed, one line each.
+    fn list_devices(&self, _out: &mut dyn fmt::Write) -> fmt::Result {
+        Ok(())
+    }
 
     /// In-kernel tests of this machine itself; `selftest` runs them after the kernel's own.
     fn tests(&self) -> &'static [Test<Self>] {

@@ -5,6 +5,7 @@
 
 mod boot;
 mod drills;
+mod files;
 mod frames;
 mod heap;
 mod hoard;
@@ -117,6 +118,7 @@ pub(crate) fn selected<P: Platform>(
         smp::tests(),
         drills::tests(),
         sched::tests(),
+        files::tests(),
     ]);
     let own = kernel.platform().tests();
     let sabotage = sabotage.map(machine::sabotage);

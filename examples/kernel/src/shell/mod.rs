@@ -8,17 +8,21 @@ mod keys;
 pub mod line;
 mod parse;
 pub mod script;
+mod session;
 
 use core::fmt::{self, Write};
 
+use kos_vfs::{AttrError, DirError, Errno, FileError, FsError, MountError, ResolveError};
+
 use crate::Kernel;
 use crate::cmds::inject::Witness;
-use crate::cmds::{self, Command};
+use crate::cmds::{self, Command, Run};
 use crate::platform::{Input, Platform};
 use crate::run::End;
 use crate::text::Text;
 use line::{Editor, Event};
 pub use parse::{commands, size};
+pub(crate) use session::{File, Lossy, Output, Session, Streams};
 
 /// How a command ended, as programs end: 0 is success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,57 +59,119 @@ pub(crate) enum CommandError {
     Quiet,
 }
 
-impl<E: core::error::Error> From<E> for CommandError {
+impl<E: core::error::Error + 'static> From<E> for CommandError {
     fn from(error: E) -> Self {
-        Self::Failed(Text::new(format_args!("{error}")))
+        Self::Failed(match refusal(&error) {
+            Some(errno) => Text::new(format_args!("{}", errno.meaning())),
+            None => Text::new(format_args!("{error}")),
+        })
     }
+}
+
+/// The number that a program would get for a refused file operation. A damaged file system and a failing device have more to say.
+fn refusal(error: &(dyn core::error::Error + 'static)) -> Option<Errno> {
+    let errno = if let Some(error) = error.downcast_ref::<DirError>() {
+        error.errno()
+    } else if let Some(error) = error.downcast_ref::<FileError>() {
+        error.errno()
+    } else if let Some(error) = error.downcast_ref::<AttrError>() {
+        error.errno()
+    } else if let Some(error) = error.downcast_ref::<MountError>() {
+        error.errno()
+    } else if let Some(error) = error.downcast_ref::<ResolveError>() {
+        error.errno()
+    } else {
+        error.downcast_ref::<FsError>()?.errno()
+    };
+    Some(errno).filter(|errno| !matches!(errno, Errno::EIO | Errno::EUCLEAN))
 }
 
 /// What a command gives back.
 pub(crate) type CommandResult = Result<Next, CommandError>;
 
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(text) | Self::Failed(text) => text.fmt(f),
+            Self::Quiet => f.write_str("it failed"),
+        }
+    }
+}
+
 /// Runs one command; see [`Kernel::execute`](crate::Kernel::execute).
 pub(crate) fn execute<P: Platform>(
-    kernel: &Kernel<P>,
+    session: &mut Session<'_, P>,
     command: &str,
-    out: &mut dyn Write,
+    out: &mut dyn Output,
 ) -> Result<(Status, Next), fmt::Error> {
-    let Some(words) = parse::words(command) else {
-        writeln!(out, "more than {} words: no command takes so many", parse::MAX_WORDS)?;
-        return Ok((Status::USAGE, Next::Continue));
+    let mut scratch = parse::Scratch::new();
+    let parsed = match parse::parse(command, &mut scratch) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            writeln!(out, "{error}")?;
+            return Ok((Status::USAGE, Next::Continue));
+        }
     };
-    let Some((name, arguments)) = words.split_first() else {
+    let Some((name, arguments)) = parsed.words.split_first() else {
         return Ok((Status::SUCCESS, Next::Continue));
     };
     let Some(found) = cmds::find::<P>(name) else {
         writeln!(out, "{name}: no such command; 'help' lists them")?;
         return Ok((Status::UNKNOWN, Next::Continue));
     };
-    let witness = Witness::call(kernel);
-    let (status, next) = finish((found.run)(kernel, arguments, out), found, out)?;
+    let mut streams = match session.redirect(&parsed, out) {
+        Ok(streams) => streams,
+        Err((why, out)) => {
+            writeln!(out, "{name}: {why}")?;
+            return Ok((Status::FAILED, Next::Continue));
+        }
+    };
+    let witness = Witness::call(session.kernel);
+    let result = run(session, found, arguments, &mut streams);
+    let (status, next) = finish(result, found, &mut streams)?;
     let status = match witness {
         None => status,
-        Some(witness) => witness.testify(kernel, status, out)?,
+        Some(witness) => witness.testify(session.kernel, status, &mut streams)?,
     };
     Ok((status, next))
+}
+
+/// Runs a command to the end of its output.
+fn run<'k, P: Platform>(
+    session: &mut Session<'k, P>,
+    command: &Command<P>,
+    arguments: &[&str],
+    streams: &mut Streams<'_, 'k, P>,
+) -> CommandResult {
+    let result = match command.run {
+        Run::Kernel(_) if streams.input.is_some() => {
+            Err(CommandError::Usage(Text::new(format_args!("it reads nothing"))))
+        }
+        Run::Kernel(run) => run(session.kernel, arguments, streams),
+        Run::Session(run) => run(session, arguments, streams),
+    };
+    match streams.finish() {
+        None => result,
+        Some(fault) => Err(CommandError::Failed(Text::new(format_args!("cannot write: {fault}")))),
+    }
 }
 
 /// Says what went wrong, if anything, and makes a status of it.
 fn finish<P: Platform>(
     result: CommandResult,
     command: &Command<P>,
-    out: &mut dyn Write,
+    streams: &mut Streams<'_, '_, P>,
 ) -> Result<(Status, Next), fmt::Error> {
     let name = command.name;
     let status = match result {
         Ok(next) => return Ok((Status::SUCCESS, next)),
         Err(CommandError::Quiet) => Status::FAILED,
         Err(CommandError::Failed(text)) => {
-            writeln!(out, "{name}: {text}")?;
+            streams.complain(format_args!("{name}: {text}"))?;
             Status::FAILED
         }
         Err(CommandError::Usage(text)) => {
-            writeln!(out, "{name}: {text}\nusage: {name} {}", command.arguments)?;
+            streams.complain(format_args!("{name}: {text}\nusage: {name} {}", command.arguments))?;
             Status::USAGE
         }
     };
@@ -115,7 +181,7 @@ fn finish<P: Platform>(
 /// Reads lines from the console and runs them until somebody ends the machine or the console closes.
 pub(crate) fn interactive<P: Platform>(kernel: &Kernel<P>) -> End {
     let mut editor = Editor::new("kos> ");
-    let mut console = Console(kernel.platform());
+    let (mut console, mut session) = (Console(kernel.platform()), Session::new(kernel));
     loop {
         // The console takes everything.
         let _ = editor.draw(&mut console);
@@ -126,7 +192,7 @@ pub(crate) fn interactive<P: Platform>(kernel: &Kernel<P>) -> End {
             Some(Event::EndOfInput) | None => return End::Success,
             Some(Event::Line) => {
                 let line = editor.take_line();
-                if let Next::End(end) = run_line(kernel, &line, &mut console) {
+                if let Next::End(end) = run_line(&mut session, &line, &mut console) {
                     return end;
                 }
             }
@@ -150,9 +216,9 @@ fn read<P: Platform>(kernel: &Kernel<P>, editor: &mut Editor, console: &mut Cons
     }
 }
 
-fn run_line<P: Platform>(kernel: &Kernel<P>, line: &str, console: &mut Console<'_, P>) -> Next {
+fn run_line<P: Platform>(session: &mut Session<'_, P>, line: &str, console: &mut Console<'_, P>) -> Next {
     for command in commands(line) {
-        match execute(kernel, command, console) {
+        match execute(session, command, console) {
             Ok((_, Next::Continue)) | Err(fmt::Error) => {}
             Ok((_, end)) => return end,
         }
@@ -167,5 +233,16 @@ impl<P: Platform> Write for Console<'_, P> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0.write_log(text.as_bytes());
         Ok(())
+    }
+}
+
+impl<P: Platform> Output for Console<'_, P> {
+    fn write_bytes(&mut self, bytes: &[u8]) -> fmt::Result {
+        self.0.write_log(bytes);
+        Ok(())
+    }
+
+    fn is_terminal(&self) -> bool {
+        true
     }
 }

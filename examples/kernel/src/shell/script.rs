@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use super::{Next, Status, execute, parse};
+use super::{Next, Output, Session, Status, execute, parse};
 use crate::platform::Platform;
 use crate::{Kernel, run::End};
 
@@ -27,10 +27,11 @@ pub struct Outcome {
 
 /// Runs the commands of `text`, whatever their statuses, until one ends the machine.
 pub(crate) fn run<P: Platform>(kernel: &Kernel<P>, text: &str, sink: &mut dyn Sink) -> Outcome {
-    let mut outcome = Outcome { executed: 0, failed: 0, end: None };
+    let (mut outcome, mut session) = (Outcome { executed: 0, failed: 0, end: None }, Session::new(kernel));
     for command in parse::commands(text) {
         let mut out = Buffered { sink: &mut *sink, buffer: heapless::Vec::new() };
-        let (status, next) = execute(kernel, command, &mut out).unwrap_or((Status::FAILED, Next::Continue));
+        let (status, next) =
+            execute(&mut session, command, &mut out).unwrap_or((Status::FAILED, Next::Continue));
         out.flush();
         sink.status(command, status);
         outcome.executed += 1;
@@ -60,7 +61,13 @@ impl Buffered<'_> {
 
 impl Write for Buffered<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for &byte in text.as_bytes() {
+        self.write_bytes(text.as_bytes())
+    }
+}
+
+impl Output for Buffered<'_> {
+    fn write_bytes(&mut self, bytes: &[u8]) -> fmt::Result {
+        for &byte in bytes {
             if self.buffer.is_full() {
                 self.flush();
             }

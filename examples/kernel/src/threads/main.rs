@@ -11,6 +11,7 @@ use kos_sched::core::TaskState;
 
 use super::{How, Role, ThreadError};
 use crate::Kernel;
+use crate::files::Files;
 use crate::platform::Platform;
 use crate::shell::Console;
 
@@ -52,10 +53,32 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
+    /// Starts the threads that work for the kernel itself. Without memory for one the kernel does without.
+    fn start_services(&self) {
+        if self.files().is_some_and(Files::has_disk) {
+            let how = How::new("sync").role(Role::Service);
+            let started = self.spawn(how, Files::keep_synced, 0);
+            started.map(drop).unwrap_or_else(|error| {
+                // The console takes everything.
+                let _ = writeln!(Console(self.platform()), "kos: nobody syncs files: {error}");
+            });
+        }
+    }
+
+    /// Makes everything durable before the machine ends.
+    pub(crate) fn sync_files(&self) {
+        if let Some(Err(error)) = self.files().map(|files| files.vfs().sync()) {
+            let _ = writeln!(Console(self.platform()), "kos: not everything is durable: {error}");
+        }
+    }
+
     fn run_main<R>(&self, work: impl FnOnce() -> R) -> Result<R, ThreadError> {
         let (mut work, mut result) = (Some(work), None);
         let mut call = || {
+            self.come_up();
+            self.start_services();
             result = work.take().map(|work| work());
+            self.sync_files();
             self.end_all();
         };
         let mut order = Order { work: &mut call };

@@ -1,0 +1,103 @@
+//! `cargo demo crash`: the machine is killed at random moments while it makes files durable; then its disk must hold them.
+//!
+//! SIGKILL takes QEMU away between two instructions of the guest: what the guest was told is durable has left QEMU for the host's
+//! file, what was on its way may have or not. The disk goes on from kill to kill.
+
+use core::time::Duration;
+use std::fs;
+use std::time::Instant;
+
+use super::Session;
+use crate::build;
+use crate::disk;
+use crate::error::Error;
+use crate::guest::{Boot, Ending, Event, Guest, Next, Run};
+use crate::status::Status;
+
+/// Longest time from the first durable file to the kill.
+const LONGEST: u64 = 600;
+/// How many of the newest durable files are looked at: the kernel removes older ones.
+const LOOKED_AT: usize = 32;
+/// What the kernel says of each file.
+const WORD: &str = "durable ";
+
+/// One life of the machine.
+struct Life {
+    run: Run,
+    /// The numbers of the files that it said were durable.
+    durable: Vec<u64>,
+}
+
+pub(super) fn execute(session: &mut Session<'_>, kills: u32, seed: u64) -> Result<Status, Error> {
+    let mut boot = session.boot()?;
+    let own = build::folder().join("crash.img");
+    if boot.machine.disk.is_none() {
+        let _ = fs::remove_file(&own);
+        disk::make(&own).map_err(|cause| Error::Disk(own.clone(), cause))?;
+    }
+    let path = boot.machine.disk.get_or_insert(own).clone();
+    let (mut random, mut files, started) = (seed | 1, 0, Instant::now());
+    for kill in 1..=kills {
+        random = step(random);
+        let Life { run, durable } = live(session, &boot, Duration::from_millis(random % LONGEST))?;
+        if run.ending != Ending::Stopped || durable.is_empty() {
+            session.show_log(&run);
+            session.report.say(&format!("cargo demo: the machine made no file durable before kill {kill}"));
+            session.keep_evidence(&run, "no file was durable");
+            return Ok(Status::Broken);
+        }
+        files += durable.len();
+        let newest = durable.get(durable.len().saturating_sub(LOOKED_AT)..).unwrap_or_default();
+        if let Err(cause) = disk::examine(&path, newest) {
+            session.report.say(&format!("cargo demo: after kill {kill} of seed {seed}: {cause}"));
+            session.keep_evidence(&run, &cause.to_string());
+            return Ok(Status::Failed);
+        }
+        session.report.tick(&format!("{kill} of {kills} kills survived, {files} files durable"), started);
+    }
+    let line =
+        format!("{kills} of {kills} kills survived: {files} files were durable, every invariant holds\n");
+    session.report.output(line.as_bytes()).map_err(Error::io("write to stdout"))?;
+    Ok(Status::Success)
+}
+
+/// Boots, and kills so long after the first durable file.
+fn live(session: &mut Session<'_>, boot: &Boot, after: Duration) -> Result<Life, Error> {
+    let (mut said, mut first) = (Vec::new(), None);
+    let run = Guest::start(boot)?.listen(session.interrupt, &mut |event| {
+        if let Event::Log(bytes) = event {
+            said.extend_from_slice(bytes);
+        }
+        if first.is_none() && said.windows(WORD.len()).any(|word| word == WORD.as_bytes()) {
+            first = Some(Instant::now());
+        }
+        let over = first.is_some_and(|first: Instant| first.elapsed() >= after);
+        Ok(if over { Next::Stop } else { Next::Continue })
+    })?;
+    Ok(Life { run, durable: numbers(&said) })
+}
+
+/// The numbers of whole lines: a cut one may lack digits.
+fn numbers(said: &[u8]) -> Vec<u64> {
+    let said = String::from_utf8_lossy(said);
+    let whole = said.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    whole.lines().filter_map(|line| line.trim_end().strip_prefix(WORD)?.parse().ok()).collect()
+}
+
+/// The next of a row of numbers. Source: Marsaglia, "Xorshift RNGs", 2003.
+const fn step(mut random: u64) -> u64 {
+    random ^= random << 13;
+    random ^= random >> 7;
+    random ^ (random << 17)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::numbers;
+
+    #[test]
+    fn numbers_are_those_of_whole_lines() {
+        assert_eq!(numbers(b"kos\r\ndurable 7\r\ndurable 8\r\ndurable 9"), [7, 8]);
+        assert_eq!(numbers(b"durable x\nundurable 3\n"), [] as [u64; 0]);
+    }
+}

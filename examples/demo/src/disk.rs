@@ -1,0 +1,193 @@
+//! Disks of the machine: files with a kosfs, made here, and looked at after the machine was killed.
+
+use core::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::SystemTime;
+
+use kos_vfs::block::{BlockDevice, DeviceFeatures, Geometry, WriteMode};
+use kos_vfs::fs::FileSystem as _;
+use kos_vfs::fs::kosfs::{KosFs, MkfsOptions, MountError, MountOptions, mkfs};
+use kos_vfs::{DeviceError, FsError, Name, Timestamp};
+
+/// Bytes of a disk that is made.
+pub const BYTES: u64 = 64 << 20;
+
+type Lock = spin::RwLock<()>;
+
+/// Why a disk was not made, or is not what it should be.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum DiskError {
+    /// The host refuses.
+    Io(io::Error),
+    /// The file system is not made, or not whole.
+    Fs(FsError),
+    /// It cannot be mounted.
+    Mount(MountError),
+    /// A file that was durable is gone.
+    Lost {
+        /// Its number.
+        number: u64,
+    },
+    /// A file that was durable has other bytes.
+    Changed {
+        /// Its number.
+        number: u64,
+        /// Where they begin.
+        at: usize,
+    },
+}
+
+impl fmt::Display for DiskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(cause) => cause.fmt(f),
+            Self::Fs(cause) => cause.fmt(f),
+            Self::Mount(cause) => cause.fmt(f),
+            Self::Lost { number } => write!(f, "file {number} was durable and is gone"),
+            Self::Changed { number, at } => {
+                write!(f, "file {number} was durable and differs from byte {at} on")
+            }
+        }
+    }
+}
+
+impl core::error::Error for DiskError {}
+
+impl From<io::Error> for DiskError {
+    fn from(cause: io::Error) -> Self {
+        Self::Io(cause)
+    }
+}
+
+impl From<FsError> for DiskError {
+    fn from(cause: FsError) -> Self {
+        Self::Fs(cause)
+    }
+}
+
+/// A file of the host as a block device.
+#[derive(Debug)]
+struct FileDisk {
+    file: File,
+    geometry: Geometry,
+}
+
+impl FileDisk {
+    fn new(file: File) -> io::Result<Self> {
+        let sectors = file.metadata()?.len() / 512;
+        let geometry = Geometry::new(512, sectors, DeviceFeatures::FLUSH).map_err(io::Error::other)?;
+        Ok(Self { file, geometry })
+    }
+
+    const fn at(&self, sector: u64) -> u64 {
+        sector << self.geometry.sector_shift()
+    }
+}
+
+impl BlockDevice for FileDisk {
+    fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    fn read(&self, sector: u64, out: &mut [u8]) -> Result<(), DeviceError> {
+        self.geometry.check(sector, out.len())?;
+        self.file.read_exact_at(out, self.at(sector)).map_err(|_| DeviceError::Failed { sector })
+    }
+
+    fn write(&self, sector: u64, bytes: &[u8], mode: WriteMode) -> Result<(), DeviceError> {
+        self.geometry.check_write(sector, bytes.len())?;
+        self.file.write_all_at(bytes, self.at(sector)).map_err(|_| DeviceError::Failed { sector })?;
+        if mode == WriteMode::Through { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&self) -> Result<(), DeviceError> {
+        self.file.sync_data().map_err(|_| DeviceError::Failed { sector: 0 })
+    }
+
+    fn discard(&self, sector: u64, count: u64) -> Result<(), DeviceError> {
+        self.geometry.check_write(sector, 0)?;
+        self.geometry.check_sectors(sector, count)
+    }
+}
+
+/// Makes a disk with an empty kosfs at `path`, all of it or nothing.
+///
+/// # Errors
+/// The host refuses.
+pub fn make(path: &Path) -> Result<(), DiskError> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let part = path.with_extension("part");
+    let file = File::options().read(true).write(true).create(true).truncate(true).open(&part)?;
+    file.set_len(BYTES)?;
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let seconds = i64::try_from(since.as_secs()).unwrap_or(0);
+    let now = Timestamp::new(seconds, since.subsec_nanos()).unwrap_or(Timestamp::EPOCH);
+    let unique = since.as_nanos().to_le_bytes();
+    let options = MkfsOptions { uuid: unique, label: [0; 64], now, uid: 0, gid: 0, hash_key: unique };
+    mkfs::<_, Lock>(FileDisk::new(file)?, &options)?;
+    fs::rename(&part, path)?;
+    Ok(())
+}
+
+/// Mounts the disk at `path`, walks every invariant of its file system, and looks at the files of these numbers that the kernel's
+/// `durability` wrote.
+///
+/// # Errors
+/// What is not as it must be.
+pub fn examine(path: &Path, durable: &[u64]) -> Result<(), DiskError> {
+    let disk = FileDisk::new(File::options().read(true).write(true).open(path)?)?;
+    let options = MountOptions { read_only: true, ..MountOptions::default() };
+    let fs = KosFs::<_, Lock>::mount(disk, options).map_err(DiskError::Mount)?;
+    fs.check()?;
+    let lookup = |dir, text: &str, number| match fs.dirs().lookup(dir, name(text)?) {
+        Err(FsError::NotFound) => Err(DiskError::Lost { number }),
+        found => Ok(found?),
+    };
+    let Some(&first) = durable.first() else { return Ok(()) };
+    let folder = lookup(fs.root(), "crash", first)?;
+    for &number in durable {
+        let file = lookup(folder.ino, &number.to_string(), number)?;
+        let expected = contents(number);
+        let mut bytes = vec![0; expected.len() + 1];
+        let count = fs.files().read_at(file.ino, 0, &mut bytes)?;
+        fs.forget(file.ino, 1);
+        bytes.truncate(count);
+        if bytes != expected {
+            let at = bytes.iter().zip(&expected).take_while(|(found, wanted)| found == wanted).count();
+            return Err(DiskError::Changed { number, at });
+        }
+    }
+    fs.forget(folder.ino, 1);
+    Ok(())
+}
+
+fn name(text: &str) -> Result<Name<'_>, FsError> {
+    Name::new(text.as_bytes()).map_err(|_| FsError::BadName)
+}
+
+/// What the kernel's `durability` writes into the file of this number.
+fn contents(number: u64) -> Vec<u8> {
+    let lines = usize::try_from(number % 700).unwrap_or(0) + 1;
+    format!("{number}\n").repeat(lines).into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_was_made_is_whole_and_lost_files_are_named() {
+        let path = std::env::temp_dir().join(format!("kos-demo-disk-{}.img", std::process::id()));
+        make(&path).unwrap();
+        examine(&path, &[]).unwrap();
+        assert!(matches!(examine(&path, &[7]), Err(DiskError::Lost { number: 7 })));
+        fs::remove_file(&path).unwrap();
+        assert_eq!(contents(2), b"2\n2\n2\n");
+    }
+}

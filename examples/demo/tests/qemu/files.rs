@@ -1,0 +1,75 @@
+//! Files on the emulated machine: in memory, on a virtio disk, over a reboot and over kills.
+
+use std::fs;
+use std::path::PathBuf;
+
+use kos_demo::disk;
+
+use crate::support::{Answer, demo, folder};
+
+/// A new disk.
+fn disk(name: &str) -> PathBuf {
+    let path = folder("disks").join(name);
+    let _ = fs::remove_file(&path);
+    disk::make(&path).expect("a disk can be made");
+    path
+}
+
+fn with_disk(path: &std::path::Path, commands: &str) -> Answer {
+    demo(&["run", "--disk", path.to_str().expect("UTF-8"), "--exec", commands])
+}
+
+#[test]
+fn files_live_in_memory_without_a_disk() {
+    let answer =
+        demo(&["run", "-v", "--exec", "mkdir /a; echo 'hi  there' > /a/f; cat /a/f; mount"]).expect(0);
+    assert!(answer.stdout.starts_with("hi  there\ntmpfs   on / "), "{}", answer.stdout);
+    assert!(answer.stderr.contains("virtio disk is absent"), "{}", answer.stderr);
+    for machine in ["pc", "microvm"] {
+        let answer = demo(&["run", "--machine", machine, "--exec", "echo x > /f; cat /f; lspci"]).expect(0);
+        assert!(answer.stdout.starts_with("x\n"), "{}", answer.stdout);
+    }
+}
+
+#[test]
+fn state_survives_a_reboot() {
+    let path = disk("reboot.img");
+    with_disk(&path, "mkdir /d; echo first > /d/f; ln -s f /d/l; chmod 600 /d/f; chown 5:6 /d/f").expect(0);
+    let answer = with_disk(&path, "cat /d/l; stat /d/f; echo more >> /d/f; sync; mount").expect(0);
+    let mode = "  mode -rw------- (0600), uid 5, gid 6\n";
+    assert!(answer.stdout.starts_with("first\n") && answer.stdout.contains(mode), "{}", answer.stdout);
+    assert!(
+        answer.stdout.contains("kosfs   on / ") && answer.stdout.contains("tmpfs   on /tmp "),
+        "{}",
+        answer.stdout
+    );
+    for machine in ["q35", "pc"] {
+        let text = path.to_str().unwrap();
+        let words = ["run", "--machine", machine, "--cpus", "2", "--disk", text, "--exec", "cat /d/f"];
+        assert_eq!(demo(&words).expect(0).stdout, "first\nmore\n");
+    }
+    disk::examine(&path, &[]).unwrap();
+}
+
+#[test]
+fn the_disk_interrupts_and_readers_sleep() {
+    let path = disk("interrupts.img");
+    let answer = with_disk(
+        &path,
+        "free > /f; cat /f /f /f /f /f /f /f /f > /g; sync; cat /g > /h; sync; irq; lspci; selftest disk",
+    )
+    .expect(0);
+    let taken = answer.stdout.lines().find(|line| line.ends_with("  disk")).expect("the disk interrupts");
+    let taken: u64 = taken.split_whitespace().nth(1).unwrap().replace(',', "").parse().unwrap();
+    assert!(taken > 10 && answer.stdout.contains("1af4:1001"), "{}", answer.stdout);
+    for test in ["disk::many_reads_in_flight", "disk::block_wait_sleeps"] {
+        let passed = answer.stdout.lines().any(|line| line.contains(test) && !line.contains("skip"));
+        assert!(passed, "{}", answer.stdout);
+    }
+}
+
+#[test]
+fn what_was_durable_survives_kills() {
+    let answer = demo(&["crash", "--kill", "3", "--seed", "5"]).expect(0);
+    assert!(answer.stdout.starts_with("3 of 3 kills survived: "), "{}", answer.stdout);
+}

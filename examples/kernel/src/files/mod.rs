@@ -1,0 +1,214 @@
+//! The files of the kernel: one [`Vfs`], and what is mounted on it when the shell starts.
+//!
+//! With a kosfs on the disk that is the root; without one the root is a tmpfs, gone at power-off. The tables take a share of the memory that is free, so that the smallest
+//! machine has files, too.
+
+pub(crate) mod root;
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::error::Error;
+use core::fmt::{self, Write};
+
+use kos_sched::Resume;
+use kos_vfs::fs::FileSystem;
+use kos_vfs::fs::tmpfs::{Tmpfs, TmpfsConfig};
+use kos_vfs::{
+    At, Call, ConfigError, Ctx, DirError, FsError, Mode, MountError, MountFlags, Timestamp, Vfs, View,
+    WallClock,
+};
+
+use crate::Kernel;
+use crate::accounts::FRAME_BYTES;
+use crate::error::Cause;
+use crate::glue::files::{FilesClock, FilesEnv};
+use crate::platform::Platform;
+use crate::stage::Notes;
+use crate::text::{Bytes, Text};
+use crate::time::Duration;
+use root::{Kind, Part, Volume};
+
+/// Frames of free memory for each name that is kept.
+const FRAMES_A_NAME: usize = 16;
+
+/// The files of a running kernel.
+pub(crate) struct Files<P: Platform> {
+    vfs: Vfs<FilesEnv<P>>,
+    clock: FilesClock<P>,
+    disk: Option<P::Disk>,
+    /// For hashes: nobody else knows it.
+    key: u64,
+}
+
+/// How long what was written may stay in memory alone.
+const SYNC_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The directories that a root has from the start, if it is new.
+const DIRECTORIES: [(&[u8], Mode); 5] = [
+    (b"/dev", Mode::of(0o755)),
+    (b"/etc", Mode::of(0o755)),
+    (b"/mnt", Mode::of(0o755)),
+    (b"/proc", Mode::of(0o555)),
+    (b"/tmp", Mode::of(0o1777)),
+];
+
+/// What a boot found.
+struct Found {
+    root: &'static str,
+    size: u64,
+    /// A volume beside the root.
+    beside: Option<Kind>,
+}
+
+impl<P: Platform> Files<P> {
+    /// Makes the tables and mounts a root: the first kosfs of the disk, else a tmpfs. A FAT volume is on `/mnt` then. `notes` gets
+    /// the figures.
+    pub(crate) fn start(
+        kernel: &Kernel<P>,
+        disk: Option<P::Disk>,
+        notes: &mut Notes<'_, '_, P>,
+    ) -> Result<Self, Cause> {
+        let free = kernel.frames().stats().free;
+        let names = u32::try_from(free / FRAMES_A_NAME).unwrap_or(u32::MAX).clamp(64, 8192);
+        let key = kos_alloc::Env::secret(&kernel.platform().env());
+        let config =
+            kos_vfs::Config { dentries: names, files: 256, hash_key: key, ..kos_vfs::Config::default() };
+        let clock = || FilesClock::new(kernel.platform());
+        let vfs = Vfs::new(&config, clock()).map_err(FilesError::Tables)?;
+        let files = Self { vfs, clock: clock(), disk, key };
+        let Found { root, size, beside } = files.mount_all(free, notes)?;
+        let mut text = Text::new(format_args!("{} of {root} on /", Bytes(size)));
+        if root != "tmpfs" {
+            // It has room: a few words.
+            let _ = write!(text, ", tmpfs on /tmp");
+        }
+        if let Some(kind) = beside {
+            let _ = write!(text, ", {kind} on /mnt");
+        }
+        notes.figures(format_args!("{text}; {names} names kept"));
+        Ok(files)
+    }
+
+    /// A file system in memory that takes half of what is free, at most.
+    pub(crate) fn tmpfs(&self, free: usize, mode: Mode) -> Result<Arc<dyn FileSystem>, FsError> {
+        let bytes = free / 2 * FRAME_BYTES as usize;
+        let (now, hash_key) = (self.now(), self.key);
+        let config = TmpfsConfig { bytes, inodes: free, mode, now, hash_key, ..TmpfsConfig::default() };
+        Ok(Arc::new(Tmpfs::<FilesEnv<P>>::new(&config)?))
+    }
+
+    fn now(&self) -> Timestamp {
+        FilesClock::<P>::now(&self.clock)
+    }
+
+    /// Mounts what the disk holds.
+    fn mount_all(&self, free: usize, notes: &mut Notes<'_, '_, P>) -> Result<Found, Cause> {
+        let (mut root, mut beside) = (None, None);
+        for part in self.parts().map_err(FilesError::Root)? {
+            match part.mount(None, false) {
+                Ok(Some(Volume { kind: Kind::KosFs, fs })) if root.is_none() => root = Some(fs),
+                Ok(Some(volume)) if beside.is_none() => beside = Some(volume),
+                Ok(Some(volume)) => {
+                    notes.warn(format_args!("{} on {} is not mounted", volume.kind, part.name()))
+                }
+                Ok(None) => notes.warn(format_args!("{} holds no file system that is known", part.name())),
+                Err(why) => notes.warn(format_args!("{why}")),
+            }
+        }
+        let from_disk = root.is_some();
+        let root = match root {
+            Some(root) => root,
+            None => self.tmpfs(free, Mode::of(0o755)).map_err(FilesError::Root)?,
+        };
+        let (kind, unit) = (root.info().kind, root.info().block_size);
+        let size = root.statfs().map_err(FilesError::Root)?.blocks * u64::from(unit);
+        let view = self.vfs.mount_root(root, MountFlags::empty()).map_err(FilesError::Mount)?;
+        let ctx = Ctx::root();
+        let call = view.call(&ctx);
+        furnish(&call).map_err(FilesError::Furnish)?;
+        if from_disk {
+            let tmp = self.tmpfs(free, Mode::of(0o1777)).map_err(FilesError::Root)?;
+            call.mount(tmp, At::Cwd, b"/tmp", MountFlags::empty()).map_err(FilesError::Mount)?;
+        }
+        let beside = beside
+            .map(|Volume { kind, fs }| call.mount(fs, At::Cwd, b"/mnt", MountFlags::empty()).map(|()| kind));
+        Ok(Found { root: kind, size, beside: beside.transpose().map_err(FilesError::Mount)? })
+    }
+
+    /// The parts of the disk; none if there is no disk.
+    pub(crate) fn parts(&self) -> Result<Vec<Part<P>>, FsError> {
+        self.disk.as_ref().map_or(Ok(Vec::new()), root::parts)
+    }
+
+    /// Writes what was changed, from time to time, until it is told to end. A service of the kernel.
+    pub(crate) fn keep_synced(kernel: &Kernel<P>, _: usize) {
+        while kernel.threads.sleep(SYNC_INTERVAL) != Resume::Interrupted {
+            // Who wants to know whether it is durable asks himself.
+            let _ = kernel.files().map(|files| files.vfs.sync());
+        }
+    }
+
+    /// Whether something outlives the machine.
+    pub(crate) const fn has_disk(&self) -> bool {
+        self.disk.is_some()
+    }
+
+    /// The disk.
+    pub(crate) const fn disk(&self) -> Option<&P::Disk> {
+        self.disk.as_ref()
+    }
+
+    /// The tables.
+    pub(crate) const fn vfs(&self) -> &Vfs<FilesEnv<P>> {
+        &self.vfs
+    }
+
+    /// Where a new shell stands.
+    pub(crate) fn view(&self) -> Option<View<'_, FilesEnv<P>>> {
+        self.vfs.root_view()
+    }
+}
+
+/// Makes the directories that every system has.
+fn furnish<P: Platform>(call: &Call<'_, '_, FilesEnv<P>>) -> Result<(), DirError> {
+    for (path, mode) in DIRECTORIES {
+        match call.mkdir(At::Cwd, path, mode) {
+            Ok(()) | Err(DirError::Exists) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Why there are no files.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilesError {
+    /// There is no memory for tables.
+    Tables(ConfigError),
+    /// The root file system could not be made.
+    Root(FsError),
+    /// It could not be mounted.
+    Mount(MountError),
+    /// It took no directories.
+    Furnish(DirError),
+}
+
+impl fmt::Display for FilesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tables(cause) => cause.fmt(f),
+            Self::Root(cause) => write!(f, "no root: {cause}"),
+            Self::Mount(cause) => write!(f, "the root is not mounted: {cause}"),
+            Self::Furnish(cause) => write!(f, "the root takes no directory: {cause}"),
+        }
+    }
+}
+
+impl Error for FilesError {}
+
+impl From<FilesError> for Cause {
+    fn from(error: FilesError) -> Self {
+        Self::Files(error)
+    }
+}

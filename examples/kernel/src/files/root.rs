@@ -1,0 +1,111 @@
+//! What is on the disk: its volumes, each mounted where it belongs.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+use kos_vfs::FsError;
+use kos_vfs::block::{BlockDevice, Partition, partition};
+use kos_vfs::fs::FileSystem;
+use kos_vfs::fs::fat::{self, Fat};
+use kos_vfs::fs::kosfs::{self, KosFs};
+
+use crate::glue::sleep_lock::SleepLock;
+use crate::platform::Platform;
+use crate::text::Text;
+
+/// The part of a disk that holds a volume; number 0 is all of it.
+pub(crate) struct Part<P: Platform> {
+    pub(crate) number: u32,
+    disk: P::Disk,
+    first: u64,
+    sectors: u64,
+}
+
+/// A volume that can be mounted.
+pub(crate) struct Volume {
+    pub(crate) kind: Kind,
+    pub(crate) fs: Arc<dyn FileSystem>,
+}
+
+/// The formats that disks have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    KosFs,
+    Fat,
+}
+
+impl Kind {
+    /// The format of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name {
+            "kosfs" => Some(Self::KosFs),
+            "fat" | "vfat" => Some(Self::Fat),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::KosFs => "kosfs",
+            Self::Fat => "fat",
+        })
+    }
+}
+
+/// The partitions of a disk; a disk without any is one part.
+pub(crate) fn parts<P: Platform>(disk: &P::Disk) -> Result<Vec<Part<P>>, FsError> {
+    let entries = partition::scan(disk).unwrap_or_default();
+    let mut parts = Vec::new();
+    parts.try_reserve_exact(entries.len() + 1)?;
+    for entry in entries {
+        let (number, first, sectors) = (entry.number, entry.first, entry.sectors);
+        parts.push(Part { number, disk: disk.clone(), first, sectors });
+    }
+    if parts.is_empty() {
+        parts.push(Part { number: 0, disk: disk.clone(), first: 0, sectors: disk.geometry().sectors() });
+    }
+    Ok(parts)
+}
+
+impl<P: Platform> Part<P> {
+    /// As a device.
+    pub(crate) fn device(&self) -> Result<Partition<P::Disk>, FsError> {
+        Partition::new(self.disk.clone(), self.first, self.sectors).map_err(FsError::Device)
+    }
+
+    /// What it is called: `vda`, `vda1`.
+    pub(crate) fn name(&self) -> Text {
+        match self.number {
+            0 => Text::new(format_args!("vda")),
+            number => Text::new(format_args!("vda{number}")),
+        }
+    }
+
+    /// Mounts the volume on it, of the format `only` if that is said. [`None`] if no format is found.
+    pub(crate) fn mount(&self, only: Option<Kind>, read_only: bool) -> Result<Option<Volume>, Text> {
+        let failed =
+            |kind, error: &dyn fmt::Display| Text::new(format_args!("{} on {}: {error}", kind, self.name()));
+        if only != Some(Kind::Fat) {
+            let options = kosfs::MountOptions { read_only, ..Default::default() };
+            let device = self.device().map_err(|error| failed(Kind::KosFs, &error))?;
+            match KosFs::<_, SleepLock<P>>::mount(device, options) {
+                Ok(fs) => return Ok(Some(Volume { kind: Kind::KosFs, fs: Arc::new(fs) })),
+                Err(kosfs::MountError::NotKosfs { .. }) => {}
+                Err(error) => return Err(failed(Kind::KosFs, &error)),
+            }
+        }
+        if only != Some(Kind::KosFs) {
+            let options = fat::MountOptions { read_only, ..Default::default() };
+            let device = self.device().map_err(|error| failed(Kind::Fat, &error))?;
+            match Fat::<_, SleepLock<P>>::mount(device, options) {
+                Ok(fs) => return Ok(Some(Volume { kind: Kind::Fat, fs: Arc::new(fs) })),
+                Err(fat::MountError::NotFat { .. }) => {}
+                Err(error) => return Err(failed(Kind::Fat, &error)),
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,50 @@
+//! The disk: a virtio block device on PCI, with many requests in flight, which an interrupt finishes.
+//!
+//! | module | idea |
+//! |---|---|
+//! | [`hal`] | memory and addresses, for the crate `virtio-drivers` |
+//! | [`transport`] | its PCI transport, with one MSI-X vector for the queue |
+//! | [`queue`] | requests on their way: [`VirtioBlock`] |
+//!
+//! The crate's own block driver cannot flush while other requests are on their way; so its queue is used, and its transport.
+
+mod hal;
+mod queue;
+mod transport;
+
+use alloc::vec::Vec;
+
+use kos_demo_kernel::glue::completion::InterruptWait;
+use kos_demo_kernel::platform::{DeviceError, DeviceFault};
+use kos_vfs::block::QueuedBlock;
+
+use crate::metal::Metal;
+use crate::pci::DiskFunction;
+pub(crate) use queue::VirtioBlock;
+
+/// Requests in flight, and buffers.
+const DEPTH: usize = 32;
+/// Bytes of a buffer: what one request moves at most.
+const BUFFER: usize = 8 << 10;
+
+/// The disk of this machine.
+pub(crate) type Disk = QueuedBlock<VirtioBlock, InterruptWait<&'static Metal>>;
+
+const fn fault(fault: DeviceFault) -> DeviceError {
+    DeviceError { device: "virtio disk", fault }
+}
+
+/// Starts the disk; its interrupts go to the CPU with this APIC id.
+pub(crate) fn start(found: &DiskFunction, apic_id: u8) -> Result<Disk, DeviceError> {
+    let no_memory = fault(DeviceFault::NoMemory);
+    let device = VirtioBlock::start(found, apic_id)?;
+    let mut buffers = Vec::new();
+    buffers.try_reserve_exact(DEPTH).map_err(|_| no_memory)?;
+    for _ in 0..DEPTH {
+        let mut buffer = Vec::new();
+        buffer.try_reserve_exact(BUFFER).map_err(|_| no_memory)?;
+        buffer.resize(BUFFER, 0);
+        buffers.push(buffer);
+    }
+    QueuedBlock::new(device, InterruptWait::new(), buffers).map_err(|_| no_memory)
+}

@@ -159,6 +159,12 @@ impl<P: Platform> Table<P> {
         ),
         of_user("umount", "[-l] DIR", "take a mount away, when all is written", files::mounts::umount),
         of_user("df", "[-h] [PATH...]", "how full file systems are", files::mounts::df),
+        of_user(
+            "fsck",
+            "[DISK...]",
+            "look at volumes as they are on the disk; mends nothing",
+            files::mounts::fsck,
+        ),
         of_user("sync", "[FILE...]", "wait until all that was written is durable", files::mounts::sync),
         of_user(
             "durability",

@@ -3,6 +3,7 @@
 //! With a kosfs on the disk that is the root; without one the root is a tmpfs, gone at power-off. The tables take a share of the memory that is free, so that the smallest
 //! machine has files, too.
 
+mod nodes;
 pub(crate) mod root;
 
 use alloc::sync::Arc;
@@ -11,8 +12,8 @@ use core::error::Error;
 use core::fmt::{self, Write};
 
 use kos_sched::Resume;
-use kos_vfs::fs::FileSystem;
 use kos_vfs::fs::tmpfs::{Tmpfs, TmpfsConfig};
+use kos_vfs::fs::{FileSystem, initramfs};
 use kos_vfs::{
     At, Call, ConfigError, Ctx, DirError, FsError, Mode, MountError, MountFlags, Timestamp, Vfs, View,
     WallClock,
@@ -74,9 +75,15 @@ impl<P: Platform> Files<P> {
         let config =
             kos_vfs::Config { dentries: names, files: 256, hash_key: key, ..kos_vfs::Config::default() };
         let clock = || FilesClock::new(kernel.platform());
+        let devices = Arc::new(nodes::KernelDevices::<P>::new(None));
         let vfs = Vfs::new(&config, clock()).map_err(FilesError::Tables)?;
+        let vfs = vfs.with_special(Arc::<nodes::KernelDevices<P>>::clone(&devices) as _);
         let files = Self { vfs, clock: clock(), disk, key };
         let Found { root, size, beside } = files.mount_all(free, notes)?;
+        files.mount_nodes(devices, notes);
+        if root == "tmpfs" {
+            files.unpack(kernel.platform(), notes);
+        }
         let mut text = Text::new(format_args!("{} of {root} on /", Bytes(size)));
         if root != "tmpfs" {
             // It has room: a few words.
@@ -133,6 +140,42 @@ impl<P: Platform> Files<P> {
         let beside = beside
             .map(|Volume { kind, fs }| call.mount(fs, At::Cwd, b"/mnt", MountFlags::empty()).map(|()| kind));
         Ok(Found { root: kind, size, beside: beside.transpose().map_err(FilesError::Mount)? })
+    }
+
+    /// Mounts `/dev` and `/proc`. A kernel without them still works; it says so.
+    fn mount_nodes(&self, devices: Arc<nodes::KernelDevices<P>>, notes: &mut Notes<'_, '_, P>) {
+        let now = self.now();
+        let Some(view) = self.view() else { return };
+        let ctx = Ctx::root();
+        let call = view.call(&ctx);
+        let mut mount = |fs: Result<Arc<dyn FileSystem>, Text>, path: &str| {
+            let mounted = fs.and_then(|fs| {
+                let flags = MountFlags::NO_SUID | MountFlags::NO_EXEC;
+                call.mount(fs, At::Cwd, path.as_bytes(), flags)
+                    .map_err(|error| Text::new(format_args!("{error}")))
+            });
+            if let Err(error) = mounted {
+                notes.warn(format_args!("no {path}: {error}"));
+            }
+        };
+        let dev = nodes::dev::<P>(devices, self.key, now);
+        mount(dev.map_err(|error| Text::new(format_args!("{error}"))), "/dev");
+        let proc = nodes::proc::<P>(now);
+        mount(proc.map_err(|error| Text::new(format_args!("{error}"))), "/proc");
+    }
+
+    /// Unpacks the archives that the boot loader brought into a root that is in memory.
+    fn unpack(&self, platform: &P, notes: &mut Notes<'_, '_, P>) {
+        let Some(view) = self.view() else { return };
+        let ctx = Ctx::root();
+        for module in platform.modules().filter(|module| module.starts_with(b"07070")) {
+            match initramfs::unpack(module, &view.call(&ctx), At::Cwd, b"/") {
+                Ok(done) => {
+                    notes.warn(format_args!("initramfs: {} entries, {}", done.entries, Bytes(done.bytes)))
+                }
+                Err(error) => notes.warn(format_args!("initramfs: {error}")),
+            }
+        }
     }
 
     /// The parts of the disk; none if there is no disk.

@@ -84,6 +84,23 @@ impl<P: Platform> Part<P> {
         }
     }
 
+    /// Looks at the volume on it as it is on the disk, without changing anything; tells `each` of every problem.
+    pub(crate) fn check(&self, each: &mut dyn FnMut(&dyn fmt::Display)) -> Result<Option<Kind>, Text> {
+        let failed = |error: &dyn fmt::Display| Text::new(format_args!("{}: {error}", self.name()));
+        let device = self.device().map_err(|error| failed(&error))?;
+        let options = kosfs::FsckOptions { data: true, ..Default::default() };
+        match kosfs::fsck::<_, SleepLock<P>>(&device, &options, &mut |problem, _| each(problem)) {
+            Ok(_) => return Ok(Some(Kind::KosFs)),
+            Err(kosfs::MountError::NotKosfs { .. }) => {}
+            Err(error) => return Err(failed(&error)),
+        }
+        match fat::fsck(&device, false, &mut |problem, _| each(problem)) {
+            Ok(_) => Ok(Some(Kind::Fat)),
+            Err(fat::FsckError::Mount(fat::MountError::NotFat { .. })) => Ok(None),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
     /// Mounts the volume on it, of the format `only` if that is said. [`None`] if no format is found.
     pub(crate) fn mount(&self, only: Option<Kind>, read_only: bool) -> Result<Option<Volume>, Text> {
         let failed =

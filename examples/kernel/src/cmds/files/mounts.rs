@@ -1,9 +1,10 @@
 //! `mount`, `umount`, `df`, `sync`: file systems as a whole.
 
+use alloc::vec::Vec;
 use core::fmt::Write;
 
 use kos_vfs::fs::SyncMode;
-use kos_vfs::{At, AtFlags, Errno, How, Mode, MountEntry, MountFlags, OpenFlags};
+use kos_vfs::{At, AtFlags, Errno, FsError, How, Mode, MountEntry, MountFlags, OpenFlags};
 
 use super::names::Shown;
 use super::{each, failed, options, some, usage};
@@ -153,6 +154,40 @@ fn full<'k, P: Platform>(
     write!(streams, "{kind:<8}{:>14}{:>14}{:>14}", shown(fs.blocks), shown(used), shown(fs.available))?;
     writeln!(streams, "{share:>5}%  {}", Shown(path))?;
     Ok(())
+}
+
+/// Looks at volumes as they are on the disk, when all is written.
+pub(in super::super) fn fsck<'k, P: Platform>(
+    session: &mut Session<'k, P>,
+    arguments: &[&str],
+    streams: &mut Streams<'_, 'k, P>,
+) -> CommandResult {
+    let (mut parts, mut good) = (Vec::new(), true);
+    match arguments {
+        [] => parts = files(session)?.parts()?,
+        names => {
+            parts.try_reserve_exact(names.len()).map_err(FsError::from)?;
+            for name in names {
+                parts.push(part(session, name)?);
+            }
+        }
+    }
+    files(session)?.vfs().sync()?;
+    for part in parts {
+        let mut problems = 0;
+        let checked = part.check(&mut |problem| {
+            problems += 1;
+            // Where output ends, the count is still right.
+            let _ = writeln!(streams, "{}: {problem}", part.name());
+        });
+        match checked.map_err(CommandError::Failed)? {
+            Some(kind) if problems == 0 => writeln!(streams, "{}: {kind}, clean", part.name())?,
+            Some(kind) => writeln!(streams, "{}: {kind}, {problems} problems", part.name())?,
+            None => writeln!(streams, "{}: no file system that is known", part.name())?,
+        }
+        good &= problems == 0;
+    }
+    if good { Ok(Next::Continue) } else { Err(CommandError::Quiet) }
 }
 
 pub(in super::super) fn sync<'k, P: Platform>(

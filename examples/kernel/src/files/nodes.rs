@@ -1,0 +1,140 @@
+//! `/dev` and `/proc`: devices that every system has, and files that say what commands say.
+//!
+//! Their values live as long as the [`Vfs`](kos_vfs::Vfs), which cannot borrow the kernel; they look it up when they are used.
+
+use alloc::sync::Arc;
+use core::fmt::{self, Write};
+use core::marker::PhantomData;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use kos_vfs::fs::FileSystem;
+use kos_vfs::fs::devfs::{Devfs, Devices, Entropy, RegisterError};
+use kos_vfs::fs::procfs::{Body, Content, Fixed, Procfs, SyntheticFile};
+use kos_vfs::fs::tmpfs::TmpfsConfig;
+use kos_vfs::{Errno, Mode, NameError, OpenFlags, SpecialFile, Timestamp};
+
+use crate::cmds::{self, Run};
+use crate::glue::files::FilesEnv;
+use crate::platform::Platform;
+use crate::shell::Console;
+
+/// The devices of the kernel, by number.
+pub(super) type KernelDevices<P> = Devices<FilesEnv<P>>;
+
+/// `/dev`: null, zero, full, random, urandom, console.
+pub(super) fn dev<P: Platform>(
+    devices: Arc<KernelDevices<P>>,
+    secret: u64,
+    now: Timestamp,
+) -> Result<Arc<dyn FileSystem>, RegisterError> {
+    let config = TmpfsConfig { now, ..Devfs::<FilesEnv<P>>::CONFIG };
+    let fs = Devfs::new(devices, &config).map_err(RegisterError::Node)?;
+    let dice = Dice { state: Arc::new(AtomicU64::new(secret)), machine: PhantomData::<fn() -> P> };
+    fs.register_standard(dice, ConsoleFile(PhantomData::<fn() -> P>), now)?;
+    Ok(Arc::new(fs))
+}
+
+/// `/proc`: files that say what the commands of these names say.
+pub(super) fn proc<P: Platform>(now: Timestamp) -> Result<Arc<dyn FileSystem>, NameError> {
+    let mut root = Fixed::new();
+    for (name, command) in [
+        ("cpuinfo", "lscpu"),
+        ("interrupts", "irq"),
+        ("kmsg", "dmesg"),
+        ("meminfo", "free"),
+        ("pci", "lspci"),
+        ("slabinfo", "slabtop"),
+        ("threads", "ps"),
+        ("uptime", "uptime"),
+    ] {
+        let file = Said { command, machine: PhantomData::<fn() -> P> };
+        root = root.with(name, Mode::of(0o444), Body::File(Arc::new(file)))?;
+    }
+    Ok(Arc::new(Procfs::<FilesEnv<P>>::new(Arc::new(root), now)))
+}
+
+/// Numbers that nobody can tell beforehand who does not know the machine's secret; not for keys of people's.
+struct Dice<P> {
+    state: Arc<AtomicU64>,
+    machine: PhantomData<fn() -> P>,
+}
+
+impl<P> Clone for Dice<P> {
+    fn clone(&self) -> Self {
+        Self { state: Arc::clone(&self.state), machine: PhantomData }
+    }
+}
+
+impl<P> fmt::Debug for Dice<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dice")
+    }
+}
+
+impl<P: Platform> Entropy for Dice<P> {
+    fn fill(&self, out: &mut [u8], _: OpenFlags) -> Result<(), Errno> {
+        for word in out.chunks_mut(8) {
+            let cycles = P::with_kernel(|kernel| kernel.platform().cycles()).unwrap_or(0);
+            let bytes = mix(self.state.fetch_add(GOLDEN, Relaxed) ^ cycles.rotate_left(32)).to_le_bytes();
+            word.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        }
+        Ok(())
+    }
+
+    fn mix(&self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.state.fetch_add(mix(u64::from(byte) ^ self.state.load(Relaxed)), Relaxed);
+        }
+    }
+}
+
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Source: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014.
+const fn mix(mut word: u64) -> u64 {
+    word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ word >> 31
+}
+
+/// `/dev/console`: what is written shows on the log console. Nothing is read: the shell does that.
+struct ConsoleFile<P>(PhantomData<fn() -> P>);
+
+impl<P> fmt::Debug for ConsoleFile<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ConsoleFile")
+    }
+}
+
+impl<P: Platform> SpecialFile for ConsoleFile<P> {
+    fn read(&self, _: u64, _: &mut [u8], _: OpenFlags) -> Result<usize, Errno> {
+        Err(Errno::EAGAIN)
+    }
+
+    fn write(&self, _: u64, bytes: &[u8], _: OpenFlags) -> Result<usize, Errno> {
+        P::with_kernel(|kernel| kernel.platform().write_log(bytes)).ok_or(Errno::EIO)?;
+        Ok(bytes.len())
+    }
+}
+
+/// A file that says what a command says.
+struct Said<P> {
+    command: &'static str,
+    machine: PhantomData<fn() -> P>,
+}
+
+impl<P> fmt::Debug for Said<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.command)
+    }
+}
+
+impl<P: Platform> SyntheticFile for Said<P> {
+    fn generate(&self, out: &mut Content) -> fmt::Result {
+        let Some(Run::Kernel(run)) = cmds::find::<P>(self.command).map(|command| command.run) else {
+            return Err(out.fail(Errno::ENODEV));
+        };
+        let said = P::with_kernel(|kernel| run(kernel, &[], out).is_ok());
+        if said == Some(true) { Ok(()) } else { Err(out.fail(Errno::EIO)) }
+    }
+}

@@ -16,7 +16,6 @@ use kos_vfs::{Errno, Mode, NameError, OpenFlags, SpecialFile, Timestamp};
 use crate::cmds::{self, Run};
 use crate::glue::files::FilesEnv;
 use crate::platform::Platform;
-use crate::shell::Console;
 
 /// The devices of the kernel, by number.
 pub(super) type KernelDevices<P> = Devices<FilesEnv<P>>;

@@ -39,7 +39,6 @@ pub(crate) struct Command<P: Platform> {
 }
 
 /// What a command works on.
-#[derive(Clone, Copy)]
 pub(crate) enum Run<P: Platform> {
     /// The kernel.
     Kernel(fn(&Kernel<P>, &[&str], &mut dyn Write) -> CommandResult),

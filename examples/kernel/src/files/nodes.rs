@@ -3,7 +3,7 @@
 //! Their values live as long as the [`Vfs`](kos_vfs::Vfs), which cannot borrow the kernel; they look it up when they are used.
 
 use alloc::sync::Arc;
-use core::fmt::{self, Write};
+use core::fmt;
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -130,7 +130,7 @@ impl<P> fmt::Debug for Said<P> {
 
 impl<P: Platform> SyntheticFile for Said<P> {
     fn generate(&self, out: &mut Content) -> fmt::Result {
-        let Some(Run::Kernel(run)) = cmds::find::<P>(self.command).map(|command| command.run) else {
+        let Some(Run::Kernel(run)) = cmds::find::<P>(self.command).map(|command| &command.run) else {
             return Err(out.fail(Errno::ENODEV));
         };
         let said = P::with_kernel(|kernel| run(kernel, &[], out).is_ok());

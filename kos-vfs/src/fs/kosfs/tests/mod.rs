@@ -8,6 +8,7 @@ mod explorer;
 mod failures;
 mod files;
 pub(super) mod recorder;
+mod regressions;
 mod room;
 mod steps;
 

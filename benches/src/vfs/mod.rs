@@ -1,0 +1,5 @@
+//! Files: what do names and bytes cost?
+//!
+//! [`fat`] compares drivers of FAT over a disk in memory, without a cache of file data on any side.
+
+pub(crate) mod fat;

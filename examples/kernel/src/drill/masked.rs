@@ -64,9 +64,9 @@ pub(crate) fn longest<P: Platform>(kernel: &Kernel<P>, work: Work) -> Result<u64
 /// The first is the sleeper, the second the worker.
 fn share<P: Platform>(kernel: &Kernel<P>, lane: usize, work: fn(&Kernel<P>)) {
     if lane == 0 {
-        sleep_ever_longer(kernel)
+        sleep_ever_longer(kernel);
     } else {
-        work_on(kernel, work)
+        work_on(kernel, work);
     }
     kernel.drill.over.store(true, Release);
 }

@@ -98,7 +98,7 @@ impl<P: Platform> Files<P> {
 
     /// A file system in memory that takes half of what is free, at most.
     pub(crate) fn tmpfs(&self, free: usize, mode: Mode) -> Result<Arc<dyn FileSystem>, FsError> {
-        let bytes = free / 2 * FRAME_BYTES as usize;
+        let bytes = usize::try_from(free as u64 / 2 * FRAME_BYTES).unwrap_or(usize::MAX);
         let (now, hash_key) = (self.now(), self.key);
         let config = TmpfsConfig { bytes, inodes: free, mode, now, hash_key, ..TmpfsConfig::default() };
         Ok(Arc::new(Tmpfs::<FilesEnv<P>>::new(&config)?))
@@ -116,7 +116,7 @@ impl<P: Platform> Files<P> {
                 Ok(Some(Volume { kind: Kind::KosFs, fs })) if root.is_none() => root = Some(fs),
                 Ok(Some(volume)) if beside.is_none() => beside = Some(volume),
                 Ok(Some(volume)) => {
-                    notes.warn(format_args!("{} on {} is not mounted", volume.kind, part.name()))
+                    notes.warn(format_args!("{} on {} is not mounted", volume.kind, part.name()));
                 }
                 Ok(None) => notes.warn(format_args!("{} holds no file system that is known", part.name())),
                 Err(why) => notes.warn(format_args!("{why}")),
@@ -171,7 +171,7 @@ impl<P: Platform> Files<P> {
         for module in platform.modules().filter(|module| module.starts_with(b"07070")) {
             match initramfs::unpack(module, &view.call(&ctx), At::Cwd, b"/") {
                 Ok(done) => {
-                    notes.warn(format_args!("initramfs: {} entries, {}", done.entries, Bytes(done.bytes)))
+                    notes.warn(format_args!("initramfs: {} entries, {}", done.entries, Bytes(done.bytes)));
                 }
                 Err(error) => notes.warn(format_args!("initramfs: {error}")),
             }

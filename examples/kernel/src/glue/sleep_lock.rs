@@ -39,6 +39,10 @@ impl<P: Platform> fmt::Debug for SleepLock<P> {
 }
 
 impl<P: Platform> SleepLock<P> {
+    #[expect(
+        clippy::declare_interior_mutable_const,
+        reason = "each use is a new lock, as `lock_api` wants it"
+    )]
     const NEW: Self = Self { word: AtomicUsize::new(0), waiters: WaitQueue::new(Ambient::new()) };
 
     /// Takes the lock as soon as `enter` says what the word becomes; sleeps meanwhile.
@@ -49,7 +53,7 @@ impl<P: Platform> SleepLock<P> {
                 Some(Ok(())) => return,
                 // A thread that is to end finishes what it has begun; others take their turn.
                 Some(Err(_)) => {
-                    P::with_kernel(|kernel| kernel.threads.runtime().yield_now()).unwrap_or_default()
+                    P::with_kernel(|kernel| kernel.threads.runtime().yield_now()).unwrap_or_default();
                 }
                 None => core::hint::spin_loop(),
             }

@@ -218,6 +218,9 @@ pub trait Platform: Sized + Sync + 'static {
         None
     }
     /// Devices on a bus that can be listed, one line each.
+    ///
+    /// # Errors
+    /// `out` refused.
     fn list_devices(&self, _out: &mut dyn fmt::Write) -> fmt::Result {
         Ok(())
     }

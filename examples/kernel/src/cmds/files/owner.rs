@@ -72,13 +72,16 @@ fn changed(word: &str, mode: Mode, directory: bool) -> Option<Mode> {
     Some(Mode::of(mode))
 }
 
+/// What is done with each file.
+type Work<'w, P> = dyn FnMut(&mut Session<'_, P>, &[u8]) -> Result<(), CommandError> + 'w;
+
 /// Does `work` with a file, and with all below it if that is asked for.
 fn all_below<P: Platform>(
     session: &mut Session<'_, P>,
     path: &mut PathBuf,
     deep: bool,
     depth: usize,
-    work: &mut dyn FnMut(&mut Session<'_, P>, &[u8]) -> Result<(), CommandError>,
+    work: &mut Work<'_, P>,
 ) -> Result<(), CommandError> {
     work(session, path.bytes())?;
     if !deep || known(&session.call()?, path.bytes())?.attr.kind != FileType::Directory {

@@ -31,6 +31,9 @@ enum Command {
         exec: Option<String>,
         #[command(flatten)]
         size: Size,
+        /// A file that is the machine's disk.
+        #[arg(long, value_name = "FILE")]
+        disk: Option<std::path::PathBuf>,
         /// Show the boot log with `--exec` too, on standard error.
         #[arg(short, long)]
         verbose: bool,
@@ -46,7 +49,7 @@ enum Command {
 }
 
 /// How large the machine is.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Copy, Debug, clap::Args)]
 struct Size {
     /// Memory of the machine: bytes, or with K, M, G.
     #[arg(long, value_name = "SIZE", default_value = "128M", value_parser = size)]
@@ -54,14 +57,11 @@ struct Size {
     /// How many CPUs it has.
     #[arg(long, value_name = "N", default_value_t = 1)]
     cpus: usize,
-    /// A file that is its disk.
-    #[arg(long, value_name = "FILE")]
-    disk: Option<std::path::PathBuf>,
 }
 
 impl Size {
     fn config(self) -> MachineConfig {
-        MachineConfig { cpus: self.cpus, disk: self.disk, ..MachineConfig::with_memory(self.mem) }
+        MachineConfig { cpus: self.cpus, ..MachineConfig::with_memory(self.mem) }
     }
 }
 
@@ -71,8 +71,10 @@ fn size(word: &str) -> Result<u64, String> {
 
 fn main() -> ExitCode {
     ExitCode::from(match Arguments::parse().command {
-        Command::Shell { exec: Some(commands), size, verbose } => execute(size.config(), &commands, verbose),
-        Command::Shell { exec: None, size, .. } => converse(size.config()),
+        Command::Shell { exec: Some(commands), size, disk, verbose } => {
+            execute(MachineConfig { disk, ..size.config() }, &commands, verbose)
+        }
+        Command::Shell { exec: None, size, disk, .. } => converse(MachineConfig { disk, ..size.config() }),
         Command::Sim(simulation) => simulation.run(),
         Command::Disk(command) => command.run(),
         Command::Mount(arguments) => kos_hosted::mount::run(&arguments),

@@ -73,7 +73,7 @@ pub fn functions<C: ConfigSpace>(config: &C) -> impl Iterator<Item = Found> {
             let there = id != u32::MAX && id & 0xffff != 0;
             if there && header & 0x7f == 1 {
                 let behind = config.read(at, BUSES) >> 8 & 0xff;
-                set(&mut known, behind as u8);
+                set(&mut known, byte(behind));
             }
             let many = at.function > 0 || there && header & 0x80 != 0;
             next = following(at, many).or_else(|| {
@@ -83,7 +83,7 @@ pub fn functions<C: ConfigSpace>(config: &C) -> impl Iterator<Item = Found> {
             });
             if there {
                 let [_, interface, subclass, class] = config.read(at, 8).to_le_bytes();
-                let [vendor, device] = [id as u16, (id >> 16) as u16];
+                let [vendor, device] = [half(id), half(id >> 16)];
                 return Some(Found { function: at, vendor, device, class: [class, subclass, interface] });
             }
         }
@@ -99,6 +99,18 @@ const fn following(at: Function, many: bool) -> Option<Function> {
     }
 }
 
+/// The low byte of a register.
+const fn byte(word: u32) -> u8 {
+    let [low, ..] = word.to_le_bytes();
+    low
+}
+
+/// Its low half.
+const fn half(word: u32) -> u16 {
+    let [low, high, ..] = word.to_le_bytes();
+    u16::from_le_bytes([low, high])
+}
+
 fn set(bits: &mut [u64; 4], bus: u8) {
     if let Some(word) = bits.get_mut(usize::from(bus / 64)) {
         *word |= 1 << (bus % 64);
@@ -112,15 +124,15 @@ fn has(bits: &[u64; 4], bus: u8) -> bool {
 /// Where the capabilities of a function stand: id and register.
 pub fn capabilities<C: ConfigSpace>(config: &C, function: Function) -> impl Iterator<Item = (u8, u8)> {
     let there = config.read(function, COMMAND) & HAS_CAPABILITIES != 0;
-    let mut at = if there { config.read(function, CAPABILITIES) as u8 } else { 0 };
+    let mut at = if there { byte(config.read(function, CAPABILITIES)) } else { 0 };
     let list = core::iter::from_fn(move || {
         let here = at & !3;
         if here < 0x40 {
             return None;
         }
         let head = config.read(function, here);
-        at = (head >> 8) as u8;
-        Some((head as u8, here))
+        at = byte(head >> 8);
+        Some((byte(head), here))
     });
     list.take(MOST_CAPABILITIES)
 }
@@ -176,7 +188,7 @@ pub fn msix<C: ConfigSpace>(config: &C, function: Function) -> Option<(u8, Piece
     let (_, at) = capabilities(config, function).find(|&(id, _)| id == MSIX)?;
     let entries = (config.read(function, at) >> 16 & 0x7ff) + 1;
     let place = config.read(function, at.checked_add(4)?);
-    Some((at, Piece { bar: (place & 7) as u8, offset: place & !7, length: entries * 16 }))
+    Some((at, Piece { bar: byte(place & 7), offset: place & !7, length: entries * 16 }))
 }
 
 /// Turns MSI-X on.
@@ -192,7 +204,7 @@ pub fn virtio_piece<C: ConfigSpace>(config: &C, function: Function, kind: u8) ->
         let head = config.read(function, at);
         let long = head >> 16 & 0xff >= 16;
         let [bar, offset, length] = [4, 8, 12].map(|more| config.read(function, at + more));
-        let piece = Piece { bar: bar as u8, offset, length };
+        let piece = Piece { bar: byte(bar), offset, length };
         (head >> 24 == u32::from(kind) && long && piece.bar < 6).then_some(piece)
     })
 }

@@ -23,12 +23,12 @@ unsafe impl Hal for MetalHal {
         let physical = frames.start().0 as u64 * PAGE;
         let start: *mut u8 = pointer(DIRECT_MAP + physical);
         // SAFETY: the frames are in the direct map, and nobody else's.
-        unsafe { start.write_bytes(0, pages * PAGE as usize) };
+        unsafe { start.write_bytes(0, pages << PAGE.trailing_zeros()) };
         (physical, NonNull::new(start).unwrap_or(NonNull::dangling()))
     }
 
     unsafe fn dma_dealloc(physical: PhysAddr, _: NonNull<u8>, pages: usize) -> i32 {
-        let first = Pfn((physical / PAGE) as usize);
+        let first = Pfn(usize::try_from(physical / PAGE).unwrap_or(usize::MAX));
         let frames = FrameRange::new(first, pages);
         let freed = crate::kernel().zip(frames).map(|(kernel, frames)| {
             // SAFETY: the caller gives back what `dma_alloc` gave.

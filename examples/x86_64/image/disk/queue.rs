@@ -198,7 +198,9 @@ impl State {
         self.transport.set_status(DeviceStatus::empty());
         let reset = (0..LOOKS).any(|_| self.transport.get_status().is_empty());
         if !reset {
-            self.flying.iter_mut().for_each(|flight| core::mem::forget(flight.take()));
+            for flight in self.flying.iter_mut().flatten() {
+                let _its_own = core::mem::take(&mut flight.bio.buffer).leak();
+            }
         }
     }
 }
@@ -230,11 +232,12 @@ impl QueuedDevice for VirtioBlock {
 
     fn submit(&self, bio: Bio<Vec<u8>>) -> Result<(), Refused<Vec<u8>>> {
         let moves = matches!(bio.kind, BioKind::Read | BioKind::Write(_));
-        let checked = bio.check(&self.geometry).and_then(|()| match bio.length {
-            // The device wants at least a sector.
-            0 if moves => Err(DeviceError::Unaligned { length: 0 }),
-            _ => Ok(()),
-        });
+        // The device wants at least a sector.
+        let checked = if moves && bio.length == 0 {
+            Err(DeviceError::Unaligned { length: 0 })
+        } else {
+            bio.check(&self.geometry)
+        };
         match checked {
             Ok(()) => self.with(|state| state.submit(bio)),
             Err(error) => Err(Refused { bio, why: Refusal::Device(error) }),

@@ -4,8 +4,9 @@
 //! thread's alone, too. So it needs root, and must be used on the thread that made it, whose root it stays. Descriptors are
 //! numbered here, lowest first, as the host's own numbers are partly taken.
 //!
-//! Not carried out: mounts and the clock.
+//! Not carried out: mounts but binds (which need mounts of its own), and the clock.
 
+mod lock;
 mod process;
 mod stat;
 mod xattr;
@@ -22,6 +23,7 @@ use kos_vfs::testing::script::{Answer, Backend, Op, quoted};
 use process::Process;
 use rustix::fs::{CWD, Gid, OFlags, Uid};
 use rustix::io::Errno as HostErrno;
+use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_bind, mount_change, unmount};
 use rustix::process::{chdir, chroot, fchdir, umask};
 use rustix::{fs, thread};
 
@@ -42,6 +44,8 @@ pub struct HostBackend {
     sleeping: BTreeMap<Vec<u8>, Process>,
     name: Vec<u8>,
     process: Process,
+    /// Whether it has mounts of its own.
+    mounts: bool,
 }
 
 impl fmt::Debug for HostBackend {
@@ -56,11 +60,17 @@ fn number(value: impl ToString) -> Done {
     Ok(Answer::Value(value.to_string()))
 }
 
-/// Gives this thread root and working directories and a umask of its own.
+/// Gives this thread root and working directories, a umask and, where the host allows it, mounts of its own; whether it does.
 #[expect(unsafe_code, reason = "unshare: unsafe for the sake of FILES, which is not asked for")]
-fn own_directories() -> Result<(), HostErrno> {
-    // SAFETY: the table of descriptors, whose ownership other code relies on, stays shared; only FS is unshared.
-    unsafe { thread::unshare_unsafe(thread::UnshareFlags::FS) }
+fn own_directories() -> Result<bool, HostErrno> {
+    let (dirs, mounts) = (thread::UnshareFlags::FS, thread::UnshareFlags::NEWNS);
+    // SAFETY: the table of descriptors, whose ownership other code relies on, stays shared.
+    if unsafe { thread::unshare_unsafe(dirs | mounts) }.is_ok() {
+        // What is mounted here shall not be seen outside.
+        return Ok(mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).is_ok());
+    }
+    // SAFETY: as above.
+    unsafe { thread::unshare_unsafe(dirs) }.map(|()| false)
 }
 
 /// A directory to stand in, as a handle.
@@ -82,14 +92,14 @@ impl HostBackend {
     }
 
     fn enter(dir: &Path) -> Result<Self, HostErrno> {
-        own_directories()?;
+        let mounts = own_directories()?;
         chdir(dir)?;
         chroot(".")?;
         let root = directory(b"/")?;
         umask(fs::Mode::from_raw_mode(0o022));
         let process =
             Process { cwd: Rc::clone(&root), root, fds: Vec::new(), uid: 0, groups: vec![0], umask: 0o022 };
-        Ok(Self { sleeping: BTreeMap::new(), name: b"main".to_vec(), process })
+        Ok(Self { sleeping: BTreeMap::new(), name: b"main".to_vec(), process, mounts })
     }
 
     /// Makes this thread stand where the current process does.
@@ -137,6 +147,13 @@ impl HostBackend {
                     self.sleeping.insert(core::mem::replace(&mut self.name, name.clone()), last);
                     self.stand()?;
                 }
+            }
+            Op::Bind { old, path, flags } if self.mounts && flags.is_empty() => {
+                mount_bind(old.as_slice(), path.as_slice())?;
+            }
+            Op::Unmount { path, lazy } if self.mounts => {
+                let flags = if *lazy { UnmountFlags::DETACH } else { UnmountFlags::empty() };
+                unmount(path.as_slice(), flags)?;
             }
             Op::Mount { .. } | Op::Bind { .. } | Op::Remount { .. } | Op::Unmount { .. } => {
                 return Ok(Answer::Skipped);

@@ -77,6 +77,7 @@ impl Process {
             | Op::Fallocate(..)
             | Op::Fsync(_)
             | Op::Readdir(_) => self.bytes(op),
+            Op::Lock(..) | Op::Flock(..) => self.locks(op),
             Op::GetXattr(..) | Op::SetXattr(..) | Op::ListXattr(..) | Op::RemoveXattr(..) => self.xattrs(op),
             _ => self.names(op),
         }
@@ -195,7 +196,10 @@ impl Process {
                 fs::ftruncate(self.fd(*fd)?, size.cast_unsigned())?;
                 Ok(Answer::Done)
             }
-            Op::Truncate(Target::Path { path, .. }, size) => self.truncate(path, *size),
+            Op::Truncate(Target::Path { path, .. }, size) => {
+                super::lock::truncate(path, *size)?;
+                Ok(Answer::Done)
+            }
             Op::Fallocate(fd, mode, at, length) => {
                 let mode = FallocateFlags::from_bits_retain(*mode);
                 fs::fallocate(self.fd(*fd)?, mode, at.cast_unsigned(), length.cast_unsigned())?;
@@ -205,21 +209,6 @@ impl Process {
             Op::Readdir(fd) => self.list(*fd),
             _ => Err(HostErrno::NOSYS),
         }
-    }
-
-    /// `truncate` has no safe call of its own here: opened for writing and cut; what is neither
-    /// a file nor a directory is refused before, as there.
-    fn truncate(&self, path: &[u8], size: i64) -> Done {
-        if size < 0 {
-            return Err(HostErrno::INVAL);
-        }
-        let kind = fs::FileType::from_raw_mode(fs::statat(CWD, path, AtFlags::empty())?.st_mode);
-        if !matches!(kind, fs::FileType::RegularFile | fs::FileType::Directory) {
-            return Err(HostErrno::INVAL);
-        }
-        let file = fs::openat(CWD, path, OFlags::WRONLY, fs::Mode::empty())?;
-        fs::ftruncate(&file, size.cast_unsigned())?;
-        Ok(Answer::Done)
     }
 
     fn list(&self, fd: u32) -> Done {

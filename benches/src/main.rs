@@ -24,11 +24,10 @@ use harness::report::Style;
 use harness::{instructions, measure, report};
 use options::{Options, USAGE};
 use paging::Leaf;
-use vfs::fat::{self, Story};
 
 /// Every question, in the order in which it is asked.
 fn questions() -> Vec<Question> {
-    vec![
+    let mut all = vec![
         heap::pair::question("heap-pair-64", 64),
         heap::batch::question("heap-batch-64", 64, 8, 4096),
         heap::churn::question(),
@@ -82,20 +81,9 @@ fn questions() -> Vec<Question> {
         sched::core_turn::ping_pong("sched-core-switch"),
         sched::switch::question("sched-stack-switch-2", 1),
         sched::switch::question("sched-stack-switch-10k", 10_000),
-        fat::question("fat-read-64k", Story::ReadAll, 512, false),
-        fat::question("fat-read-64k-clusters-4k", Story::ReadAll, 4096, false),
-        fat::question("fat-read-64k-pieces", Story::ReadAll, 4096, true),
-        fat::question("fat-write-64k", Story::WriteAll, 512, false),
-        fat::question("fat-write-64k-clusters-4k", Story::WriteAll, 4096, false),
-        fat::question("fat-write-new", Story::WriteNew, 512, false),
-        fat::question("fat-write-new-clusters-4k", Story::WriteNew, 4096, false),
-        fat::question("fat-random-read-4k", Story::ReadRandom, 512, false),
-        fat::question("fat-random-read-4k-pieces", Story::ReadRandom, 4096, true),
-        fat::question("fat-random-write-4k", Story::WriteRandom, 512, false),
-        fat::question("fat-seek-back-4k", Story::ReadBack, 512, false),
-        fat::question("fat-create-unlink", Story::CreateUnlink, 4096, false),
-        fat::question("fat-list", Story::List, 4096, false),
-    ]
+    ];
+    all.extend(vfs::questions());
+    all
 }
 
 fn main() -> ExitCode {

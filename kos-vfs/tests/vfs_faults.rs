@@ -2,7 +2,9 @@
 //! that meets it says so, nothing leaks, and the volume is whole.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panic")]
 
-use std::sync::Arc;
+extern crate alloc;
+
+use alloc::sync::Arc;
 
 use kos_vfs::block::{DeviceFeatures, Geometry};
 use kos_vfs::fs::FileSystem;

@@ -2,4 +2,6 @@
 //!
 //! [`fat`] compares drivers of FAT over a disk in memory, without a cache of file data on any side.
 
-pub(crate) mod fat;
+mod fat;
+
+pub(crate) use fat::questions;

@@ -2,11 +2,13 @@
 //! [`explained`] lists. `KOS_SCRIPT_LINES` and `KOS_SCRIPT_SEED` make it longer, or another.
 #![expect(clippy::unwrap_used, reason = "a test fails by panic")]
 
+extern crate alloc;
+
 mod common;
 
+use alloc::sync::Arc;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
 use common::{Scratch, answer, number};
 use kos_hosted::fs::{HostBackend, on_tmpfs};

@@ -87,6 +87,8 @@ pub(crate) struct Walk<'a, 'v, E: Env> {
     trail: Trail<'a>,
     links: usize,
     moves: u64,
+    /// Whether the walk has had to do with the root. As for Linux, a symlink to it before that leaves the mount.
+    rooted: bool,
 }
 
 impl<'a, 'v, E: Env> Walk<'a, 'v, E> {
@@ -131,6 +133,7 @@ impl<'a, 'v, E: Env> Walk<'a, 'v, E> {
             trail: Trail::new(path),
             links: 0,
             moves,
+            rooted: absolute || flags.intersects(scoped),
         })
     }
 
@@ -243,6 +246,7 @@ impl<'a, 'v, E: Env> Walk<'a, 'v, E> {
         }
         perm::may(self.cred, attr, Access::EXEC).map_err(ResolveFault::Denied)?;
         let kind = self.kind();
+        self.rooted |= kind == Last::DotDot;
         if component.last {
             self.last = kind;
             self.must_be_dir |= component.slash || kind != Last::Name;
@@ -461,10 +465,12 @@ impl<'a, 'v, E: Env> Walk<'a, 'v, E> {
             return Ok(());
         }
         let root = self.root.loc();
-        let leaves = self.flags.contains(ResolveFlags::NO_XDEV) && root.mount != self.at.loc().mount;
+        let other = !self.rooted || root.mount != self.at.loc().mount;
+        let leaves = other && self.flags.contains(ResolveFlags::NO_XDEV);
         if leaves || self.flags.contains(ResolveFlags::BENEATH) {
             return Err(ResolveFault::Outside);
         }
+        self.rooted = true;
         self.vfs.tree(|tree| self.at.go(tree, root));
         Ok(())
     }

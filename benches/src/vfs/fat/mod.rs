@@ -23,9 +23,28 @@ const SMALL: usize = 4 << 10;
 /// Bytes of a file that is written anew.
 const NEW: usize = 1 << 20;
 
+/// Every question, in the order in which it is asked.
+pub(crate) fn questions() -> Vec<Question> {
+    vec![
+        question("fat-read-64k", Story::ReadAll, 512, false),
+        question("fat-read-64k-clusters-4k", Story::ReadAll, 4096, false),
+        question("fat-read-64k-pieces", Story::ReadAll, 4096, true),
+        question("fat-write-64k", Story::WriteAll, 512, false),
+        question("fat-write-64k-clusters-4k", Story::WriteAll, 4096, false),
+        question("fat-write-new", Story::WriteNew, 512, false),
+        question("fat-write-new-clusters-4k", Story::WriteNew, 4096, false),
+        question("fat-random-read-4k", Story::ReadRandom, 512, false),
+        question("fat-random-read-4k-pieces", Story::ReadRandom, 4096, true),
+        question("fat-random-write-4k", Story::WriteRandom, 512, false),
+        question("fat-seek-back-4k", Story::ReadBack, 512, false),
+        question("fat-create-unlink", Story::CreateUnlink, 4096, false),
+        question("fat-list", Story::List, 4096, false),
+    ]
+}
+
 /// What is done to the file, or to names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Story {
+enum Story {
     /// Read it from the beginning to the end.
     ReadAll,
     /// Write over it from the beginning to the end.
@@ -73,7 +92,7 @@ impl Story {
 }
 
 /// The question of `story` on a volume with clusters of `cluster` bytes; of a file in `pieces` no two clusters are neighbours.
-pub(crate) fn question(name: &'static str, story: Story, cluster: u32, pieces: bool) -> Question {
+fn question(name: &'static str, story: Story, cluster: u32, pieces: bool) -> Question {
     let (what, operation, operations, counted) = story.words();
     let layout = story.layout(cluster, pieces);
     let kind = if pieces { "none beside the next" } else { "all in a row" };

@@ -244,20 +244,19 @@ mod tests {
     #[test]
     fn callers_share_the_queue() {
         let block = block(4, 6, 9);
+        let turns = |thread: u8| {
+            let (from, bytes) = (u64::from(thread) * 512, vec![thread + 1; 96 << 10]);
+            let mut back = vec![0; bytes.len()];
+            for _ in 0..4 {
+                block.write(from, &bytes, WriteMode::Through).unwrap();
+                block.read(from, &mut back).unwrap();
+                assert!(back == bytes, "thread {thread}");
+            }
+        };
         attended(&block, || {
             thread::scope(|scope| {
-                for thread in 0..4_u8 {
-                    let block = &block;
-                    scope.spawn(move || {
-                        let (from, bytes) = (u64::from(thread) * 512, vec![thread + 1; 96 << 10]);
-                        let mut back = vec![0; bytes.len()];
-                        for _ in 0..4 {
-                            block.write(from, &bytes, WriteMode::Through).unwrap();
-                            block.read(from, &mut back).unwrap();
-                            assert!(back == bytes, "thread {thread}");
-                        }
-                    });
-                }
+                let turns = &turns;
+                (0..4).for_each(|thread| drop(scope.spawn(move || turns(thread))));
             });
         });
         assert!(block.stats().submitted == block.stats().completed);

@@ -1,6 +1,6 @@
 //! File locks, and what else has no safe call of its own.
 
-use std::ffi::CString;
+use alloc::ffi::CString;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 use kos_vfs::testing::script::{Answer, Op};

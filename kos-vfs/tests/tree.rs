@@ -9,7 +9,7 @@ use kos_vfs::fs::FileSystem;
 use kos_vfs::fs::tmpfs::{Tmpfs, TmpfsConfig};
 use kos_vfs::testing::script::{Answer, Engine, Generator, Outcome, VfsBackend};
 use kos_vfs::testing::{HostEnv, TestClock};
-use kos_vfs::{At, Config, Ctx, How, Mode, MountFlags, OpenFlags, Vfs};
+use kos_vfs::{At, AtFlags, Config, Ctx, How, Mode, MountFlags, OpenFlags, Vfs, XattrName};
 
 const ROOT: TmpfsConfig = TmpfsConfig {
     bytes: 1 << 20,
@@ -251,7 +251,7 @@ fn a_full_file_system_gives_everything_back() {
     assert!(full > 0, "none was ever full");
 }
 
-/// Empties the root directory, whatever is in it.
+/// Empties the root directory, whatever is in it, and takes its attributes, which count as files do.
 fn remove_all(view: &kos_vfs::View<'_, HostEnv>) {
     fn empty(view: &kos_vfs::View<'_, HostEnv>, path: &[u8]) {
         let ctx = Ctx::root();
@@ -276,6 +276,14 @@ fn remove_all(view: &kos_vfs::View<'_, HostEnv>) {
         }
     }
     empty(view, b"/");
+    let ctx = Ctx::root();
+    let call = view.call(&ctx);
+    let root = call.resolve(At::Cwd, b"/", AtFlags::empty()).unwrap();
+    let mut names = [0; 4096];
+    let length = call.list_xattrs(&root, &mut names).unwrap();
+    for name in names[..length].split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
+        call.remove_xattr(&root, XattrName::new(name).unwrap()).unwrap();
+    }
 }
 
 /// Threads that rename directories into each other, in both directions, come to an end.

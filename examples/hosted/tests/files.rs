@@ -82,7 +82,7 @@ fn a_user_may_what_the_modes_say() {
 #[test]
 fn mounts_come_and_go() {
     let text = good("mkdir /m; mount -t tmpfs none /m; echo x > /m/f; mount; df; umount /m; ls /m; mount");
-    assert!(text.contains("tmpfs   on /m ") && text.matches("on /").count() == 3, "{text}");
+    assert!(text.matches("tmpfs   on /m ").count() == 1, "{text}");
     assert_eq!(refused("mkdir /m; mount -t tmpfs none /m; cd /m; umount /m"), "umount: /m: busy");
     assert_eq!(
         refused("mkdir /m; mount -t tmpfs -o ro none /m; touch /m/f"),

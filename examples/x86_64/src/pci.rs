@@ -247,7 +247,7 @@ mod tests {
 
     const AT: Function = Function { bus: 0, device: 3, function: 0 };
 
-    /// One function; base addresses behave as such: what `sizes` leaves out of them stays 0.
+    /// One function; base addresses behave as such: what `sizes` leaves out of them stays 0. A size of 0 is the upper half of one.
     struct Fake {
         registers: RefCell<[u32; 64]>,
         sizes: [u32; 6],
@@ -263,7 +263,10 @@ mod tests {
             let index = usize::from(register / 4);
             let bar = index.checked_sub(4).filter(|&bar| bar < 6);
             let kept = self.registers.borrow()[index];
-            let value = bar.map_or(value, |bar| value & !(self.sizes[bar] - 1) & !0xf | kept & 0xf);
+            let value = match bar.map(|bar| self.sizes[bar]) {
+                None | Some(0) => value,
+                Some(size) => value & !(size - 1) & !0xf | kept & 0xf,
+            };
             self.registers.borrow_mut()[index] = value;
         }
     }
@@ -312,7 +315,7 @@ mod tests {
         fake.registers.borrow_mut()[5] = 0xc041;
         assert_eq!(memory(&fake, AT, 1), None, "input and output ports");
         (fake.registers.borrow_mut()[8], fake.registers.borrow_mut()[9]) = (0xc, 0x80);
-        let wide = Fake { sizes: [0x1000, 1, 1, 1, 0x4000, 1], registers: fake.registers };
+        let wide = Fake { sizes: [0x1000, 1, 1, 1, 0x4000, 0], registers: fake.registers };
         assert_eq!(memory(&wide, AT, 4), Some(0x80_0000_0000..0x80_0000_4000));
         assert_eq!((memory(&wide, AT, 6), memory(&wide, AT, 2)), (None, None));
         let kept = *wide.registers.borrow();

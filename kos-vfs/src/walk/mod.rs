@@ -304,28 +304,32 @@ impl<'a, 'v, E: Env> Walk<'a, 'v, E> {
         if left { Err(ResolveFault::Outside) } else { Ok(inside) }
     }
 
-    /// The directory that holds `here`.
-    fn up(&self, tree: &Tree, mut here: Loc) -> Result<Loc, ResolveFault> {
-        loop {
-            if here == self.root.loc() {
-                let beneath = self.flags.contains(ResolveFlags::BENEATH);
-                return if beneath { Err(ResolveFault::Outside) } else { Ok(here) };
-            }
-            let Some(outside) = tree.ascend(here) else { break };
-            if self.flags.contains(ResolveFlags::NO_XDEV) {
-                return Err(ResolveFault::Outside);
-            }
-            here = outside;
+    /// The directory that holds `here`. At the root, and where a mount stands nowhere, that is what is to be seen at `here`.
+    fn up(&self, tree: &Tree, here: Loc) -> Result<Loc, ResolveFault> {
+        let Some(mut place) = self.climb(tree, here) else {
+            let beneath = self.flags.contains(ResolveFlags::BENEATH);
+            return if beneath { Err(ResolveFault::Outside) } else { self.through_mounts(tree, here) };
+        };
+        if place.mount != here.mount && self.flags.contains(ResolveFlags::NO_XDEV) {
+            return Err(ResolveFault::Outside);
         }
-        // The root of a mount that stands nowhere is its own parent, even if it shows only a part of its file system.
-        if tree.mounts.at(here.mount).root != here.dentry {
-            here.dentry = tree.dentry(here.dentry).parent;
-        }
+        place.dentry = tree.dentry(place.dentry).parent;
         let scoped = self.flags.intersects(ResolveFlags::BENEATH | ResolveFlags::IN_ROOT);
         if scoped && tree.moves != self.moves {
             return Err(ResolveFault::Moved);
         }
-        self.through_mounts(tree, here)
+        self.through_mounts(tree, place)
+    }
+
+    /// `here`, or, if it is the root of a mount, where that is mounted: a place with a parent in its mount. `None` at the root.
+    fn climb(&self, tree: &Tree, mut here: Loc) -> Option<Loc> {
+        while here != self.root.loc() {
+            if tree.mounts.at(here.mount).root != here.dentry {
+                return Some(here);
+            }
+            here = tree.ascend(here)?;
+        }
+        None
     }
 
     /// The last component, from the cache or the driver; perhaps missing.

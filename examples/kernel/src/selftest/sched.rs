@@ -361,6 +361,11 @@ fn commands<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     ensure!(status == Status::SUCCESS, "spin: {}", said);
     let id = Text::new(format_args!("{}", said.trim()));
     let id = id.as_str();
+    let (_, said) = run(format_args!("ps"))?;
+    let main = said.lines().find(|line| line.contains(" main "));
+    let main =
+        Text::new(format_args!("{}", main.and_then(|line| line.split_whitespace().next()).unwrap_or("none")));
+    let main = main.as_str();
     let expected = [
         (format_args!("ps"), " spin ", Status::SUCCESS),
         (format_args!("ps"), " main ", Status::SUCCESS),
@@ -372,7 +377,7 @@ fn commands<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
         (format_args!("taskset {id} 2-1"), "is no list of CPUs", Status::USAGE),
         (format_args!("top 20"), " spin ", Status::SUCCESS),
         (format_args!("timers"), " armed; ", Status::SUCCESS),
-        (format_args!("kill 0"), "is the kernel's own", Status::FAILED),
+        (format_args!("kill {main}"), "is the kernel's own", Status::FAILED),
         (format_args!("kill 9999"), "no thread '9999'", Status::FAILED),
         (format_args!("kill {id}"), "' left after ", Status::SUCCESS),
         (format_args!("kill {id}"), "no thread", Status::FAILED),

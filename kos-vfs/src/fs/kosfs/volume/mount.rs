@@ -94,6 +94,9 @@ pub(in crate::fs::kosfs) fn superblocks<D: BlockDevice>(
     scratch: &mut Block,
 ) -> Result<[Option<Superblock>; 2], MountError> {
     let mut read = |place| {
+        if place >= disk.blocks() {
+            return Ok(None);
+        }
         disk.read(place, scratch)?;
         Superblock::parse(scratch, place, disk.blocks())
     };

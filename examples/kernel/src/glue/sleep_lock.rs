@@ -3,7 +3,7 @@
 //! `lock_api` makes locks without a word about whose they are; so one that must sleep looks up the kernel of the CPU that it runs
 //! on ([`Platform::with_kernel`]). Before there is a kernel there is one thread, and a thread of the host that is no CPU spins.
 //!
-//! Invariant: the word counts readers, or says that there is one writer. Whoever goes to sleep has set [`WAITED`] in a word that
+//! Invariant: the word counts readers, or says that there is one writer. Whoever goes to sleep has set `WAITED` in a word that
 //! did not let him in, and whoever lets go last clears it and wakes all.
 #![expect(unsafe_code, reason = "a lock")]
 

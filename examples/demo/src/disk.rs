@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use kos_vfs::block::{BlockDevice, DeviceFeatures, Geometry, WriteMode};
 use kos_vfs::fs::FileSystem as _;
-use kos_vfs::fs::kosfs::{KosFs, MkfsOptions, MountError, MountOptions, mkfs};
+use kos_vfs::fs::kosfs::{FsckOptions, KosFs, MkfsOptions, MountError, MountOptions, Problem, fsck, mkfs};
 use kos_vfs::{DeviceError, FsError, Name, Timestamp};
 
 /// Bytes of a disk that is made.
@@ -27,6 +27,11 @@ pub enum DiskError {
     Fs(FsError),
     /// It cannot be mounted.
     Mount(MountError),
+    /// `fsck` finds something.
+    Damaged {
+        /// The first of what it finds.
+        problem: String,
+    },
     /// A file that was durable is gone.
     Lost {
         /// Its number.
@@ -47,6 +52,7 @@ impl fmt::Display for DiskError {
             Self::Io(cause) => cause.fmt(f),
             Self::Fs(cause) => cause.fmt(f),
             Self::Mount(cause) => cause.fmt(f),
+            Self::Damaged { problem } => write!(f, "fsck: {problem}"),
             Self::Lost { number } => write!(f, "file {number} was durable and is gone"),
             Self::Changed { number, at } => {
                 write!(f, "file {number} was durable and differs from byte {at} on")
@@ -135,16 +141,15 @@ pub fn make(path: &Path) -> Result<(), DiskError> {
     Ok(())
 }
 
-/// Mounts the disk at `path`, walks every invariant of its file system, and looks at the files of these numbers that the kernel's
-/// `durability` wrote.
+/// Checks the disk at `path`, mounts it, and looks at the files of these numbers that the kernel's `durability` wrote.
 ///
 /// # Errors
 /// What is not as it must be.
 pub fn examine(path: &Path, durable: &[u64]) -> Result<(), DiskError> {
     let disk = FileDisk::new(File::options().read(true).write(true).open(path)?)?;
     let options = MountOptions { read_only: true, ..MountOptions::default() };
+    check(&disk)?;
     let fs = KosFs::<_, Lock>::mount(disk, options).map_err(DiskError::Mount)?;
-    fs.check()?;
     let lookup = |dir, text: &str, number| match fs.dirs().lookup(dir, name(text)?) {
         Err(FsError::NotFound) => Err(DiskError::Lost { number }),
         found => Ok(found?),
@@ -165,6 +170,15 @@ pub fn examine(path: &Path, durable: &[u64]) -> Result<(), DiskError> {
     }
     fs.forget(folder.ino, 1);
     Ok(())
+}
+
+/// Every block and every byte, as `fsck` sees them.
+fn check(disk: &FileDisk) -> Result<(), DiskError> {
+    let options = FsckOptions { data: true, ..FsckOptions::default() };
+    let mut first = None;
+    let mut each = |problem: &Problem, _| first = first.take().or_else(|| Some(problem.to_string()));
+    fsck::<_, Lock>(disk, &options, &mut each).map_err(DiskError::Mount)?;
+    first.map_or(Ok(()), |problem| Err(DiskError::Damaged { problem }))
 }
 
 fn name(text: &str) -> Result<Name<'_>, FsError> {

@@ -281,7 +281,7 @@ fn remove_all(view: &kos_vfs::View<'_, HostEnv>) {
     let root = call.resolve(At::Cwd, b"/", AtFlags::empty()).unwrap();
     let mut names = [0; 4096];
     let length = call.list_xattrs(&root, &mut names).unwrap();
-    for name in names[..length].split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
+    for name in names.get(..length).unwrap().split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
         call.remove_xattr(&root, XattrName::new(name).unwrap()).unwrap();
     }
 }
@@ -306,14 +306,14 @@ fn lock_order_holds_for_nested_rename() {
                 let call = view.call(&ctx);
                 for _ in 0..500 {
                     let moved = call.rename(At::Cwd, from, At::Cwd, to, kos_vfs::fs::RenameFlags::empty());
-                    let _ = (moved, call.stat_at(At::Cwd, to, kos_vfs::AtFlags::empty()));
+                    let _ = (moved, call.stat_at(At::Cwd, to, AtFlags::empty()));
                 }
             });
         }
     });
     vfs.check().unwrap();
     assert_eq!(
-        call.stat_at(At::Cwd, b"/a", kos_vfs::AtFlags::empty()).unwrap().attr.kind,
+        call.stat_at(At::Cwd, b"/a", AtFlags::empty()).unwrap().attr.kind,
         kos_vfs::FileType::Directory
     );
 }

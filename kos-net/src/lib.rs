@@ -9,4 +9,5 @@ extern crate std;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod time;
 pub mod wire;

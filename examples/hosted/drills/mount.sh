@@ -1,21 +1,24 @@
 #!/usr/bin/env bash
-# Real programs on a mounted volume: git, cargo, sqlite and fio; then the server is killed while files are synced, and the
-# volume mounted again. Needs root and /dev/fuse; git, sqlite3 and fio are skipped, and counted, where they are missing.
+# Real programs on a mounted volume: git, cargo, sqlite and fio; then the server is killed while files are synced, the volume
+# mounted again, what is there looked at, and all of it done once more. What is in memory only (tmpfs) is not killed.
+# Needs root and /dev/fuse; git, sqlite3 and fio are skipped, and counted, where they are missing.
 #
-# Usage: drills/mount.sh [TYPE [SIZE]], from anywhere in the repository; TYPE is what mkfs takes (kosfs), SIZE 1G.
+# Usage: drills/mount.sh [TYPE [SIZE [CACHE]]], from anywhere in the repository; TYPE is what mkfs takes, or tmpfs (kosfs), SIZE 1G;
+# CACHE is what `mount --cache` takes (32M).
 set -euo pipefail
 
 if [ "${DRILL_NAMESPACE:-}" != own ]; then # mounts that nobody else sees, and that go with this shell
     exec env DRILL_NAMESPACE=own unshare --mount --propagation private bash "$0" "$@"
 fi
-type=${1:-kosfs} size=${2:-1G}
+type=${1:-kosfs} size=${2:-1G} cache=${3:-32M}
 repository=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
 target=${CARGO_TARGET_DIR:-$repository/target}
-cargo build --quiet --manifest-path "$repository/Cargo.toml" -p kos-hosted
-hosted=$target/debug/kos-hosted
+cargo build --quiet --release --manifest-path "$repository/Cargo.toml" -p kos-hosted
+hosted=$target/release/kos-hosted
 
 work=$(mktemp -d) mnt=$work/mnt image=$work/image server='' skipped=0
 mkdir "$mnt"
+[ "$type" != tmpfs ] || image=tmpfs:
 finish() {
     [ -z "$server" ] || kill "$server" 2>/dev/null || true
     umount --lazy "$mnt" 2>/dev/null || true
@@ -28,7 +31,7 @@ begin=$(date +%s.%N)
 
 serve() {
     rm -f "$work/served"
-    "$hosted" mount "$image" "$mnt" >"$work/served" &
+    "$hosted" mount --cache "$cache" "$image" "$mnt" >"$work/served" &
     server=$!
     until grep -qs ' on ' "$work/served"; do
         kill -0 "$server" # else it could not mount, and has said why
@@ -37,6 +40,7 @@ serve() {
 }
 leave() { umount "$mnt"; wait "$server"; server=''; }
 check() {
+    [ "$type" != tmpfs ] || return 0
     "$hosted" fsck --scrub "$image" 2>"$work/fsck" || { cat "$work/fsck"; exit 1; }
     say "fsck: $(tail -1 "$work/fsck")"
 }
@@ -70,15 +74,33 @@ use_sqlite() {
     done
     say "sqlite: 53 commits with each of two journals, quick_check"
 }
+run_fio() { # further options
+    local common=(--directory="$mnt" --verify=crc32c --do_verify=1 --verify_fatal=1 --minimal "$@")
+    {
+        fio --name=write --rw=write --bs=4k-64k --size=32M --fsync=64 "${common[@]}" &&
+            fio --name=randwrite --rw=randwrite --bs=4k-64k --size=32M --fsync=64 "${common[@]}" &&
+            fio --name=mmap --ioengine=mmap --rw=randwrite --bs=4k --size=8M --end_fsync=1 "${common[@]}"
+    } >"$work/fio" 2>&1 || { cat "$work/fio"; exit 1; }
+}
 use_fio() {
     have fio || return 0
-    for pattern in write randwrite; do
-        fio --name="$pattern" --directory="$mnt" --rw="$pattern" --bs=4k-64k --size=32M --verify=crc32c --fsync=64 \
-            --do_verify=1 --verify_fatal=1 --minimal >"$work/fio" 2>&1 || { cat "$work/fio"; exit 1; }
-    done
-    fio --name=mmap --directory="$mnt" --ioengine=mmap --rw=randwrite --bs=4k --size=8M --verify=crc32c \
-        --do_verify=1 --verify_fatal=1 --minimal >"$work/fio" 2>&1 || { cat "$work/fio"; exit 1; }
+    run_fio
     say "fio: written in order, at random and mapped; verified"
+}
+use_all() {
+    use_git
+    case $type in kosfs | tmpfs) use_cargo ;; esac # FAT has no modes for cargo
+    use_sqlite
+    use_fio
+}
+look_again() { # at what was left
+    git -C "$mnt/clone" fsck --full --strict >"$work/git" 2>&1 || { cat "$work/git"; exit 1; }
+    [ -z "$(git -C "$mnt/clone" status --porcelain)" ]
+    for mode in delete wal; do
+        ! have sqlite3 || [ "$(sqlite3 "$mnt/$mode.db" 'pragma quick_check')" = ok ]
+    done
+    ! have fio || run_fio --verify_only=1
+    say "what git, sqlite and fio left is as they left it"
 }
 
 # Writes records until it is stopped. What was synced is told outside of the volume.
@@ -111,22 +133,19 @@ kill_server() { # $1: so many seconds after the first record is synced
     say "killed after $1 s: all of $((10#$synced)) synced records are there"
 }
 
-"$hosted" mkfs --type "$type" --size "$size" "$image"
+[ "$type" = tmpfs ] || "$hosted" mkfs --type "$type" --size "$size" "$image"
 serve
 say "$(cat "$work/served")"
-use_git
-[ "$type" != kosfs ] || use_cargo
-use_sqlite
-use_fio
-leave
-check
-serve
-for after in 0.4 1 1.7; do kill_server "$after"; done
-git -C "$mnt/clone" fsck --full --strict >"$work/git" 2>&1 || { cat "$work/git"; exit 1; }
-say "git fsck again"
-rm -rf "$mnt"/*
-use_git
-use_sqlite
+use_all
+if [ "$type" != tmpfs ]; then
+    leave
+    check
+    serve
+    for after in 0.4 1 1.7; do kill_server "$after"; done
+fi
+look_again
+rm -rf "${mnt:?}"/*
+use_all
 leave
 check
 say "done, $skipped skipped"

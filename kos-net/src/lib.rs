@@ -2,12 +2,20 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-#[cfg(any(test, feature = "testing"))]
+#[cfg(any(test, feature = "alloc", feature = "testing"))]
 extern crate alloc;
 #[cfg(any(test, feature = "testing"))]
 extern crate std;
 
+pub mod dev;
+mod drop_reason;
+mod ports;
+mod stats;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod time;
 pub mod wire;
+
+pub use drop_reason::DropReason;
+pub use ports::{Entropy, EntropyError, Frame, LinkControl, NetDevice};
+pub use stats::{Drops, Stats};

@@ -10,10 +10,12 @@ extern crate std;
 pub mod dev;
 mod drop_reason;
 mod ports;
+pub mod sock;
 mod stats;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod time;
+pub mod timer;
 pub mod wire;
 
 pub use drop_reason::DropReason;

@@ -9,7 +9,8 @@
 //! | [`tables`], `trap.s`, [`trap`], [`probe`], [`fault`] | traps: entry, dispatch, survived faults, fatal ones |
 //! | [`pic`], [`pit`], [`apic`], [`io_apic`], [`timer`] | interrupts and time |
 //! | [`cmos`] | the time of day |
-//! | [`pci`], [`disk`] | what is on the buses; a virtio disk, finished by interrupt |
+//! | [`pci`], [`virtio`] | what is on the buses; what virtio devices share |
+//! | [`disk`] | a virtio disk, finished by interrupt |
 //! | [`console`], [`serial`], [`keyboard`], [`vga`] | log and shell |
 //! | [`wide`], [`registers`] | AVX for threads; what no thread may notice of interrupts and switches |
 //! | [`sched`] | what the scheduler needs |
@@ -58,6 +59,7 @@ mod tests;
 mod timer;
 mod trap;
 mod vga;
+mod virtio;
 mod wide;
 
 use core::arch::global_asm;

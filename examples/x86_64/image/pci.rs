@@ -22,6 +22,8 @@ const FUNCTIONS: usize = 32;
 const VIRTIO: u16 = 0x1af4;
 /// virtio block devices: one that knows the old interface too, and one that does not.
 const BLOCK: [u16; 2] = [0x1001, 0x1042];
+/// virtio network cards, likewise.
+const NET: [u16; 2] = [0x1000, 0x1041];
 
 /// The registers of all functions.
 #[derive(Clone, Copy, Debug)]
@@ -74,12 +76,13 @@ const fn own(function: DeviceFunction) -> Function {
 #[derive(Debug)]
 pub(crate) struct Buses {
     pub(crate) found: Vec<Found, FUNCTIONS>,
-    pub(crate) disk: Option<DiskFunction>,
+    pub(crate) disk: Option<VirtioFunction>,
+    pub(crate) net: Option<VirtioFunction>,
 }
 
-/// A virtio block device that can be driven.
+/// A virtio device that can be driven.
 #[derive(Clone, Debug)]
-pub(crate) struct DiskFunction {
+pub(crate) struct VirtioFunction {
     pub(crate) function: Function,
     /// Its memory, by base address.
     bars: [Option<Range<u64>>; 6],
@@ -90,14 +93,17 @@ impl Buses {
     pub(crate) fn scan() -> Self {
         // What does not fit is not used.
         let found: Vec<_, FUNCTIONS> = pci::functions(&Ports).take(FUNCTIONS).collect();
-        let disk = found.iter().find(|found| found.vendor == VIRTIO && BLOCK.contains(&found.device));
-        let disk = disk.map(|found| DiskFunction::new(found.function));
-        Self { found, disk }
+        let first = |kinds: [u16; 2]| {
+            let found = found.iter().find(|found| found.vendor == VIRTIO && kinds.contains(&found.device));
+            found.map(|found| VirtioFunction::new(found.function))
+        };
+        let (disk, net) = (first(BLOCK), first(NET));
+        Self { found, disk, net }
     }
 
     /// Where the registers of devices must be mapped.
     pub(crate) fn mappings(&self) -> impl Iterator<Item = Mapping> {
-        self.disk.iter().flat_map(|disk| disk.bars.iter().flatten()).map(|bar| Mapping {
+        self.disk.iter().chain(&self.net).flat_map(|device| device.bars.iter().flatten()).map(|bar| Mapping {
             name: "pci device",
             virt: DEVICES + bar.start,
             phys: bar.start,
@@ -107,7 +113,7 @@ impl Buses {
     }
 }
 
-impl DiskFunction {
+impl VirtioFunction {
     fn new(function: Function) -> Self {
         let (mut bars, mut index) = ([const { None }; 6], 0);
         while index < 6 {

@@ -2,15 +2,12 @@
 //!
 //! | module | idea |
 //! |---|---|
-//! | [`hal`] | memory and addresses, for the crate `virtio-drivers` |
-//! | [`transport`] | its PCI transport, with one MSI-X vector for the queue |
 //! | [`queue`] | requests on their way: [`VirtioBlock`] |
 //!
-//! The crate's own block driver cannot flush while other requests are on their way; so its queue is used, and its transport.
+//! The block driver of `virtio-drivers` cannot flush while other requests are on their way; so its queue is used, and its
+//! transport.
 
-mod hal;
 mod queue;
-mod transport;
 
 use alloc::vec::Vec;
 
@@ -18,8 +15,10 @@ use kos_demo_kernel::glue::completion::InterruptWait;
 use kos_demo_kernel::platform::{DeviceError, DeviceFault};
 use kos_vfs::block::QueuedBlock;
 
+use crate::apic::DISK_VECTOR;
 use crate::metal::Metal;
-use crate::pci::DiskFunction;
+use crate::pci::VirtioFunction;
+use crate::virtio::Wiring;
 pub(crate) use queue::VirtioBlock;
 
 /// Requests in flight, and buffers.
@@ -30,14 +29,16 @@ const BUFFER: usize = 8 << 10;
 /// The disk of this machine.
 pub(crate) type Disk = QueuedBlock<VirtioBlock, InterruptWait<&'static Metal>>;
 
+const NAME: &str = "virtio disk";
+
 const fn fault(fault: DeviceFault) -> DeviceError {
-    DeviceError { device: "virtio disk", fault }
+    DeviceError { device: NAME, fault }
 }
 
 /// Starts the disk; its interrupts go to the CPU with this APIC id.
-pub(crate) fn start(found: &DiskFunction, apic_id: u8) -> Result<Disk, DeviceError> {
+pub(crate) fn start(found: &VirtioFunction, apic_id: u8) -> Result<Disk, DeviceError> {
     let no_memory = fault(DeviceFault::NoMemory);
-    let device = VirtioBlock::start(found, apic_id)?;
+    let device = VirtioBlock::start(found, Wiring { device: NAME, vector: DISK_VECTOR, apic_id })?;
     let mut buffers = Vec::new();
     buffers.try_reserve_exact(DEPTH).map_err(|_| no_memory)?;
     for _ in 0..DEPTH {

@@ -15,12 +15,11 @@ use lock_api::Mutex;
 use virtio_drivers::queue::VirtQueue;
 use virtio_drivers::transport::{DeviceStatus, Transport};
 
-use super::hal::MetalHal;
-use super::transport::Interrupting;
 use super::{DEPTH, fault};
 use crate::env::IrqGuard;
 use crate::lock::KernelLock;
-use crate::pci::DiskFunction;
+use crate::pci::VirtioFunction;
+use crate::virtio::{Interrupting, MetalHal, Wiring};
 
 const QUEUE: u16 = 0;
 /// Descriptors of the queue; a request takes three at most.
@@ -88,8 +87,8 @@ unsafe impl Sync for VirtioBlock {}
 
 impl VirtioBlock {
     /// Resets the device and sets its queue up.
-    pub(super) fn start(found: &DiskFunction, apic_id: u8) -> Result<Self, Trouble> {
-        let mut transport = Interrupting::new(found, apic_id)?;
+    pub(super) fn start(found: &VirtioFunction, wiring: Wiring) -> Result<Self, Trouble> {
+        let mut transport = Interrupting::new(found, wiring)?;
         let features: Features = transport.begin_init(Features::all());
         if !features.contains(Features::VERSION_1)
             || !transport.get_status().contains(DeviceStatus::FEATURES_OK)

@@ -38,7 +38,7 @@ unsafe impl Hal for MetalHal {
     }
 
     unsafe fn mmio_phys_to_virt(physical: PhysAddr, _: usize) -> NonNull<u8> {
-        // The memory of the disk is in the tables; what would not be there was refused before.
+        // The memory of the device is in the tables; what would not be there was refused before.
         NonNull::new(pointer(DEVICES + physical)).unwrap_or(NonNull::dangling())
     }
 

@@ -1,4 +1,4 @@
-//! The PCI transport of `virtio-drivers` with an interrupt: the queue raises one MSI-X vector.
+//! The PCI transport of `virtio-drivers` with an interrupt: its queues raise one MSI-X vector.
 //!
 //! Source: virtio 1.2, 4.1.4.3 (common configuration), 4.1.5.1.2 (MSI-X vectors); Intel SDM volume 3, 11.11 (message format).
 
@@ -11,11 +11,9 @@ use virtio_drivers::transport::pci::bus::{DeviceFunction, PciRoot};
 use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Transport};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use super::fault;
 use super::hal::MetalHal;
 use crate::address::pointer;
-use crate::apic::DISK_VECTOR;
-use crate::pci::{DiskFunction, Ports};
+use crate::pci::{Ports, VirtioFunction};
 
 /// Common registers, as offsets.
 const QUEUE_SELECT: u64 = 0x16;
@@ -25,19 +23,37 @@ const COMMON: u32 = 0x38;
 /// What the vector reads as where the device has none.
 const NO_VECTOR: u16 = 0xffff;
 
+/// Where the interrupts of a device go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wiring {
+    /// What the device is called when it has a fault.
+    pub(crate) device: &'static str,
+    /// A vector that has a handler.
+    pub(crate) vector: u8,
+    /// The CPU that takes it.
+    pub(crate) apic_id: u8,
+}
+
+impl Wiring {
+    const fn fault(&self, fault: DeviceFault) -> DeviceError {
+        DeviceError { device: self.device, fault }
+    }
+}
+
 /// The transport of one device.
 #[derive(Debug)]
-pub(super) struct Interrupting {
+pub(crate) struct Interrupting {
     inner: PciTransport,
     /// Where the common registers are mapped.
     common: u64,
-    /// Whether the device took the vector.
-    pub(super) has_vector: bool,
+    /// Whether the device took the vector for every queue so far.
+    pub(crate) has_vector: bool,
 }
 
 impl Interrupting {
-    /// The device, whose interrupts go to the CPU with this APIC id.
-    pub(super) fn new(found: &DiskFunction, apic_id: u8) -> Result<Self, DeviceError> {
+    /// The device, with its interrupts on.
+    pub(crate) fn new(found: &VirtioFunction, wiring: Wiring) -> Result<Self, DeviceError> {
+        let fault = |fault| wiring.fault(fault);
         let (ports, function) = (Ports, found.function);
         let common = pci::virtio_piece(&ports, function, 1).filter(|piece| piece.length >= COMMON);
         // The crate takes the others of the same memory; each must be mapped.
@@ -52,7 +68,7 @@ impl Interrupting {
         let table = table.and_then(|(at, piece)| Some((at, piece.within(found.bar(piece.bar)?)?)));
         let (capability, table) = table.ok_or(fault(DeviceFault::NoInterrupt))?;
         pci::enable(&ports, function);
-        let message = [0xfee0_0000 | u32::from(apic_id) << 12, 0, u32::from(DISK_VECTOR), 0];
+        let message = [0xfee0_0000 | u32::from(wiring.apic_id) << 12, 0, u32::from(wiring.vector), 0];
         for (index, word) in (0..).zip(message) {
             // SAFETY: the table's first entry, in mapped memory of the device; it raises a vector that has a handler.
             unsafe { pointer::<u32>(DEVICES + table.start + 4 * index).write_volatile(word) };
@@ -62,7 +78,7 @@ impl Interrupting {
             DeviceFunction { bus: function.bus, device: function.device, function: function.function };
         let inner = PciTransport::new::<MetalHal, _>(&mut PciRoot::new(ports), place);
         let inner = inner.map_err(|_| fault(DeviceFault::Implausible { value: 0 }))?;
-        Ok(Self { inner, common: DEVICES + common.start, has_vector: false })
+        Ok(Self { inner, common: DEVICES + common.start, has_vector: true })
     }
 }
 
@@ -81,7 +97,7 @@ impl Transport for Interrupting {
         unsafe { pointer::<u16>(self.common + QUEUE_VECTOR).write_volatile(0) };
         // SAFETY: as above.
         let vector = unsafe { pointer::<u16>(self.common + QUEUE_VECTOR).read_volatile() };
-        self.has_vector = vector != NO_VECTOR;
+        self.has_vector &= vector != NO_VECTOR;
         self.inner.queue_set(queue, size, descriptors, driver_area, device_area);
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::machine::{Accel, Board, Machine, Memory, Screen};
+use crate::machine::{Accel, Board, Machine, Memory, Net, Screen};
 
 const STATUSES: &str = "\
 Exit status: 0 all succeeded; 1 a command or test failed; 2 usage; 3 no verdict from the kernel (it panicked, hung, was \
@@ -127,6 +127,15 @@ pub struct Options {
     /// No disk, for the shell too: files are gone at power-off.
     #[arg(long, global = true, conflicts_with = "disk")]
     pub no_disk: bool,
+    /// A network card on a network of QEMU's own; the shell has one [microvm has no place for it].
+    #[arg(long, global = true)]
+    pub net: bool,
+    /// No network card, for the shell too.
+    #[arg(long, global = true, conflicts_with_all = ["net", "forward"])]
+    pub no_net: bool,
+    /// The port of 127.0.0.1 that leads to the guest's port 80; means --net.
+    #[arg(long, global = true, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub forward: Option<u16>,
     /// Let the machine's clock count instructions, one a nanosecond: every run is the same. Emulation only.
     #[arg(long, global = true)]
     pub icount: bool,
@@ -161,7 +170,8 @@ impl Args {
             self.options;
         let cpus = self.options.cpus.unwrap_or(if self.is_smp() { 4 } else { 1 });
         let (cpu, disk) = (self.options.cpu.clone(), self.options.disk.clone());
-        Machine { board, memory, cpus, cpu, accel, screen, reboots: false, counts_instructions, disk }
+        let net = self.wants_net().then_some(Net::User { forward: self.options.forward });
+        Machine { board, memory, cpus, cpu, accel, screen, reboots: false, counts_instructions, disk, net }
     }
 
     /// The longest time of a run.
@@ -174,6 +184,12 @@ impl Args {
     #[must_use]
     pub fn wants_disk(&self) -> bool {
         self.action.is_none() && !self.options.no_disk && self.options.machine != Board::Microvm
+    }
+
+    /// Whether the machine gets a network card.
+    fn wants_net(&self) -> bool {
+        let Options { net, no_net, forward, .. } = &self.options;
+        *net || forward.is_some() || self.action.is_none() && !no_net
     }
 
     fn is_smp(&self) -> bool {
@@ -278,6 +294,11 @@ mod tests {
             (machine.accel, machine.cpu.as_str(), args.limit()),
             (Accel::Tcg, "max", Duration::from_secs(9))
         );
+        assert_eq!(args.board().net, None);
+        assert_eq!(parse(&[]).map(|args| args.board().net), Ok(Some(Net::User { forward: None })));
+        let forward = parse(&["test", "--forward", "8080"]).map(|args| args.board().net);
+        assert_eq!(forward, Ok(Some(Net::User { forward: Some(8080) })));
+        assert_eq!(parse(&["--no-net"]).map(|args| args.board().net), Ok(None));
         assert_eq!(parse(&["smp"]).map(|args| (args.board().cpus, args.limit().as_secs())), Ok((4, 900)));
         assert_eq!(parse(&["smp", "--cpus", "64"]).map(|args| args.board().cpus), Ok(64));
         assert_eq!(parse(&["--cpu", "qemu64", "-v"]).map(|args| args.options.verbose), Ok(true));
@@ -300,6 +321,8 @@ mod tests {
             &["--timeout", "0"],
             &["--image", "a", "--target", "b"],
             &["smp", "--moves", "0"],
+            &["--no-net", "--forward", "80"],
+            &["--forward", "0"],
             &["fly"],
         ] {
             assert!(parse(words).is_err(), "{words:?}");

@@ -134,6 +134,42 @@ pub struct Machine {
     pub counts_instructions: bool,
     /// A file that is its disk.
     pub disk: Option<PathBuf>,
+    /// Its network card, if the board can have one.
+    pub net: Option<Net>,
+}
+
+/// What a network card is connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Net {
+    /// A network of QEMU's own: it leases addresses, answers names, and lets the guest call the host.
+    User {
+        /// The port of the host's 127.0.0.1 that leads to the guest's port 80.
+        forward: Option<u16>,
+    },
+    /// A cable to another machine: a socket that QEMU inherits, with this number at the card's address.
+    Cable {
+        /// The socket; datagrams are frames.
+        fd: RawFd,
+        /// The last byte of the card's address.
+        number: u8,
+    },
+}
+
+impl Net {
+    /// QEMU's words for network and card.
+    fn arguments(self) -> [String; 4] {
+        let (network, card) = match self {
+            Self::User { forward } => {
+                let forward = forward.map(|port| format!(",hostfwd=tcp:127.0.0.1:{port}-:80"));
+                (format!("user,id=net{}", forward.unwrap_or_default()), String::new())
+            }
+            Self::Cable { fd, number } => {
+                (format!("socket,id=net,fd={fd}"), format!(",mac=52:54:00:6b:6f:{number:02x}"))
+            }
+        };
+        // The card's program for booting takes firmware its time.
+        ["-netdev".into(), network, "-device".into(), format!("virtio-net-pci,netdev=net,romfile={card}")]
+    }
 }
 
 /// The sockets that QEMU inherits, by number.
@@ -190,6 +226,9 @@ impl Machine {
             add(&["-drive", &format!("if=none,id=disk,format=raw,cache=writeback,file={file}")]);
             add(&["-device", "virtio-blk-pci,drive=disk"]);
         }
+        if let Some(net) = self.net.filter(|_| self.board != Board::Microvm) {
+            add(&net.arguments().each_ref().map(String::as_str));
+        }
         add(&["-append", command_line, "-kernel"]);
         all.extend([kernel.as_os_str(), OsStr::new("-initrd"), symbols.as_os_str()].map(OsString::from));
         all
@@ -234,6 +273,7 @@ mod tests {
             reboots: false,
             counts_instructions: false,
             disk: Some("/d,e".into()),
+            net: Some(Net::User { forward: Some(8080) }),
         };
         let wires = Wires { com1: 5, com2: 7, monitor: 9 };
         let all = machine.arguments(Path::new("/a b"), "mode=run exec=free; memstat", Path::new("/s"), wires);
@@ -267,6 +307,7 @@ mod tests {
                 reboots: false,
                 counts_instructions: false,
                 disk: None,
+                net: None,
             };
             let all = machine.arguments(Path::new("/k"), "", Path::new("/s"), wires).join(OsStr::new("|"));
             let all = all.into_string().unwrap();
@@ -276,6 +317,18 @@ mod tests {
         assert_eq!(words(Board::Pc, Screen::Hidden), (true, true));
         assert_eq!(words(Board::Q35, Screen::Window), (true, false));
         assert_eq!(words(Board::Microvm, Screen::Hidden), (false, true));
+    }
+
+    #[test]
+    fn cards_are_there_where_they_have_a_slot() {
+        let all = arguments(Board::Pc);
+        let words =
+            "|-netdev|user,id=net,hostfwd=tcp:127.0.0.1:8080-:80|-device|virtio-net-pci,netdev=net,romfile=|";
+        assert!(all.contains(words), "{all}");
+        assert!(!arguments(Board::Microvm).contains("netdev"));
+        let [_, network, _, card] = Net::Cable { fd: 9, number: 10 }.arguments();
+        assert_eq!(network, "socket,id=net,fd=9");
+        assert!(card.ends_with(",romfile=,mac=52:54:00:6b:6f:0a"), "{card}");
     }
 
     #[test]

@@ -75,6 +75,9 @@ impl<P: Platform> Kernel<P> {
         self.on_main_thread(|| run::run(self)).unwrap_or(End::Failed)
     }
 
+    /// Frames may have come. The machine calls it in interrupt context.
+    pub fn frames_came(&self) {}
+
     /// The same for a machine that ends with it: `exit` ends it, and no thread is waited for.
     pub fn run_and(&self, exit: impl Fn(End) -> Infallible) -> Infallible {
         let refused = self.on_main_thread(|| {

@@ -15,6 +15,8 @@ pub(crate) const TIMER_VECTOR: u8 = 0x30;
 pub(crate) const FIRST_LINE_VECTOR: u8 = 0x40;
 /// Vector of the disk.
 pub(crate) const DISK_VECTOR: u8 = 0x60;
+/// Vector of the network card.
+pub(crate) const NET_VECTOR: u8 = 0x61;
 /// Vector by which another CPU ends the sleep of this one.
 pub(crate) const RESCHEDULE_VECTOR: u8 = 0xf0;
 /// Vector by which another CPU requests something: that translations be forgotten, that caches be drained.

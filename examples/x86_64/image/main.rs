@@ -10,7 +10,7 @@
 //! | [`pic`], [`pit`], [`apic`], [`io_apic`], [`timer`] | interrupts and time |
 //! | [`cmos`] | the time of day |
 //! | [`pci`], [`virtio`] | what is on the buses; what virtio devices share |
-//! | [`disk`] | a virtio disk, finished by interrupt |
+//! | [`disk`], [`net`] | a virtio disk, finished by interrupt; a virtio network card, which tells by interrupt |
 //! | [`console`], [`serial`], [`keyboard`], [`vga`] | log and shell |
 //! | [`wide`], [`registers`] | AVX for threads; what no thread may notice of interrupts and switches |
 //! | [`sched`] | what the scheduler needs |
@@ -43,6 +43,7 @@ mod keyboard;
 mod lock;
 mod metal;
 mod mmu;
+mod net;
 mod pci;
 mod percpu;
 mod pic;

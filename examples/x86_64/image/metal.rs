@@ -163,6 +163,11 @@ impl Metal {
         &self.online
     }
 
+    /// The APIC id of the CPU that takes the interrupts of devices.
+    pub(crate) fn first_id(&self) -> u8 {
+        self.hardware.get().and_then(|hardware| hardware.roster.id(0)).unwrap_or(0)
+    }
+
     /// Sends an interrupt to `cpu`, if it runs; whether it does.
     pub(crate) fn send(&self, cpu: u32, vector: u8) -> bool {
         let id = self.hardware.get().and_then(|hardware| hardware.roster.id(cpu));
@@ -233,7 +238,7 @@ impl Metal {
         let (Some(hardware), Some(boot)) = (self.hardware.get(), self.boot.get()) else { return };
         let usable = |page| page != apic.physical() && !boot.is_memory(page);
         let io_apics = self.io_apics.call_once(|| IoApics::start(&hardware.wiring, usable));
-        let own = hardware.roster.id(0).unwrap_or(0);
+        let own = self.first_id();
         self.console.start_input(|line, vector| io_apics.route(&hardware.wiring, line, vector, own));
     }
 

@@ -29,6 +29,7 @@ use crate::env::{IrqGuard, MetalEnv};
 use crate::io_apic::IoApics;
 use crate::metal::Metal;
 use crate::mmu::{PhysicalMap, Tlbs};
+use crate::net::{self, VirtioNet};
 use crate::pci::Buses;
 use crate::registers::Registers;
 use crate::serial::COM2;
@@ -45,6 +46,7 @@ impl Platform for &'static Metal {
     type Format = X86Long<4>;
     type Scheduler = &'static Metal;
     type Disk = &'static Disk;
+    type Net = VirtioNet;
     type Switch = WideSwitch;
 
     const STACKS: Option<u64> = Some(STACKS);
@@ -276,8 +278,13 @@ impl Platform for &'static Metal {
     fn start_disk(&self) -> Result<&'static Disk, DeviceError> {
         let absent = DeviceError { device: "virtio disk", fault: DeviceFault::Absent };
         let found = self.buses.get().and_then(|buses| buses.disk.as_ref()).ok_or(absent)?;
-        let own = self.hardware.get().and_then(|hardware| hardware.roster.id(0));
-        self.disk.try_call_once(|| disk::start(found, own.unwrap_or(0)))
+        self.disk.try_call_once(|| disk::start(found, self.first_id()))
+    }
+
+    fn start_net(&self) -> Result<VirtioNet, DeviceError> {
+        let absent = DeviceError { device: "network card", fault: DeviceFault::Absent };
+        let found = self.buses.get().and_then(|buses| buses.net.as_ref()).ok_or(absent)?;
+        net::start(found, self.first_id())
     }
 
     fn disk_queue(&self) -> Option<QueueStats> {

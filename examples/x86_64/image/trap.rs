@@ -63,6 +63,7 @@ fn name(vector: u16) -> &'static str {
     const RESCHEDULE_VECTOR: u16 = apic::RESCHEDULE_VECTOR as u16;
     const CALL_VECTOR: u16 = apic::CALL_VECTOR as u16;
     const DISK_VECTOR: u16 = apic::DISK_VECTOR as u16;
+    const NET_VECTOR: u16 = apic::NET_VECTOR as u16;
     const COM1_VECTOR: u16 = (apic::FIRST_LINE_VECTOR + COM1.line()) as u16;
     const KEYBOARD_VECTOR: u16 = (apic::FIRST_LINE_VECTOR + keyboard::LINE) as u16;
     match vector {
@@ -70,6 +71,7 @@ fn name(vector: u16) -> &'static str {
         COM1_VECTOR => "serial input",
         KEYBOARD_VECTOR => "keyboard",
         DISK_VECTOR => "disk",
+        NET_VECTOR => "network",
         RESCHEDULE_VECTOR => "wake-up",
         CALL_VECTOR => "call",
         SPURIOUS_VECTOR => "spurious",
@@ -90,6 +92,7 @@ extern "C" fn trap_handle(frame: &mut Frame) {
     const RESCHEDULE_VECTOR: u64 = apic::RESCHEDULE_VECTOR as u64;
     const COM1_VECTOR: u64 = (apic::FIRST_LINE_VECTOR + COM1.line()) as u64;
     const DISK_VECTOR: u64 = apic::DISK_VECTOR as u64;
+    const NET_VECTOR: u64 = apic::NET_VECTOR as u64;
     const KEYBOARD_VECTOR: u64 = (apic::FIRST_LINE_VECTOR + keyboard::LINE) as u64;
     let metal = crate::metal();
     let vector = frame.vector;
@@ -115,6 +118,10 @@ extern "C" fn trap_handle(frame: &mut Frame) {
         DISK_VECTOR => {
             metal.end_of_interrupt();
             metal.disk.get().map(Disk::complete).unwrap_or_default();
+        }
+        NET_VECTOR => {
+            metal.end_of_interrupt();
+            crate::kernel().map(Kernel::frames_came).unwrap_or_default();
         }
         CALL_VECTOR => {
             smp::serve(metal);

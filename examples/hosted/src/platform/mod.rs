@@ -14,7 +14,7 @@ use core::iter;
 
 use kos_alloc::CpuIndex;
 use kos_demo_kernel::platform::{
-    Access, Cpu, DeviceError, DeviceFault, FirmwareRegion, Input, InterruptCount, Listening, Mapping,
+    Access, Cpu, DeviceError, DeviceFault, FirmwareRegion, Input, InterruptCount, Listening, Mapping, NoNet,
     Refused, Reserved, Rights, TimerReport, TrapReport,
 };
 use kos_demo_kernel::time::{Duration, Instant};
@@ -112,6 +112,7 @@ impl Platform for Hosted {
     type Format = X86Long<4>;
     type Scheduler = HostedScheduler;
     type Disk = HostedDisk;
+    type Net = NoNet;
     type Switch = StackSwitch;
 
     fn name(&self) -> &str {

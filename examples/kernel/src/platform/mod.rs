@@ -9,10 +9,13 @@
 //! the first line on (input may be silent until the timer runs).
 
 mod description;
+mod no_net;
 
 use core::fmt;
 
 use kos_alloc::CpuIndex;
+use kos_net::dev::HeapFrame;
+use kos_net::{LinkControl, NetDevice};
 use kos_vfs::block::{BlockDevice, QueueStats};
 
 use crate::Kernel;
@@ -23,6 +26,7 @@ pub use description::{
     Access, Cpu, CpuMemory, CpuState, DeviceError, DeviceFault, FirmwareKind, FirmwareRegion, Input,
     InterruptCount, LeftOut, Listening, Mapping, Refused, Reserved, Rights, TIMER, TimerReport, TrapReport,
 };
+pub use no_net::NoNet;
 
 /// One machine. Immutable to its user: what changes (console, counters) stands behind the machine's own locks or atomics.
 ///
@@ -42,6 +46,8 @@ pub trait Platform: Sized + Sync + 'static {
     type Scheduler: SchedulerPort;
     /// A disk; clones are handles of the same.
     type Disk: BlockDevice + Clone + fmt::Debug + 'static;
+    /// A network card, owned by the thread that polls it.
+    type Net: NetDevice<Frame = HeapFrame> + LinkControl + Send + fmt::Debug + 'static;
     /// Leaves one stack for another.
     type Switch: kos_sched::ContextSwitch<Context: Default> + 'static;
 
@@ -213,6 +219,14 @@ pub trait Platform: Sized + Sync + 'static {
     /// # Errors
     /// [`DeviceFault::Absent`]: there is none; or what is wrong with it.
     fn start_disk(&self) -> Result<Self::Disk, DeviceError>;
+    /// Starts the network card. The main thread calls it, once. The machine calls
+    /// [`Kernel::frames_came`](crate::Kernel::frames_came), in interrupt context, when there may be something to receive.
+    ///
+    /// # Errors
+    /// [`DeviceFault::Absent`]: there is none; or what is wrong with it.
+    fn start_net(&self) -> Result<Self::Net, DeviceError> {
+        Err(DeviceError { device: "network card", fault: DeviceFault::Absent })
+    }
     /// What the disk's queue did so far, if it has one.
     fn disk_queue(&self) -> Option<QueueStats> {
         None

@@ -9,7 +9,11 @@ extern crate std;
 
 pub mod dev;
 mod drop_reason;
+pub mod ip;
+mod jitter;
+pub mod link;
 mod ports;
+mod room;
 pub mod sock;
 mod stats;
 #[cfg(any(test, feature = "testing"))]
@@ -20,4 +24,5 @@ pub mod wire;
 
 pub use drop_reason::DropReason;
 pub use ports::{Entropy, EntropyError, Frame, LinkControl, NetDevice};
+pub use room::Room;
 pub use stats::{Drops, Stats};

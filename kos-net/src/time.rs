@@ -7,3 +7,11 @@ pub type Instant = fugit::MonotonicTimerInstantU64<1_000_000_000>;
 
 /// A length of time in nanoseconds.
 pub type Duration = fugit::NanosDurationU64;
+
+/// The point `wait` after `now`; the end of time if it lies beyond.
+pub(crate) const fn after(now: Instant, wait: Duration) -> Instant {
+    match now.checked_add_duration(wait) {
+        Some(at) => at,
+        None => Instant::from_ticks(u64::MAX),
+    }
+}

@@ -1,0 +1,1 @@
+//! What IP needs beside its formats, as machines without packets.

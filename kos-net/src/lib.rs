@@ -16,6 +16,7 @@ mod ports;
 mod room;
 pub mod sock;
 mod stats;
+pub mod tcp;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod time;

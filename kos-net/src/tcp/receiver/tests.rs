@@ -1,0 +1,1 @@
+//! The receiver against a set of bytes.

@@ -1,0 +1,5 @@
+//! Connections that talk to each other.
+
+mod pair;
+mod side;
+mod talk;

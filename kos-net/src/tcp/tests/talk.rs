@@ -1,0 +1,88 @@
+//! Two connections connect, talk and close.
+
+use alloc::vec::Vec;
+
+use super::pair::Pair;
+use super::side::{Flying, Side};
+use crate::tcp::TcpConfig;
+use crate::tcp::fsm::State;
+use crate::tcp::tcb::End;
+use crate::time::{Duration, Instant};
+
+const DELAY: Duration = Duration::from_millis(10);
+
+fn pair(capacity: usize) -> Pair {
+    let config = TcpConfig::default();
+    let now = Instant::from_ticks(1_000_000_000);
+    let initials = [u32::MAX - 20_000, 7];
+    Pair::new(initials.map(|initial| Side::connect(now, &config, initial, capacity)))
+}
+
+fn text(length: usize, seed: usize) -> Vec<u8> {
+    (0..length).map(|at| u8::try_from((at * 31 + at / 251 + seed) % 256).unwrap()).collect()
+}
+
+/// Sends `bytes` both ways, and closes; `fate` as for the path.
+fn talk(pair: &mut Pair, length: usize, fate: &mut dyn FnMut(usize, &Flying) -> Option<Duration>) {
+    let texts = [text(length, 1), text(length, 2)];
+    let (mut written, mut read) = ([0; 2], [Vec::new(), Vec::new()]);
+    for _ in 0..1_000_000 {
+        for side in 0..2 {
+            let now = pair.now;
+            written[side] += pair.sides[side].write(&texts[side][written[side]..]);
+            read[side].extend(pair.sides[side].read(now));
+            if written[side] == length && pair.sides[side].tcb.may_write() {
+                pair.sides[side].tcb.shutdown_write(now);
+            }
+        }
+        if !pair.step(fate) {
+            break;
+        }
+    }
+    for side in 0..2 {
+        assert!(read[side] == texts[1 - side], "side {side}: {} of {length}", read[side].len());
+        let end = pair.sides[side].tcb.end();
+        assert!(matches!(end, Some(End::Closed | End::TimeWait)), "{end:?}");
+    }
+}
+
+#[test]
+fn two_open_at_once_talk_and_close() {
+    let mut pair = pair(4096);
+    talk(&mut pair, 100_000, &mut |_, _| Some(DELAY));
+    assert!(pair.now < Instant::from_ticks(6_000_000_000), "{}", pair.now);
+}
+
+#[test]
+fn every_fifth_segment_lost_is_sent_again() {
+    let mut pair = pair(8192);
+    talk(&mut pair, 50_000, &mut |count, _| (count % 5 != 3).then_some(DELAY));
+}
+
+#[test]
+fn segments_that_pass_each_other_are_put_in_order() {
+    let mut pair = pair(20_000);
+    let mut seed = 1_u64;
+    talk(&mut pair, 100_000, &mut |_, _| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        Some(Duration::from_millis(1 + (seed >> 60)))
+    });
+}
+
+#[test]
+fn closing_at_once_passes_through_closing() {
+    let mut pair = pair(4096);
+    let fate: &mut dyn FnMut(usize, &Flying) -> Option<Duration> = &mut |_, _| Some(DELAY);
+    while pair.sides.iter().any(|side| side.tcb.state() != State::Established) {
+        assert!(pair.step(fate));
+    }
+    let now = pair.now;
+    pair.sides.iter_mut().for_each(|side| side.tcb.close(now));
+    assert!(pair.sides.iter().all(|side| side.tcb.state() == State::FinWait1));
+    pair.speak(fate);
+    let at = pair.next().unwrap();
+    pair.advance(at);
+    assert!(pair.sides.iter().all(|side| side.tcb.state() == State::Closing));
+    while pair.step(fate) {}
+    assert!(pair.sides.iter().all(|side| side.tcb.end() == Some(End::TimeWait)));
+}

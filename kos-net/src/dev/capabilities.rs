@@ -36,12 +36,14 @@ pub struct Capabilities {
     pub offloads: Offloads,
     /// The most bytes of an IP packet that it cuts into segments.
     pub gso_max: u32,
+    /// Whether all that is sent comes back: packets for our own addresses go there.
+    pub loopback: bool,
 }
 
 impl Capabilities {
     /// A device that does nothing but send and receive.
     #[must_use]
     pub const fn new(medium: Medium, mtu: u16) -> Self {
-        Self { medium, mtu, offloads: Offloads::empty(), gso_max: 0 }
+        Self { medium, mtu, offloads: Offloads::empty(), gso_max: 0, loopback: false }
     }
 }

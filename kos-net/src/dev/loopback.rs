@@ -22,6 +22,7 @@ impl<B: Buffer, const FRAMES: usize> Loopback<B, FRAMES> {
     pub const fn new(mtu: u16) -> Self {
         let mut capabilities = Capabilities::new(Medium::Ip, mtu);
         capabilities.offloads = Offloads::CHECKSUM_RX.union(Offloads::CHECKSUM_TX);
+        capabilities.loopback = true;
         Self { capabilities, queue: Deque::new() }
     }
 }

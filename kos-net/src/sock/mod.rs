@@ -1,3 +1,25 @@
-//! What sockets share: finding the one that a packet is for ([`demux`]).
+//! Where sockets stand: [`SocketId`], [`Readiness`], [`Storage`] with its kinds, and what sockets share: [`demux`] finds them.
 
+mod datagrams;
 pub mod demux;
+mod fixed;
+#[cfg(feature = "alloc")]
+mod heap;
+pub(crate) mod list;
+mod ports;
+mod queue;
+mod slab;
+mod slot;
+mod storage;
+
+pub(crate) use datagrams::{Datagrams, Kind, Place};
+pub use fixed::FixedStorage;
+#[cfg(feature = "alloc")]
+pub use heap::HeapStorage;
+pub(crate) use ports::choose as choose_port;
+pub use queue::Envelope;
+pub(crate) use queue::Queue;
+pub(crate) use slab::{INTERFACES, Sockets};
+pub(crate) use slot::Socket;
+pub use slot::{Readiness, Slot, SocketId};
+pub use storage::{NoBuffers, NoSlots, Storage};

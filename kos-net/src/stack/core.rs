@@ -1,0 +1,237 @@
+//! What all interfaces share: [`Core`]: addresses, routes, sockets, counters.
+
+use core::net::{IpAddr, Ipv4Addr};
+
+use heapless::Vec;
+
+use super::interface::Interface;
+use crate::config::Config;
+use crate::error::InterfaceError;
+use crate::jitter::Jitter;
+use crate::link::neighbour::Neighbours;
+use crate::sock::{Kind, Place, Readiness, Socket, SocketId, Sockets, Storage};
+use crate::stats::Stats;
+use crate::time::Instant;
+
+/// The most addresses of a stack.
+const ADDRESSES: usize = 32;
+
+/// An address of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Address {
+    pub(crate) interface: u8,
+    pub(crate) address: IpAddr,
+    pub(crate) prefix: u8,
+}
+
+impl Address {
+    /// Whether `other` is on its link.
+    fn reaches(&self, other: IpAddr) -> bool {
+        common_bits(self.address, other).is_some_and(|bits| bits >= u32::from(self.prefix))
+    }
+
+    /// The broadcast address of its network.
+    fn broadcast(&self) -> Option<Ipv4Addr> {
+        let IpAddr::V4(address) = self.address else { return None };
+        let hosts = u32::MAX.checked_shr(self.prefix.into()).filter(|_| self.prefix < 31)?;
+        Some(Ipv4Addr::from_bits(address.to_bits() | hosts))
+    }
+}
+
+/// How many bits two addresses of one family start with alike.
+fn common_bits(a: IpAddr, b: IpAddr) -> Option<u32> {
+    match (a, b) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => Some((a.to_bits() ^ b.to_bits()).leading_zeros()),
+        (IpAddr::V6(a), IpAddr::V6(b)) => Some((a.to_bits() ^ b.to_bits()).leading_zeros()),
+        _ => None,
+    }
+}
+
+/// Where a packet goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Way {
+    pub(crate) interface: u8,
+    /// Neighbour, group, or broadcast address.
+    pub(crate) next: IpAddr,
+    /// The address that it is sent from.
+    pub(crate) source: IpAddr,
+}
+
+#[derive(Debug)]
+pub(crate) struct Core<F, S: Storage<F>> {
+    pub(crate) config: Config,
+    pub(crate) sockets: Sockets<F, S>,
+    pub(crate) addresses: Vec<Address, ADDRESSES>,
+    gateways: Vec<(u8, IpAddr), 2>,
+    pub(crate) stats: Stats,
+    pub(crate) now: Instant,
+    pub(crate) jitter: Jitter,
+    pub(crate) key: (u64, u64),
+    /// Where packets for our own addresses go.
+    pub(super) loopback: Option<u8>,
+    /// Of the next datagram that is cut.
+    pub(crate) identification: u32,
+}
+
+impl<F, S: Storage<F>> Core<F, S> {
+    pub(super) fn new(config: Config, sockets: Sockets<F, S>, keys: [u64; 4]) -> Self {
+        let [low, high, jitter, identification] = keys;
+        Self {
+            config,
+            sockets,
+            addresses: Vec::new(),
+            gateways: Vec::new(),
+            stats: Stats::default(),
+            now: Instant::from_ticks(0),
+            jitter: Jitter::new(jitter),
+            key: (low, high),
+            loopback: None,
+            identification: (identification & 0xffff_ffff) as u32,
+        }
+    }
+
+    /// Takes the time; it never goes back.
+    pub(super) fn advance(&mut self, now: Instant) {
+        if now < self.now {
+            self.stats.clock_backwards += 1;
+        }
+        self.now = self.now.max(now);
+    }
+
+    pub(super) fn neighbours(
+        &mut self,
+        seed: [u64; 3],
+    ) -> Result<Neighbours<F, S::Neighbours>, InterfaceError> {
+        let slots = self.sockets.storage.neighbours().ok_or(InterfaceError::NoNeighbours)?;
+        Neighbours::new(slots, self.config.ip.neighbours, seed).map_err(|_| InterfaceError::NoNeighbours)
+    }
+
+    pub(super) fn add_address(&mut self, address: Address) -> Result<(), InterfaceError> {
+        if address.address.is_multicast() || address.address.is_unspecified() {
+            return Err(InterfaceError::NotUnicast);
+        }
+        self.remove_address(address.interface, address.address);
+        self.addresses.push(address).map_err(|_| InterfaceError::TableFull)
+    }
+
+    pub(super) fn remove_address(&mut self, interface: u8, address: IpAddr) -> bool {
+        let before = self.addresses.len();
+        self.addresses.retain(|own| (own.interface, own.address) != (interface, address));
+        self.addresses.len() < before
+    }
+
+    pub(super) fn set_gateway(&mut self, interface: u8, gateway: IpAddr) -> Result<(), InterfaceError> {
+        if gateway.is_multicast() || gateway.is_unspecified() {
+            return Err(InterfaceError::NotUnicast);
+        }
+        self.gateways.retain(|(_, other)| other.is_ipv4() != gateway.is_ipv4());
+        self.gateways.push((interface, gateway)).map_err(|_| InterfaceError::TableFull)
+    }
+
+    pub(super) fn poll_at(&self, interface: &Interface<F, S::Neighbours>) -> Option<Instant> {
+        let sending = self.sockets.has_dirty(interface.id.0).then_some(self.now);
+        sending.into_iter().chain(interface.poll_at()).min()
+    }
+
+    /// Whether an address is ours, on that interface or, with `None`, on any.
+    pub(crate) fn is_ours(&self, interface: Option<u8>, address: IpAddr) -> bool {
+        let own = |own: &Address| own.address == address && interface.is_none_or(|id| own.interface == id);
+        self.addresses.iter().any(own)
+    }
+
+    /// Whether all on the link of that interface are meant.
+    pub(crate) fn is_broadcast(&self, interface: u8, address: IpAddr) -> bool {
+        let IpAddr::V4(address) = address else { return false };
+        let here = |own: &Address| own.interface == interface && own.broadcast() == Some(address);
+        address.is_broadcast() || self.addresses.iter().any(here)
+    }
+
+    /// Whether all on some link of ours are meant.
+    pub(crate) fn is_broadcast_anywhere(&self, address: IpAddr) -> bool {
+        self.addresses.iter().any(|own| self.is_broadcast(own.interface, address))
+    }
+
+    /// The address that no host has, in the family of another.
+    #[expect(clippy::unused_self, reason = "read as a question to the stack")]
+    pub(crate) const fn unspecified_like(&self, address: IpAddr) -> IpAddr {
+        crate::udp::unspecified_like(address)
+    }
+
+    /// The address of that interface that is nearest to `other`.
+    pub(crate) fn source_on(&self, interface: u8, other: IpAddr) -> Option<IpAddr> {
+        let own = self.addresses.iter().filter(|own| own.interface == interface);
+        let near = own.filter_map(|own| Some((common_bits(own.address, other)?, own.address)));
+        near.max_by_key(|(bits, _)| *bits).map(|(_, address)| address)
+    }
+
+    /// How a packet for `to` goes, from `from` unless that is unspecified.
+    pub(crate) fn way(&self, from: IpAddr, to: IpAddr) -> Option<Way> {
+        let usable = |own: &&Address| from.is_unspecified() || own.address == from;
+        if let Some(interface) = self.loopback.filter(|_| self.is_ours(None, to)) {
+            return Some(Way { interface, next: to, source: if from.is_unspecified() { to } else { from } });
+        }
+        let on_link = self.addresses.iter().filter(usable).filter(|own| own.reaches(to));
+        if let Some(own) = on_link.max_by_key(|own| own.prefix) {
+            return Some(Way { interface: own.interface, next: to, source: own.address });
+        }
+        let everybody = matches!(to, IpAddr::V4(to) if to.is_broadcast()) || to.is_multicast();
+        let gateway = self.gateways.iter().find(|(_, gateway)| gateway.is_ipv4() == to.is_ipv4());
+        let on = gateway.map(|(interface, _)| *interface);
+        let mut own =
+            self.addresses.iter().filter(usable).filter(|own| own.address.is_ipv4() == to.is_ipv4());
+        let own = own.find(|own| everybody || Some(own.interface) == on)?;
+        let next = if everybody { to } else { gateway?.1 };
+        Some(Way { interface: own.interface, next, source: own.address })
+    }
+
+    /// Tells one datagram in pieces from the next.
+    pub(crate) const fn next_identification(&mut self) -> u32 {
+        self.identification = self.identification.wrapping_add(1);
+        self.identification
+    }
+
+    /// The socket for whole datagrams that asks most exactly for one.
+    pub(crate) fn find_datagrams(&self, kind: Kind, remote: Place, local: Place) -> Option<u32> {
+        let wanting = (0..self.sockets.storage.slots()).filter_map(|index| {
+            let Socket::Datagrams(socket) = self.sockets.at(index)?;
+            Some((socket.wants(kind, remote, local)?, index))
+        });
+        wanting.max_by_key(|(rank, index)| (*rank, u32::MAX - index)).map(|(_, index)| index)
+    }
+
+    /// Puts a socket with something to send on the list of the interface that it goes by. Whether there is one.
+    pub(crate) fn schedule(&mut self, index: u32) -> bool {
+        let Some(Socket::Datagrams(socket)) = self.sockets.at(index) else { return false };
+        let Some((envelope, _)) = socket.outgoing.peek(socket.send.as_ref()) else { return false };
+        let Some(way) = self.way(envelope.local, envelope.remote) else { return false };
+        self.sockets.mark_dirty(index, way.interface);
+        true
+    }
+
+    /// Closes a socket for whole datagrams; what it was to send goes with it.
+    pub(crate) fn close_datagrams(&mut self, id: SocketId) -> bool {
+        if self.sockets.get(id).is_none() {
+            return false;
+        }
+        let socket = self.sockets.remove(id.index);
+        socket.map(|socket| self.give_back(socket)).is_some()
+    }
+
+    /// Gives the memory of a socket back.
+    pub(crate) fn give_back(&mut self, socket: Socket<S::Bytes>) {
+        match socket {
+            Socket::Datagrams(socket) => {
+                self.sockets.storage.give_back(socket.receive);
+                self.sockets.storage.give_back(socket.send);
+            }
+        }
+    }
+
+    /// An error of the network for a socket.
+    pub(crate) fn fail_datagrams(&mut self, index: u32, error: crate::error::NetworkError) {
+        if let Some(Socket::Datagrams(socket)) = self.sockets.at_mut(index) {
+            socket.error = Some(error);
+            self.sockets.tell(index, Readiness::ERROR);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The whole: [`Stack`]. Frames, time and random bytes go in; frames and news of sockets come out.
+//!
+//! [`core`]: addresses, routes, sockets: what all interfaces share. [`interface`]: what belongs to one device. [`pass`]: both of them
+//! with the device at hand, for the length of one [`poll`](Stack::poll); `input`, `output`, `icmp`, `neighbours` and the protocols
+//! are its methods. The calls of sockets stand with their protocols, in [`udp`](crate::udp) and [`ping`](crate::ping).
+
+mod core;
+mod icmp;
+mod input;
+mod interface;
+mod neighbours;
+mod output;
+mod pass;
+#[cfg(test)]
+mod tests;
+
+use ::core::net::IpAddr;
+use ::core::task::Waker;
+
+use heapless::Vec;
+
+use self::core::Address;
+pub(crate) use self::core::Core;
+pub(crate) use self::icmp::{Complaint, Refusal, echo_header};
+pub(crate) use self::input::{Arrival, Cast, Taken, why};
+use self::interface::Interface;
+pub(crate) use self::output::Packet;
+pub(crate) use self::pass::{Pass, Sent};
+use crate::config::Config;
+use crate::dev::{Capabilities, Medium};
+use crate::error::{ConfigError, InterfaceError};
+use crate::link::InterfaceId;
+use crate::ports::{Entropy, Frame, NetDevice};
+use crate::sock::{INTERFACES, Readiness, SocketId, Sockets, Storage};
+use crate::stats::Stats;
+use crate::time::Instant;
+use crate::wire::MacAddr;
+
+/// A stack of TCP/IP: one owner, who polls it.
+#[derive(Debug)]
+pub struct Stack<F, S: Storage<F>> {
+    interfaces: Vec<Interface<F, S::Neighbours>, INTERFACES>,
+    core: Core<F, S>,
+}
+
+/// How much one poll may do, so that it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Frames that are received.
+    pub frames_in: usize,
+    /// Packets that are sent for sockets.
+    pub packets_out: usize,
+}
+
+impl Default for Budget {
+    /// 256 either way.
+    fn default() -> Self {
+        Self { frames_in: 256, packets_out: 256 }
+    }
+}
+
+/// What a poll did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Frames that came.
+    pub frames_in: usize,
+    /// Packets of sockets that went out.
+    pub packets_out: usize,
+    /// Whether it ended because of its budget: there may be more to do.
+    pub more: bool,
+}
+
+impl<F: Frame, S: Storage<F>> Stack<F, S> {
+    /// A stack without interfaces.
+    ///
+    /// # Errors
+    /// A configuration that cannot be, or no random bytes.
+    pub fn new(config: Config, storage: S, entropy: &mut dyn Entropy) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let mut keys = [[0; 8]; 4];
+        entropy.fill(keys.as_flattened_mut()).map_err(|_| ConfigError::Entropy)?;
+        let core = Core::new(config, Sockets::new(storage), keys.map(u64::from_ne_bytes));
+        Ok(Self { interfaces: Vec::new(), core })
+    }
+
+    /// Adds the interface of a device that can do `capabilities`; `mac` is that of the device, and means nothing without
+    /// Ethernet. Each poll of this interface has to be with that device.
+    ///
+    /// # Errors
+    /// There are 16 already, no memory, no random bytes, or an MTU that is no MTU.
+    pub fn add_interface(
+        &mut self,
+        capabilities: &Capabilities,
+        mac: MacAddr,
+        entropy: &mut dyn Entropy,
+    ) -> Result<InterfaceId, InterfaceError> {
+        let id = u8::try_from(self.interfaces.len()).map_err(|_| InterfaceError::TableFull)?;
+        if self.interfaces.is_full() {
+            return Err(InterfaceError::TableFull);
+        }
+        if capabilities.mtu < 68 {
+            return Err(InterfaceError::MtuTooSmall { mtu: capabilities.mtu });
+        }
+        let mut seed = [[0; 8]; 3];
+        entropy.fill(seed.as_flattened_mut()).map_err(|_| InterfaceError::Entropy)?;
+        let neighbours = match capabilities.medium {
+            Medium::Ip => None,
+            Medium::Ethernet => Some(self.core.neighbours(seed.map(u64::from_ne_bytes))?),
+        };
+        let interface = Interface::new(InterfaceId(id), *capabilities, mac, neighbours);
+        self.interfaces.push(interface).map_err(|_| InterfaceError::TableFull)?;
+        if capabilities.loopback {
+            self.core.loopback = Some(id);
+        }
+        Ok(InterfaceId(id))
+    }
+
+    fn known(&self, interface: InterfaceId) -> Result<(), InterfaceError> {
+        let known = usize::from(interface.0) < self.interfaces.len();
+        known.then_some(()).ok_or(InterfaceError::NoInterface)
+    }
+
+    /// Gives an interface an address, of whose network the first `prefix` bits are those of its link.
+    ///
+    /// # Errors
+    /// No such interface, no unicast address, or too many addresses.
+    pub fn add_address(
+        &mut self,
+        interface: InterfaceId,
+        address: IpAddr,
+        prefix: u8,
+    ) -> Result<(), InterfaceError> {
+        self.known(interface)?;
+        self.core.add_address(Address { interface: interface.0, address, prefix })
+    }
+
+    /// Takes an address away; whether it was there.
+    pub fn remove_address(&mut self, interface: InterfaceId, address: IpAddr) -> bool {
+        self.core.remove_address(interface.0, address)
+    }
+
+    /// What is beyond the links is reached over `gateway`. One that was there for its family is replaced.
+    ///
+    /// # Errors
+    /// No such interface, or an address of several hosts.
+    pub fn set_gateway(&mut self, interface: InterfaceId, gateway: IpAddr) -> Result<(), InterfaceError> {
+        self.known(interface)?;
+        self.core.set_gateway(interface.0, gateway)
+    }
+
+    /// Receives from `device`, runs what is due at `now`, sends: all that there is to do for that interface, within `budget`.
+    ///
+    /// # Errors
+    /// The device failed. What was received before that has been dealt with, what was to be sent is sent by a later poll.
+    pub fn poll<D: NetDevice<Frame = F>>(
+        &mut self,
+        now: Instant,
+        on: InterfaceId,
+        device: &mut D,
+        budget: Budget,
+    ) -> Result<Progress, D::Error> {
+        self.core.advance(now);
+        match self.interfaces.get_mut(usize::from(on.0)) {
+            Some(interface) => Pass::new(&mut self.core, interface, device).run(budget),
+            None => Ok(Progress::default()),
+        }
+    }
+
+    /// When a poll has something to do even if nothing is received: now if it is in the past, never if there is nothing. Who got
+    /// [`Progress::more`] polls again at once; frames that the device did not take wait until it takes frames again.
+    #[must_use]
+    pub fn poll_at(&self) -> Option<Instant> {
+        let of_interfaces = self.interfaces.iter().filter_map(|interface| self.core.poll_at(interface));
+        of_interfaces.min()
+    }
+
+    /// The next socket of which there is news, and which.
+    pub fn next_ready(&mut self) -> Option<(SocketId, Readiness)> {
+        self.core.sockets.next_ready()
+    }
+
+    /// Has `waker` woken once, with the next news of a socket. Whether there is such a socket.
+    pub fn wake_with(&mut self, id: SocketId, waker: &Waker) -> bool {
+        let Some(slot) = self.core.sockets.get_mut(id) else { return false };
+        slot.waker = Some(waker.clone());
+        true
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub const fn stats(&self) -> Stats {
+        self.core.stats
+    }
+
+    /// Everything that sockets do not need an interface for.
+    pub(crate) const fn core(&mut self) -> &mut Core<F, S> {
+        &mut self.core
+    }
+
+    /// The same, to look at.
+    pub(crate) const fn core_ref(&self) -> &Core<F, S> {
+        &self.core
+    }
+}

@@ -1,0 +1,108 @@
+//! One poll of one interface: [`Pass`].
+
+use super::interface::Interface;
+use super::{Budget, Core, Progress};
+use crate::dev::{BATCH, Batch};
+use crate::ports::{Frame, NetDevice};
+use crate::sock::{Socket, Storage};
+
+/// The stack, an interface of it, and its device.
+#[derive(Debug)]
+pub(crate) struct Pass<'p, F, S: Storage<F>, D: NetDevice> {
+    pub(crate) core: &'p mut Core<F, S>,
+    pub(super) interface: &'p mut Interface<F, S::Neighbours>,
+    pub(super) device: &'p mut D,
+    failure: Option<D::Error>,
+}
+
+/// What came of an attempt to send for a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// A packet is done with.
+    Packet,
+    /// There was nothing to send.
+    Nothing,
+    /// The device takes no more; it stays.
+    Stuck,
+}
+
+impl<'p, F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'p, F, S, D> {
+    pub(super) const fn new(
+        core: &'p mut Core<F, S>,
+        interface: &'p mut Interface<F, S::Neighbours>,
+        device: &'p mut D,
+    ) -> Self {
+        Self { core, interface, device, failure: None }
+    }
+
+    pub(super) fn run(mut self, budget: Budget) -> Result<Progress, D::Error> {
+        let mut progress = Progress::default();
+        self.flush();
+        self.receive(budget, &mut progress);
+        self.run_neighbours();
+        self.send(budget, &mut progress);
+        self.flush();
+        match self.failure {
+            Some(error) => Err(error),
+            None => Ok(progress),
+        }
+    }
+
+    fn receive(&mut self, budget: Budget, progress: &mut Progress) {
+        let mut batch = Batch::new();
+        while self.failure.is_none() && progress.frames_in < budget.frames_in {
+            self.failure = self.device.receive(&mut batch).err();
+            let count = batch.len();
+            while let Some(frame) = batch.pop() {
+                self.input(&frame);
+            }
+            progress.frames_in += count;
+            if count < BATCH {
+                return;
+            }
+        }
+        progress.more = self.failure.is_none();
+    }
+
+    fn send(&mut self, budget: Budget, progress: &mut Progress) {
+        let interface = self.interface.id.0;
+        while self.has_room() {
+            if progress.packets_out >= budget.packets_out {
+                progress.more |= self.core.sockets.has_dirty(interface);
+                return;
+            }
+            let Some(index) = self.core.sockets.next_dirty(interface) else { return };
+            match self.send_for(index) {
+                Sent::Packet => progress.packets_out += 1,
+                Sent::Nothing => continue,
+                Sent::Stuck => {
+                    self.core.sockets.mark_dirty(index, interface);
+                    return;
+                }
+            }
+            self.core.schedule(index);
+        }
+    }
+
+    fn send_for(&mut self, index: u32) -> Sent {
+        match self.core.sockets.at(index) {
+            Some(Socket::Datagrams(_)) => self.send_datagram(index),
+            None => Sent::Nothing,
+        }
+    }
+
+    /// Hands the device what it takes.
+    pub(super) fn flush(&mut self) {
+        if !self.interface.out.is_empty() && self.failure.is_none() {
+            self.failure = self.device.transmit(&mut self.interface.out).err();
+        }
+    }
+
+    /// Whether one more frame has room on its way to the device.
+    pub(super) fn has_room(&mut self) -> bool {
+        if self.interface.out.room() == 0 {
+            self.flush();
+        }
+        self.interface.out.room() > 0 && self.failure.is_none()
+    }
+}

@@ -16,6 +16,7 @@ mod jitter;
 pub mod link;
 mod ping;
 mod ports;
+mod raw;
 mod room;
 pub mod sock;
 mod stack;

@@ -100,6 +100,7 @@ impl Queue {
     pub(crate) const EMPTY: Self = Self { head: 0, tail: 0, wrap: 0, count: 0 };
 
     /// How many datagrams there are.
+    #[cfg(test)]
     pub(crate) const fn len(&self) -> u32 {
         self.count
     }
@@ -125,6 +126,7 @@ impl Queue {
     }
 
     /// Whether a datagram of `length` bytes has room.
+    #[cfg(test)]
     pub(crate) fn has_room(&self, ring: &[u8], length: usize) -> bool {
         self.place(ring.len(), length).is_some()
     }

@@ -7,7 +7,6 @@ use heapless::Vec;
 use super::interface::Interface;
 use crate::config::Config;
 use crate::error::InterfaceError;
-use crate::jitter::Jitter;
 use crate::link::neighbour::Neighbours;
 use crate::sock::{Kind, Place, Readiness, Socket, SocketId, Sockets, Storage};
 use crate::stats::Stats;
@@ -65,8 +64,8 @@ pub(crate) struct Core<F, S: Storage<F>> {
     gateways: Vec<(u8, IpAddr), 2>,
     pub(crate) stats: Stats,
     pub(crate) now: Instant,
-    pub(crate) jitter: Jitter,
-    pub(crate) key: (u64, u64),
+    /// How many raw sockets are open.
+    pub(crate) raw_sockets: u32,
     /// Where packets for our own addresses go.
     pub(super) loopback: Option<u8>,
     /// Of the next datagram that is cut.
@@ -75,7 +74,7 @@ pub(crate) struct Core<F, S: Storage<F>> {
 
 impl<F, S: Storage<F>> Core<F, S> {
     pub(super) fn new(config: Config, sockets: Sockets<F, S>, keys: [u64; 4]) -> Self {
-        let [low, high, jitter, identification] = keys;
+        let [identification, ..] = keys;
         Self {
             config,
             sockets,
@@ -83,8 +82,7 @@ impl<F, S: Storage<F>> Core<F, S> {
             gateways: Vec::new(),
             stats: Stats::default(),
             now: Instant::from_ticks(0),
-            jitter: Jitter::new(jitter),
-            key: (low, high),
+            raw_sockets: 0,
             loopback: None,
             identification: (identification & 0xffff_ffff) as u32,
         }
@@ -221,6 +219,9 @@ impl<F, S: Storage<F>> Core<F, S> {
     pub(crate) fn give_back(&mut self, socket: Socket<S::Bytes>) {
         match socket {
             Socket::Datagrams(socket) => {
+                if let Kind::Raw(_) = socket.kind {
+                    self.raw_sockets = self.raw_sockets.saturating_sub(1);
+                }
                 self.sockets.storage.give_back(socket.receive);
                 self.sockets.storage.give_back(socket.send);
             }

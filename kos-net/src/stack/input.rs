@@ -9,7 +9,7 @@ use super::Pass;
 use crate::dev::{FrameChecksum, Medium};
 use crate::drop_reason::DropReason;
 use crate::ports::{Frame, NetDevice};
-use crate::sock::Storage;
+use crate::sock::{Kind, Storage};
 use crate::wire::{
     ChainError, EtherType, EthernetFrame, IpProtocol, Ipv4Packet, Ipv6Chain, Ipv6Packet, ParseError,
 };
@@ -227,9 +227,23 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
 
     /// Hands a whole payload to its protocol.
     fn transport_in(&mut self, arrival: &Arrival<'_>) -> Result<Taken, DropReason> {
+        let raw = self.core.raw_sockets > 0 && self.raw_in(arrival);
+        let taken = self.protocol_in(arrival, raw);
+        if raw { Ok(Taken::Delivered) } else { taken }
+    }
+
+    /// Shows a payload to the raw socket that wants it; whether one took it.
+    fn raw_in(&mut self, arrival: &Arrival<'_>) -> bool {
+        let (remote, local) = ((arrival.from, 0), (arrival.to, 0));
+        let found = self.core.find_datagrams(Kind::Raw(arrival.protocol), remote, local);
+        found.is_some_and(|index| self.deliver(index, arrival, 0, arrival.payload).is_ok())
+    }
+
+    fn protocol_in(&mut self, arrival: &Arrival<'_>, raw: bool) -> Result<Taken, DropReason> {
         match arrival.protocol {
             IpProtocol::UDP => self.udp_in(arrival),
             IpProtocol::ICMP | IpProtocol::ICMPV6 => self.icmp_in(arrival),
+            _ if raw => Ok(Taken::Delivered),
             _ => {
                 self.answer_unknown_protocol(arrival);
                 Err(DropReason::UnknownProtocol)

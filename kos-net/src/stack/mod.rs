@@ -186,6 +186,12 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
         true
     }
 
+    /// How many sockets are open.
+    #[must_use]
+    pub const fn sockets(&self) -> u32 {
+        self.core.sockets.live()
+    }
+
     /// What was counted.
     #[must_use]
     pub const fn stats(&self) -> Stats {

@@ -4,11 +4,12 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
-use crate::error::{NetworkError, ReceiveError};
+use crate::error::{BindError, NetworkError, ReceiveError};
 use crate::sock::SocketId;
 use crate::testing::link::LinkConfig;
 use crate::testing::world::{HostId, World};
 use crate::time::Duration;
+use crate::wire::IpProtocol;
 use crate::{DropReason, Readiness};
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -20,6 +21,14 @@ fn quick() -> LinkConfig {
 fn addresses() -> [(IpAddr, IpAddr); 2] {
     let v6 = |last| IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, last]);
     [([10, 0, 0, 1].into(), [10, 0, 0, 2].into()), (v6(1), v6(2))]
+}
+
+/// An address on the link of `here` that nobody has.
+fn nobody(here: IpAddr) -> IpAddr {
+    match here {
+        IpAddr::V4(_) => [10, 0, 0, 9].into(),
+        IpAddr::V6(_) => [0xfd00, 0, 0, 0, 0, 0, 0, 9].into(),
+    }
 }
 
 fn bind(world: &mut World, host: HostId, place: (IpAddr, u16)) -> SocketId {
@@ -106,11 +115,11 @@ fn who_sends_to_a_closed_port_learns_it_if_connected() {
 
 #[test]
 fn who_sends_to_nobody_learns_it_in_time() {
-    for (here, there) in [([10, 0, 0, 1], [10, 0, 0, 9])] {
+    for (here, there) in [addresses()[0].0, addresses()[1].0].map(|here| (here, nobody(here))) {
         let (mut world, a, _) = World::pair(4, quick());
-        let id = bind(&mut world, a, (here.into(), 0));
+        let id = bind(&mut world, a, (here, 0));
         let stack = &mut world.host(a).stack;
-        stack.udp_connect(id, SocketAddr::new(there.into(), 9)).unwrap();
+        stack.udp_connect(id, SocketAddr::new(there, 9)).unwrap();
         stack.udp_send(id, None, b"?").unwrap();
         let start = world.now();
         let mut news = Vec::new();
@@ -152,4 +161,30 @@ fn the_same_seed_gives_the_same_trace() {
     };
     assert_eq!(run(5), run(5));
     assert_ne!(run(5), run(6));
+}
+
+#[test]
+fn a_raw_socket_reads_beside_the_others_and_sends_any_protocol() {
+    for (here, there) in addresses() {
+        let (mut world, a, b) = World::pair(7, quick());
+        let (sender, reader) = (world.host(a), IpProtocol(253));
+        let sent = sender.stack.raw_open(reader, here, &mut sender.entropy).unwrap();
+        sender.stack.raw_send(sent, reader, there, b"experiment").unwrap();
+        let host = world.host(b);
+        let got = host.stack.raw_open(reader, there, &mut host.entropy).unwrap();
+        assert_eq!(host.stack.raw_open(reader, there, &mut host.entropy), Err(BindError::InUse));
+        let mut read = None;
+        world.run(LIMIT, |world| {
+            read =
+                world.host(b).stack.raw_receive(got, reader, |from, data| (from.remote, data.to_vec())).ok();
+            read.is_some()
+        });
+        assert_eq!(read, Some((here, b"experiment".to_vec())));
+        assert!(world.host(b).stack.close(got) && !world.host(b).stack.close(got));
+        assert_eq!(world.host(b).stack.sockets(), 0);
+        world.host(a).stack.raw_send(sent, reader, there, b"again").unwrap();
+        world.run(Duration::from_secs(1), |_| false);
+        let stats = world.host(b).stack.stats();
+        assert_eq!((stats.dropped[DropReason::UnknownProtocol], stats.icmp_errors_out), (1, 1));
+    }
 }

@@ -86,6 +86,7 @@ impl<F, S: Storage<F>> Core<F, S> {
         }
         let is_free = |port| !self.is_taken(kind, (address, port));
         let port = match port {
+            0 if matches!(kind, Kind::Raw(_)) => is_free(0).then_some(0).ok_or(BindError::InUse)?,
             0 => choose_port(entropy, is_free)?.ok_or(BindError::NoPorts)?,
             port => is_free(port).then_some(port).ok_or(BindError::InUse)?,
         };
@@ -98,6 +99,9 @@ impl<F, S: Storage<F>> Core<F, S> {
                 return Err(error.into());
             }
         };
+        if let Kind::Raw(_) = kind {
+            self.raw_sockets += 1;
+        }
         let socket = Socket::Datagrams(Datagrams::new(kind, (address, port), receive, send));
         self.sockets.insert(socket).map_err(|(error, socket)| {
             self.give_back(socket);

@@ -8,8 +8,10 @@ use crate::time::Duration;
 /// The limits and times of TCP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpConfig {
-    /// How often a SYN or SYN-ACK is sent again.
+    /// How often a SYN is sent again.
     pub syn_retries: u8,
+    /// How often a listener sends a SYN-ACK again.
+    pub syn_ack_retries: u8,
     /// How often data are sent again without any answer before the connection is given up.
     pub retries: u8,
     /// The same for a connection that its user has closed.
@@ -36,6 +38,7 @@ impl Default for TcpConfig {
     fn default() -> Self {
         Self {
             syn_retries: 6,
+            syn_ack_retries: 5,
             retries: 15,
             orphan_retries: 8,
             loss: LossConfig::default(),

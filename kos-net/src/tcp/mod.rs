@@ -9,12 +9,15 @@
 
 mod ack_policy;
 mod arrived;
+pub(crate) mod challenge;
 pub(crate) mod clock;
 mod config;
 pub mod congestion;
 mod error;
 pub(crate) mod fsm;
 pub(crate) mod input;
+pub(crate) mod isn;
+pub(crate) mod listener;
 pub(crate) mod loss;
 pub(crate) mod origin;
 pub(crate) mod output;
@@ -25,6 +28,7 @@ mod sender;
 pub(crate) mod tcb;
 #[cfg(test)]
 mod tests;
+pub(crate) mod time_wait;
 mod timers;
 mod timestamps;
 mod user;

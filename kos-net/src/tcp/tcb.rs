@@ -11,6 +11,7 @@ use super::config::{TcpConfig, TcpSettings};
 use super::congestion::CongestionControl;
 use super::error::{TcpFailure, Unreachable};
 use super::fsm::State;
+use super::listener::SynRecord;
 use super::loss::{Recovery, Sent};
 use super::receiver::{Gap, Receiver, scale_for};
 use super::sender::Sender;
@@ -212,6 +213,29 @@ impl<C: CongestionControl> Tcb<C> {
     /// A connection whose SYN goes out next.
     pub(crate) fn connect(now: Instant, config: &TcpConfig, opening: &Opening) -> Self {
         Self::new(now, config, opening)
+    }
+
+    /// A connection whose handshake a listener has done. Its last segment is to be given to
+    /// [`on_segment`](Tcb::on_segment) next.
+    pub(crate) fn accepted(now: Instant, config: &TcpConfig, record: &SynRecord, sent: &mut [Sent]) -> Self {
+        let (initial, clock_offset, mss) = (record.initial, record.clock_offset, record.path_mss);
+        let mut tcb = Self::new(now, config, &Opening { initial, clock_offset, mss, capacity: 0 });
+        tcb.flags.set(Flags::CLOCKS, record.clock.is_some());
+        tcb.flags.set(Flags::SACK, record.sack);
+        tcb.flags.set(Flags::SCALING, record.scales.is_some());
+        let (theirs, ours) = record.scales.unwrap_or((0, 0));
+        tcb.receiver = Receiver::new(record.peer_initial, ours);
+        tcb.receiver.right += u64::from(record.offered);
+        tcb.acked = 1;
+        (tcb.sender.scale, tcb.sender.nxt, tcb.peer_mss) = (theirs, 1, record.peer_mss);
+        tcb.sender.take_window(0, 0, record.window.into());
+        tcb.clocks = Timestamps::new(now, clock_offset, record.clock.unwrap_or(0));
+        tcb.state = State::SynReceived;
+        tcb.recovery.on_sent(record.began, sent, 0..1);
+        if record.tries > 0 {
+            tcb.recovery.on_sent(record.began, sent, 0..1);
+        }
+        tcb
     }
 
     /// Where it stands.

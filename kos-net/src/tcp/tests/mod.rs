@@ -1,5 +1,5 @@
 //! Connections that talk to each other.
 
 mod pair;
-mod side;
+pub(super) mod side;
 mod talk;

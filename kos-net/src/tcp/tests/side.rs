@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use crate::tcp::TcpConfig;
 use crate::tcp::congestion::NewReno;
 use crate::tcp::input::{Change, Input};
+use crate::tcp::listener::SynRecord;
 use crate::tcp::loss::Sent;
 use crate::tcp::output::Outgoing;
 use crate::tcp::receiver::Gap;
@@ -79,6 +80,12 @@ impl Side {
             gaps: vec![Gap::default(); 32],
             limit: 1,
         }
+    }
+
+    pub(crate) fn accepted(now: Instant, config: &TcpConfig, record: &SynRecord, capacity: usize) -> Self {
+        let mut side = Self::connect(now, config, 0, capacity);
+        side.tcb = Tcb::accepted(now, config, record, &mut side.sent);
+        side
     }
 
     pub(crate) fn transmit(&mut self, now: Instant) -> Option<Flying> {

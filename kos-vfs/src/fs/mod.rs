@@ -359,7 +359,7 @@ pub trait FileOps {
     /// Keeps room for what the page cache holds of a file and will hand to [`write_at`](Self::write_at) later: `pages` pages of
     /// 4096 bytes, each at a multiple of 4096 and each stored once, whose last byte lies below `end`, the size that the file then
     /// has. The new promise takes the place of the file's last one; `pages` 0 gives it back. Later calls of `write_at` for
-    /// this file may use all that is promised to it, for data and for what leads to them; other files and other changes may not,
+    /// this file, and of `set_attr` for its times, may use all that is promised to it, for data and for what leads to them; other files and other changes may not,
     /// and [`FileSystem::statfs`] counts it as used. The size and the bytes of the file stay as they are. It is called
     /// as `write_at` is; giving back also while the file is forgotten. What was promised ends with the file's last use at the latest.
     ///

@@ -42,18 +42,25 @@ impl<D: BlockDevice, R: RawRwLock> KosFs<D, R> {
         Ok(())
     }
 
-    /// Gives up what a marked file has too much: blocks behind its end; without a name, everything.
+    /// Gives up what a marked file has too much that nobody uses: blocks behind its end; without a name, everything.
     pub(super) fn reclaim(&self, file: u64) -> Result<(), FsError> {
-        while !self.reclaim_step(file)? {}
+        while !self.reclaim_step(file, false)? {}
+        Ok(())
+    }
+
+    /// Gives up the blocks behind the end of a marked file, which may be in use without a name.
+    pub(super) fn trim(&self, file: u64) -> Result<(), FsError> {
+        while !self.reclaim_step(file, true)? {}
         Ok(())
     }
 
     /// One step. Whether it was the last.
-    fn reclaim_step(&self, file: u64) -> Result<bool, FsError> {
+    fn reclaim_step(&self, file: u64, in_use: bool) -> Result<bool, FsError> {
         self.volume.change(|view, edits| {
             edits.makes_room = true;
             let mut inode = Inode::find(view.tree, file)?;
-            let gone = inode.attr.links == 0;
+            let nameless = inode.attr.links == 0;
+            let gone = nameless && !in_use;
             let end = if gone { 0 } else { inode.attr.size.div_ceil(BLOCK as u64) };
             let (mut until, mut steps) = (u64::MAX, 0);
             while let Some(last) =
@@ -72,7 +79,9 @@ impl<D: BlockDevice, R: RawRwLock> KosFs<D, R> {
                 edits.put(Inode::key(file), inode.encode().as_ref())?;
                 return Ok(false);
             }
-            edits.take_out(mark(file))?;
+            if gone || !nameless {
+                edits.take_out(mark(file))?;
+            }
             if !gone {
                 edits.put(Inode::key(file), inode.encode().as_ref())?;
                 return Ok(true);

@@ -53,6 +53,8 @@ impl<D: BlockDevice, R: RawRwLock + Send + Sync> FileSystem for KosFs<D, R> {
         self.volume.change(|view, edits| {
             let mut inode = Inode::find(view.tree, file.number)?;
             inode.set(set);
+            // The times of a write that waited must not fail where the write does not.
+            edits.writes_to = file.number;
             edits.put(Inode::key(file.number), inode.encode().as_ref())?;
             Ok(inode.shown())
         })

@@ -7,6 +7,7 @@
 //! Invariants: a file without uses and without names is gone; `pages` and `inodes` count what there is, the latter with one for
 //! each name beyond the first and for each KiB of an extended attribute, so that these are bounded too.
 
+mod check;
 mod dir;
 mod node;
 mod ops;

@@ -69,7 +69,7 @@ impl Node {
 #[derive(Debug, Default)]
 pub(super) struct Shard {
     pub(super) nodes: Vec<Node>,
-    free: Option<usize>,
+    pub(super) free: Option<usize>,
 }
 
 impl Shard {

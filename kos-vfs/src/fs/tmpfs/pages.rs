@@ -312,6 +312,27 @@ impl Pages {
         offset.max(page * PAGE_64).min(size)
     }
 
+    /// Walks every invariant of a file of `size` bytes.
+    pub(super) fn check(&self, size: u64) -> Result<(), &'static str> {
+        if !self.chunks.is_sorted_by(|a, b| a.base < b.base) {
+            return Err("chunks that are not in order");
+        }
+        let fits = |chunk: &Chunk| {
+            let pages = chunk.present.count_ones() as usize;
+            pages > 0 && pages == chunk.pages.len() && chunk.written & !chunk.present == 0
+        };
+        if !self.chunks.iter().all(fits) {
+            return Err("a chunk whose masks say something else than its pages");
+        }
+        if self.chunks.iter().map(|chunk| chunk.pages.len()).sum::<usize>() != self.count {
+            return Err("pages of a file that are not counted");
+        }
+        let behind = |page: u64| self.page(page).unwrap_or_default();
+        let (page, start) = (size / PAGE_64, (size % PAGE_64) as usize);
+        let tail = behind(page).get(start..).unwrap_or_default();
+        if tail.iter().all(|&byte| byte == 0) { Ok(()) } else { Err("bytes behind the end of a file") }
+    }
+
     /// Frees everything.
     pub(super) fn clear(&mut self, space: &Space) {
         space.give_back(self.count);

@@ -50,7 +50,7 @@ pub(in crate::fs::kosfs) fn truncate<D: BlockDevice, R: RawRwLock>(
     if size >= old.attr.size {
         return Ok(attr);
     }
-    fs.reclaim(file)?;
+    fs.trim(file)?;
     fs.volume.look(|tree| Ok(Inode::find_regular(tree, file)?.shown()))
 }
 

@@ -11,9 +11,9 @@ use super::super::KosFs;
 use super::super::extent::{EXTENT_MAX, Extent, checksum};
 use super::super::inode::{INLINE_MAX, Inode};
 use super::super::layout::BLOCK;
-use super::SIZE;
 use super::cut::truncate;
 use super::write::{load_blocks, replace, store_size};
+use super::{SIZE, inline_key};
 use crate::attr::{Attr, Timestamp};
 use crate::block::{BlockDevice, WriteMode};
 use crate::error::FsError;
@@ -28,7 +28,9 @@ pub(in crate::fs::kosfs) fn allocate<D: BlockDevice, R: RawRwLock>(
 ) -> Result<Attr, FsError> {
     let inode = fs.volume.look(|tree| Inode::find_regular(tree, file))?;
     if !inode.inline || range.end > INLINE_MAX as u64 {
-        if inode.inline {
+        if inode.inline && inode.attr.size == 0 {
+            leave_inline(fs, file)?;
+        } else if inode.inline {
             // A short file gets its first block.
             let image = load_blocks(fs, file, 0..1, 0..0)?;
             replace(fs, file, 0, &image, now, |size, _| size)?;
@@ -46,6 +48,16 @@ pub(in crate::fs::kosfs) fn allocate<D: BlockDevice, R: RawRwLock>(
         inode.attr.changed = now;
         edits.put(Inode::key(file), inode.encode().as_ref())?;
         Ok(inode.shown())
+    })
+}
+
+/// An empty file is none of the short ones any more: a first block would lie behind its end.
+fn leave_inline<D: BlockDevice, R: RawRwLock>(fs: &KosFs<D, R>, file: u64) -> Result<(), FsError> {
+    fs.volume.change(|view, edits| {
+        let mut inode = Inode::find_regular(view.tree, file)?;
+        inode.inline = false;
+        edits.take_out(inline_key(file))?;
+        Ok(edits.put(Inode::key(file), inode.encode().as_ref())?)
     })
 }
 

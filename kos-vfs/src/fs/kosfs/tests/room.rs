@@ -7,11 +7,11 @@ use alloc::vec::Vec;
 use std::sync::Mutex;
 
 use super::assert_clean;
-use crate::attr::{DeviceNumber, FileType, Ino, Mode, Timestamp};
+use crate::attr::{DeviceNumber, FileType, Ino, Mode, SetAttr, Timestamp};
 use crate::block::{BlockDevice, DeviceFeatures, Geometry, WriteMode};
 use crate::error::{DeviceError, FsError};
 use crate::fs::kosfs::{KosFs, MkfsOptions, MountOptions, mkfs};
-use crate::fs::{DirOps, FileOps, FileSystem, NewNode, SyncMode};
+use crate::fs::{Allocate, DirOps, FileOps, FileSystem, NewNode, SyncMode};
 use crate::name::Name;
 use crate::testing::RamDisk;
 
@@ -63,6 +63,53 @@ fn a_write_gets_the_space_of_what_was_just_removed() {
         kos.unlink(kos.root(), Name::new(&[b'a' + round]).unwrap(), file, Timestamp::EPOCH).unwrap();
         kos.check().unwrap();
     }
+}
+
+#[test]
+fn room_in_an_empty_file_leaves_it_empty() {
+    let disk = disk(1024);
+    let kos = mount(&disk);
+    let file = create(&kos, b"a");
+    let attr = kos.files().allocate(file, Allocate::KeepSize, 0, 5000, Timestamp::EPOCH).unwrap();
+    assert_eq!((attr.size, attr.blocks), (0, 16));
+    kos.sync(SyncMode::All).unwrap();
+    drop(kos);
+    assert_clean(&disk);
+}
+
+#[test]
+fn a_file_without_a_name_is_cut_and_stays() {
+    let disk = disk(1024);
+    let kos = mount(&disk);
+    let file = create(&kos, b"a");
+    fill(&kos, file, 200_000).unwrap();
+    kos.load(file).unwrap();
+    kos.unlink(kos.root(), Name::new(b"a").unwrap(), file, Timestamp::EPOCH).unwrap();
+    for size in [100_000, 5000, 0] {
+        assert_eq!(kos.files().truncate(file, size, Timestamp::EPOCH).map(|attr| attr.size), Ok(size));
+        assert_eq!(kos.attr(file).map(|attr| (attr.size, attr.links)), Ok((size, 0)));
+    }
+    assert_eq!(fill(&kos, file, 50_000), Ok(50_000));
+    kos.sync(SyncMode::All).unwrap();
+    assert_clean(&disk);
+    kos.forget(file, 1);
+    assert_eq!(kos.attr(file), Err(FsError::Stale));
+    kos.sync(SyncMode::All).unwrap();
+    drop(kos);
+    assert_clean(&disk);
+}
+
+/// The page cache stores the times after the last page.
+#[test]
+fn a_promise_is_for_the_times_too() {
+    let kos = mount(disk(1024));
+    let (file, other) = (create(&kos, b"a"), create(&kos, b"b"));
+    assert_eq!(kos.files().reserve(file, 40, 40 << 12), Ok(true));
+    assert_eq!(fill(&kos, other, 4 << 20), Err(FsError::NoSpace));
+    assert_eq!(fill(&kos, file, 40 << 12), Ok(40 << 12));
+    let set = SetAttr { modified: Some(Timestamp::EPOCH), ..SetAttr::default() };
+    assert_eq!(kos.set_attr(file, &set).map(|attr| attr.size), Ok(40 << 12));
+    assert_eq!(kos.set_attr(other, &set), Err(FsError::NoSpace));
 }
 
 #[test]

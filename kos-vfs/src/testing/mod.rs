@@ -12,6 +12,8 @@
 //! | [`HostEnv`], [`TestClock`] | locks that yield, and a clock that is set by hand |
 //! | [`script`] | file-system calls as text: the path client's engine |
 //! | [`FatModel`], [`FatOp`] | what a FAT volume must do, stepped beside it |
+//! | [`Volume`], [`TmpfsVolume`], [`KosFsVolume`], [`FatVolume`] | file systems that are mounted, checked and mounted again |
+//! | [`DataModel`], [`DataOp`] | what the bytes of files must be, stepped beside any volume |
 //! | [`fuzz`] | the bodies of the fuzz targets |
 //! | [`cases()`] | how many sequences a property test runs |
 
@@ -19,12 +21,14 @@ mod block;
 mod cases;
 #[cfg(feature = "synthetic")]
 mod cpio;
+mod data;
 mod env;
 #[cfg(feature = "fat")]
 pub(crate) mod fat;
 #[cfg(feature = "kosfs")]
 mod kosfs;
 pub mod script;
+mod volume;
 
 pub use block::{
     DiskEvent, Fault, FaultDisk, PowerCut, QueuedRam, RamDisk, RecordDisk, Yielding, check_block_device,
@@ -33,15 +37,23 @@ pub use block::{
 pub use cases::cases;
 #[cfg(feature = "synthetic")]
 pub use cpio::{CpioEntry, CpioWriter};
+pub use data::{DataModel, DataOp};
 pub use env::{HostEnv, TestClock};
 #[cfg(feature = "fat")]
 pub use fat::{FatModel, FatOp, Names, TestLock};
+#[cfg(feature = "fat")]
+pub use volume::FatVolume;
+#[cfg(feature = "kosfs")]
+pub use volume::KosFsVolume;
+pub use volume::{TmpfsVolume, Volume, fill_volume};
 
 /// The body of each fuzz target.
 pub mod fuzz {
     pub use super::block::gpt;
     #[cfg(feature = "synthetic")]
     pub use super::cpio::cpio;
+    #[cfg(all(feature = "kosfs", feature = "fat"))]
+    pub use super::data::ops_vs_model;
     #[cfg(feature = "fat")]
     pub use super::fat::mount_fat;
     #[cfg(feature = "kosfs")]

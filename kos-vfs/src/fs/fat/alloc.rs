@@ -78,14 +78,9 @@ impl Volume<'_> {
     }
 
     fn find_free_in(&mut self, start: u32, end: u32, want: u32) -> Result<Option<Run>, FsError> {
-        let mut first = start;
-        while first < end && self.table_value(first)? != 0 {
-            first += 1;
-        }
-        let mut behind = first;
-        while behind < end && behind - first < want.max(1) && self.table_value(behind)? == 0 {
-            behind += 1;
-        }
+        let first = self.skip_while(start, end, |_, value| value != 0)?.0;
+        let most = first.saturating_add(want.max(1)).min(end);
+        let behind = self.skip_while(first, most, |_, value| value == 0)?.0;
         let run = Run { index: 0, cluster: first, length: behind - first };
         Ok((run.length > 0).then_some(run))
     }
@@ -128,16 +123,13 @@ impl Volume<'_> {
 
     /// How many clusters follow each other from `start` on, and where the chain goes on; none if `start` is free.
     fn run_at(&mut self, start: u32) -> Result<(u32, Option<u32>), FsError> {
-        let mut length = 1;
-        loop {
-            match self.link(start + (length - 1))? {
-                Link::Next(next) if next == start + length => length += 1,
-                Link::Next(next) => return Ok((length, Some(next))),
-                Link::End => return Ok((length, None)),
-                // The cluster before it led here, but it is nobody's.
-                Link::Free | Link::Bad => return Ok((length - 1, None)),
-            }
-        }
+        let mut run = Run { index: 0, cluster: start, length: 1 };
+        Ok(match self.lengthen(&mut run, u32::MAX)? {
+            Some(Link::Next(next)) => (run.length, Some(next)),
+            Some(Link::End) | None => (run.length, None),
+            // The cluster before it led here, but it is nobody's.
+            Some(Link::Free | Link::Bad) => (run.length - 1, None),
+        })
     }
 
     /// How many clusters there are for who was promised `own` of them, at least one.
@@ -194,9 +186,11 @@ impl Volume<'_> {
         if let Some(free) = self.state.space.free {
             return Ok(free);
         }
-        let mut free = 0;
-        for cluster in 2..self.layout.clusters + 2 {
-            free += u32::from(self.table_value(cluster)? == 0);
+        let (mut free, mut next, end) = (0, 2, self.layout.clusters + 2);
+        while next < end {
+            let first = self.skip_while(next, end, |_, value| value != 0)?.0;
+            next = self.skip_while(first, end, |_, value| value == 0)?.0;
+            free += next - first;
         }
         self.state.space.free = Some(free);
         Ok(free)

@@ -62,14 +62,22 @@ pub(super) struct Runs {
     known: Vec<Run>,
     /// Clusters from one to the next, at least.
     stride: u32,
+    /// Where in `known` the last one was put: the next one mostly goes behind it.
+    cursor: usize,
     /// The one that was found last.
     last: Option<Run>,
+    /// Where the chain goes on behind it, if that was seen.
+    onward: Option<u32>,
 }
 
 impl Runs {
     /// The run to walk on from to place `index`.
     fn floor(&self, index: u32) -> Option<Run> {
-        let behind = self.known.partition_point(|run| run.index <= index);
+        if let Some(last) = self.last.filter(|run| (run.index..=run.end()).contains(&index)) {
+            let next = self.onward.filter(|_| index == last.end());
+            return Some(next.map_or(last, |cluster| Run { index, cluster, length: 1 }));
+        }
+        let behind = self.behind(index);
         let known = behind.checked_sub(1).and_then(|at| self.known.get(at)).copied();
         let last = self.last.filter(|run| run.index <= index);
         match (known, last) {
@@ -78,13 +86,23 @@ impl Runs {
         }
     }
 
+    /// How many of the known ones begin at place `index` or before.
+    fn behind(&self, index: u32) -> usize {
+        let begins = |at: usize| self.known.get(at).is_some_and(|run| run.index <= index);
+        let is_it = |at: &usize| at.checked_sub(1).is_none_or(begins) && !begins(*at);
+        let guess =
+            [self.cursor, self.cursor + 1].into_iter().find(|at| *at <= self.known.len() && is_it(at));
+        guess.unwrap_or_else(|| self.known.partition_point(|run| run.index <= index))
+    }
+
     /// Remembers a run, if there is memory and none near.
     pub(super) fn insert(&mut self, run: Run) {
-        self.last = Some(run);
+        (self.last, self.onward) = (Some(run), None);
         if self.known.len() >= RUNS_MAX as usize {
             self.thin();
         }
-        let behind = self.known.partition_point(|known| known.index <= run.index);
+        let behind = self.behind(run.index);
+        self.cursor = behind;
         if let Some(before) = behind.checked_sub(1).and_then(|at| self.known.get_mut(at)) {
             if let Some(joined) = before.joined(run) {
                 *before = joined;
@@ -97,6 +115,16 @@ impl Runs {
         }
         if self.known.try_reserve(1).is_ok() {
             self.known.insert(behind, run);
+        }
+    }
+
+    /// Remembers the run that was asked for, and where its chain goes on.
+    fn found(&mut self, run: Run, behind: Option<Link>) {
+        self.insert(run);
+        if let Some(Link::Next(next)) = behind
+            && self.last.is_some_and(|last| last.end() == run.end())
+        {
+            self.onward = Some(next);
         }
     }
 
@@ -113,7 +141,7 @@ impl Runs {
 
     /// Forgets what lies at place `index` and behind.
     pub(super) fn cut(&mut self, index: u32) {
-        self.last = None;
+        (self.last, self.onward) = (None, None);
         self.known.retain_mut(|run| {
             run.length = run.length.min(index.saturating_sub(run.index));
             run.length > 0
@@ -140,36 +168,51 @@ impl Volume<'_> {
         }
         let wanted = index.saturating_add(want.max(1));
         loop {
-            if run.end() >= wanted {
-                break;
-            }
-            match self.link(run.last())? {
-                Link::Next(next) if next == run.cluster.wrapping_add(run.length) => run.length += 1,
-                Link::Next(_) if index < run.end() => break,
-                Link::Next(next) => {
-                    runs.insert(run);
-                    run = Run { index: run.end(), cluster: next, length: 1 };
-                }
-                Link::End if index < run.end() => break,
-                Link::End => {
-                    runs.insert(run);
-                    return Ok(Err(run.from(run.end() - 1)));
-                }
-                Link::Free | Link::Bad => {
-                    return Err(FsError::Corrupt {
-                        block: run.last().into(),
-                        what: "a chain goes on to no cluster",
-                    });
-                }
-            }
+            let behind = self.lengthen(&mut run, wanted)?;
             if run.end() > self.layout.clusters {
                 return Err(FsError::Corrupt {
                     block: first.into(),
                     what: "a chain is longer than the volume",
                 });
             }
+            match behind {
+                Some(Link::Free | Link::Bad) => {
+                    return Err(FsError::Corrupt {
+                        block: run.last().into(),
+                        what: "a chain goes on to no cluster",
+                    });
+                }
+                _ if index < run.end() => {
+                    runs.found(run, behind);
+                    return Ok(Ok(run.from(index)));
+                }
+                Some(Link::Next(next)) => {
+                    runs.insert(run);
+                    run = Run { index: run.end(), cluster: next, length: 1 };
+                }
+                Some(Link::End) | None => {
+                    runs.insert(run);
+                    return Ok(Err(run.from(run.end() - 1)));
+                }
+            }
         }
-        runs.insert(run);
-        Ok(Ok(run.from(index)))
+    }
+
+    /// Takes in the clusters that follow a run on the device and in its chain, until it ends at place `wanted` or behind; else
+    /// what comes then.
+    pub(super) fn lengthen(&mut self, run: &mut Run, wanted: u32) -> Result<Option<Link>, FsError> {
+        if run.end() >= wanted {
+            return Ok(None);
+        }
+        let last = run.last();
+        // The last cluster of the volume leads to none behind it.
+        let end = last.saturating_add(wanted - run.end()).min(self.layout.clusters + 1);
+        let (behind, value) = self.skip_while(last, end, |cluster, value| value == cluster + 1)?;
+        run.length += behind - last;
+        match value {
+            _ if run.end() >= wanted => Ok(None),
+            Some(value) => Ok(Some(self.layout.link_of(value))),
+            None => self.link(run.last()).map(Some),
+        }
     }
 }

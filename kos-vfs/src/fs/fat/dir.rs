@@ -63,8 +63,6 @@ pub(super) struct Found {
 pub(super) struct Scan {
     walk: Walk,
     slot: u32,
-    /// The place of the last slot read.
-    place: u64,
     /// The parts of a long name that came; of the last file found, if [`is_long`](Self::is_long).
     long: LongName,
     /// Whether the last file found is shown by a long name.
@@ -99,7 +97,6 @@ impl Scan {
         Self {
             walk: Walk::new(start),
             slot,
-            place: 0,
             long: LongName::EMPTY,
             is_long: false,
             room: Room { need, start: 0, length: 0, found: None },
@@ -121,54 +118,55 @@ impl Scan {
         if core::mem::take(&mut self.is_long) {
             self.long.clear();
         }
-        while let Some(place) = self.next_place(volume)? {
-            let bytes = volume.slot_bytes(place)?;
-            let slot = self.slot;
-            let kind = SlotKind::of(&bytes);
-            if kind == SlotKind::End {
-                return Ok(None);
-            }
-            self.slot += 1;
-            if kind == SlotKind::Free {
-                self.room.free(slot);
-            } else {
-                self.room.length = 0;
-            }
-            match kind {
-                SlotKind::Long => self.long.take(&bytes),
-                SlotKind::Short if bytes.starts_with(b".") => self.long.clear(),
-                SlotKind::Short => {
-                    let entry = Entry::parse(&bytes, volume.layout.kind);
-                    return Ok(Some(self.found(entry, &bytes, place, slot)));
+        let end = match volume.layout.root {
+            Root::Fixed { slots, .. } if self.walk.start.is_none() => slots,
+            _ => self.walk.end,
+        };
+        while let Some(place) = volume.slot_place(&mut self.walk, self.slot)? {
+            let (sector, offset) = volume.sector_of_place(place);
+            let rows = volume.state.cache.get(volume.disk, sector)?.get(offset..).unwrap_or(&[]);
+            let rows = rows.as_chunks().0.iter().take((end - self.slot) as usize);
+            for (place, bytes) in (place..).zip(rows) {
+                match self.step(bytes) {
+                    SlotKind::End => return Ok(None),
+                    SlotKind::Short if !bytes.starts_with(b".") => {
+                        let entry = Entry::parse(bytes, volume.layout.kind);
+                        return Ok(Some(self.found(entry, bytes, place)));
+                    }
+                    _ => {}
                 }
-                _ => self.long.clear(),
             }
         }
         Ok(None)
     }
 
-    /// The place of the slot that comes next; within a sector, the one behind the last.
-    fn next_place(&mut self, volume: &mut Volume<'_>) -> Result<Option<u64>, FsError> {
-        let Walk { start, base, end, .. } = self.walk;
-        let per_sector = 1_u32 << (volume.layout.sector_shift - 5);
-        let within = start.is_some() && self.place > 0 && self.slot > base && self.slot < end;
-        if within && self.slot & (per_sector - 1) != 0 {
-            self.place += 1;
-            return Ok(Some(self.place));
+    /// Takes the slot that comes next, unless it is the end.
+    fn step(&mut self, bytes: &[u8; 32]) -> SlotKind {
+        let kind = SlotKind::of(bytes);
+        match kind {
+            SlotKind::End => return kind,
+            SlotKind::Free => self.room.free(self.slot),
+            _ => self.room.length = 0,
         }
-        let place = volume.slot_place(&mut self.walk, self.slot)?;
-        self.place = place.unwrap_or(0);
-        Ok(place)
+        match kind {
+            SlotKind::Long => self.long.take(bytes),
+            SlotKind::Short if !bytes.starts_with(b".") => {}
+            _ => self.long.clear(),
+        }
+        self.slot += 1;
+        kind
     }
 
-    fn found(&mut self, entry: Entry, bytes: &[u8; 32], place: u64, slot: u32) -> Found {
+    /// What the slot taken last is.
+    fn found(&mut self, entry: Entry, bytes: &[u8; 32], place: u64) -> Found {
         let raw = bytes.first_chunk().unwrap_or(&[0; 11]);
         let slots = self.long.slots(raw);
         self.is_long = slots.is_some();
         if !self.is_long {
             self.long.clear();
         }
-        Found { entry, place, slots: slot.saturating_sub(slots.unwrap_or(0))..slot + 1 }
+        let start = self.slot.saturating_sub(slots.unwrap_or(0) + 1);
+        Found { entry, place, slots: start..self.slot }
     }
 
     /// The name of the last file found as it is shown.

@@ -3,8 +3,8 @@
 //! Whole runs of clusters are one request. Growing writes the data, then
 //! the chain, and the caller then the entry; cutting goes the other way round.
 
-use super::chain::Run;
-use super::entry::Entry;
+use super::chain::{Run, Runs};
+use super::entry::{Entry, Flags};
 use super::table::Link;
 use super::volume::Volume;
 use crate::attr::{Ino, Timestamp};
@@ -24,6 +24,16 @@ pub(super) struct Extent {
     /// How many.
     pub(super) length: u64,
 }
+
+impl Extent {
+    /// How many of them lie in `most` bytes.
+    pub(super) fn length_in(self, most: usize) -> usize {
+        usize::try_from(self.length).map_or(most, |length| length.min(most))
+    }
+}
+
+/// Pieces of a file, one behind the other: as many as are looked up in one go.
+pub(super) type Extents = heapless::Vec<Extent, 16>;
 
 /// What to write.
 #[derive(Clone, Copy)]
@@ -70,15 +80,45 @@ impl Volume<'_> {
         Ok(())
     }
 
-    /// Where byte `offset` of a file is, which is below its size, and up to `want` bytes behind it.
-    pub(super) fn extent(&mut self, file: Ino, offset: u32, want: u64) -> Result<Extent, FsError> {
-        let index = offset >> self.layout.cluster_shift;
-        let skip = u64::from(offset & (self.layout.cluster_bytes() - 1));
-        let clusters = (skip + want).div_ceil(u64::from(self.layout.cluster_bytes()));
-        let clusters = u32::try_from(clusters).unwrap_or(u32::MAX);
-        let found =
-            self.with_runs(file, |volume, first, runs| volume.locate(first, runs, index, clusters))?;
-        match found {
+    /// Where up to `want` bytes of a file from `offset` on are: fills `found` with as many pieces as there is room for, none at
+    /// its end.
+    pub(super) fn extents(
+        &mut self,
+        file: Ino,
+        offset: u64,
+        want: usize,
+        found: &mut Extents,
+    ) -> Result<(), FsError> {
+        let Entry { size, flags, .. } = self.node(file)?.entry;
+        if flags.contains(Flags::DIRECTORY) {
+            return Err(FsError::IsDirectory);
+        }
+        let end = u64::from(size).min(offset.saturating_add(want as u64));
+        found.clear();
+        self.with_runs(file, |volume, first, runs| {
+            let mut next = offset;
+            while next < end && !found.is_full() {
+                match volume.extent(first, runs, next, end - next) {
+                    Ok(extent) => {
+                        next += extent.length;
+                        // There is room for one more.
+                        let _ = found.push(extent);
+                    }
+                    Err(error) if found.is_empty() => return Err(error),
+                    Err(_) => break,
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Where byte `offset` of a chain is, which is within the file, and up to `want` bytes behind it.
+    fn extent(&mut self, first: u32, runs: &mut Runs, offset: u64, want: u64) -> Result<Extent, FsError> {
+        let shift = self.layout.cluster_shift;
+        let skip = offset & u64::from(self.layout.cluster_bytes() - 1);
+        let index = u32::try_from(offset >> shift).unwrap_or(u32::MAX);
+        let clusters = u32::try_from((skip + want).div_ceil(1 << shift)).unwrap_or(u32::MAX);
+        match self.locate(first, runs, index, clusters)? {
             Ok(run) => Ok(self.extent_of(run, skip, want)),
             Err(tail) => {
                 Err(FsError::Corrupt { block: tail.cluster.into(), what: "a chain is shorter than its file" })

@@ -50,7 +50,7 @@ pub(super) fn encode(name: &Units, number: u32, slots: u32, sum: u8) -> [u8; 32]
 
 /// Puts a long name together, entry by entry.
 pub(super) struct LongName {
-    units: [u16; SLOTS_MAX as usize * PER_SLOT],
+    units: [[u16; PER_SLOT]; SLOTS_MAX as usize],
     /// Parts in all; 0 for no name.
     slots: u8,
     /// The part that must come next; 0 when all have come.
@@ -60,7 +60,7 @@ pub(super) struct LongName {
 
 impl LongName {
     pub(super) const EMPTY: Self =
-        Self { units: [0; SLOTS_MAX as usize * PER_SLOT], slots: 0, next: 0, sum: 0 };
+        Self { units: [[0; PER_SLOT]; SLOTS_MAX as usize], slots: 0, next: 0, sum: 0 };
 
     /// Forgets what has come.
     pub(super) const fn clear(&mut self) {
@@ -80,9 +80,8 @@ impl LongName {
             return;
         }
         self.next = number - 1;
-        let start = usize::from(self.next) * PER_SLOT;
-        for (index, unit) in self.units.iter_mut().skip(start).take(PER_SLOT).enumerate() {
-            *unit = u16_at(slot, unit_at(index));
+        if let Some(part) = self.units.get_mut(usize::from(self.next)) {
+            *part = core::array::from_fn(|index| u16_at(slot, unit_at(index)));
         }
     }
 
@@ -94,14 +93,16 @@ impl LongName {
 
     /// Whether it has units, and not too many.
     fn fits(&self) -> bool {
-        let ends = || self.units.iter().take(UNITS_MAX + 1).any(|&unit| unit == 0);
-        self.units.first() != Some(&0) && (u32::from(self.slots) < SLOTS_MAX || ends())
+        let ends = || self.units.as_flattened().iter().take(UNITS_MAX + 1).any(|&unit| unit == 0);
+        self.units.as_flattened().first() != Some(&0) && (u32::from(self.slots) < SLOTS_MAX || ends())
     }
 
     /// Whether it is `name`, if all its entries have come.
     pub(super) fn is(&self, name: &Units) -> bool {
-        let all = self.units.get(..usize::from(self.slots) * PER_SLOT).unwrap_or(&[]);
-        let Some((units, rest)) = all.split_at_checked(name.as_slice().len()) else { return false };
+        let all = self.units.get(..usize::from(self.slots)).unwrap_or(&[]);
+        let Some((units, rest)) = all.as_flattened().split_at_checked(name.as_slice().len()) else {
+            return false;
+        };
         rest.first().is_none_or(|&unit| unit == 0)
             && units.iter().map(|&unit| fold(unit)).eq(name.as_slice().iter().map(|&unit| fold(unit)))
     }
@@ -109,8 +110,8 @@ impl LongName {
     /// Its units up to the first zero; `None` if they are too many.
     pub(super) fn units(&self) -> Option<Units> {
         let mut name = Units::EMPTY;
-        let all = self.units.iter().take(usize::from(self.slots) * PER_SLOT);
-        for &unit in all.take_while(|&&unit| unit != 0) {
+        let all = self.units.get(..usize::from(self.slots)).unwrap_or(&[]).as_flattened();
+        for &unit in all.iter().take_while(|&&unit| unit != 0) {
             if !name.push(unit) {
                 return None;
             }

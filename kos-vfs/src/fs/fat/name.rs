@@ -85,7 +85,10 @@ impl Units {
 
     /// Whether it is this short name.
     pub(super) fn is_short(&self, name: &[u8; 11]) -> bool {
-        short_units(name, 0).map(fold).eq(self.as_slice().iter().map(|&unit| fold(unit)))
+        let [first, ..] = *name;
+        let begins = Some(fold(codepage::decode(first))) == self.as_slice().first().map(|&unit| fold(unit));
+        (begins || first == b' ')
+            && short_units(name, 0).map(fold).eq(self.as_slice().iter().map(|&unit| fold(unit)))
     }
 
     /// Writes it as bytes; `None` if it is no [`Name`].

@@ -6,12 +6,12 @@
 use core::ops::Range;
 
 use super::alias::{self, Alias};
-use super::dir::{DirStart, Found};
+use super::dir::{DirStart, Found, Scan};
 use super::entry::{Entry, Flags};
 use super::layout::Root;
 use super::lfn;
 use super::name::Units;
-use super::nodes::ROOT;
+use super::nodes::{Node, ROOT};
 use super::volume::Volume;
 use crate::attr::{FileType, Ino, Timestamp};
 use crate::error::FsError;
@@ -46,15 +46,16 @@ impl Volume<'_> {
     }
 
     /// Takes a file in use, once more if it is already.
-    pub(super) fn take_in(&mut self, place: u64, entry: &Entry) -> Result<Ino, FsError> {
-        if let Some(ino) = self.state.nodes.at(place) {
+    pub(super) fn take_in(&mut self, found: &Found) -> Result<Ino, FsError> {
+        let Found { place, entry, slots } = found;
+        if let Some(ino) = self.state.nodes.at(*place) {
             let node = self.node(ino)?;
             node.uses = node.uses.checked_add(1).ok_or(FsError::NoMemory)?;
             return Ok(ino);
         }
         self.state.nodes.reserve()?;
         let subdirs = if entry.is_dir() { self.count_dirs(Some(entry.first))?.0 } else { 0 };
-        Ok(self.state.nodes.insert(place, *entry, subdirs))
+        Ok(self.state.nodes.insert(*place, slots.start, *entry, subdirs))
     }
 
     /// Finds a short name that nobody in the directory has, and room. [`FsError::Exists`] if the name is there.
@@ -106,7 +107,7 @@ impl Volume<'_> {
             let _ = self.free_chain(entry.first);
             return written.map(|_| ROOT);
         };
-        let ino = self.state.nodes.insert(place, entry, 0);
+        let ino = self.state.nodes.insert(place, plan.room, entry, 0);
         self.dir_changed(dir, new.now, i32::from(entry.is_dir()));
         Ok(ino)
     }
@@ -147,8 +148,15 @@ impl Volume<'_> {
 
     /// The slots of a name, which must be that of `file`.
     fn find_file(&mut self, dir: DirStart, name: Name<'_>, file: Ino) -> Result<Found, FsError> {
-        let place = self.node(file)?.place;
+        let Node { place, slot, .. } = *self.node(file)?;
         let units = Units::of_name(name)?;
+        let mut scan = Scan::new(dir, slot, 0);
+        if let Some(found) = scan.next(self)?
+            && place == Some(found.place)
+            && scan.has_name(&found, &units)
+        {
+            return Ok(found);
+        }
         let found = self.find(dir, &units)?.ok_or(FsError::NotFound)?;
         if place == Some(found.place) { Ok(found) } else { Err(FsError::Stale) }
     }

@@ -26,6 +26,8 @@ pub(super) struct Node {
     pub(super) entry: Entry,
     /// Where its entry stands; `None` for the root and for who has no name any more.
     pub(super) place: Option<u64>,
+    /// Where in its directory its slots began when it was found; a hint.
+    pub(super) slot: u32,
     /// Directories in it.
     pub(super) subdirs: u32,
     /// Clusters that it will get.
@@ -34,6 +36,11 @@ pub(super) struct Node {
 }
 
 impl Node {
+    /// A file with one use.
+    fn new(ino: Ino, entry: Entry, place: Option<u64>) -> Self {
+        Self { ino, uses: 1, entry, place, slot: 0, subdirs: 0, promised: 0, runs: Runs::default() }
+    }
+
     /// Whether it had a name and lost it.
     pub(super) fn is_nameless(&self) -> bool {
         self.place.is_none() && self.ino != ROOT
@@ -78,9 +85,7 @@ impl Nodes {
         let mut entry = Entry::new([b' '; 11], super::entry::Flags::DIRECTORY, Timestamp::EPOCH);
         entry.first = first;
         nodes.reserve()?;
-        let root =
-            Node { ino: ROOT, uses: 1, entry, place: None, subdirs: 0, promised: 0, runs: Runs::default() };
-        nodes.nodes.insert(ROOT.number, root);
+        nodes.nodes.insert(ROOT.number, Node::new(ROOT, entry, None));
         Ok(nodes)
     }
 
@@ -108,14 +113,11 @@ impl Nodes {
         })
     }
 
-    /// Takes in a file that is not in use yet, with one use. [`reserve`](Self::reserve) made room.
-    pub(super) fn insert(&mut self, place: u64, entry: Entry, subdirs: u32) -> Ino {
+    /// Takes in a file that is not in use yet, with one use; its slots begin with `slot`. [`reserve`](Self::reserve) made room.
+    pub(super) fn insert(&mut self, place: u64, slot: u32, entry: Entry, subdirs: u32) -> Ino {
         let ino = self.ino_of(place, &entry);
         self.unplaced += u64::from(ino.number >= UNPLACED);
-        self.nodes.insert(
-            ino.number,
-            Node { ino, uses: 1, entry, place: Some(place), subdirs, promised: 0, runs: Runs::default() },
-        );
+        self.nodes.insert(ino.number, Node { slot, subdirs, ..Node::new(ino, entry, Some(place)) });
         self.places.insert(place, ino.number);
         ino
     }

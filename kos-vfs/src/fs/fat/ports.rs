@@ -5,7 +5,7 @@ use lock_api::RawMutex;
 use super::Fat;
 use super::dir::Scan;
 use super::entry::Flags;
-use super::file::{SIZE_MAX, Source};
+use super::file::{Extents, SIZE_MAX, Source};
 use super::name::Units;
 use super::nodes::ROOT;
 use super::time;
@@ -125,26 +125,6 @@ impl Volume<'_> {
             _ => None,
         }
     }
-
-    /// Where the next bytes of a file are; `None` at its end.
-    fn next_extent(
-        &mut self,
-        file: Ino,
-        offset: u64,
-        want: usize,
-    ) -> Result<Option<super::file::Extent>, FsError> {
-        let entry = self.node(file)?.entry;
-        if entry.is_dir() {
-            return Err(FsError::IsDirectory);
-        }
-        match u32::try_from(offset) {
-            Ok(start) if start < entry.size && want > 0 => {
-                let want = u64::from(entry.size - start).min(want as u64);
-                self.extent(file, start, want).map(Some)
-            }
-            _ => Ok(None),
-        }
-    }
 }
 
 impl<D: BlockDevice, R: RawMutex + Send + Sync> DirOps for Fat<D, R> {
@@ -154,7 +134,7 @@ impl<D: BlockDevice, R: RawMutex + Send + Sync> DirOps for Fat<D, R> {
             // A name that cannot be there is not there.
             let units = Units::of_name(name).map_err(|_| FsError::NotFound)?;
             let found = volume.find(start, &units)?.ok_or(FsError::NotFound)?;
-            let ino = volume.take_in(found.place, &found.entry)?;
+            let ino = volume.take_in(&found)?;
             volume.attr(ino)
         })
     }
@@ -214,13 +194,19 @@ impl<D: BlockDevice, R: RawMutex + Send + Sync> DirOps for Fat<D, R> {
 
 impl<D: BlockDevice, R: RawMutex + Send + Sync> FileOps for Fat<D, R> {
     fn read_at(&self, file: Ino, offset: u64, out: &mut [u8]) -> Result<usize, FsError> {
-        let mut done = 0;
-        while let Some(rest) = out.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        let (mut done, mut extents) = (0, Extents::new());
+        while done < out.len() {
             let at = offset.saturating_add(done as u64);
-            let Some(extent) = self.with(|volume| volume.next_extent(file, at, rest.len()))? else { break };
-            let length = usize::try_from(extent.length).unwrap_or(usize::MAX).min(rest.len());
-            read_bytes(&self.device, extent.at, rest.get_mut(..length).unwrap_or(&mut []))?;
-            done += length;
+            self.with(|volume| volume.extents(file, at, out.len() - done, &mut extents))?;
+            if extents.is_empty() {
+                break;
+            }
+            for extent in &extents {
+                let rest = out.get_mut(done..).unwrap_or(&mut []);
+                let piece = rest.split_at_mut(extent.length_in(rest.len())).0;
+                read_bytes(&self.device, extent.at, piece)?;
+                done += piece.len();
+            }
         }
         Ok(done)
     }
@@ -296,15 +282,21 @@ impl<D: BlockDevice, R: RawMutex + Send + Sync> FileOps for Fat<D, R> {
 impl<D: BlockDevice, R: RawMutex + Send + Sync> Fat<D, R> {
     /// Overwrites what a file has already; returns how many bytes that were, an error if none.
     fn overwrite(&self, file: Ino, offset: u64, bytes: &[u8]) -> Result<usize, FsError> {
-        let mut done = 0;
-        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+        let (mut done, mut extents) = (0, Extents::new());
+        while done < bytes.len() {
             let at = offset.saturating_add(done as u64);
-            let Some(extent) = self.with(|volume| volume.next_extent(file, at, rest.len()))? else { break };
-            let length = usize::try_from(extent.length).unwrap_or(usize::MAX).min(rest.len());
-            match write_bytes(&self.device, extent.at, rest.get(..length).unwrap_or(rest)) {
-                Err(error) if done == 0 => return Err(error.into()),
-                Err(_) => break,
-                Ok(()) => done += length,
+            self.with(|volume| volume.extents(file, at, bytes.len() - done, &mut extents))?;
+            if extents.is_empty() {
+                break;
+            }
+            for extent in &extents {
+                let rest = bytes.get(done..).unwrap_or(&[]);
+                let piece = rest.get(..extent.length_in(rest.len())).unwrap_or(rest);
+                match write_bytes(&self.device, extent.at, piece) {
+                    Err(error) if done == 0 => return Err(error.into()),
+                    Err(_) => return Ok(done),
+                    Ok(()) => done += piece.len(),
+                }
             }
         }
         Ok(done)

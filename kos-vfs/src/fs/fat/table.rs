@@ -113,6 +113,22 @@ impl Layout {
     }
 }
 
+/// The first of `clusters` whose value is not one to `keep`, with that value; or the first that has none here.
+fn kept(
+    values: impl Iterator<Item = u32>,
+    clusters: core::ops::Range<u32>,
+    keep: &impl Fn(u32, u32) -> bool,
+) -> (u32, Option<u32>) {
+    let mut next = clusters.start;
+    for (cluster, value) in clusters.zip(values) {
+        if !keep(cluster, value) {
+            return (cluster, Some(value));
+        }
+        next = cluster + 1;
+    }
+    (next, None)
+}
+
 impl Volume<'_> {
     /// The entry of `cluster` as it stands there; 0 and 1 have one too.
     pub(super) fn table_value(&mut self, cluster: u32) -> Result<u32, FsError> {
@@ -141,6 +157,43 @@ impl Volume<'_> {
     /// What the table says about `cluster`.
     pub(super) fn link(&mut self, cluster: u32) -> Result<Link, FsError> {
         Ok(self.layout.link_of(self.table_value(cluster)?))
+    }
+
+    /// The first cluster from `first` on whose value is not one to `keep`, with its value; `end` if there is none below it.
+    pub(super) fn skip_while(
+        &mut self,
+        first: u32,
+        end: u32,
+        keep: impl Fn(u32, u32) -> bool,
+    ) -> Result<(u32, Option<u32>), FsError> {
+        let mut next = first;
+        while next < end {
+            let (reached, value) = match self.layout.kind {
+                FatKind::Fat12 => kept([self.table_value(next)?].into_iter(), next..end, &keep),
+                FatKind::Fat16 => {
+                    let values = self.row(next)?.as_chunks().0.iter();
+                    kept(values.map(|&value| u16::from_le_bytes(value).into()), next..end, &keep)
+                }
+                FatKind::Fat32 => {
+                    let values = self.row(next)?.as_chunks().0.iter();
+                    kept(values.map(|&value| u32::from_le_bytes(value) & 0x0fff_ffff), next..end, &keep)
+                }
+            };
+            if value.is_some() || reached == next {
+                return Ok((reached, value));
+            }
+            next = reached;
+        }
+        Ok((next, None))
+    }
+
+    /// The sector with the entry of `cluster`, from that entry on.
+    fn row(&mut self, cluster: u32) -> Result<&[u8], FsError> {
+        let at = self.layout.entry_at(cluster);
+        #[expect(clippy::cast_possible_truncation, reason = "below the size of a sector")]
+        let offset = at as usize & (self.layout.sector_size() - 1);
+        let sector = self.layout.table_sector(at >> self.layout.sector_shift).sector;
+        Ok(self.state.cache.get(self.disk, sector)?.get(offset..).unwrap_or(&[]))
     }
 
     /// Stores `value(cluster)` for `count` clusters from `first` on.

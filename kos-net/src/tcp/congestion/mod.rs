@@ -3,8 +3,13 @@
 //! A policy counts bytes and knows nothing of segments, timers or what is lost; the loss recovery of the connection tells it.
 //! Source: RFC 5681.
 
+mod cubic;
+mod fixed;
+mod hystart;
 mod new_reno;
 
+pub use cubic::Cubic;
+pub use fixed::Fixed;
 pub use new_reno::NewReno;
 
 use crate::time::{Duration, Instant};

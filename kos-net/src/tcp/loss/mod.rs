@@ -8,20 +8,28 @@
 //! data; a whole segment or all there is, never a part because the allowance is short. After `LossTimeout::Probe` or
 //! `Rto` one segment goes out whatever the allowance says.
 //!
-//! Source: RFC 6298 (timer), RFC 6675 (scoreboard), RFC 5681, RFC 6582.
+//! [`Scoreboard`](scoreboard::Scoreboard) knows the fate of every byte; [`Rack`](rack::Rack) says what is lost, where the peer
+//! has SACK, and duplicates do where it has not; [`Prr`](prr::Prr) paces a repair; [`Rtt`](rtt::Rtt) is the clock of it all.
+//!
+//! Source: RFC 6298 (timer), RFC 6675 (scoreboard), RFC 8985 (RACK-TLP), RFC 9937 (PRR), RFC 5682 and RFC 3522 (time-outs that
+//! were none), RFC 6582 (without SACK).
 
 #![allow(dead_code, unused_imports, reason = "the connection that uses it follows")]
 
+mod prr;
+mod rack;
 mod recovery;
 mod ring;
 mod rtt;
 mod scoreboard;
 mod sent;
+#[cfg(test)]
+mod simulation;
 
 pub(crate) use recovery::{Ack, AckOutcome, LossTimeout, Recovery};
 pub(crate) use sent::Sent;
 
-use crate::time::{Duration, Instant};
+use crate::time::Duration;
 
 /// Limits of the retransmission timer and the window at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,17 +54,4 @@ impl Default for LossConfig {
             initial_segments: 10,
         }
     }
-}
-
-/// No deadline.
-const NEVER: Instant = Instant::from_ticks(u64::MAX);
-
-/// `by` after `now`; [`NEVER`] if that overflows.
-fn after(now: Instant, by: Duration) -> Instant {
-    now.checked_add_duration(by).unwrap_or(NEVER)
-}
-
-/// How long `earlier` is past; nothing if it is not.
-fn since(now: Instant, earlier: Instant) -> Duration {
-    now.checked_duration_since(earlier).unwrap_or(Duration::from_ticks(0))
 }

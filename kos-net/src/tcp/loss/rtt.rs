@@ -1,70 +1,91 @@
 //! The round trip time and the retransmission timeout that follows from it: [`Rtt`].
 //!
-//! Source: RFC 6298 section 2.
+//! Microseconds in 32 bits, which is 71 minutes. A round trip is never zero: that would read as "not measured", and flows
+//! inside a machine have such.
+//!
+//! Source: RFC 6298 section 2; the least round trip as RFC 8985 section 6.2 wants it.
 
 use super::LossConfig;
 use crate::time::{Duration, Instant};
 
-/// The smoothed round trip of a path.
+/// The round trip of a path.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rtt {
-    /// Nanoseconds. Zero: nothing was measured yet.
-    smoothed: u64,
-    variation: u64,
-    least: u64,
-    least_at: Instant,
-    /// The timeout before a first sample, and its bounds after it; microseconds.
+    /// Eight times the smoothed round trip; zero: nothing was measured yet.
+    smoothed_8: u32,
+    /// Four times its variation.
+    variation_4: u32,
+    least: u32,
+    /// When the least was measured, in seconds.
+    least_at: u32,
+    /// The timeout before a first sample.
     initial: u32,
+    /// The least and the greatest timeout.
     bounds: (u32, u32),
 }
 
-/// A least round trip older than this is replaced by the next sample: the path may have become longer.
-const LEAST_AGES: u64 = 300_000_000_000;
+/// A least round trip older than so many seconds is replaced by the next sample: the path may have become longer.
+const LEAST_AGES: u32 = 300;
 
-/// The share of the variation in the timeout is at least this, the granularity of our clock's users (G in the RFC).
-const GRANULARITY: u64 = 1_000_000;
+/// The part of the variation in the timeout is at least this (G in the RFC).
+const GRANULARITY: u32 = 1000;
+
+/// No round trip is longer; eight of them fit.
+const LONGEST: u32 = u32::MAX / 16;
 
 impl Rtt {
     pub(super) fn new(config: &LossConfig) -> Self {
-        let micros = |time: Duration| u32::try_from(time.as_ticks() / 1000).unwrap_or(u32::MAX);
         let bounds = (micros(config.min_rto), micros(config.max_rto.max(config.min_rto)));
-        let least_at = Instant::from_ticks(0);
-        Self {
-            smoothed: 0,
-            variation: 0,
-            least: u64::MAX,
-            least_at,
-            initial: micros(config.initial_rto),
-            bounds,
-        }
+        let initial = micros(config.initial_rto);
+        Self { smoothed_8: 0, variation_4: 0, least: u32::MAX, least_at: 0, initial, bounds }
+    }
+
+    /// A SYN was lost and nothing could be measured: data gets more time at first (RFC 6298 section 5.7).
+    pub(super) fn distrust(&mut self) {
+        self.initial = self.initial.max(3_000_000).min(self.bounds.1);
     }
 
     pub(super) fn sample(&mut self, now: Instant, rtt: Duration) {
-        // A round trip of nothing would read as "not measured": flows inside a machine have them.
-        let rtt = rtt.as_ticks().clamp(1, u64::MAX / 16);
-        if rtt <= self.least || super::since(now, self.least_at).as_ticks() > LEAST_AGES {
-            (self.least, self.least_at) = (rtt, now);
+        let (rtt, second) = (micros(rtt).clamp(1, LONGEST), seconds(now));
+        if rtt <= self.least || second.saturating_sub(self.least_at) > LEAST_AGES {
+            (self.least, self.least_at) = (rtt, second);
         }
-        if self.smoothed == 0 {
-            (self.smoothed, self.variation) = (rtt, rtt / 2);
+        if self.smoothed_8 == 0 {
+            (self.smoothed_8, self.variation_4) = (rtt * 8, rtt * 2);
             return;
         }
-        self.variation = (self.variation * 3 + self.smoothed.abs_diff(rtt)) / 4;
-        self.smoothed = ((self.smoothed * 7 + rtt) / 8).max(1);
+        self.variation_4 = self.variation_4 - self.variation_4 / 4 + (self.smoothed_8 / 8).abs_diff(rtt);
+        self.smoothed_8 = self.smoothed_8 - self.smoothed_8 / 8 + rtt;
     }
 
     /// The timeout, doubled `times` times (RFC 6298 section 5.5).
     pub(super) fn timeout(&self, times: u8) -> Duration {
-        let (least, most) = (u64::from(self.bounds.0) * 1000, u64::from(self.bounds.1) * 1000);
-        let once = match self.smoothed {
-            0 => u64::from(self.initial) * 1000,
-            smoothed => smoothed.saturating_add((self.variation * 4).max(GRANULARITY)).max(least),
+        let once = match self.smoothed_8 / 8 {
+            0 if self.smoothed_8 == 0 => self.initial,
+            smoothed => smoothed.saturating_add(self.variation_4.max(GRANULARITY)).max(self.bounds.0),
         };
-        let doubled = once.checked_mul(1 << times.min(30)).unwrap_or(most);
-        Duration::from_ticks(doubled.min(most))
+        let doubled = u64::from(once).saturating_mul(1 << times.min(31));
+        duration(doubled.min(u64::from(self.bounds.1)))
     }
 
     pub(super) fn smoothed(&self) -> Option<Duration> {
-        (self.smoothed != 0).then(|| Duration::from_ticks(self.smoothed))
+        (self.smoothed_8 != 0).then(|| duration(u64::from(self.smoothed_8 / 8).max(1)))
     }
+
+    /// The least round trip of the last minutes, once one was measured.
+    pub(super) fn least(&self) -> Option<Duration> {
+        (self.smoothed_8 != 0).then(|| duration(u64::from(self.least)))
+    }
+}
+
+fn duration(micros: u64) -> Duration {
+    Duration::from_ticks(micros.saturating_mul(1000))
+}
+
+fn micros(time: Duration) -> u32 {
+    u32::try_from(time.as_ticks() / 1000).unwrap_or(u32::MAX)
+}
+
+fn seconds(now: Instant) -> u32 {
+    u32::try_from(now.as_ticks() / 1_000_000_000).unwrap_or(u32::MAX)
 }

@@ -69,26 +69,27 @@ impl Scoreboard {
         }
     }
 
-    /// The peer holds everything below `una` in order. `newly` sees each record that leaves whole and was not known to be held.
+    /// The peer holds everything below `una` in order. `newly` sees each record that was not known to be held, and where it ends;
+    /// of one that leaves only in part it sees where that part ends.
     pub(super) fn acknowledge(&mut self, sent: &mut [Sent], una: u64, mut newly: impl FnMut(Sent, u64)) {
         let una = una.min(self.nxt);
         while self.una < una && self.ring.count() > 0 {
             let (oldest, end) = (self.ring.get(sent, 0), self.end(sent, 0));
             let part = end.min(una).saturating_sub(self.una);
             self.uncount(oldest.state, part);
+            if oldest.state != State::Sacked {
+                newly(oldest, end.min(una));
+            }
             if end > una {
                 break;
             }
             self.una = end;
             self.ring.pop(sent);
-            if oldest.state != State::Sacked {
-                newly(oldest, end);
-            }
         }
         self.una = self.una.max(una);
     }
 
-    /// The peer holds `range` out of order. `newly` sees each record that was not known to be held, and returns nothing.
+    /// The peer holds `range` out of order. `newly` sees each record that was not known to be held, and where it ends.
     pub(super) fn sack(&mut self, sent: &mut [Sent], range: &Range<u64>, mut newly: impl FnMut(Sent, u64)) {
         if range.start >= range.end || range.start < self.una || range.end > self.nxt {
             return;
@@ -135,14 +136,25 @@ impl Scoreboard {
         marked
     }
 
-    /// Everything not held is lost; with `renege` nothing is held either (RFC 2018 section 8).
-    pub(super) fn mark_all(&mut self, sent: &mut [Sent], renege: bool) {
+    /// Everything not held is lost. Nothing is held if the first byte is said to be, out of order: then the peer has thrown away
+    /// what it told of (RFC 2018 section 8).
+    pub(super) fn mark_all(&mut self, sent: &mut [Sent]) {
+        let reneged = self.ring.get(sent, 0).state == State::Sacked;
         for at in 0..self.ring.count() {
-            if renege || self.ring.get(sent, at).state != State::Sacked {
+            if reneged || self.ring.get(sent, at).state != State::Sacked {
                 self.change(sent, at, State::Lost);
             }
         }
         self.merge(sent, 0, self.ring.count());
+    }
+
+    /// Nothing is lost: what was called so is on its way.
+    pub(super) fn unmark(&mut self, sent: &mut [Sent]) {
+        for at in 0..self.ring.count() {
+            if self.ring.get(sent, at).state == State::Lost {
+                self.change(sent, at, State::Flying);
+            }
+        }
     }
 
     /// The oldest lost bytes.
@@ -152,11 +164,6 @@ impl Scoreboard {
         }
         let at = (0..self.ring.count()).find(|at| self.ring.get(sent, *at).state == State::Lost)?;
         Some(self.start(sent, at)..self.end(sent, at))
-    }
-
-    /// The oldest record, if bytes are outstanding.
-    pub(super) fn oldest(&self, sent: &[Sent]) -> Option<Sent> {
-        (self.ring.count() > 0).then(|| self.ring.get(sent, 0))
     }
 
     /// Walks every invariant of the head of this file.

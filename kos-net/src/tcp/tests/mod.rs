@@ -1,5 +1,5 @@
 //! Connections that talk to each other.
 
 mod pair;
-pub(super) mod side;
+pub(crate) mod side;
 mod talk;

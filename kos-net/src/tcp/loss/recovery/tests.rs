@@ -1,3 +1,5 @@
+use core::slice::from_ref;
+
 use super::{Ack, LossTimeout, Recovery};
 use crate::tcp::congestion::NewReno;
 use crate::tcp::loss::{LossConfig, Sent};
@@ -40,13 +42,13 @@ fn third_duplicate_resends_one_segment() {
 #[test]
 fn sacked_segments_are_not_sent_again_until_the_timeout() {
     let (mut recovery, mut sent) = ten_sent(true);
-    recovery.on_ack(
-        ms(200),
-        &mut sent,
-        &Ack { una: 1, sacked: core::slice::from_ref(&(2001..6001)), ..Ack::default() },
-    );
-    assert_eq!(recovery.next_resend(&sent), Some(1..1001));
+    recovery.on_ack(ms(200), &mut sent, &Ack { una: 1, sacked: from_ref(&(2001..6001)), ..Ack::default() });
+    assert_eq!(recovery.next_resend(&sent), Some(1..2001));
+    recovery.on_sent(ms(200), &mut sent, 1..1001);
+    recovery.on_sent(ms(200), &mut sent, 1001..2001);
     assert_eq!(recovery.on_timer(ms(299), &mut sent), LossTimeout::Nothing);
     assert_eq!(recovery.on_timer(recovery.deadline().unwrap(), &mut sent), LossTimeout::Rto { retries: 1 });
-    assert_eq!((recovery.next_resend(&sent), recovery.allowance()), (Some(1..10001), 1000));
+    assert_eq!((recovery.next_resend(&sent), recovery.allowance()), (Some(1..2001), 1000));
+    recovery.on_sent(ms(500), &mut sent, 1..2001);
+    assert_eq!(recovery.next_resend(&sent), Some(6001..10001));
 }

@@ -16,7 +16,13 @@ fn replay(target: &str, body: fn(&[u8])) -> std::io::Result<usize> {
 
 #[test]
 fn each_corpus_passes() {
-    for (target, body) in [("wire", fuzz::wire as fn(&[u8])), ("dns", fuzz::dns), ("dhcp", fuzz::dhcp)] {
+    let targets = [
+        ("wire", fuzz::wire as fn(&[u8])),
+        ("dns", fuzz::dns),
+        ("dhcp", fuzz::dhcp),
+        ("reassembly", fuzz::reassembly),
+    ];
+    for (target, body) in targets {
         let files = replay(target, body).unwrap();
         assert!(files >= 10, "{target}: {files} files");
     }

@@ -5,17 +5,24 @@
 //! | where does it go | [`Routes`], then [`link::neighbour`](crate::link::neighbour) |
 //! | from which address | [`source_select`] |
 //! | can it have come from there | [`martian`] |
-//! | how is it cut | [`Pieces`], [`Identifications`] |
+//! | how is it cut, how put together | [`Pieces`], [`Identifications`]; [`reassembly`] |
+//! | how large may it be | [`pmtu`], by what an ICMP error [quotes](quote) |
 //! | may this error go out | [`IcmpLimit`] |
 
 pub mod fragment;
 pub mod icmp_limit;
 pub mod martian;
+pub mod pmtu;
 mod prefix;
+pub mod quote;
+pub mod reassembly;
 pub mod route;
 pub mod source_select;
 
 pub use fragment::{Identifications, Pieces};
 pub use icmp_limit::{Bucket, IcmpLimit, IcmpLimitConfig, Rate};
+pub use pmtu::{PathMtu, PathMtus, PathSlot};
 pub use prefix::Prefix;
+pub use quote::{Believed, Quote};
+pub use reassembly::{DatagramKey, Fragment, Reassembly, ReassemblySlot};
 pub use route::{Route, RouteError, RouteKind, RouteSlot, Routes};

@@ -108,3 +108,11 @@ pub fn dhcp(bytes: &[u8]) {
     }
     let _routes = message.option(DhcpCode::ROUTES).map_or(0, |data| routes(data).count());
 }
+
+/// Fragments of few datagrams, four bytes each, to the machine that puts them together and to a naive one.
+///
+/// # Panics
+/// If the two do not agree, or an invariant does not hold.
+pub fn reassembly(steps: &[u8]) {
+    crate::ip::reassembly::model::run(steps);
+}

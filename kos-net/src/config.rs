@@ -2,6 +2,7 @@
 
 use crate::error::ConfigError;
 use crate::link::neighbour::NeighbourConfig;
+use crate::tcp::TcpConfig;
 
 /// Chosen once, for a stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +11,8 @@ pub struct Config {
     pub limits: Limits,
     /// Of IPv4 and IPv6.
     pub ip: IpConfig,
+    /// Of connections.
+    pub tcp: TcpConfig,
 }
 
 /// How much of what a stack holds.
@@ -17,6 +20,10 @@ pub struct Config {
 pub struct Limits {
     /// Bytes of each of the two queues of a socket for datagrams.
     pub datagram_bytes: usize,
+    /// Bytes of the ring of a connection that is written to. Lent storage has to have rings of that size.
+    pub send_bytes: usize,
+    /// Bytes of the ring that is read from.
+    pub receive_bytes: usize,
 }
 
 /// Of IPv4 and IPv6.
@@ -31,9 +38,10 @@ pub struct IpConfig {
 impl Config {
     /// What most hosts take.
     #[must_use]
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
         Self {
-            limits: Limits { datagram_bytes: 128 * 1024 },
+            limits: Limits { datagram_bytes: 128 * 1024, send_bytes: 128 * 1024, receive_bytes: 128 * 1024 },
+            tcp: TcpConfig::default(),
             ip: IpConfig { hop_limit: 64, neighbours: NeighbourConfig::new() },
         }
     }
@@ -42,8 +50,9 @@ impl Config {
         if self.ip.hop_limit == 0 {
             return Err(ConfigError::NoHops);
         }
-        if self.limits.datagram_bytes == 0 {
-            return Err(ConfigError::NoDatagramBytes);
+        let Limits { datagram_bytes, send_bytes, receive_bytes } = self.limits;
+        if datagram_bytes == 0 || send_bytes == 0 || receive_bytes == 0 {
+            return Err(ConfigError::NoQueueBytes);
         }
         Ok(())
     }

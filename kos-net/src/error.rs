@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::ports::EntropyError;
 use crate::sock::{NoBuffers, NoSlots};
+use crate::tcp::TcpFailure;
 
 /// What the network said of something that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,8 +31,8 @@ pub enum ConfigError {
     Entropy,
     /// A packet that travels no hop.
     NoHops,
-    /// No bytes for datagrams.
-    NoDatagramBytes,
+    /// A queue or ring of no bytes.
+    NoQueueBytes,
 }
 
 /// Why an interface is not added or changed.
@@ -112,6 +113,53 @@ pub enum ReceiveError {
     Network(NetworkError),
 }
 
+/// Why nothing is written to or read from a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// It is closed, or no connection.
+    BadSocket,
+    /// There is no room, or nothing there, at the moment.
+    NotNow,
+    /// All was read, or no more may be written.
+    Finished,
+    /// It is broken.
+    Failed(TcpFailure),
+}
+
+/// Why no connection is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AcceptError {
+    /// It is closed, or does not listen.
+    BadSocket,
+    /// Nobody waits at the moment.
+    Empty,
+}
+
+impl fmt::Display for StreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadSocket => f.write_str("no such connection"),
+            Self::NotNow => f.write_str("not at the moment"),
+            Self::Finished => f.write_str("the stream has ended"),
+            Self::Failed(failure) => failure.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for AcceptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BadSocket => "no such listener",
+            Self::Empty => "nobody waits",
+        })
+    }
+}
+
+impl core::error::Error for StreamError {}
+impl core::error::Error for AcceptError {}
+
 impl fmt::Display for NetworkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -128,7 +176,7 @@ impl fmt::Display for ConfigError {
         f.write_str(match self {
             Self::Entropy => "no random bytes for keys",
             Self::NoHops => "a hop limit of 0",
-            Self::NoDatagramBytes => "queues of 0 bytes",
+            Self::NoQueueBytes => "queues of 0 bytes",
         })
     }
 }

@@ -31,7 +31,9 @@ pub mod wire;
 
 pub use config::{Config, IpConfig, Limits};
 pub use drop_reason::DropReason;
-pub use error::{BindError, ConfigError, InterfaceError, NetworkError, ReceiveError, SendError};
+pub use error::{
+    AcceptError, BindError, ConfigError, InterfaceError, NetworkError, ReceiveError, SendError, StreamError,
+};
 pub use ports::{Entropy, EntropyError, Frame, LinkControl, NetDevice};
 pub use room::Room;
 pub use sock::{Envelope, Readiness, SocketId};

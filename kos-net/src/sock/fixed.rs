@@ -1,42 +1,72 @@
 //! Storage in lent slices: [`FixedStorage`].
 
+use core::fmt::Debug;
+use core::marker::PhantomData;
+
+use super::memory::{Memory, TcpMemory};
 use super::{NoBuffers, NoSlots, Slot, Storage};
 use crate::link::neighbour;
+use crate::tcp::congestion::CongestionControl;
+use crate::tcp::{Gap, Sent, SynRecord};
 
-/// Memory that the integrator lends for good; nothing grows.
+/// Lent slices.
 #[derive(Debug)]
-pub struct FixedStorage<'a, F> {
-    slots: &'a mut [Slot<&'a mut [u8]>],
-    buffers: &'a mut [&'a mut [u8]],
-    neighbours: &'a mut [&'a mut [neighbour::Slot<F>]],
+pub struct Lent<'a, C>(PhantomData<(&'a (), C)>);
+
+impl<'a, C: CongestionControl + Debug> Memory for Lent<'a, C> {
+    type Bytes = &'a mut [u8];
+    type Sent = &'a mut [Sent];
+    type Gaps = &'a mut [Gap];
+    type Records = &'a mut [Option<SynRecord>];
+    type Congestion = C;
 }
 
-impl<'a, F> FixedStorage<'a, F> {
-    /// As many sockets as `slots`; each UDP or ping socket takes two of `buffers`, each interface with neighbours one of
-    /// `neighbours`.
-    #[must_use]
-    pub const fn new(
-        slots: &'a mut [Slot<&'a mut [u8]>],
-        buffers: &'a mut [&'a mut [u8]],
-        neighbours: &'a mut [&'a mut [neighbour::Slot<F>]],
-    ) -> Self {
-        Self { slots, buffers, neighbours }
+/// Memory that the integrator lends for good; nothing grows. What is lent of a list leaves an empty slice there.
+#[derive(Debug)]
+pub struct FixedStorage<'a, F, C: CongestionControl + Debug> {
+    /// One for each socket.
+    pub slots: &'a mut [Slot<Lent<'a, C>>],
+    /// Two for each socket but those that listen.
+    pub buffers: &'a mut [&'a mut [u8]],
+    /// One for each connection: a record for each segment that may be in flight.
+    pub sent: &'a mut [&'a mut [Sent]],
+    /// One for each connection: a record for each range that may come out of order.
+    pub gaps: &'a mut [&'a mut [Gap]],
+    /// One for each listener: a record for each handshake, in multiples of 8; without, all peers get cookies.
+    pub records: &'a mut [&'a mut [Option<SynRecord>]],
+    /// One for each interface with neighbours.
+    pub neighbours: &'a mut [&'a mut [neighbour::Slot<F>]],
+}
+
+/// Takes a slice of `lists`: the smallest that is long enough, else the longest.
+fn take<'a, T>(lists: &mut [&'a mut [T]], length: usize) -> Result<&'a mut [T], NoBuffers> {
+    let free = lists.iter_mut().filter(|list| !list.is_empty());
+    let best = free.min_by_key(|list| {
+        let short = list.len() < length;
+        (short, if short { usize::MAX - list.len() } else { list.len() })
+    });
+    best.map(core::mem::take).ok_or(NoBuffers)
+}
+
+fn put<'a, T>(lists: &mut [&'a mut [T]], list: &'a mut [T]) {
+    if let Some(place) = lists.iter_mut().find(|list| list.is_empty()) {
+        *place = list;
     }
 }
 
-impl<'a, F> Storage<F> for FixedStorage<'a, F> {
-    type Bytes = &'a mut [u8];
+impl<'a, F, C: CongestionControl + Debug> Storage<F> for FixedStorage<'a, F, C> {
+    type Memory = Lent<'a, C>;
     type Neighbours = &'a mut [neighbour::Slot<F>];
 
     fn slots(&self) -> u32 {
         u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
     }
 
-    fn slot(&self, index: u32) -> Option<&Slot<Self::Bytes>> {
+    fn slot(&self, index: u32) -> Option<&Slot<Self::Memory>> {
         self.slots.get(usize::try_from(index).ok()?)
     }
 
-    fn slot_mut(&mut self, index: u32) -> Option<&mut Slot<Self::Bytes>> {
+    fn slot_mut(&mut self, index: u32) -> Option<&mut Slot<Self::Memory>> {
         self.slots.get_mut(usize::try_from(index).ok()?)
     }
 
@@ -44,23 +74,45 @@ impl<'a, F> Storage<F> for FixedStorage<'a, F> {
         Err(NoSlots)
     }
 
-    /// The smallest that is large enough, or else the largest.
-    fn bytes(&mut self, length: usize) -> Result<Self::Bytes, NoBuffers> {
-        let free = self.buffers.iter_mut().filter(|buffer| !buffer.is_empty());
-        let best = free.min_by_key(|buffer| {
-            let short = buffer.len() < length;
-            (short, if short { usize::MAX - buffer.len() } else { buffer.len() })
-        });
-        best.map(core::mem::take).ok_or(NoBuffers)
+    fn bytes(&mut self, length: usize) -> Result<&'a mut [u8], NoBuffers> {
+        take(self.buffers, length)
     }
 
-    fn give_back(&mut self, bytes: Self::Bytes) {
-        if let Some(place) = self.buffers.iter_mut().find(|buffer| buffer.is_empty()) {
-            *place = bytes;
+    fn connection(&mut self, send: usize, receive: usize) -> Result<TcpMemory<Self::Memory>, NoBuffers> {
+        let memory: TcpMemory<Self::Memory> = TcpMemory {
+            send: take(self.buffers, send).unwrap_or_default(),
+            receive: take(self.buffers, receive).unwrap_or_default(),
+            sent: take(self.sent, 0).unwrap_or_default(),
+            gaps: take(self.gaps, 0).unwrap_or_default(),
+        };
+        if memory.send.is_empty() || memory.receive.is_empty() || memory.sent.is_empty() {
+            self.give_back_connection(memory);
+            return Err(NoBuffers);
         }
+        Ok(memory)
+    }
+
+    fn records(&mut self, count: usize) -> &'a mut [Option<SynRecord>] {
+        take(self.records, count).unwrap_or_default()
+    }
+
+    fn give_back_records(&mut self, records: &'a mut [Option<SynRecord>]) {
+        records.fill(None);
+        put(self.records, records);
+    }
+
+    fn give_back(&mut self, bytes: &'a mut [u8]) {
+        put(self.buffers, bytes);
+    }
+
+    fn give_back_connection(&mut self, memory: TcpMemory<Self::Memory>) {
+        put(self.buffers, memory.send);
+        put(self.buffers, memory.receive);
+        put(self.sent, memory.sent);
+        put(self.gaps, memory.gaps);
     }
 
     fn neighbours(&mut self) -> Option<Self::Neighbours> {
-        self.neighbours.iter_mut().find(|slots| !slots.is_empty()).map(core::mem::take)
+        take(self.neighbours, 0).ok()
     }
 }

@@ -2,76 +2,122 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::fmt::Debug;
+use core::marker::PhantomData;
 
+use super::memory::{Memory, TcpMemory};
 use super::{NoBuffers, NoSlots, Slot, Storage};
 use crate::link::neighbour;
+use crate::tcp::congestion::{CongestionControl, NewReno};
+use crate::tcp::{Gap, MAX_GAPS, Sent, SynRecord};
 
 /// Slots of one growth: a power of two.
 const CHUNK: u32 = 1024;
+/// The least bytes of a segment that a record is kept for.
+const SEGMENT: usize = 512;
+
+/// Vectors of the global allocator.
+#[derive(Debug)]
+pub struct Heap<C>(PhantomData<C>);
+
+impl<C: CongestionControl + Debug> Memory for Heap<C> {
+    type Bytes = Vec<u8>;
+    type Sent = Vec<Sent>;
+    type Gaps = Vec<Gap>;
+    type Records = Vec<Option<SynRecord>>;
+    type Congestion = C;
+}
 
 /// Memory of the global allocator, up to limits.
 #[derive(Debug)]
-pub struct HeapStorage<F> {
-    chunks: Vec<Box<[Slot<Vec<u8>>]>>,
+pub struct HeapStorage<F, C: CongestionControl + Debug = NewReno> {
+    chunks: Vec<Box<[Slot<Heap<C>>]>>,
+    slots: u32,
     limit: u32,
     neighbours: usize,
-    _frames: core::marker::PhantomData<F>,
+    _frames: PhantomData<F>,
 }
 
-impl<F> HeapStorage<F> {
+impl<F, C: CongestionControl + Debug> HeapStorage<F, C> {
     /// For up to `sockets` sockets, and `neighbours` neighbours of each interface.
     #[must_use]
     pub const fn new(sockets: u32, neighbours: usize) -> Self {
-        Self { chunks: Vec::new(), limit: sockets, neighbours, _frames: core::marker::PhantomData }
-    }
-
-    fn allocate<T>(count: usize, make: impl Fn() -> T) -> Result<Vec<T>, NoBuffers> {
-        let mut memory = Vec::new();
-        memory.try_reserve_exact(count).map_err(|_| NoBuffers)?;
-        memory.extend(core::iter::repeat_with(make).take(count));
-        Ok(memory)
+        Self { chunks: Vec::new(), slots: 0, limit: sockets, neighbours, _frames: PhantomData }
     }
 }
 
-impl<F> Storage<F> for HeapStorage<F> {
-    type Bytes = Vec<u8>;
+fn allocate<T>(count: usize, make: impl Fn() -> T) -> Result<Vec<T>, NoBuffers> {
+    let mut memory = Vec::new();
+    memory.try_reserve_exact(count).map_err(|_| NoBuffers)?;
+    memory.extend(core::iter::repeat_with(make).take(count));
+    Ok(memory)
+}
+
+fn zeroes(count: usize) -> Result<Vec<u8>, NoBuffers> {
+    let mut memory = Vec::new();
+    memory.try_reserve_exact(count).map_err(|_| NoBuffers)?;
+    memory.resize(count, 0);
+    Ok(memory)
+}
+
+impl<F, C: CongestionControl + Debug> Storage<F> for HeapStorage<F, C> {
+    type Memory = Heap<C>;
     type Neighbours = Vec<neighbour::Slot<F>>;
 
     fn slots(&self) -> u32 {
-        self.chunks.iter().map(|chunk| u32::try_from(chunk.len()).unwrap_or(0)).sum()
+        self.slots
     }
 
-    fn slot(&self, index: u32) -> Option<&Slot<Self::Bytes>> {
+    fn slot(&self, index: u32) -> Option<&Slot<Self::Memory>> {
         let (chunk, place) = (index / CHUNK, index % CHUNK);
         self.chunks.get(usize::try_from(chunk).ok()?)?.get(usize::try_from(place).ok()?)
     }
 
-    fn slot_mut(&mut self, index: u32) -> Option<&mut Slot<Self::Bytes>> {
+    fn slot_mut(&mut self, index: u32) -> Option<&mut Slot<Self::Memory>> {
         let (chunk, place) = (index / CHUNK, index % CHUNK);
         self.chunks.get_mut(usize::try_from(chunk).ok()?)?.get_mut(usize::try_from(place).ok()?)
     }
 
     fn grow(&mut self) -> Result<(), NoSlots> {
-        let count = CHUNK.min(self.limit - self.slots());
-        let count = usize::try_from(count).ok().filter(|&count| count > 0).ok_or(NoSlots)?;
+        let more = CHUNK.min(self.limit - self.slots);
+        let count = usize::try_from(more).ok().filter(|&count| count > 0).ok_or(NoSlots)?;
         self.chunks.try_reserve(1).map_err(|_| NoSlots)?;
-        let chunk = Self::allocate(count, Slot::new).map_err(|NoBuffers| NoSlots)?;
+        let chunk = allocate(count, Slot::new).map_err(|NoBuffers| NoSlots)?;
         self.chunks.push(chunk.into_boxed_slice());
+        self.slots += more;
         Ok(())
     }
 
-    fn bytes(&mut self, length: usize) -> Result<Self::Bytes, NoBuffers> {
-        let mut memory = Vec::new();
-        memory.try_reserve_exact(length).map_err(|_| NoBuffers)?;
-        memory.resize(length, 0);
-        Ok(memory)
+    fn bytes(&mut self, length: usize) -> Result<Vec<u8>, NoBuffers> {
+        zeroes(length)
     }
 
-    fn give_back(&mut self, bytes: Self::Bytes) {
+    fn connection(&mut self, send: usize, receive: usize) -> Result<TcpMemory<Self::Memory>, NoBuffers> {
+        Ok(TcpMemory {
+            send: zeroes(send)?,
+            receive: zeroes(receive)?,
+            sent: allocate((send / SEGMENT).clamp(16, 4096), || Sent::EMPTY)?,
+            gaps: allocate(MAX_GAPS, Gap::default)?,
+        })
+    }
+
+    fn records(&mut self, count: usize) -> Vec<Option<SynRecord>> {
+        allocate(count, || None).unwrap_or_default()
+    }
+
+    fn give_back_records(&mut self, records: Vec<Option<SynRecord>>) {
+        drop(records);
+    }
+
+    fn give_back(&mut self, bytes: Vec<u8>) {
         drop(bytes);
     }
 
+    fn give_back_connection(&mut self, memory: TcpMemory<Self::Memory>) {
+        drop(memory);
+    }
+
     fn neighbours(&mut self) -> Option<Self::Neighbours> {
-        Self::allocate(self.neighbours, neighbour::Slot::new).ok()
+        allocate(self.neighbours, neighbour::Slot::new).ok()
     }
 }

@@ -1,21 +1,27 @@
 //! Where sockets stand: [`SocketId`], [`Readiness`], [`Storage`] with its kinds, and what sockets share: [`demux`] finds them.
 
+mod connection;
 mod datagrams;
 pub mod demux;
 mod fixed;
 #[cfg(feature = "alloc")]
 mod heap;
 pub(crate) mod list;
+mod listening;
+mod memory;
 mod ports;
 mod queue;
 mod slab;
 mod slot;
 mod storage;
 
+pub(crate) use connection::Connection;
 pub(crate) use datagrams::{Datagrams, Kind, Place};
-pub use fixed::FixedStorage;
+pub use fixed::{FixedStorage, Lent};
 #[cfg(feature = "alloc")]
-pub use heap::HeapStorage;
+pub use heap::{Heap, HeapStorage};
+pub(crate) use listening::Listening;
+pub use memory::{Memory, TcpMemory};
 pub(crate) use ports::choose as choose_port;
 pub use queue::Envelope;
 pub(crate) use queue::Queue;

@@ -5,8 +5,12 @@
 
 use core::marker::PhantomData;
 
+use super::demux::{ChainLink, Chains, Demux, Flow, FlowKey, NOBODY};
 use super::list::{Linked, Links, List, NONE};
 use super::{NoSlots, Readiness, Slot, Socket, SocketId, Storage};
+use crate::tcp::time_wait::TimeWait;
+use crate::time::Instant;
+use crate::timer::{TimerLink, Timers, Wheel};
 
 /// The most interfaces of a stack.
 pub(crate) const INTERFACES: usize = 16;
@@ -19,6 +23,11 @@ pub(crate) struct Sockets<F, S> {
     /// Those that can send, of each interface.
     dirty: [List; INTERFACES],
     ready: List,
+    /// What is left of connections, in the order of their ends.
+    resting: List,
+    demux: Demux,
+    key: FlowKey,
+    wheel: Wheel,
     _frames: PhantomData<F>,
 }
 
@@ -38,14 +47,122 @@ impl<F, S: Storage<F>> Linked for ByReady<'_, F, S> {
     }
 }
 
+struct ByChain<B, F>(B, PhantomData<F>);
+
+impl<F, S: Storage<F>> Chains for ByChain<&S, F> {
+    fn buckets(&self) -> u32 {
+        self.0.slots()
+    }
+
+    fn head(&self, bucket: u32) -> u32 {
+        self.0.slot(bucket).map_or(NOBODY, |slot| slot.bucket)
+    }
+
+    fn set_head(&mut self, _: u32, _: u32) {}
+
+    fn link(&self, index: u32) -> Option<ChainLink> {
+        self.0.slot(index).map(|slot| slot.chain)
+    }
+
+    fn set_link(&mut self, _: u32, _: ChainLink) {}
+}
+
+impl<F, S: Storage<F>> Chains for ByChain<&mut S, F> {
+    fn buckets(&self) -> u32 {
+        self.0.slots()
+    }
+
+    fn head(&self, bucket: u32) -> u32 {
+        self.0.slot(bucket).map_or(NOBODY, |slot| slot.bucket)
+    }
+
+    fn set_head(&mut self, bucket: u32, index: u32) {
+        if let Some(slot) = self.0.slot_mut(bucket) {
+            slot.bucket = index;
+        }
+    }
+
+    fn link(&self, index: u32) -> Option<ChainLink> {
+        self.0.slot(index).map(|slot| slot.chain)
+    }
+
+    fn set_link(&mut self, index: u32, link: ChainLink) {
+        if let Some(slot) = self.0.slot_mut(index) {
+            slot.chain = link;
+        }
+    }
+}
+
+struct ByTimer<'s, F, S>(&'s mut S, PhantomData<F>);
+
+impl<F, S: Storage<F>> Timers for ByTimer<'_, F, S> {
+    fn link(&mut self, index: u32) -> Option<&mut TimerLink> {
+        self.0.slot_mut(index).map(|slot| &mut slot.timer)
+    }
+}
+
+/// Finding sockets, and their timers.
 impl<F, S: Storage<F>> Sockets<F, S> {
-    pub(crate) fn new(storage: S) -> Self {
+    /// From now on a socket, which is not found yet, is found by `flow`.
+    pub(crate) fn enter(&mut self, index: u32, flow: &Flow) {
+        let hash = self.key.hash(flow);
+        self.demux.insert(&mut ByChain(&mut self.storage, PhantomData), index, hash);
+    }
+
+    /// From now on it is not found.
+    pub(crate) fn leave(&mut self, index: u32) {
+        self.demux.remove(&mut ByChain(&mut self.storage, PhantomData), index);
+    }
+
+    /// The socket that was entered with `flow` and is meant.
+    pub(crate) fn find(&self, flow: &Flow, is: impl Fn(&Socket<S::Memory>) -> bool) -> Option<u32> {
+        let hash = self.key.hash(flow);
+        let chains = ByChain(&self.storage, PhantomData);
+        self.demux.lookup(&chains, hash, |index| self.at(index).is_some_and(&is))
+    }
+
+    /// When a socket is to be looked at; never with `None`.
+    pub(crate) fn arm(&mut self, index: u32, deadline: Option<Instant>) {
+        let mut timers = ByTimer(&mut self.storage, PhantomData);
+        match deadline {
+            Some(deadline) => self.wheel.arm(&mut timers, index, deadline),
+            None => self.wheel.disarm(&mut timers, index),
+        }
+    }
+
+    /// The next socket whose time has come.
+    pub(crate) fn next_due(&mut self, now: Instant) -> Option<u32> {
+        self.wheel.pop(&mut ByTimer(&mut self.storage, PhantomData), now)
+    }
+
+    /// When the next is due.
+    pub(crate) fn due_at(&mut self) -> Option<Instant> {
+        self.wheel.poll_at(&mut ByTimer(&mut self.storage, PhantomData))
+    }
+
+    /// Keeps what is left of a connection until it expires, or somebody needs the room.
+    pub(crate) fn rest(&mut self, rest: TimeWait) {
+        let ((local, remote), expires) = (rest.addresses(), rest.expires());
+        let Ok(SocketId { index, .. }) = self.insert(Socket::Rest(rest)) else { return };
+        self.enter(index, &Flow::new(local, remote));
+        self.arm(index, Some(expires));
+        self.resting.push(&mut ByReady(&mut self.storage, PhantomData), index);
+    }
+}
+
+impl<F, S: Storage<F>> Sockets<F, S> {
+    pub(crate) fn new(storage: S, secret: [u8; 16]) -> Self {
+        let demux = Demux::new(&ByChain(&storage, PhantomData));
         let mut sockets = Self {
             storage,
             free: NONE,
             live: 0,
             dirty: [List::EMPTY; INTERFACES],
             ready: List::EMPTY,
+            resting: List::EMPTY,
+            demux,
+            key: FlowKey::new(secret),
+            wheel: Wheel::new(Instant::from_ticks(0)),
             _frames: PhantomData,
         };
         sockets.link_free(0);
@@ -67,16 +184,22 @@ impl<F, S: Storage<F>> Sockets<F, S> {
         self.live
     }
 
+    #[expect(
+        clippy::result_large_err,
+        reason = "the socket comes back, so that its memory can be given back"
+    )]
     pub(crate) fn insert(
         &mut self,
-        socket: Socket<S::Bytes>,
-    ) -> Result<SocketId, (NoSlots, Socket<S::Bytes>)> {
+        socket: Socket<S::Memory>,
+    ) -> Result<SocketId, (NoSlots, Socket<S::Memory>)> {
         if self.free == NONE {
             let first = self.storage.slots();
-            if let Err(error) = self.storage.grow() {
-                return Err((error, socket));
+            match (self.storage.grow(), self.resting.first()) {
+                (Ok(()), _) => self.link_free(first),
+                // What is left of a connection makes room for a new one.
+                (Err(_), Some(oldest)) => drop(self.remove(oldest)),
+                (Err(error), None) => return Err((error, socket)),
             }
-            self.link_free(first);
         }
         let index = self.free;
         let Some(slot) = self.storage.slot_mut(index) else { return Err((NoSlots, socket)) };
@@ -88,10 +211,14 @@ impl<F, S: Storage<F>> Sockets<F, S> {
     }
 
     /// Frees the slot of `index`, whose socket is handed out.
-    pub(crate) fn remove(&mut self, index: u32) -> Option<Socket<S::Bytes>> {
+    pub(crate) fn remove(&mut self, index: u32) -> Option<Socket<S::Memory>> {
         self.storage.slot(index)?.socket.as_ref()?;
+        self.leave(index);
+        self.wheel.remove(&mut ByTimer(&mut self.storage, PhantomData), index);
         self.clear_dirty(index);
-        self.ready.remove(&mut ByReady(&mut self.storage, PhantomData), index);
+        let list =
+            if let Some(Socket::Rest(_)) = self.at(index) { &mut self.resting } else { &mut self.ready };
+        list.remove(&mut ByReady(&mut self.storage, PhantomData), index);
         let slot = self.storage.slot_mut(index)?;
         let socket = slot.socket.take();
         slot.generation = slot.generation.wrapping_add(1);
@@ -106,20 +233,26 @@ impl<F, S: Storage<F>> Sockets<F, S> {
     }
 
     /// The slot of an open socket.
-    pub(crate) fn get(&self, id: SocketId) -> Option<&Slot<S::Bytes>> {
+    pub(crate) fn get(&self, id: SocketId) -> Option<&Slot<S::Memory>> {
         self.storage.slot(id.index).filter(|slot| slot.generation == id.generation && slot.socket.is_some())
     }
 
-    pub(crate) fn get_mut(&mut self, id: SocketId) -> Option<&mut Slot<S::Bytes>> {
+    pub(crate) fn get_mut(&mut self, id: SocketId) -> Option<&mut Slot<S::Memory>> {
         let slot = self.storage.slot_mut(id.index)?;
         (slot.generation == id.generation && slot.socket.is_some()).then_some(slot)
     }
 
-    pub(crate) fn at(&self, index: u32) -> Option<&Socket<S::Bytes>> {
+    /// The handle of an open socket.
+    pub(crate) fn id_of(&self, index: u32) -> Option<SocketId> {
+        let slot = self.storage.slot(index).filter(|slot| slot.socket.is_some())?;
+        Some(SocketId { index, generation: slot.generation })
+    }
+
+    pub(crate) fn at(&self, index: u32) -> Option<&Socket<S::Memory>> {
         self.storage.slot(index)?.socket.as_ref()
     }
 
-    pub(crate) fn at_mut(&mut self, index: u32) -> Option<&mut Socket<S::Bytes>> {
+    pub(crate) fn at_mut(&mut self, index: u32) -> Option<&mut Socket<S::Memory>> {
         self.storage.slot_mut(index)?.socket.as_mut()
     }
 

@@ -3,8 +3,14 @@
 use core::fmt;
 use core::task::Waker;
 
+use super::connection::Connection;
 use super::datagrams::Datagrams;
+use super::demux::{ChainLink, NOBODY};
 use super::list::{Links, NONE};
+use super::listening::Listening;
+use super::memory::Memory;
+use crate::tcp::time_wait::TimeWait;
+use crate::timer::TimerLink;
 
 /// Names a socket as long as it is open; a later one in the same slot has another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,12 +40,15 @@ bitflags::bitflags! {
     }
 }
 
-/// Storage of one socket, in use or not. `B` is the memory of its queues.
-#[derive(Debug)]
-pub struct Slot<B> {
+/// Storage of one socket, in use or not, and the links of all tables that it is in.
+pub struct Slot<M: Memory> {
     pub(crate) generation: u32,
     /// The next free slot, if this one is free.
     pub(crate) next_free: u32,
+    /// The head of one bucket of the table that finds sockets.
+    pub(crate) bucket: u32,
+    pub(crate) chain: ChainLink,
+    pub(crate) timer: TimerLink,
     /// On the list of those that can send, of their interface.
     pub(crate) dirty: Links,
     /// The interface of that list.
@@ -49,16 +58,28 @@ pub struct Slot<B> {
     /// What is to be told.
     pub(crate) news: Readiness,
     pub(crate) waker: Option<Waker>,
-    pub(crate) socket: Option<Socket<B>>,
+    pub(crate) socket: Option<Socket<M>>,
 }
 
-impl<B> Slot<B> {
+impl<M: Memory> fmt::Debug for Slot<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot")
+            .field("generation", &self.generation)
+            .field("used", &self.socket.is_some())
+            .finish()
+    }
+}
+
+impl<M: Memory> Slot<M> {
     /// A free slot.
     #[must_use]
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             generation: 0,
             next_free: NONE,
+            bucket: NOBODY,
+            chain: ChainLink::default(),
+            timer: TimerLink::default(),
             dirty: Links::OUT,
             dirty_on: 0,
             ready: Links::OUT,
@@ -69,15 +90,24 @@ impl<B> Slot<B> {
     }
 }
 
-impl<B> Default for Slot<B> {
+impl<M: Memory> Default for Slot<M> {
     fn default() -> Self {
         Self::new()
     }
 }
 
 /// A socket of any kind.
-#[derive(Debug)]
-pub(crate) enum Socket<B> {
+#[expect(
+    clippy::large_enum_variant,
+    reason = "connections are what slots are made for; there may be no heap for them"
+)]
+pub(crate) enum Socket<M: Memory> {
     /// UDP, ping, raw.
-    Datagrams(Datagrams<B>),
+    Datagrams(Datagrams<M::Bytes>),
+    /// A connection.
+    Tcp(Connection<M>),
+    /// Peers connect to it.
+    Listening(Listening<M>),
+    /// What is left of a connection.
+    Rest(TimeWait),
 }

@@ -3,13 +3,14 @@
 use core::fmt;
 
 use super::Slot;
+use super::memory::{Memory, TcpMemory};
 use crate::link::neighbour;
 use crate::room::Room;
 
 /// Memory for sockets and tables. Slots never move and never vanish.
 pub trait Storage<F> {
-    /// The memory of one queue. The default has no bytes.
-    type Bytes: AsRef<[u8]> + AsMut<[u8]> + Default;
+    /// What its memory is made of.
+    type Memory: Memory;
     /// The memory of one interface's neighbours.
     type Neighbours: Room<neighbour::Slot<F>>;
 
@@ -17,10 +18,10 @@ pub trait Storage<F> {
     fn slots(&self) -> u32;
 
     /// One of them.
-    fn slot(&self, index: u32) -> Option<&Slot<Self::Bytes>>;
+    fn slot(&self, index: u32) -> Option<&Slot<Self::Memory>>;
 
     /// One of them.
-    fn slot_mut(&mut self, index: u32) -> Option<&mut Slot<Self::Bytes>>;
+    fn slot_mut(&mut self, index: u32) -> Option<&mut Slot<Self::Memory>>;
 
     /// Makes more slots.
     ///
@@ -28,14 +29,29 @@ pub trait Storage<F> {
     /// There is no memory for them; nothing changes.
     fn grow(&mut self) -> Result<(), NoSlots>;
 
-    /// Memory of about `length` bytes for a queue; it says itself how much it is.
+    /// Memory of about `length` bytes for a queue of datagrams; it says itself how much it is.
     ///
     /// # Errors
     /// There is none.
-    fn bytes(&mut self, length: usize) -> Result<Self::Bytes, NoBuffers>;
+    fn bytes(&mut self, length: usize) -> Result<<Self::Memory as Memory>::Bytes, NoBuffers>;
+
+    /// Memory for a connection with rings of about `send` and `receive` bytes.
+    ///
+    /// # Errors
+    /// There is none; nothing is taken.
+    fn connection(&mut self, send: usize, receive: usize) -> Result<TcpMemory<Self::Memory>, NoBuffers>;
+
+    /// Memory for a listener that could use `count` records; none is fewer, but not wrong.
+    fn records(&mut self, count: usize) -> <Self::Memory as Memory>::Records;
+
+    /// Takes the memory of a listener back.
+    fn give_back_records(&mut self, records: <Self::Memory as Memory>::Records);
 
     /// Takes the memory of a queue back.
-    fn give_back(&mut self, bytes: Self::Bytes);
+    fn give_back(&mut self, bytes: <Self::Memory as Memory>::Bytes);
+
+    /// Takes the memory of a connection back.
+    fn give_back_connection(&mut self, memory: TcpMemory<Self::Memory>);
 
     /// Memory for the neighbours of one more interface; at least 4 slots.
     fn neighbours(&mut self) -> Option<Self::Neighbours>;

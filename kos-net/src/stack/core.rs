@@ -1,15 +1,19 @@
 //! What all interfaces share: [`Core`]: addresses, routes, sockets, counters.
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use heapless::Vec;
 
 use super::interface::Interface;
 use crate::config::Config;
 use crate::error::InterfaceError;
+use crate::jitter::Jitter;
 use crate::link::neighbour::Neighbours;
-use crate::sock::{Kind, Place, Readiness, Socket, SocketId, Sockets, Storage};
+use crate::sock::demux::Flow;
+use crate::sock::{INTERFACES, Kind, Place, Readiness, Socket, SocketId, Sockets, Storage};
 use crate::stats::Stats;
+use crate::tcp::challenge::Challenges;
+use crate::tcp::isn::Secret;
 use crate::time::Instant;
 
 /// The most addresses of a stack.
@@ -64,8 +68,15 @@ pub(crate) struct Core<F, S: Storage<F>> {
     gateways: Vec<(u8, IpAddr), 2>,
     pub(crate) stats: Stats,
     pub(crate) now: Instant,
+    /// What need not be secret.
+    pub(crate) jitter: Jitter,
     /// How many raw sockets are open.
     pub(crate) raw_sockets: u32,
+    /// The largest packet of each interface.
+    pub(crate) mtus: [u16; INTERFACES],
+    /// What initial sequence numbers and the like are made with.
+    pub(crate) secret: Secret,
+    pub(crate) challenges: Challenges,
     /// Where packets for our own addresses go.
     pub(super) loopback: Option<u8>,
     /// Of the next datagram that is cut.
@@ -73,8 +84,8 @@ pub(crate) struct Core<F, S: Storage<F>> {
 }
 
 impl<F, S: Storage<F>> Core<F, S> {
-    pub(super) fn new(config: Config, sockets: Sockets<F, S>, keys: [u64; 4]) -> Self {
-        let [identification, ..] = keys;
+    pub(super) fn new(config: Config, sockets: Sockets<F, S>, secret: Secret, keys: [u64; 2]) -> Self {
+        let [identification, jitter] = keys;
         Self {
             config,
             sockets,
@@ -83,6 +94,10 @@ impl<F, S: Storage<F>> Core<F, S> {
             stats: Stats::default(),
             now: Instant::from_ticks(0),
             raw_sockets: 0,
+            mtus: [0; INTERFACES],
+            secret,
+            challenges: Challenges::new(),
+            jitter: Jitter::new(jitter),
             loopback: None,
             identification: (identification & 0xffff_ffff) as u32,
         }
@@ -190,16 +205,34 @@ impl<F, S: Storage<F>> Core<F, S> {
 
     /// The socket for whole datagrams that asks most exactly for one.
     pub(crate) fn find_datagrams(&self, kind: Kind, remote: Place, local: Place) -> Option<u32> {
-        let wanting = (0..self.sockets.storage.slots()).filter_map(|index| {
-            let Socket::Datagrams(socket) = self.sockets.at(index)?;
-            Some((socket.wants(kind, remote, local)?, index))
-        });
-        wanting.max_by_key(|(rank, index)| (*rank, u32::MAX - index)).map(|(_, index)| index)
+        let wants = |connected: bool| {
+            move |socket: &Socket<S::Memory>| match socket {
+                Socket::Datagrams(socket) => {
+                    socket.remote.is_some() == connected && socket.wants(kind, remote, local).is_some()
+                }
+                _ => false,
+            }
+        };
+        let bound = bound_for(local);
+        let find = |connected| {
+            bound.iter().find_map(|&local| self.sockets.find(&waiting(kind, local), wants(connected)))
+        };
+        find(true).or_else(|| find(false))
+    }
+
+    /// Whether another socket for datagrams has that place.
+    pub(crate) fn is_taken(&self, kind: Kind, place: Place) -> bool {
+        let taken = |address| {
+            let clashes = |socket: &Socket<S::Memory>| matches!(socket, Socket::Datagrams(socket) if socket.clashes(kind, place));
+            self.sockets.find(&waiting(kind, (address, place.1)), clashes).is_some()
+        };
+        let own = self.addresses.iter().map(|own| own.address).filter(|_| place.0.is_unspecified());
+        bound_for(place).into_iter().map(|(address, _)| address).chain(own).any(taken)
     }
 
     /// Puts a socket with something to send on the list of the interface that it goes by. Whether there is one.
     pub(crate) fn schedule(&mut self, index: u32) -> bool {
-        let Some(Socket::Datagrams(socket)) = self.sockets.at(index) else { return false };
+        let Some(Socket::Datagrams(socket)) = self.sockets.at(index) else { return self.settle(index) };
         let Some((envelope, _)) = socket.outgoing.peek(socket.send.as_ref()) else { return false };
         let Some(way) = self.way(envelope.local, envelope.remote) else { return false };
         self.sockets.mark_dirty(index, way.interface);
@@ -216,8 +249,11 @@ impl<F, S: Storage<F>> Core<F, S> {
     }
 
     /// Gives the memory of a socket back.
-    pub(crate) fn give_back(&mut self, socket: Socket<S::Bytes>) {
+    pub(crate) fn give_back(&mut self, socket: Socket<S::Memory>) {
         match socket {
+            Socket::Tcp(connection) => self.sockets.storage.give_back_connection(connection.memory),
+            Socket::Listening(listening) => self.sockets.storage.give_back_records(listening.records),
+            Socket::Rest(_) => {}
             Socket::Datagrams(socket) => {
                 if let Kind::Raw(_) = socket.kind {
                     self.raw_sockets = self.raw_sockets.saturating_sub(1);
@@ -235,4 +271,16 @@ impl<F, S: Storage<F>> Core<F, S> {
             self.sockets.tell(index, Readiness::ERROR);
         }
     }
+}
+
+/// What a socket for datagrams is found by.
+pub(crate) fn waiting(kind: Kind, (address, port): Place) -> Flow {
+    let port = if let Kind::Raw(protocol) = kind { protocol.0.into() } else { port };
+    Flow { local: (address, port), remote: (crate::udp::unspecified_like(address), 0) }
+}
+
+/// Where a socket may be bound that hears what comes to `place`, the most exact first.
+pub(crate) fn bound_for((address, port): Place) -> [Place; 3] {
+    let any = crate::udp::unspecified_like(address);
+    [(address, port), (any, port), (IpAddr::V6(Ipv6Addr::UNSPECIFIED), port)]
 }

@@ -108,6 +108,7 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
         }
         match complaint.protocol {
             IpProtocol::UDP => self.udp_complaint(complaint),
+            IpProtocol::TCP => self.tcp_complaint(complaint),
             IpProtocol::ICMP | IpProtocol::ICMPV6 => self.ping_complaint(complaint),
             _ => Err(DropReason::Unsolicited),
         }

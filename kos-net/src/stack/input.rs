@@ -242,6 +242,7 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
     fn protocol_in(&mut self, arrival: &Arrival<'_>, raw: bool) -> Result<Taken, DropReason> {
         match arrival.protocol {
             IpProtocol::UDP => self.udp_in(arrival),
+            IpProtocol::TCP => self.tcp_in(arrival),
             IpProtocol::ICMP | IpProtocol::ICMPV6 => self.icmp_in(arrival),
             _ if raw => Ok(Taken::Delivered),
             _ => {

@@ -11,6 +11,7 @@ mod interface;
 mod neighbours;
 mod output;
 mod pass;
+mod tcp;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +21,7 @@ use ::core::task::Waker;
 use heapless::Vec;
 
 use self::core::Address;
-pub(crate) use self::core::Core;
+pub(crate) use self::core::{Core, waiting};
 pub(crate) use self::icmp::{Complaint, Refusal, echo_header};
 pub(crate) use self::input::{Arrival, Cast, Taken, why};
 use self::interface::Interface;
@@ -33,6 +34,7 @@ use crate::link::InterfaceId;
 use crate::ports::{Entropy, Frame, NetDevice};
 use crate::sock::{INTERFACES, Readiness, SocketId, Sockets, Storage};
 use crate::stats::Stats;
+use crate::tcp::isn::Secret;
 use crate::time::Instant;
 use crate::wire::MacAddr;
 
@@ -77,9 +79,12 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
     /// A configuration that cannot be, or no random bytes.
     pub fn new(config: Config, storage: S, entropy: &mut dyn Entropy) -> Result<Self, ConfigError> {
         config.validate()?;
-        let mut keys = [[0; 8]; 4];
+        let (mut secrets, mut keys) = ([[0; 16]; 2], [[0; 8]; 2]);
+        entropy.fill(secrets.as_flattened_mut()).map_err(|_| ConfigError::Entropy)?;
         entropy.fill(keys.as_flattened_mut()).map_err(|_| ConfigError::Entropy)?;
-        let core = Core::new(config, Sockets::new(storage), keys.map(u64::from_ne_bytes));
+        let [flows, numbers] = secrets;
+        let sockets = Sockets::new(storage, flows);
+        let core = Core::new(config, sockets, Secret::new(numbers), keys.map(u64::from_ne_bytes));
         Ok(Self { interfaces: Vec::new(), core })
     }
 
@@ -109,6 +114,9 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
         };
         let interface = Interface::new(InterfaceId(id), *capabilities, mac, neighbours);
         self.interfaces.push(interface).map_err(|_| InterfaceError::TableFull)?;
+        if let Some(mtu) = self.core.mtus.get_mut(usize::from(id)) {
+            *mtu = capabilities.mtu;
+        }
         if capabilities.loopback {
             self.core.loopback = Some(id);
         }
@@ -169,9 +177,10 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
     /// When a poll has something to do even if nothing is received: now if it is in the past, never if there is nothing. Who got
     /// [`Progress::more`] polls again at once; frames that the device did not take wait until it takes frames again.
     #[must_use]
-    pub fn poll_at(&self) -> Option<Instant> {
+    pub fn poll_at(&mut self) -> Option<Instant> {
+        let due = self.core.sockets.due_at();
         let of_interfaces = self.interfaces.iter().filter_map(|interface| self.core.poll_at(interface));
-        of_interfaces.min()
+        of_interfaces.chain(due).min()
     }
 
     /// The next socket of which there is news, and which.

@@ -74,7 +74,7 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
         let header = if packet.to.is_ipv4() { V4 } else { V6 };
         let mtu = usize::from(self.interface.capabilities.mtu);
         if header + length <= mtu || packet.meta.gso.is_some() {
-            return self.emit_piece(packet, parts, Piece { start: 0, length, fragment: None });
+            return self.emit_piece(packet, parts, Piece { start: 0, length, fragment: None }, None);
         }
         if !packet.cut {
             return Err(DropReason::TooBig);
@@ -105,13 +105,31 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
             let offset = u16::try_from(start).map_err(|_| DropReason::TooBig)?;
             let place = FragmentPlace { offset, more: start + here < length };
             let piece = Piece { start, length: here, fragment: Some((identification, place)) };
-            self.emit_piece(packet, parts, piece)?;
+            self.emit_piece(packet, parts, piece, None)?;
             self.core.stats.fragments_out += 1;
         }
         Ok(())
     }
 
-    fn emit_piece(&mut self, packet: &Packet, parts: &[&[u8]], piece: Piece) -> Result<(), DropReason> {
+    /// A frame for an IP packet of up to `length` bytes.
+    pub(super) fn lease(&mut self, length: usize) -> Option<F> {
+        let link = if self.interface.capabilities.medium == Medium::Ethernet { ETHERNET } else { 0 };
+        if self.has_room() { self.device.lease(link + length) } else { None }
+    }
+
+    /// Sends a packet that is not too large, in a frame that was leased for it.
+    pub(super) fn emit_in(&mut self, packet: &Packet, parts: &[&[u8]], frame: F) -> Result<(), DropReason> {
+        let length = parts.iter().map(|part| part.len()).sum();
+        self.emit_piece(packet, parts, Piece { start: 0, length, fragment: None }, Some(frame))
+    }
+
+    fn emit_piece(
+        &mut self,
+        packet: &Packet,
+        parts: &[&[u8]],
+        piece: Piece,
+        leased: Option<F>,
+    ) -> Result<(), DropReason> {
         if !self.has_room() {
             return Err(DropReason::DeviceFull);
         }
@@ -123,7 +141,7 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
         };
         let link = if ethernet { ETHERNET } else { 0 };
         let total = link + ip + piece.length;
-        let mut frame = self.device.lease(total).ok_or(DropReason::DeviceFull)?;
+        let mut frame = leased.or_else(|| self.device.lease(total)).ok_or(DropReason::DeviceFull)?;
         frame.truncate(total);
         if frame.bytes().len() < total {
             return Err(DropReason::DeviceFull);

@@ -40,6 +40,7 @@ impl<'p, F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'p, F, S, D> {
         self.flush();
         self.receive(budget, &mut progress);
         self.run_neighbours();
+        self.run_timers();
         self.send(budget, &mut progress);
         self.flush();
         match self.failure {
@@ -87,7 +88,8 @@ impl<'p, F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'p, F, S, D> {
     fn send_for(&mut self, index: u32) -> Sent {
         match self.core.sockets.at(index) {
             Some(Socket::Datagrams(_)) => self.send_datagram(index),
-            None => Sent::Nothing,
+            Some(Socket::Tcp(_)) => self.send_segment(index),
+            _ => Sent::Nothing,
         }
     }
 

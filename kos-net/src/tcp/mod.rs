@@ -36,4 +36,6 @@ mod user;
 pub use config::{KeepAlive, TcpConfig, TcpSettings};
 pub use error::{TcpFailure, Unreachable};
 pub use fsm::State as TcpState;
-pub use loss::LossConfig;
+pub use listener::SynRecord;
+pub use loss::{LossConfig, Sent};
+pub use receiver::{Gap, MAX_GAPS};

@@ -207,7 +207,7 @@ impl World {
     /// If a stack breaks a law.
     pub fn step(&mut self, limit: Instant) -> bool {
         let arrival = self.under_way.first_key_value().map(|((at, _), _)| *at);
-        let due = self.hosts.iter().filter_map(|host| host.stack.poll_at());
+        let due = self.hosts.iter_mut().filter_map(|host| host.stack.poll_at());
         let next = due.chain(arrival).min().filter(|&next| next < limit);
         self.now = self.now.max(next.unwrap_or(limit));
         self.arrive();

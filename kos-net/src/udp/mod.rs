@@ -10,8 +10,12 @@ use crate::dev::Meta;
 use crate::drop_reason::DropReason;
 use crate::error::{BindError, ReceiveError, SendError};
 use crate::ports::{Entropy, Frame, NetDevice};
-use crate::sock::{Datagrams, Envelope, Kind, Place, Readiness, Socket, SocketId, Storage, choose_port};
-use crate::stack::{Arrival, Cast, Complaint, Core, Pass, Refusal, Sent, Stack, Taken, echo_header, why};
+use crate::sock::{
+    Datagrams, Envelope, Kind, Memory, Place, Readiness, Socket, SocketId, Storage, choose_port,
+};
+use crate::stack::{
+    Arrival, Cast, Complaint, Core, Pass, Refusal, Sent, Stack, Taken, echo_header, waiting, why,
+};
 use crate::wire::{Echo, IpProtocol, UdpDatagram, UdpHeader};
 
 /// The most bytes of data of a datagram.
@@ -56,18 +60,23 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
         self.core().receive_datagram(id, Kind::Udp, read)
     }
 
-    /// Where a socket for datagrams is bound.
+    /// Where a socket is bound.
     #[must_use]
     pub fn local_place(&self, id: SocketId) -> Option<SocketAddr> {
         let slot = self.core_ref().sockets.get(id)?;
         match slot.socket.as_ref()? {
             Socket::Datagrams(socket) => Some(socket.local.into()),
+            Socket::Tcp(connection) => Some(connection.local),
+            Socket::Listening(listening) => Some(listening.local),
+            Socket::Rest(_) => None,
         }
     }
 
-    /// Closes a socket; what it was to send goes with it. Whether there was one.
+    /// Closes a socket of any kind, whether there was one. What a connection was given to send is sent, and the peer told that
+    /// no more comes; it is reset if there is something left to read. Datagrams not yet sent are dropped. Who waits to be accepted
+    /// is reset.
     pub fn close(&mut self, id: SocketId) -> bool {
-        self.core().close_datagrams(id)
+        self.core().close(id)
     }
 }
 
@@ -103,22 +112,26 @@ impl<F, S: Storage<F>> Core<F, S> {
             self.raw_sockets += 1;
         }
         let socket = Socket::Datagrams(Datagrams::new(kind, (address, port), receive, send));
-        self.sockets.insert(socket).map_err(|(error, socket)| {
-            self.give_back(socket);
-            error.into()
-        })
+        match self.sockets.insert(socket) {
+            Ok(id) => {
+                self.sockets.enter(id.index, &waiting(kind, (address, port)));
+                Ok(id)
+            }
+            Err((error, socket)) => {
+                self.give_back(socket);
+                Err(error.into())
+            }
+        }
     }
 
-    fn is_taken(&self, kind: Kind, place: Place) -> bool {
-        (0..self.sockets.storage.slots()).any(|index| match self.sockets.at(index) {
-            Some(Socket::Datagrams(socket)) => socket.clashes(kind, place),
-            None => false,
-        })
-    }
-
-    pub(crate) fn datagrams(&mut self, id: SocketId, kind: Kind) -> Option<&mut Datagrams<S::Bytes>> {
+    pub(crate) fn datagrams(
+        &mut self,
+        id: SocketId,
+        kind: Kind,
+    ) -> Option<&mut Datagrams<<S::Memory as Memory>::Bytes>> {
         match self.sockets.get_mut(id)?.socket.as_mut()? {
             Socket::Datagrams(socket) => Some(socket).filter(|socket| socket.kind == kind),
+            _ => None,
         }
     }
 

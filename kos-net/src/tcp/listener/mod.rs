@@ -11,7 +11,7 @@ mod tests;
 
 use core::net::SocketAddr;
 
-pub(crate) use record::SynRecord;
+pub use record::SynRecord;
 
 use super::TcpConfig;
 use super::clock::{NEVER, after, backed_off};

@@ -13,7 +13,7 @@ use crate::wire::{SeqNumber, TcpFlags, TcpOptions, TcpSegment, TcpTimestamps};
 
 /// What is known of a peer that has sent SYN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SynRecord {
+pub struct SynRecord {
     /// Our address and port.
     pub(crate) local: SocketAddr,
     /// The peer's.

@@ -27,7 +27,7 @@ mod sent;
 mod simulation;
 
 pub(crate) use recovery::{Ack, AckOutcome, LossTimeout, Recovery};
-pub(crate) use sent::Sent;
+pub use sent::Sent;
 
 use crate::time::Duration;
 

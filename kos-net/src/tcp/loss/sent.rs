@@ -4,7 +4,7 @@ use crate::time::Instant;
 
 /// A run of bytes that were sent together and have the same fate. It begins where the record before it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sent {
+pub struct Sent {
     /// When these bytes last went out.
     pub(super) time: Instant,
     /// The low half of the place behind the last byte; less than 2^32 bytes are in flight.
@@ -27,8 +27,7 @@ pub(super) enum State {
 
 impl Sent {
     /// A record of nothing, to fill storage with.
-    pub(crate) const EMPTY: Self =
-        Self { time: Instant::from_ticks(0), end: 0, state: State::Flying, again: false };
+    pub const EMPTY: Self = Self { time: Instant::from_ticks(0), end: 0, state: State::Flying, again: false };
 
     /// Whether two neighbours may become one record: only the time of the later is kept, which matters to none but those on the way.
     pub(super) fn like(&self, other: &Self) -> bool {

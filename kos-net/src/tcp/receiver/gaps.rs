@@ -5,11 +5,11 @@
 use core::ops::Range;
 
 /// The most ranges a connection keeps, whatever its storage.
-pub(crate) const MAX_GAPS: usize = 32;
+pub const MAX_GAPS: usize = 32;
 
 /// A range of bytes that came before some of those in front of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Gap {
+pub struct Gap {
     /// Its first byte.
     pub(crate) start: u64,
     /// The byte behind its last.

@@ -12,7 +12,7 @@ mod window;
 
 use core::ops::Range;
 
-pub(crate) use gaps::Gap;
+pub use gaps::{Gap, MAX_GAPS};
 pub(crate) use window::scale_for;
 
 use super::origin::Origin;

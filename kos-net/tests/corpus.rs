@@ -21,6 +21,7 @@ fn each_corpus_passes() {
         ("dns", fuzz::dns),
         ("dhcp", fuzz::dhcp),
         ("reassembly", fuzz::reassembly),
+        ("scoreboard", fuzz::scoreboard),
     ];
     for (target, body) in targets {
         let files = replay(target, body).unwrap();

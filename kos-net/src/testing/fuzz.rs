@@ -116,3 +116,11 @@ pub fn dhcp(bytes: &[u8]) {
 pub fn reassembly(steps: &[u8]) {
     crate::ip::reassembly::model::run(steps);
 }
+
+/// Sends, acknowledges, loses and finds again what `data` says, on the scoreboard of TCP and byte by byte.
+///
+/// # Panics
+/// If they differ.
+pub fn scoreboard(data: &[u8]) {
+    crate::tcp::loss::model::run(data);
+}

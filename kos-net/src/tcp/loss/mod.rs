@@ -16,6 +16,8 @@
 
 #![allow(dead_code, unused_imports, reason = "the connection that uses it follows")]
 
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod model;
 mod prr;
 mod rack;
 mod recovery;

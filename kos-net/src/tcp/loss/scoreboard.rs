@@ -166,6 +166,12 @@ impl Scoreboard {
         Some(self.start(sent, at)..self.end(sent, at))
     }
 
+    /// Where the byte at `place` is believed to be.
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn fate(&self, sent: &[Sent], place: u64) -> State {
+        self.ring.get(sent, self.find(sent, place)).state
+    }
+
     /// Walks every invariant of the head of this file.
     pub(super) fn check(&self, sent: &[Sent]) -> bool {
         let (mut sacked, mut lost, mut start) = (0, 0, self.una);

@@ -145,8 +145,10 @@ impl<C: CongestionControl> Tcb<C> {
             (Arrival { rst: true, place: Place::Inside, .. } | Arrival { syn: true, rst: false, .. }, _) => {
                 DropReason::Challenged
             }
-            (Arrival { place: Place::Outside | Place::First, .. }, _) => DropReason::OutOfWindow,
-            (Arrival { answer: Answer::Nothing, .. }, _) => DropReason::BadState,
+            (Arrival { place: Place::Outside | Place::First, .. }, _) if self.state != State::SynSent => {
+                DropReason::OutOfWindow
+            }
+            (Arrival { answer: Answer::Nothing | Answer::New, .. }, _) => DropReason::BadState,
             _ => DropReason::BadAcknowledgement,
         });
         input

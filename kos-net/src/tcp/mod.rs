@@ -39,3 +39,8 @@ pub use fsm::State as TcpState;
 pub use listener::SynRecord;
 pub use loss::{LossConfig, Sent};
 pub use receiver::{Gap, MAX_GAPS};
+
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn clock_of_wire(now: crate::time::Instant) -> u32 {
+    timestamps::clock(now, 0)
+}

@@ -5,6 +5,7 @@ mod dice;
 pub mod fakes;
 pub mod fuzz;
 pub mod link;
+pub mod script;
 pub mod world;
 
 pub use cases::cases;

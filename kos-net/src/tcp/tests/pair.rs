@@ -19,31 +19,44 @@ pub(super) struct Pair {
     sent: [usize; 2],
     /// What the ends said, the newest last.
     pub(super) inputs: Vec<(usize, Input)>,
-    /// How many segments each end sent that carried anything.
-    pub(super) full: [usize; 2],
+    /// A seed, and how many of 1000 segments come twice.
+    pub(super) doubled: Option<(u64, u64)>,
 }
 
 impl Pair {
     pub(super) fn new(sides: [Side; 2]) -> Self {
         let now = Instant::from_ticks(1_000_000_000);
-        Self { sides, now, wires: Default::default(), sent: [0; 2], inputs: Vec::new(), full: [0; 2] }
+        Self { sides, now, wires: Default::default(), sent: [0; 2], inputs: Vec::new(), doubled: None }
     }
 
     /// Lets both say all they have to say now.
     pub(super) fn speak(&mut self, fate: Fate<'_>) {
         for from in 0..2 {
             while let Some(flying) = self.sides[from].transmit(self.now) {
-                self.full[from] += usize::from(!flying.data.is_empty());
                 let count = self.sent[from];
                 self.sent[from] += 1;
                 assert!(count < 1_000_000, "they never stop");
                 let Some(delay) = fate(count, &flying) else { continue };
                 let at = after(self.now, delay);
-                let wire = &mut self.wires[1 - from];
-                let place = wire.partition_point(|(other, _)| *other <= at);
-                wire.insert(place, (at, flying));
+                if self.comes_twice() {
+                    let later = after(at, Duration::from_millis(3));
+                    self.put(1 - from, later, flying.clone());
+                }
+                self.put(1 - from, at, flying);
             }
         }
+    }
+
+    fn put(&mut self, to: usize, at: Instant, flying: Flying) {
+        let wire = &mut self.wires[to];
+        let place = wire.partition_point(|(other, _)| *other <= at);
+        wire.insert(place, (at, flying));
+    }
+
+    fn comes_twice(&mut self) -> bool {
+        let Some((seed, share)) = &mut self.doubled else { return false };
+        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (*seed >> 33) % 1000 < *share
     }
 
     /// When something happens next.

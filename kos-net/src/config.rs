@@ -1,6 +1,7 @@
 //! What an integrator chooses for a whole stack: [`Config`].
 
 use crate::error::ConfigError;
+use crate::ip::icmp_limit::IcmpLimitConfig;
 use crate::link::neighbour::NeighbourConfig;
 use crate::tcp::TcpConfig;
 
@@ -31,6 +32,8 @@ pub struct Limits {
 pub struct IpConfig {
     /// How many routers a packet may pass.
     pub hop_limit: u8,
+    /// How many ICMP errors go out.
+    pub icmp_errors: IcmpLimitConfig,
     /// Of neighbours.
     pub neighbours: NeighbourConfig,
 }
@@ -42,7 +45,11 @@ impl Config {
         Self {
             limits: Limits { datagram_bytes: 128 * 1024, send_bytes: 128 * 1024, receive_bytes: 128 * 1024 },
             tcp: TcpConfig::default(),
-            ip: IpConfig { hop_limit: 64, neighbours: NeighbourConfig::new() },
+            ip: IpConfig {
+                hop_limit: 64,
+                neighbours: NeighbourConfig::new(),
+                icmp_errors: IcmpLimitConfig::new(),
+            },
         }
     }
 

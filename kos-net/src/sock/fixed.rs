@@ -5,6 +5,7 @@ use core::marker::PhantomData;
 
 use super::memory::{Memory, TcpMemory};
 use super::{NoBuffers, NoSlots, Slot, Storage};
+use crate::ip::reassembly::ReassemblySlot;
 use crate::link::neighbour;
 use crate::tcp::congestion::CongestionControl;
 use crate::tcp::{Gap, Sent, SynRecord};
@@ -34,6 +35,10 @@ pub struct FixedStorage<'a, F, C: CongestionControl + Debug> {
     pub gaps: &'a mut [&'a mut [Gap]],
     /// One for each listener: a record for each handshake, in multiples of 8; without, all peers get cookies.
     pub records: &'a mut [&'a mut [Option<SynRecord>]],
+    /// One for each datagram that comes in pieces; it takes an equal part of `piece_bytes`.
+    pub pieces: &'a mut [ReassemblySlot],
+    /// Their bytes; without, datagrams in pieces are dropped.
+    pub piece_bytes: &'a mut [u8],
     /// One for each interface with neighbours.
     pub neighbours: &'a mut [&'a mut [neighbour::Slot<F>]],
 }
@@ -57,6 +62,7 @@ fn put<'a, T>(lists: &mut [&'a mut [T]], list: &'a mut [T]) {
 impl<'a, F, C: CongestionControl + Debug> Storage<F> for FixedStorage<'a, F, C> {
     type Memory = Lent<'a, C>;
     type Neighbours = &'a mut [neighbour::Slot<F>];
+    type Pieces = &'a mut [ReassemblySlot];
 
     fn slots(&self) -> u32 {
         u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
@@ -110,6 +116,11 @@ impl<'a, F, C: CongestionControl + Debug> Storage<F> for FixedStorage<'a, F, C> 
         put(self.buffers, memory.receive);
         put(self.sent, memory.sent);
         put(self.gaps, memory.gaps);
+    }
+
+    fn reassembly(&mut self) -> Option<(Self::Pieces, &'a mut [u8])> {
+        let (pieces, bytes) = (core::mem::take(&mut self.pieces), core::mem::take(&mut self.piece_bytes));
+        (!bytes.is_empty()).then_some((pieces, bytes))
     }
 
     fn neighbours(&mut self) -> Option<Self::Neighbours> {

@@ -7,10 +7,13 @@ use core::marker::PhantomData;
 
 use super::memory::{Memory, TcpMemory};
 use super::{NoBuffers, NoSlots, Slot, Storage};
+use crate::ip::reassembly::ReassemblySlot;
 use crate::link::neighbour;
-use crate::tcp::congestion::{CongestionControl, NewReno};
+use crate::tcp::congestion::{CongestionControl, Cubic};
 use crate::tcp::{Gap, MAX_GAPS, Sent, SynRecord};
 
+/// Datagrams that may come in pieces at once.
+const PIECES: usize = 8;
 /// Slots of one growth: a power of two.
 const CHUNK: u32 = 1024;
 /// The least bytes of a segment that a record is kept for.
@@ -30,7 +33,7 @@ impl<C: CongestionControl + Debug> Memory for Heap<C> {
 
 /// Memory of the global allocator, up to limits.
 #[derive(Debug)]
-pub struct HeapStorage<F, C: CongestionControl + Debug = NewReno> {
+pub struct HeapStorage<F, C: CongestionControl + Debug = Cubic> {
     chunks: Vec<Box<[Slot<Heap<C>>]>>,
     slots: u32,
     limit: u32,
@@ -63,6 +66,7 @@ fn zeroes(count: usize) -> Result<Vec<u8>, NoBuffers> {
 impl<F, C: CongestionControl + Debug> Storage<F> for HeapStorage<F, C> {
     type Memory = Heap<C>;
     type Neighbours = Vec<neighbour::Slot<F>>;
+    type Pieces = Vec<ReassemblySlot>;
 
     fn slots(&self) -> u32 {
         self.slots
@@ -115,6 +119,10 @@ impl<F, C: CongestionControl + Debug> Storage<F> for HeapStorage<F, C> {
 
     fn give_back_connection(&mut self, memory: TcpMemory<Self::Memory>) {
         drop(memory);
+    }
+
+    fn reassembly(&mut self) -> Option<(Vec<ReassemblySlot>, Vec<u8>)> {
+        Some((allocate(PIECES, || ReassemblySlot::EMPTY).ok()?, zeroes(PIECES << 16).ok()?))
     }
 
     fn neighbours(&mut self) -> Option<Self::Neighbours> {

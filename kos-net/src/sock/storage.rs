@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::Slot;
 use super::memory::{Memory, TcpMemory};
+use crate::ip::reassembly::ReassemblySlot;
 use crate::link::neighbour;
 use crate::room::Room;
 
@@ -13,6 +14,8 @@ pub trait Storage<F> {
     type Memory: Memory;
     /// The memory of one interface's neighbours.
     type Neighbours: Room<neighbour::Slot<F>>;
+    /// The memory of datagrams that come in pieces, beside their bytes.
+    type Pieces: Room<ReassemblySlot> + fmt::Debug;
 
     /// How many slots there are.
     fn slots(&self) -> u32;
@@ -52,6 +55,9 @@ pub trait Storage<F> {
 
     /// Takes the memory of a connection back.
     fn give_back_connection(&mut self, memory: TcpMemory<Self::Memory>);
+
+    /// Memory for datagrams that come in pieces, each with an equal part of the bytes. `None`: they are dropped.
+    fn reassembly(&mut self) -> Option<(Self::Pieces, <Self::Memory as Memory>::Bytes)>;
 
     /// Memory for the neighbours of one more interface; at least 4 slots.
     fn neighbours(&mut self) -> Option<Self::Neighbours>;

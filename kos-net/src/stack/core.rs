@@ -7,10 +7,12 @@ use heapless::Vec;
 use super::interface::Interface;
 use crate::config::Config;
 use crate::error::InterfaceError;
+use crate::ip::icmp_limit::{Bucket, IcmpLimit};
+use crate::ip::reassembly::Reassembly;
 use crate::jitter::Jitter;
 use crate::link::neighbour::Neighbours;
 use crate::sock::demux::Flow;
-use crate::sock::{INTERFACES, Kind, Place, Readiness, Socket, SocketId, Sockets, Storage};
+use crate::sock::{INTERFACES, Kind, Memory, Place, Readiness, Socket, SocketId, Sockets, Storage};
 use crate::stats::Stats;
 use crate::tcp::challenge::Challenges;
 use crate::tcp::isn::Secret;
@@ -18,6 +20,11 @@ use crate::time::Instant;
 
 /// The most addresses of a stack.
 const ADDRESSES: usize = 32;
+
+/// Destinations of ICMP errors that are told apart.
+const BUCKETS: usize = 64;
+
+type Pieces<F, S> = Reassembly<<S as Storage<F>>::Pieces, <<S as Storage<F>>::Memory as Memory>::Bytes>;
 
 /// An address of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +84,9 @@ pub(crate) struct Core<F, S: Storage<F>> {
     /// What initial sequence numbers and the like are made with.
     pub(crate) secret: Secret,
     pub(crate) challenges: Challenges,
+    /// Datagrams in pieces; taken out while one of them is handed on.
+    pub(crate) reassembly: Option<Pieces<F, S>>,
+    pub(crate) icmp_limit: IcmpLimit<[Bucket; BUCKETS]>,
     /// Where packets for our own addresses go.
     pub(super) loopback: Option<u8>,
     /// Of the next datagram that is cut.
@@ -84,8 +94,10 @@ pub(crate) struct Core<F, S: Storage<F>> {
 }
 
 impl<F, S: Storage<F>> Core<F, S> {
-    pub(super) fn new(config: Config, sockets: Sockets<F, S>, secret: Secret, keys: [u64; 2]) -> Self {
-        let [identification, jitter] = keys;
+    pub(super) fn new(config: Config, mut sockets: Sockets<F, S>, secret: Secret, keys: [u64; 5]) -> Self {
+        let [identification, jitter, seed @ ..] = keys;
+        let reassembly = sockets.storage.reassembly().map(|(slots, bytes)| Reassembly::new(slots, bytes));
+        let icmp_limit = IcmpLimit::new([Bucket::FULL; BUCKETS], config.ip.icmp_errors, seed);
         Self {
             config,
             sockets,
@@ -99,6 +111,8 @@ impl<F, S: Storage<F>> Core<F, S> {
             challenges: Challenges::new(),
             jitter: Jitter::new(jitter),
             loopback: None,
+            reassembly,
+            icmp_limit,
             identification: (identification & 0xffff_ffff) as u32,
         }
     }
@@ -143,7 +157,8 @@ impl<F, S: Storage<F>> Core<F, S> {
 
     pub(super) fn poll_at(&self, interface: &Interface<F, S::Neighbours>) -> Option<Instant> {
         let sending = self.sockets.has_dirty(interface.id.0).then_some(self.now);
-        sending.into_iter().chain(interface.poll_at()).min()
+        let pieces = self.reassembly.as_ref().and_then(Reassembly::poll_at);
+        sending.into_iter().chain(interface.poll_at()).chain(pieces).min()
     }
 
     /// Whether an address is ours, on that interface or, with `None`, on any.
@@ -195,6 +210,13 @@ impl<F, S: Storage<F>> Core<F, S> {
         let own = own.find(|own| everybody || Some(own.interface) == on)?;
         let next = if everybody { to } else { gateway?.1 };
         Some(Way { interface: own.interface, next, source: own.address })
+    }
+
+    /// Gives up datagrams of which pieces did not come in time.
+    pub(super) fn expire_pieces(&mut self) {
+        while self.reassembly.as_mut().is_some_and(|pieces| pieces.expire(self.now).is_some()) {
+            self.stats.reassembly_timeouts += 1;
+        }
     }
 
     /// Tells one datagram in pieces from the next.

@@ -266,6 +266,10 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
         else {
             return;
         };
+        if !self.core.icmp_limit.allow(self.core.now, arrival.from) {
+            self.core.stats.unsent.count(DropReason::RateLimited);
+            return;
+        }
         let mut out = [0; ERROR];
         let length = write(way.source, arrival.from, &mut out);
         let protocol = if arrival.from.is_ipv4() { IpProtocol::ICMP } else { IpProtocol::ICMPV6 };

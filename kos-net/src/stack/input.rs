@@ -8,10 +8,12 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::Pass;
 use crate::dev::{FrameChecksum, Medium};
 use crate::drop_reason::DropReason;
+use crate::ip::reassembly::{Datagram, DatagramKey, Fragment};
 use crate::ports::{Frame, NetDevice};
 use crate::sock::{Kind, Storage};
 use crate::wire::{
-    ChainError, EtherType, EthernetFrame, IpProtocol, Ipv4Packet, Ipv6Chain, Ipv6Packet, ParseError,
+    ChainError, EtherType, EthernetFrame, FragmentPlace, IpProtocol, Ipv4Packet, Ipv6Chain, Ipv6Packet,
+    ParseError,
 };
 
 /// What became of a frame that was not dropped.
@@ -109,10 +111,8 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
         }
         let (from, to) = (packet.header.source(), packet.header.destination());
         let cast = self.cast_v4(from, to, link)?;
-        if !packet.header.place().is_whole() {
-            return Err(DropReason::BadFragment);
-        }
-        self.transport_in(&Arrival {
+        let place = packet.header.place();
+        let arrival = Arrival {
             from: from.into(),
             to: to.into(),
             protocol: packet.header.protocol(),
@@ -122,7 +122,9 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
             cut: false,
             packet: bytes.get(..packet.header.total_length.get().into()).unwrap_or(bytes),
             payload: packet.payload,
-        })
+        };
+        let number = packet.header.identification.get().into();
+        if place.is_whole() { self.transport_in(&arrival) } else { self.piece_in(&arrival, number, place) }
     }
 
     /// Whether a packet is for us, and for how many others.
@@ -179,11 +181,14 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
         };
         match Ipv6Chain::follow(&packet) {
             Ok(chain) => {
-                if chain.fragment.is_some_and(|fragment| !fragment.place().is_whole()) {
-                    return Err(DropReason::BadFragment);
-                }
                 let cut = chain.fragment.is_some();
-                self.transport_in(&Arrival { cut, ..arrival(chain.protocol, chain.payload) })
+                let arrival = Arrival { cut, ..arrival(chain.protocol, chain.payload) };
+                match chain.fragment.filter(|fragment| !fragment.place().is_whole()) {
+                    Some(fragment) => {
+                        self.piece_in(&arrival, fragment.identification.get(), fragment.place())
+                    }
+                    None => self.transport_in(&arrival),
+                }
             }
             Err(ChainError::Problem { kind, pointer, even_multicast }) => {
                 let arrival = arrival(IpProtocol::NO_NEXT, &[]);
@@ -223,6 +228,30 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
             IpAddr::V4(_) => None,
         });
         group == ALL_NODES || own.any(|own| own == group)
+    }
+
+    /// Takes a piece of a datagram; the last one brings it to its protocol.
+    fn piece_in(
+        &mut self,
+        arrival: &Arrival<'_>,
+        identification: u32,
+        place: FragmentPlace,
+    ) -> Result<Taken, DropReason> {
+        let mut reassembly = self.core.reassembly.take().ok_or(DropReason::ReassemblyFull)?;
+        let protocol = if arrival.from.is_ipv4() { arrival.protocol.0 } else { 0 };
+        let key = DatagramKey { source: arrival.from, destination: arrival.to, identification, protocol };
+        let fragment = Fragment { place, protocol: arrival.protocol, payload: arrival.payload };
+        let taken = match reassembly.insert(self.core.now, key, fragment) {
+            Err(error) => Err(error.drop_reason()),
+            Ok(None) => Ok(Taken::Consumed),
+            Ok(Some(Datagram { protocol, payload })) => {
+                self.core.stats.reassembled += 1;
+                // The sum was over what was cut: nobody looked at it.
+                self.transport_in(&Arrival { protocol, payload, checked: false, cut: true, ..*arrival })
+            }
+        };
+        self.core.reassembly = Some(reassembly);
+        taken
     }
 
     /// Hands a whole payload to its protocol.

@@ -79,7 +79,7 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
     /// A configuration that cannot be, or no random bytes.
     pub fn new(config: Config, storage: S, entropy: &mut dyn Entropy) -> Result<Self, ConfigError> {
         config.validate()?;
-        let (mut secrets, mut keys) = ([[0; 16]; 2], [[0; 8]; 2]);
+        let (mut secrets, mut keys) = ([[0; 16]; 2], [[0; 8]; 5]);
         entropy.fill(secrets.as_flattened_mut()).map_err(|_| ConfigError::Entropy)?;
         entropy.fill(keys.as_flattened_mut()).map_err(|_| ConfigError::Entropy)?;
         let [flows, numbers] = secrets;

@@ -8,7 +8,7 @@ use zerocopy::IntoBytes;
 use zerocopy::network_endian::U16;
 
 use super::Pass;
-use crate::dev::{Medium, Meta};
+use crate::dev::{BATCH, Medium, Meta};
 use crate::drop_reason::DropReason;
 use crate::link::neighbour::{Hop, Sending};
 use crate::ports::{Frame, NetDevice};
@@ -94,6 +94,9 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
         length: usize,
         most: usize,
     ) -> Result<(), DropReason> {
+        if length.div_ceil(most) > BATCH {
+            return Err(DropReason::TooBig);
+        }
         // All or none: a datagram of which a piece is missing is of no use to anybody.
         self.flush();
         if self.interface.out.room() < length.div_ceil(most) {

@@ -44,12 +44,16 @@ fn receive(world: &mut World, host: HostId, id: SocketId) -> Option<(SocketAddr,
 }
 
 #[test]
-fn a_ping_is_answered() {
+fn a_ping_is_answered_whole_or_in_pieces() {
     for (here, there) in addresses() {
-        for length in [0, 1, 56, 1452] {
+        for length in [0, 1, 56, 1472, 1473, 9000, 65_507] {
             let (mut world, a, _) = World::pair(1, quick());
             let host = world.host(a);
             let id = host.stack.ping_open(here, &mut host.entropy).unwrap();
+            // Three packets wait for a neighbour: the first brings it.
+            host.stack.ping_send(id, there, 6, &[]).unwrap();
+            assert!(world.run(LIMIT, |world| world.host(a).stack.ping_receive(id, |_, _| ()).is_ok()));
+            let host = world.host(a);
             let data: Vec<u8> = (0..length).map(|at: usize| at.to_le_bytes()[0]).collect();
             host.stack.ping_send(id, there, 7, &data).unwrap();
             let mut answer = None;

@@ -46,3 +46,38 @@ impl Prr {
         if self.out == 0 && count == 0 { mss } else { count }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Delivery, Prr};
+
+    const MSS: u32 = 1000;
+
+    /// RFC 9937 section 6.2: at every moment as much has gone out as the share of what came in.
+    #[test]
+    fn above_the_threshold_it_sends_its_share() {
+        let (mut prr, mut flight) = (Prr::new(20_000), 20_000_u32);
+        for round in 1..=10 {
+            flight -= MSS;
+            let count = prr.on_ack(Delivery { delivered: MSS, flight, safe: false }, 10_000, MSS);
+            let goes = count / MSS * MSS;
+            prr.on_sent(goes);
+            flight += goes;
+            assert!(prr.out * 2 <= round * MSS + MSS, "after {round}: {prr:?}");
+        }
+        assert_eq!((prr.out, flight), (5000, 15_000));
+    }
+
+    /// The first segment goes at once; below the threshold no more goes out than came in, with progress one more.
+    #[test]
+    fn below_the_threshold_it_keeps_what_arrives() {
+        let mut prr = Prr::new(20_000);
+        assert_eq!(prr.on_ack(Delivery { delivered: 0, flight: 18_000, safe: false }, 10_000, MSS), MSS);
+        prr.on_sent(MSS);
+        let below = |safe| Delivery { delivered: MSS, flight: 4000, safe };
+        assert_eq!(prr.on_ack(below(false), 10_000, MSS), MSS);
+        assert_eq!(prr.on_ack(below(true), 10_000, MSS), 2 * MSS);
+        let near = Delivery { delivered: MSS, flight: 9_500, safe: true };
+        assert_eq!(prr.on_ack(near, 10_000, MSS), 500, "never above the threshold");
+    }
+}

@@ -89,3 +89,64 @@ fn micros(time: Duration) -> u32 {
 fn seconds(now: Instant) -> u32 {
     u32::try_from(now.as_ticks() / 1_000_000_000).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{LossConfig, Rtt};
+    use crate::time::{Duration, Instant};
+
+    /// RFC 6298 sections 2.2 to 2.5: samples and the timeout after them, in milliseconds.
+    #[test]
+    fn timeouts_follow_the_samples() {
+        let table: [(&[u64], u64); 5] = [
+            (&[], 1000),
+            (&[100], 300),
+            (&[100, 100], 250),
+            // RTTVAR = 3/4 50 + 1/4 100, SRTT = 7/8 100 + 1/8 200.
+            (&[100, 200], 112 + 250),
+            (&[1, 1, 1, 1, 1, 1, 1], 200),
+        ];
+        for (samples, timeout) in table {
+            let mut rtt = Rtt::new(&LossConfig::default());
+            for sample in samples {
+                rtt.sample(Instant::from_ticks(0), Duration::from_millis(*sample));
+            }
+            assert_eq!(rtt.timeout(0).as_ticks() / 1_000_000, timeout, "{samples:?}");
+        }
+    }
+
+    /// RFC 6298 section 5.5, up to the cap; no doubling overflows.
+    #[test]
+    fn timeouts_double_up_to_the_cap() {
+        let rtt = Rtt::new(&LossConfig::default());
+        let seconds = [(0, 1), (1, 2), (6, 64), (7, 120), (31, 120), (32, 120), (255, 120)];
+        for (times, timeout) in seconds {
+            assert_eq!(rtt.timeout(times), Duration::from_secs(timeout));
+        }
+    }
+
+    #[test]
+    fn no_round_trip_is_nothing_or_too_much() {
+        for ticks in [0, 1, 999, u64::MAX] {
+            let mut rtt = Rtt::new(&LossConfig::default());
+            for second in 0..1000 {
+                let now = Instant::from_ticks(second * 1_000_000_000);
+                rtt.sample(now, Duration::from_ticks(if second % 2 == 0 { ticks } else { 5 }));
+                assert!(rtt.smoothed().is_some() && rtt.least().is_some());
+                assert!(rtt.timeout(0) >= Duration::from_millis(200));
+            }
+        }
+    }
+
+    /// RFC 8985 section 6.2 step 1: the least of the last minutes.
+    #[test]
+    fn the_least_round_trip_ages() {
+        let mut rtt = Rtt::new(&LossConfig::default());
+        for (second, sample, least) in
+            [(0, 50, 50), (10, 80, 50), (300, 80, 50), (301, 80, 80), (302, 60, 60)]
+        {
+            rtt.sample(Instant::from_ticks(second * 1_000_000_000), Duration::from_millis(sample));
+            assert_eq!(rtt.least(), Some(Duration::from_millis(least)), "at {second} s");
+        }
+    }
+}

@@ -206,4 +206,14 @@ mod tests {
         assert!(cubic[1][1] >= 2 * 59_813 && cubic[1][1] * 10 >= 178_120 * 7, "{cubic:?}");
         assert!(fixed[1][1] * 100 >= 219_671 * 115, "{fixed:?}");
     }
+
+    /// gvisor#6113: a round trip of microseconds was measured as nothing, and the flow stood still.
+    #[test]
+    fn microsecond_rtt_flow_never_hangs() {
+        for loss in [0, 10_000] {
+            let path = Path { rate: 100_000_000, delay: Duration::from_ticks(500), queue: 65_536, loss };
+            let arrived = goodput::<Cubic>(path, 32 << 10, 1, 1);
+            assert!(arrived > 1_000_000, "{arrived} B/s with {loss} losses in a million");
+        }
+    }
 }

@@ -7,6 +7,8 @@ use crate::tcp::loss::{LossConfig, Sent};
 use crate::time::{Duration, Instant};
 
 const MSS: u16 = 1000;
+/// No segment.
+const NONE: Range<u64> = 0..0;
 
 /// A sender of segments of 1000 bytes, whose places are told in segments from 1.
 struct Sender {
@@ -50,9 +52,10 @@ impl Sender {
     }
 
     /// The peer has all before segment `una`, and `held`.
-    fn ack(&mut self, now: u64, una: u64, held: &[Range<u64>]) -> bool {
-        let sacked: alloc::vec::Vec<_> = held.iter().map(bytes).collect();
-        self.hear(now, &Ack { una: una * 1000 + 1, sacked: &sacked, ..Ack::default() })
+    fn ack(&mut self, now: u64, una: u64, held: Range<u64>) -> bool {
+        let (sacked, held) = (bytes(&held), !held.is_empty());
+        let sacked = if held { from_ref(&sacked) } else { &[] };
+        self.hear(now, &Ack { una: una * 1000 + 1, sacked, ..Ack::default() })
     }
 
     /// The same, and it had `twice` before.
@@ -75,7 +78,7 @@ impl Sender {
 fn dup_ack_counter_saturates() {
     let mut sender = Sender::new(false);
     for _ in 0..1000 {
-        sender.ack(200, 0, &[]);
+        sender.ack(200, 0, NONE);
     }
     assert_eq!((sender.recovery.duplicates, sender.lost()), (u8::MAX, Some(0..1)));
 }
@@ -85,24 +88,24 @@ fn dup_ack_counter_saturates() {
 fn fast_retransmit_sends_one_segment() {
     let mut sender = Sender::new(false);
     for _ in 0..2 {
-        sender.ack(200, 0, &[]);
+        sender.ack(200, 0, NONE);
         assert_eq!(sender.lost(), None);
     }
     // RFC 3042: two new segments for the two duplicates.
     assert_eq!(sender.recovery.allowance(), 2000);
-    sender.ack(200, 0, &[]);
+    sender.ack(200, 0, NONE);
     assert_eq!(sender.lost(), Some(0..1));
     sender.send(200, 0..1);
     assert_eq!(sender.lost(), None);
     for _ in 0..6 {
-        sender.ack(210, 0, &[]);
+        sender.ack(210, 0, NONE);
         assert_eq!(sender.lost(), None);
     }
     // RFC 6582 section 3.2: a partial acknowledgement names the next.
-    sender.ack(300, 4, &[]);
+    sender.ack(300, 4, NONE);
     assert_eq!(sender.lost(), Some(4..5));
     sender.send(300, 4..5);
-    sender.ack(400, 10, &[]);
+    sender.ack(400, 10, NONE);
     assert_eq!((sender.lost(), sender.recovery.phase), (None, Phase::Open));
 }
 
@@ -111,7 +114,7 @@ fn fast_retransmit_sends_one_segment() {
 fn rto_restarts_on_new_ack_and_backs_off() {
     let mut sender = Sender::new(false);
     assert_eq!(sender.recovery.deadline(), Some(ms(400)));
-    sender.ack(250, 2, &[]);
+    sender.ack(250, 2, NONE);
     let rto = sender.recovery.rto();
     assert_eq!(sender.recovery.deadline(), ms(250).checked_add_duration(rto));
     let mut last = ms(250);
@@ -144,7 +147,7 @@ fn shrunk_peer_window_recovers_without_rto() {
     assert_eq!(sender.wait().1, LossTimeout::Probe);
     assert_eq!(sender.recovery.probe(&sender.sent), Some(bytes(&(9..10))));
     sender.send(450, 9..10);
-    sender.ack(550, 4, &[9..10]);
+    sender.ack(550, 4, 9..10);
     while sender.lost().is_none() {
         assert_eq!(sender.wait().1, LossTimeout::Resend);
     }
@@ -156,11 +159,11 @@ fn shrunk_peer_window_recovers_without_rto() {
 #[test]
 fn what_was_sent_before_what_arrived_is_lost() {
     let mut sender = Sender::new(true);
-    sender.ack(200, 0, &[2..6]);
+    sender.ack(200, 0, 2..6);
     assert_eq!(sender.lost(), Some(0..2));
 
     let mut sender = Sender::new(true);
-    sender.ack(200, 0, &[1..2]);
+    sender.ack(200, 0, 1..2);
     assert_eq!((sender.lost(), sender.recovery.deadline()), (None, Some(ms(225))));
     assert_eq!(sender.recovery.on_timer(ms(224), &mut sender.sent), LossTimeout::Nothing);
     assert_eq!((sender.wait().1, sender.lost()), (LossTimeout::Resend, Some(0..1)));
@@ -171,13 +174,13 @@ fn what_was_sent_before_what_arrived_is_lost() {
 #[test]
 fn a_lost_retransmission_is_found_by_what_was_sent_later() {
     let mut sender = Sender::new(true);
-    sender.ack(200, 0, &[1..5]);
+    sender.ack(200, 0, 1..5);
     sender.send(200, 0..1);
     sender.send(210, 10..12);
     assert_eq!(sender.lost(), None);
-    sender.ack(300, 0, &[1..10]);
+    sender.ack(300, 0, 1..10);
     assert_eq!(sender.lost(), None);
-    sender.ack(310, 0, &[1..12]);
+    sender.ack(310, 0, 1..12);
     assert_eq!(sender.lost(), Some(0..1));
 }
 
@@ -185,13 +188,13 @@ fn a_lost_retransmission_is_found_by_what_was_sent_later() {
 #[test]
 fn needless_repairs_widen_the_wait() {
     let mut sender = Sender::new(true);
-    sender.ack(200, 0, &[1..5]);
+    sender.ack(200, 0, 1..5);
     sender.send(200, 0..1);
-    sender.ack(290, 5, &[]);
+    sender.ack(290, 5, NONE);
     assert!(sender.ack_twice(300, 5, 0..1), "all of the repair was needless");
     assert_eq!(sender.recovery.phase, Phase::Open);
     assert_eq!(sender.recovery.congestion_window() / 1000, 10, "{:?}", sender.recovery);
-    sender.ack(310, 5, &[6..7]);
+    sender.ack(310, 5, 6..7);
     let wait = sender.recovery.deadline().unwrap().checked_duration_since(ms(310));
     assert!(wait > Some(Duration::from_millis(30)) || wait.is_none(), "{wait:?}");
 }
@@ -202,7 +205,7 @@ fn a_probe_follows_two_silent_round_trips() {
     let mut sender = Sender::new(true);
     sender.send(100, 10..11);
     assert_eq!(sender.recovery.deadline(), Some(ms(300)), "two round trips of 100 ms");
-    sender.ack(200, 9, &[]);
+    sender.ack(200, 9, NONE);
     assert_eq!(sender.recovery.deadline(), Some(ms(400)));
     assert_eq!(sender.wait().1, LossTimeout::Probe);
     sender.send(400, 10..11);
@@ -213,7 +216,7 @@ fn a_probe_follows_two_silent_round_trips() {
     );
 
     let mut single = Sender::new(true);
-    single.ack(200, 9, &[]);
+    single.ack(200, 9, NONE);
     let rto_at = ms(200).checked_add_duration(single.recovery.rto());
     assert_eq!(single.recovery.deadline(), rto_at, "2 x 100 + 200 ms, but not after the timeout");
 }
@@ -225,13 +228,13 @@ fn a_probe_that_repairs_is_a_loss() {
         let mut sender = Sender::new(true);
         sender.wait();
         sender.send(300, 9..10);
-        sender.ack(400, 10, &[]);
+        sender.ack(400, 10, NONE);
         sender.send(400, 10..20);
         if needless {
             sender.ack_twice(401, 10, 9..10);
         }
         let before = sender.recovery.congestion_window() / 1000;
-        sender.ack(500, 12, &[]);
+        sender.ack(500, 12, NONE);
         let after = sender.recovery.congestion_window() / 1000;
         assert_eq!(after >= before, needless, "{before} {after}");
         assert_eq!(sender.recovery.probe_end, 0);
@@ -248,8 +251,8 @@ fn a_timeout_without_loss_is_undone() {
     assert_eq!((what, sender.lost()), (LossTimeout::Rto { retries: 1 }, Some(0..10)));
     let now = at.as_ticks() / 1_000_000;
     sender.send(now, 0..1);
-    assert!(!sender.ack(now + 5, 1, &[]), "that may be the one sent again");
-    assert!(sender.ack(now + 6, 3, &[]));
+    assert!(!sender.ack(now + 5, 1, NONE), "that may be the one sent again");
+    assert!(sender.ack(now + 6, 3, NONE));
     assert_eq!((sender.lost(), sender.recovery.phase), (None, Phase::Open));
     assert!(sender.recovery.congestion_window() >= before);
 }
@@ -271,9 +274,9 @@ fn a_timestamp_tells_an_original_without_sack() {
 #[test]
 fn reneging_is_undone_at_the_timeout() {
     let mut sender = Sender::new(true);
-    sender.ack(200, 0, &[4..10]);
+    sender.ack(200, 0, 4..10);
     sender.send(200, 0..4);
-    sender.ack(300, 4, &[]);
+    sender.ack(300, 4, NONE);
     assert_eq!(sender.lost(), None);
     assert_eq!(sender.recovery.board.sacked(), 6000, "it threw them away");
     let (_, what) = sender.wait();
@@ -296,7 +299,7 @@ fn sacked_segments_are_not_sent_again_after_the_timeout() {
 #[test]
 fn after_idleness_the_window_is_the_first_one() {
     let mut sender = Sender::new(true);
-    sender.ack(200, 10, &[]);
+    sender.ack(200, 10, NONE);
     assert_eq!((sender.recovery.congestion_window(), sender.recovery.deadline()), (20_000 - 8_000, None));
     sender.send(60_000, 10..11);
     assert_eq!(sender.recovery.congestion_window(), 10_000);

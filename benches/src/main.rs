@@ -136,6 +136,9 @@ fn answer(options: &Options, out: &mut dyn Write) -> io::Result<()> {
     if heap::efficiency::NAME.contains(&options.only) {
         heap::efficiency::print(out, style)?;
     }
+    if vfs::kosfs::DISK.contains(&options.only) {
+        vfs::kosfs::print(out, style)?;
+    }
     report::print_left_out(out, style)
 }
 

@@ -37,8 +37,14 @@ pub(crate) fn print_preface(out: &mut dyn Write, style: Style, rounds: usize) ->
 }
 
 /// What was measured, as paths from the top of the repository.
-const SOURCES: [&str; 5] =
-    [":/kos-alloc/src", ":/kos-paging/src", ":/kos-sched/src", ":/benches/src", ":/Cargo.lock"];
+const SOURCES: [&str; 6] = [
+    ":/kos-alloc/src",
+    ":/kos-paging/src",
+    ":/kos-sched/src",
+    ":/kos-vfs/src",
+    ":/benches/src",
+    ":/Cargo.lock",
+];
 
 /// The commit of the working directory, marked when what was measured differs from it.
 fn commit() -> String {

@@ -13,14 +13,15 @@ use hadris_fat::sync::FatFs;
 use hadris_fs::{DirCursor, NodeId, OpenMode, SetAttr};
 use hadris_io::ErrorType;
 use hadris_storage::{BlockIndex, BlockSize, MemDevice};
-use kos_vfs::attr::{DeviceNumber, FileType, Mode, Timestamp};
 use kos_vfs::fs::fat::{Fat, MountOptions};
-use kos_vfs::fs::{Cookie, DirEntry, FileSystem, NewNode};
-use kos_vfs::{DeviceError, Ino, Name};
+use kos_vfs::fs::{Cookie, DirEntry, FileSystem};
+use kos_vfs::{DeviceError, Ino};
 
-use super::volume::{Ram, SECTOR, Volume};
+use super::volume::Volume;
 use crate::harness::must;
 use crate::lock::NoLock;
+use crate::vfs::ram::{Ram, SECTOR};
+use crate::vfs::{create_file, name_of, read_file, remove_file, write_file};
 
 /// A driver with one open file.
 pub(super) trait Drive: 'static {
@@ -44,10 +45,6 @@ pub(super) struct Kos {
     file: Option<Ino>,
 }
 
-fn name_of(name: &str) -> Name<'_> {
-    must(Name::new(name.as_bytes()).ok())
-}
-
 impl Drive for Kos {
     const NOTE: &str = "usable from several threads with another lock; each change is on the disk at once";
 
@@ -61,17 +58,7 @@ impl Drive for Kos {
     }
 
     fn create(&mut self, name: &str) {
-        let new = NewNode {
-            kind: FileType::Regular,
-            mode: Mode::of(0o755),
-            uid: 0,
-            gid: 0,
-            device: DeviceNumber::default(),
-            target: b"",
-            now: Timestamp::EPOCH,
-        };
-        let made = self.fs.dirs().create(self.fs.root(), name_of(name), &new);
-        self.file = Some(must(made.ok()).ino);
+        self.file = Some(create_file(&self.fs, name));
     }
 
     fn close(&mut self) {
@@ -79,20 +66,15 @@ impl Drive for Kos {
     }
 
     fn remove(&mut self, name: &str) {
-        let (dirs, root, name) = (self.fs.dirs(), self.fs.root(), name_of(name));
-        let file = must(dirs.lookup(root, name).ok()).ino;
-        must(dirs.unlink(root, name, file, Timestamp::EPOCH).ok());
-        self.fs.forget(file, 1);
+        remove_file(&self.fs, name);
     }
 
     fn read(&mut self, at: u64, out: &mut [u8]) {
-        let done = must(self.fs.files().read_at(must(self.file), at, out).ok());
-        assert_eq!(done, out.len(), "a short read");
+        read_file(&self.fs, must(self.file), at, out);
     }
 
     fn write(&mut self, at: u64, bytes: &[u8]) {
-        let done = self.fs.files().write_at(must(self.file), at, bytes, Timestamp::EPOCH);
-        assert_eq!(done, Ok(bytes.len()), "a short write");
+        write_file(&self.fs, must(self.file), at, bytes);
     }
 
     fn list(&mut self) -> usize {

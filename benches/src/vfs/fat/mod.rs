@@ -15,6 +15,7 @@ use crate::harness::memory::Random;
 use crate::harness::must;
 use crate::harness::question::{Body, Promise, Question, Shape, Subject};
 use crate::peers::peer;
+use crate::vfs::pattern;
 
 /// Bytes of a large request.
 const LARGE: usize = 64 << 10;
@@ -143,7 +144,7 @@ impl<D: Drive> Work<D> {
             Story::ReadAll | Story::WriteAll | Story::WriteNew => LARGE,
             _ => SMALL,
         };
-        Self { drive, story, at: 0, random: Random::new(7), buffer: volume::pattern(0, length) }
+        Self { drive, story, at: 0, random: Random::new(7), buffer: pattern(0, length) }
     }
 
     /// The next request's place, `step` bytes after the last one.
@@ -208,7 +209,7 @@ impl<D: Drive> Body for Work<D> {
     fn verify(&mut self) {
         match self.story {
             Story::ReadAll | Story::ReadRandom | Story::ReadBack => {
-                assert!(self.buffer == volume::pattern(self.at, self.buffer.len()), "other bytes were read");
+                assert!(self.buffer == pattern(self.at, self.buffer.len()), "other bytes were read");
             }
             Story::WriteAll | Story::WriteRandom => {
                 let mut out = vec![0; self.buffer.len()];

@@ -5,8 +5,6 @@
 //! much of it may be. Inside, a place in a stream is a `u64` that counts from the SYN; 32 bits are on the wire only.
 //! Source: RFC 9293; the others are named where they are used.
 
-#![allow(dead_code, reason = "the sockets that use it follow")]
-
 mod ack_policy;
 mod arrived;
 pub(crate) mod challenge;
@@ -15,6 +13,7 @@ mod config;
 pub mod congestion;
 mod error;
 pub(crate) mod fsm;
+mod info;
 pub(crate) mod input;
 pub(crate) mod isn;
 pub(crate) mod listener;
@@ -36,6 +35,7 @@ mod user;
 pub use config::{KeepAlive, TcpConfig, TcpSettings};
 pub use error::{TcpFailure, Unreachable};
 pub use fsm::State as TcpState;
+pub use info::TcpInfo;
 pub use listener::SynRecord;
 pub use loss::{LossConfig, Sent};
 pub use receiver::{Gap, MAX_GAPS};

@@ -48,7 +48,7 @@ impl<C: CongestionControl> Tcb<C> {
 
     fn plan_handshake(&self, now: Instant, sent: &[Sent]) -> Option<Plan> {
         let first = self.sender.nxt == 0;
-        let answer = self.state == State::SynReceived && self.acks.is_due(now);
+        let answer = self.state != State::SynSent && self.acks.is_due(now);
         (first || answer || self.recovery.next_resend(sent).is_some()).then_some(Plan::Syn)
     }
 

@@ -26,6 +26,7 @@ pub(super) const LEAST_MSS: u16 = 48;
 
 /// The storage of a connection, lent with each call. Each must keep its contents and length.
 #[derive(Debug)]
+#[allow(dead_code, reason = "only the check looks at the length of `send`")]
 pub(crate) struct Buffers<'a> {
     /// Bytes that were written and are not acknowledged.
     pub(crate) send: &'a mut [u8],
@@ -290,6 +291,7 @@ impl<C: CongestionControl> Tcb<C> {
     }
 
     /// Whether what it says of itself is possible; `buffers` are those of each call.
+    #[allow(dead_code, reason = "the check of a whole stack uses it, and the tests")]
     pub(crate) fn check(&self, buffers: &Buffers<'_>) -> bool {
         let capacity = u64::try_from(buffers.send.len()).unwrap_or(u64::MAX);
         let s = &self.sender;

@@ -140,10 +140,11 @@ impl<C: CongestionControl> Tcb<C> {
         place.is_some_and(|place| (self.sender.una..self.sender.nxt).contains(&place))
     }
 
-    /// The path takes segments with `mss` bytes of data, without any options.
+    /// The path takes segments with at most `mss` bytes of data, without any options. It only ever takes less: who says that it
+    /// takes more may lie, and the next connection finds out.
     pub(crate) fn set_path_mss(&mut self, mss: u16) {
         let before = self.full(0);
-        self.path_mss = mss.max(LEAST_MSS);
+        self.path_mss = mss.clamp(LEAST_MSS, self.path_mss);
         if self.sender.una > 0 && self.full(0) != before {
             self.recovery.set_mss(self.full(0));
         }

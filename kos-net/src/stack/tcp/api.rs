@@ -11,7 +11,7 @@ use crate::sock::{Connection, Listening, Socket, SocketId, Storage, choose_port}
 use crate::stack::{Core, Stack};
 use crate::tcp::listener::Listener;
 use crate::tcp::tcb::{End, Opening, Tcb};
-use crate::tcp::{TcpSettings, TcpState};
+use crate::tcp::{TcpInfo, TcpSettings, TcpState};
 
 impl<F: Frame, S: Storage<F>> Stack<F, S> {
     /// Opens a connection to `remote`, from `local` if that is given; its port 0 chooses one. What is written before the peer
@@ -153,6 +153,14 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
     /// No such connection.
     pub fn tcp_unacknowledged(&mut self, id: SocketId) -> Result<u64, StreamError> {
         Ok(self.core().of(id)?.tcb.unacknowledged())
+    }
+
+    /// What a connection knows of itself.
+    ///
+    /// # Errors
+    /// No such connection.
+    pub fn tcp_info(&mut self, id: SocketId) -> Result<TcpInfo, StreamError> {
+        Ok(self.core().of(id)?.tcb.info())
     }
 
     /// What a connection may choose, as it stands.

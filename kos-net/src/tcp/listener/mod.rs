@@ -19,7 +19,7 @@ use super::isn::{Purpose, Secret};
 use super::output::Outgoing;
 use crate::DropReason;
 use crate::time::{Duration, Instant};
-use crate::wire::{SeqNumber, TcpFlags, TcpOptions, TcpSegment};
+use crate::wire::{TcpFlags, TcpOptions, TcpSegment};
 
 /// Records that one SYN may be put into.
 pub(crate) const WAYS: usize = 8;
@@ -91,11 +91,6 @@ impl Listener {
     /// A connection was accepted, or ended while it waited.
     pub(crate) const fn left(&mut self) {
         self.ready = self.ready.saturating_sub(1);
-    }
-
-    /// Connections that wait to be accepted.
-    pub(crate) const fn ready(&self) -> u16 {
-        self.ready
     }
 
     /// Takes a segment that belongs to no connection.
@@ -247,23 +242,6 @@ impl Listener {
         let first = records.iter().flatten().map(|record| record.due).min();
         self.due = first.map_or(NEVER, |first| first.max(after(now, ROUND)));
         None
-    }
-
-    /// An ICMP error says that the peer of a handshake cannot be reached; it quotes `quoted`.
-    pub(crate) fn on_icmp(
-        &mut self,
-        secret: &Secret,
-        place: &Place,
-        quoted: SeqNumber,
-        records: &mut [Option<SynRecord>],
-    ) {
-        let set = set_of(secret, place, records);
-        let ours = |record: &SynRecord| {
-            (record.local, record.remote, record.initial) == (place.local, place.remote, quoted)
-        };
-        if let Some(slot) = set.iter_mut().find(|slot| slot.as_ref().is_some_and(ours)) {
-            self.forget(slot);
-        }
     }
 }
 

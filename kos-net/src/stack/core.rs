@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::error::InterfaceError;
 use crate::ip::icmp_limit::{Bucket, IcmpLimit};
 use crate::ip::reassembly::Reassembly;
+use crate::ip::{Identifications, PathMtus, PathSlot};
 use crate::jitter::Jitter;
 use crate::link::neighbour::Neighbours;
 use crate::sock::demux::Flow;
@@ -23,6 +24,8 @@ const ADDRESSES: usize = 32;
 
 /// Destinations of ICMP errors that are told apart.
 const BUCKETS: usize = 64;
+/// How many paths are known to be narrower than their first link.
+const PATHS: usize = 32;
 
 type Pieces<F, S> = Reassembly<<S as Storage<F>>::Pieces, <<S as Storage<F>>::Memory as Memory>::Bytes>;
 
@@ -89,13 +92,19 @@ pub(crate) struct Core<F, S: Storage<F>> {
     pub(crate) icmp_limit: IcmpLimit<[Bucket; BUCKETS]>,
     /// Where packets for our own addresses go.
     pub(super) loopback: Option<u8>,
-    /// Of the next datagram that is cut.
-    pub(crate) identification: u32,
+    /// Paths that are narrower than their first link.
+    pub(crate) paths: PathMtus<[PathSlot; PATHS]>,
+    pub(crate) identifications: Identifications,
 }
 
 impl<F, S: Storage<F>> Core<F, S> {
-    pub(super) fn new(config: Config, mut sockets: Sockets<F, S>, secret: Secret, keys: [u64; 5]) -> Self {
-        let [identification, jitter, seed @ ..] = keys;
+    pub(super) fn new(
+        config: Config,
+        mut sockets: Sockets<F, S>,
+        secret: Secret,
+        keys: [[u64; 3]; 3],
+    ) -> Self {
+        let [[jitter, ..], seed, numbers] = keys;
         let reassembly = sockets.storage.reassembly().map(|(slots, bytes)| Reassembly::new(slots, bytes));
         let icmp_limit = IcmpLimit::new([Bucket::FULL; BUCKETS], config.ip.icmp_errors, seed);
         Self {
@@ -113,7 +122,8 @@ impl<F, S: Storage<F>> Core<F, S> {
             loopback: None,
             reassembly,
             icmp_limit,
-            identification: (identification & 0xffff_ffff) as u32,
+            paths: PathMtus::new([PathSlot::EMPTY; PATHS]),
+            identifications: Identifications::new(numbers),
         }
     }
 
@@ -210,19 +220,6 @@ impl<F, S: Storage<F>> Core<F, S> {
         let own = own.find(|own| everybody || Some(own.interface) == on)?;
         let next = if everybody { to } else { gateway?.1 };
         Some(Way { interface: own.interface, next, source: own.address })
-    }
-
-    /// Gives up datagrams of which pieces did not come in time.
-    pub(super) fn expire_pieces(&mut self) {
-        while self.reassembly.as_mut().is_some_and(|pieces| pieces.expire(self.now).is_some()) {
-            self.stats.reassembly_timeouts += 1;
-        }
-    }
-
-    /// Tells one datagram in pieces from the next.
-    pub(crate) const fn next_identification(&mut self) -> u32 {
-        self.identification = self.identification.wrapping_add(1);
-        self.identification
     }
 
     /// The socket for whole datagrams that asks most exactly for one.

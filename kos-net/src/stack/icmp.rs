@@ -9,6 +9,7 @@ use super::{Packet, Pass};
 use crate::dev::Meta;
 use crate::drop_reason::DropReason;
 use crate::error::NetworkError;
+use crate::ip::Quote;
 use crate::ports::{Frame, NetDevice};
 use crate::sock::{Envelope, Kind, Readiness, Socket, Storage};
 use crate::wire::{
@@ -71,13 +72,23 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
         };
         let (header, rest) = Ipv4Header::ref_from_prefix(quoted).map_err(|_| DropReason::BadTransport)?;
         let options = header.length().saturating_sub(size_of::<Ipv4Header>());
-        self.complain(&Complaint {
+        let taken = self.complain(&Complaint {
             error,
             from: header.source().into(),
             to: header.destination().into(),
             protocol: header.protocol(),
             payload: rest.get(options..).unwrap_or_default(),
-        })
+        });
+        self.learn_path(taken.is_ok(), error, Quote::parse_v4(quoted));
+        taken
+    }
+
+    /// A path is narrower than was known, if the socket whose packet was quoted has `confirmed` that it sent it.
+    fn learn_path(&mut self, confirmed: bool, error: NetworkError, quote: Option<Quote<'_>>) {
+        let believed = quote.and_then(|quote| quote.believe(|_| confirmed));
+        if let (NetworkError::TooBig { mtu }, Some(packet)) = (error, believed) {
+            let _lower = self.core.paths.learn(self.core.now, packet, mtu.into());
+        }
     }
 
     fn icmpv6_in(&mut self, arrival: &Arrival<'_>, message: &Icmpv6Message<'_>) -> Result<Taken, DropReason> {
@@ -98,7 +109,9 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
         // Ours have no extension headers, or one of a fragment, about which nothing is to be done.
         let (header, payload) = Ipv6Header::ref_from_prefix(quoted).map_err(|_| DropReason::BadTransport)?;
         let (from, to) = (header.source().into(), header.destination().into());
-        self.complain(&Complaint { error, from, to, protocol: header.next_header(), payload })
+        let taken = self.complain(&Complaint { error, from, to, protocol: header.next_header(), payload });
+        self.learn_path(taken.is_ok(), error, Quote::parse_v6(quoted));
+        taken
     }
 
     /// Tells a socket what became of its packet. Only one that may have sent it hears of it.
@@ -246,6 +259,21 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
         let quoted = arrival.packet.get(..QUOTE_V6).unwrap_or(arrival.packet);
         let arrival = if even_group { &Arrival { cast: Cast::One, ..*arrival } } else { arrival };
         self.answer_v6(arrival, &Icmpv6Message::problem(kind, pointer, quoted));
+    }
+
+    /// Tells the sender of a datagram in pieces that some of them did not come.
+    pub(super) fn answer_time_exceeded(&mut self, arrival: &Arrival<'_>) {
+        const IN_PIECES: u8 = 1;
+        let quote = |most| arrival.packet.get(..most).unwrap_or(arrival.packet);
+        if arrival.from.is_ipv4() {
+            let message = Icmpv4Message::TimeExceeded { code: IN_PIECES, quoted: quote(QUOTE_V4) };
+            self.answer(arrival, |_, _, out| message.emit(out).unwrap_or(0));
+        } else {
+            self.answer_v6(
+                arrival,
+                &Icmpv6Message::TimeExceeded { code: IN_PIECES, quoted: quote(QUOTE_V6) },
+            );
+        }
     }
 
     fn answer_v6(&mut self, arrival: &Arrival<'_>, message: &Icmpv6Message<'_>) {

@@ -8,12 +8,10 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::Pass;
 use crate::dev::{FrameChecksum, Medium};
 use crate::drop_reason::DropReason;
-use crate::ip::reassembly::{Datagram, DatagramKey, Fragment};
 use crate::ports::{Frame, NetDevice};
 use crate::sock::{Kind, Storage};
 use crate::wire::{
-    ChainError, EtherType, EthernetFrame, FragmentPlace, IpProtocol, Ipv4Packet, Ipv6Chain, Ipv6Packet,
-    ParseError,
+    ChainError, EtherType, EthernetFrame, IpProtocol, Ipv4Packet, Ipv6Chain, Ipv6Packet, ParseError,
 };
 
 /// What became of a frame that was not dropped.
@@ -124,7 +122,7 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
             payload: packet.payload,
         };
         let number = packet.header.identification.get().into();
-        if place.is_whole() { self.transport_in(&arrival) } else { self.piece_in(&arrival, number, place) }
+        if place.is_whole() { self.transport_in(&arrival) } else { self.piece_in(&arrival, number, place, 6) }
     }
 
     /// Whether a packet is for us, and for how many others.
@@ -185,7 +183,9 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
                 let arrival = Arrival { cut, ..arrival(chain.protocol, chain.payload) };
                 match chain.fragment.filter(|fragment| !fragment.place().is_whole()) {
                     Some(fragment) => {
-                        self.piece_in(&arrival, fragment.identification.get(), fragment.place())
+                        // The field stands 6 bytes before the payload.
+                        let place_at = u32::try_from(chain.offset.saturating_sub(6)).unwrap_or(0);
+                        self.piece_in(&arrival, fragment.identification.get(), fragment.place(), place_at)
                     }
                     None => self.transport_in(&arrival),
                 }
@@ -230,32 +230,8 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
         group == ALL_NODES || own.any(|own| own == group)
     }
 
-    /// Takes a piece of a datagram; the last one brings it to its protocol.
-    fn piece_in(
-        &mut self,
-        arrival: &Arrival<'_>,
-        identification: u32,
-        place: FragmentPlace,
-    ) -> Result<Taken, DropReason> {
-        let mut reassembly = self.core.reassembly.take().ok_or(DropReason::ReassemblyFull)?;
-        let protocol = if arrival.from.is_ipv4() { arrival.protocol.0 } else { 0 };
-        let key = DatagramKey { source: arrival.from, destination: arrival.to, identification, protocol };
-        let fragment = Fragment { place, protocol: arrival.protocol, payload: arrival.payload };
-        let taken = match reassembly.insert(self.core.now, key, fragment) {
-            Err(error) => Err(error.drop_reason()),
-            Ok(None) => Ok(Taken::Consumed),
-            Ok(Some(Datagram { protocol, payload })) => {
-                self.core.stats.reassembled += 1;
-                // The sum was over what was cut: nobody looked at it.
-                self.transport_in(&Arrival { protocol, payload, checked: false, cut: true, ..*arrival })
-            }
-        };
-        self.core.reassembly = Some(reassembly);
-        taken
-    }
-
     /// Hands a whole payload to its protocol.
-    fn transport_in(&mut self, arrival: &Arrival<'_>) -> Result<Taken, DropReason> {
+    pub(super) fn transport_in(&mut self, arrival: &Arrival<'_>) -> Result<Taken, DropReason> {
         let raw = self.core.raw_sockets > 0 && self.raw_in(arrival);
         let taken = self.protocol_in(arrival, raw);
         if raw { Ok(Taken::Delivered) } else { taken }

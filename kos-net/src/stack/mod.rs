@@ -5,6 +5,7 @@
 //! are its methods. The calls of sockets stand with their protocols, in [`udp`](crate::udp) and [`ping`](crate::ping).
 
 mod core;
+mod fragments;
 mod icmp;
 mod input;
 mod interface;
@@ -79,12 +80,13 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
     /// A configuration that cannot be, or no random bytes.
     pub fn new(config: Config, storage: S, entropy: &mut dyn Entropy) -> Result<Self, ConfigError> {
         config.validate()?;
-        let (mut secrets, mut keys) = ([[0; 16]; 2], [[0; 8]; 5]);
+        let (mut secrets, mut keys) = ([[0; 16]; 2], [[[0; 8]; 3]; 3]);
         entropy.fill(secrets.as_flattened_mut()).map_err(|_| ConfigError::Entropy)?;
-        entropy.fill(keys.as_flattened_mut()).map_err(|_| ConfigError::Entropy)?;
+        entropy.fill(keys.as_flattened_mut().as_flattened_mut()).map_err(|_| ConfigError::Entropy)?;
         let [flows, numbers] = secrets;
         let sockets = Sockets::new(storage, flows);
-        let core = Core::new(config, sockets, Secret::new(numbers), keys.map(u64::from_ne_bytes));
+        let core =
+            Core::new(config, sockets, Secret::new(numbers), keys.map(|keys| keys.map(u64::from_ne_bytes)));
         Ok(Self { interfaces: Vec::new(), core })
     }
 

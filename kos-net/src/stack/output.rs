@@ -10,6 +10,7 @@ use zerocopy::network_endian::U16;
 use super::Pass;
 use crate::dev::{BATCH, Medium, Meta};
 use crate::drop_reason::DropReason;
+use crate::ip::Pieces;
 use crate::link::neighbour::{Hop, Sending};
 use crate::ports::{Frame, NetDevice};
 use crate::sock::Storage;
@@ -72,7 +73,10 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
     pub(crate) fn emit(&mut self, packet: &Packet, parts: &[&[u8]]) -> Result<(), DropReason> {
         let length = parts.iter().map(|part| part.len()).sum();
         let header = if packet.to.is_ipv4() { V4 } else { V6 };
-        let mtu = usize::from(self.interface.capabilities.mtu);
+        let link = u32::from(self.interface.capabilities.mtu);
+        let path = self.core.paths.get(self.core.now, packet.to);
+        let mtu = path.map_or(link, |path| path.mtu.min(link));
+        let mtu = usize::try_from(mtu).unwrap_or(usize::MAX);
         if header + length <= mtu || packet.meta.gso.is_some() {
             return self.emit_piece(packet, parts, Piece { start: 0, length, fragment: None }, None);
         }
@@ -80,34 +84,20 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
             return Err(DropReason::TooBig);
         }
         let overhead = if packet.to.is_ipv4() { header } else { header + FRAGMENT };
-        let most = mtu.saturating_sub(overhead) & !7;
-        if most == 0 || length > usize::from(u16::MAX) {
-            return Err(DropReason::TooBig);
-        }
-        self.emit_pieces(packet, parts, length, most)
+        let pieces = Pieces::new(length, overhead, mtu).ok_or(DropReason::TooBig)?;
+        self.emit_pieces(packet, parts, pieces)
     }
 
-    fn emit_pieces(
-        &mut self,
-        packet: &Packet,
-        parts: &[&[u8]],
-        length: usize,
-        most: usize,
-    ) -> Result<(), DropReason> {
-        if length.div_ceil(most) > BATCH {
-            return Err(DropReason::TooBig);
-        }
-        // All or none: a datagram of which a piece is missing is of no use to anybody.
+    fn emit_pieces(&mut self, packet: &Packet, parts: &[&[u8]], pieces: Pieces) -> Result<(), DropReason> {
+        // All or none, as far as a batch goes: a datagram of which a piece is missing is of no use to anybody.
         self.flush();
-        if self.interface.out.room() < length.div_ceil(most) {
+        if self.interface.out.room() < pieces.clone().count().min(BATCH) {
             return Err(DropReason::DeviceFull);
         }
-        let identification = self.core.next_identification();
-        for start in (0..length).step_by(most) {
-            let here = most.min(length - start);
-            let offset = u16::try_from(start).map_err(|_| DropReason::TooBig)?;
-            let place = FragmentPlace { offset, more: start + here < length };
-            let piece = Piece { start, length: here, fragment: Some((identification, place)) };
+        let identification = self.core.identifications.next(packet.from, packet.to, packet.protocol);
+        for (place, bytes) in pieces {
+            let fragment = Some((identification, place));
+            let piece = Piece { start: bytes.start, length: bytes.len(), fragment };
             self.emit_piece(packet, parts, piece, None)?;
             self.core.stats.fragments_out += 1;
         }

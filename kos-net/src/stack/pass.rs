@@ -41,7 +41,7 @@ impl<'p, F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'p, F, S, D> {
         self.receive(budget, &mut progress);
         self.run_neighbours();
         self.run_timers();
-        self.core.expire_pieces();
+        self.expire_pieces();
         self.send(budget, &mut progress);
         self.flush();
         match self.failure {

@@ -34,6 +34,14 @@ pub struct HostId(usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkId(usize);
 
+impl LinkId {
+    /// The link of a [pair](World::pair).
+    #[must_use]
+    pub const fn first() -> Self {
+        Self(0)
+    }
+}
+
 /// A host: a stack, and its adapters.
 #[derive(Debug)]
 pub struct Host {

@@ -72,7 +72,6 @@ pub struct Corruption {
 }
 
 /// Datagrams in pieces. `S` holds a slot for each; `B` is shared out among them in equal parts.
-#[derive(Debug)]
 pub struct Reassembly<S, B> {
     slots: S,
     bytes: B,
@@ -81,6 +80,16 @@ pub struct Reassembly<S, B> {
     /// When the first is given up.
     next: Option<Instant>,
     taken: u64,
+}
+
+/// Without what is in it: the bytes are of no use to a reader.
+impl<S, B> core::fmt::Debug for Reassembly<S, B> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Reassembly")
+            .field("room", &self.room)
+            .field("next", &self.next)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<S: Room<ReassemblySlot>, B: Room<u8>> Reassembly<S, B> {
@@ -121,12 +130,14 @@ impl<S: Room<ReassemblySlot>, B: Room<u8>> Reassembly<S, B> {
         Ok(Some(Datagram { protocol, payload: payload.unwrap_or_default() }))
     }
 
+    /// The next datagram whose time is over.
+    pub fn due(&self, now: Instant) -> Option<DatagramKey> {
+        self.over(now).and_then(|index| self.slots.as_ref().get(index)).map(|slot| slot.key)
+    }
+
     /// Gives up the next datagram whose time is over.
     pub fn expire(&mut self, now: Instant) -> Option<Expired<'_>> {
-        self.next.filter(|&next| next <= now)?;
-        let over = self.slots.as_ref().iter().enumerate();
-        let over = over.filter(|(_, slot)| slot.used && slot.expires <= now);
-        let (index, _) = over.min_by_key(|(_, slot)| slot.order)?;
+        let index = self.over(now)?;
         let slot = self.slots.as_ref().get(index).copied()?;
         self.free(index);
         let first = slot.ranges.as_slice().first().filter(|&&(start, _)| start == 0 && !slot.dead);
@@ -181,6 +192,13 @@ impl<S: Room<ReassemblySlot>, B: Room<u8>> Reassembly<S, B> {
 
 /// The steps.
 impl<S: Room<ReassemblySlot>, B: Room<u8>> Reassembly<S, B> {
+    fn over(&self, now: Instant) -> Option<usize> {
+        self.next.filter(|&next| next <= now)?;
+        let over = self.slots.as_ref().iter().enumerate();
+        let over = over.filter(|(_, slot)| slot.used && slot.expires <= now);
+        over.min_by_key(|(_, slot)| slot.order).map(|(index, _)| index)
+    }
+
     /// Which bytes a fragment holds, if it can be one at all.
     fn validate(&self, fragment: &Fragment<'_>) -> Result<Range<u16>, FragmentError> {
         let (start, length) = (fragment.place.offset, fragment.payload.len());

@@ -1,5 +1,6 @@
 //! Where sockets stand: [`SocketId`], [`Readiness`], [`Storage`] with its kinds, and what sockets share: [`demux`] finds them.
 
+mod check;
 mod connection;
 mod datagrams;
 pub mod demux;

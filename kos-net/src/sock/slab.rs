@@ -8,6 +8,7 @@ use core::marker::PhantomData;
 use super::demux::{ChainLink, Chains, Demux, Flow, FlowKey, NOBODY};
 use super::list::{Linked, Links, List, NONE};
 use super::{NoSlots, Readiness, Slot, Socket, SocketId, Storage};
+use crate::stack::Corruption;
 use crate::tcp::time_wait::TimeWait;
 use crate::time::Instant;
 use crate::timer::{TimerLink, Timers, Wheel};
@@ -177,6 +178,22 @@ impl<F, S: Storage<F>> Sockets<F, S> {
                 self.free = index;
             }
         }
+    }
+
+    /// How many slots are free, as far as the list of them goes.
+    pub(super) fn count_free(&self) -> u32 {
+        let next = |index: &u32| self.storage.slot(*index).map(|slot| slot.next_free);
+        let free = core::iter::successors(Some(self.free).filter(|&free| free != NONE), |index| {
+            next(index).filter(|&next| next != NONE)
+        });
+        let most = usize::try_from(self.storage.slots()).unwrap_or(usize::MAX).saturating_add(1);
+        u32::try_from(free.take(most).count()).unwrap_or(u32::MAX)
+    }
+
+    /// Walks the table that finds sockets, and their timers.
+    pub(super) fn check_tables(&mut self) -> Result<(), Corruption> {
+        self.demux.check(&ByChain(&self.storage, PhantomData)).map_err(|_| Corruption::Demux)?;
+        self.wheel.check(&mut ByTimer(&mut self.storage, PhantomData)).map_err(|_| Corruption::Timers)
     }
 
     /// How many sockets are open.

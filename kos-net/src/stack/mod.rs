@@ -4,6 +4,7 @@
 //! with the device at hand, for the length of one [`poll`](Stack::poll); `input`, `output`, `icmp`, `neighbours` and the protocols
 //! are its methods. The calls of sockets stand with their protocols, in [`udp`](crate::udp) and [`ping`](crate::ping).
 
+mod check;
 mod core;
 mod fragments;
 mod icmp;
@@ -21,6 +22,7 @@ use ::core::task::Waker;
 
 use heapless::Vec;
 
+pub use self::check::Corruption;
 use self::core::Address;
 pub(crate) use self::core::{Core, waiting};
 pub(crate) use self::icmp::{Complaint, Refusal, echo_header};

@@ -5,7 +5,6 @@
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
-use core::convert::Infallible;
 use core::hash::Hasher as _;
 use core::net::IpAddr;
 
@@ -52,6 +51,18 @@ pub struct Host {
     ports: Vec<Port>,
 }
 
+/// The adapter of a host failed, as it was told to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdapterFailed;
+
+impl core::fmt::Display for AdapterFailed {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("the adapter failed")
+    }
+}
+
+impl core::error::Error for AdapterFailed {}
+
 /// The adapter of a host on a link.
 #[derive(Debug)]
 struct Port {
@@ -61,17 +72,28 @@ struct Port {
     line: Line,
     inbox: VecDeque<HeapFrame>,
     outbox: Vec<HeapFrame>,
+    /// Calls so far, and which of them fails.
+    calls: u64,
+    fails_at: Option<u64>,
+}
+
+impl Port {
+    fn call(&mut self) -> Result<(), AdapterFailed> {
+        self.calls += 1;
+        if self.fails_at == Some(self.calls) { Err(AdapterFailed) } else { Ok(()) }
+    }
 }
 
 impl NetDevice for Port {
     type Frame = HeapFrame;
-    type Error = Infallible;
+    type Error = AdapterFailed;
 
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }
 
-    fn receive(&mut self, into: &mut Batch<HeapFrame>) -> Result<(), Infallible> {
+    fn receive(&mut self, into: &mut Batch<HeapFrame>) -> Result<(), AdapterFailed> {
+        self.call()?;
         while into.room() > 0
             && let Some(frame) = self.inbox.pop_front()
         {
@@ -81,10 +103,12 @@ impl NetDevice for Port {
     }
 
     fn lease(&mut self, bytes: usize) -> Option<HeapFrame> {
+        self.call().ok()?;
         HeapFrame::allocate(bytes)
     }
 
-    fn transmit(&mut self, from: &mut Batch<HeapFrame>) -> Result<(), Infallible> {
+    fn transmit(&mut self, from: &mut Batch<HeapFrame>) -> Result<(), AdapterFailed> {
+        self.call()?;
         self.outbox.extend(core::iter::from_fn(|| from.pop()));
         Ok(())
     }
@@ -125,7 +149,7 @@ impl World {
     #[expect(clippy::expect_used, reason = "a test has its configuration right")]
     pub fn add_host(&mut self, config: Config) -> HostId {
         let mut entropy = SeededEntropy::new(self.dice.roll());
-        let stack = Stack::new(config, HeapStorage::new(4096, 64), &mut entropy).expect("a configuration");
+        let stack = Stack::new(config, HeapStorage::new(256, 64), &mut entropy).expect("a configuration");
         self.hosts.push(Host { stack, entropy, ports: Vec::new() });
         HostId(self.hosts.len() - 1)
     }
@@ -149,6 +173,8 @@ impl World {
                 line: Line::new(config),
                 inbox: VecDeque::new(),
                 outbox: Vec::new(),
+                calls: 0,
+                fails_at: None,
             });
         }
         self.links += 1;
@@ -194,6 +220,19 @@ impl World {
         for port in ports.filter(|port| port.link == link.0) {
             port.line.config = config;
         }
+    }
+
+    /// Has the `call`-th call of a host's adapters fail, each of them; none with `None`. Calls are counted from 1.
+    pub fn fail_at(&mut self, host: HostId, call: Option<u64>) {
+        for port in self.hosts.iter_mut().skip(host.0).take(1).flat_map(|host| &mut host.ports) {
+            port.fails_at = call;
+        }
+    }
+
+    /// How many calls of a host's adapters there were.
+    #[must_use]
+    pub fn calls(&self, host: HostId) -> u64 {
+        self.hosts.iter().skip(host.0).take(1).flat_map(|host| &host.ports).map(|port| port.calls).sum()
     }
 
     /// What was counted on the way from a host to a link.
@@ -254,11 +293,9 @@ impl World {
         let Some(host) = self.hosts.get_mut(number) else { return };
         for (index, port) in host.ports.iter_mut().enumerate() {
             let budget = Budget::default();
-            let more = |port: &mut Port| {
-                host.stack.poll(self.now, port.interface, port, budget).map(|done| done.more)
-            };
-            let mut more = more;
-            while more(port).unwrap_or_else(|never| match never {}) {}
+            // Who sees a failure tries again, and so does an integrator.
+            while !matches!(host.stack.poll(self.now, port.interface, port, budget), Ok(done) if !done.more) {
+            }
             for frame in core::mem::take(&mut port.outbox) {
                 let Some(left) = port.line.enqueue(self.now, frame.bytes().len()) else { continue };
                 self.trace.write_u64(self.now.as_ticks());
@@ -274,6 +311,9 @@ impl World {
         let stats = host.stack.stats();
         if stats.frames_in != stats.accounted() {
             panic!("{stats:?}: frames without an end");
+        }
+        if let Err(broken) = host.stack.check() {
+            panic!("{broken}");
         }
     }
 

@@ -9,7 +9,7 @@ mod output;
 #[cfg(test)]
 mod tests;
 
-use super::Core;
+use super::{Core, Corruption};
 use crate::sock::demux::Flow;
 use crate::sock::{Connection, Place, Readiness, Socket, Storage};
 use crate::tcp::input::Change;
@@ -23,6 +23,25 @@ impl<F, S: Storage<F>> Core<F, S> {
             Socket::Tcp(connection) => Some(connection),
             _ => None,
         }
+    }
+
+    /// Whether what connections say of themselves can be, and each that can send is on the list of its interface.
+    pub(in crate::stack) fn check_connections(&mut self) -> Result<(), Corruption> {
+        let now = self.now;
+        for index in 0..self.sockets.storage.slots() {
+            let Some(connection) = self.connection(index) else { continue };
+            let (tcb, buffers) = connection.split();
+            if !tcb.check(&buffers) {
+                return Err(Corruption::Connection { slot: index });
+            }
+            let sends = tcb.end().is_none() && tcb.has_to_send(now, &buffers);
+            let routed = self.connection(index).map(|of| (of.local.ip(), of.remote.ip()));
+            let routed = routed.and_then(|(local, remote)| self.way(local, remote)).is_some();
+            if self.sockets.storage.slot(index).is_some_and(|slot| slot.dirty.is_in() != (sends && routed)) {
+                return Err(Corruption::List { slot: index });
+            }
+        }
+        Ok(())
     }
 
     /// Does what follows from a change of a connection. Whether it has something to send.

@@ -1,7 +1,7 @@
 //! The Transmission Control Protocol: each connection a pure machine, segments and time in, segments out.
 //!
-//! [`fsm`] says what an event means to a state; [`tcb`] is a connection, with [`input`], [`plan`], [`output`], [`timers`] and
-//! [`user`] for what happens to it; [`sender`] and [`receiver`] know the windows, [`loss`] what is in flight, [`congestion`] how
+//! `fsm` says what an event means to a state; `tcb` is a connection, with `input`, `plan`, `output`, `timers` and
+//! `user` for what happens to it; `sender` and `receiver` know the windows, `loss` what is in flight, [`congestion`] how
 //! much of it may be. Inside, a place in a stream is a `u64` that counts from the SYN; 32 bits are on the wire only.
 //! Source: RFC 9293; the others are named where they are used.
 

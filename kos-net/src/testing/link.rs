@@ -1,4 +1,4 @@
-//! A simulated link: what a sender's side does to a frame, [`Line`], as [`LinkConfig`] says.
+//! A simulated link: what a sender's side does to a frame, `Line`, as [`LinkConfig`] says.
 
 use alloc::vec::Vec;
 

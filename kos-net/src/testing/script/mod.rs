@@ -2,7 +2,7 @@
 //!
 //! A file has cases, each headed by `== name`. `>` is a segment that must come out now, `<` one that comes in, `+40` lets 40 ms
 //! pass (`+1.5` is 1.5 ms), in which nothing may come out before their end; `+200..400` waits for what comes first. The other
-//! lines are what the user does, and what must be true: see [`host`] and [`segment`]. Numbers count from each side's SYN, which is 0. What
+//! lines are what the user does, and what must be true: see `host` and `segment`. Numbers count from each side's SYN, which is 0. What
 //! comes out and no line expects is a fault. `#` begins a remark.
 
 mod host;

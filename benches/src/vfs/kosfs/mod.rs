@@ -172,9 +172,7 @@ pub(crate) const DISK: &str = "kosfs-disk";
 
 const HEADINGS: [&str; 4] = ["subject", "files", "blocks read by a mount", "bytes written a byte"];
 /// Files on the volume that is mounted.
-const FILES: usize = 100_000;
-/// Bytes of that volume.
-const LARGE_VOLUME: usize = 512 << 20;
+const FILES: usize = 10_000;
 /// Rounds of 64 writes.
 const ROUNDS: usize = 64;
 
@@ -189,13 +187,13 @@ pub(crate) fn print(out: &mut dyn Write, style: Style) -> io::Result<()> {
 }
 
 fn row<D: Drive>(name: String) -> [String; 4] {
-    let (blocks, factor) = (mounted::<D>(FILES, LARGE_VOLUME), amplified::<D>(ROUNDS));
+    let (blocks, factor) = (mounted::<D>(FILES), amplified::<D>(ROUNDS));
     [name, FILES.to_string(), blocks.to_string(), format!("{factor:.2}")]
 }
 
 /// Blocks that a mount reads of a volume with `files` files.
-fn mounted<D: Drive>(files: usize, volume: usize) -> usize {
-    let mut drive = D::make(volume);
+fn mounted<D: Drive>(files: usize) -> usize {
+    let mut drive = D::make(VOLUME);
     let names: Vec<_> = (0..files).map(|number| format!("file {number}")).collect();
     names.chunks(1000).for_each(|names| drive.create(names));
     let mut drive = drive.mount_again();
@@ -221,7 +219,7 @@ mod tests {
 
     #[test]
     fn the_disk_is_asked_for_little() {
-        assert!((1..=64).contains(&mounted::<Kos>(2000, VOLUME)));
+        assert!((1..=64).contains(&mounted::<Kos>(2000)));
         assert!((1.0..4.0).contains(&amplified::<Kos>(2)));
     }
 }

@@ -215,7 +215,7 @@ impl<E: Env> Vfs<E> {
     /// Gives a range of a file room, or takes it.
     ///
     /// # Errors
-    /// What the driver says; nothing is changed.
+    /// What the driver says; the size stays, but some of the bytes may be zero.
     pub(crate) fn allocate_cached(
         &self,
         node: &Node,

@@ -342,7 +342,7 @@ pub enum Seek {
     Hole,
 }
 
-/// The bytes of a file system. A failed call has changed no size; a failed write may have stored some of its bytes.
+/// The bytes of a file system. A failed call has changed no size; a failed `write_at` or `allocate` may have done some of its bytes.
 pub trait FileOps {
     /// Fills `out` from byte `offset` on; returns how much there was before the end. Holes read as zeroes.
     ///

@@ -239,9 +239,10 @@ impl Volume<'_> {
         length: u64,
         source: Source<'_>,
     ) -> Result<u64, FsError> {
-        let gap = offset.saturating_sub(size);
-        if gap > 0 && self.write_behind(file, first, size, gap, Source::Zeroes)? < gap {
-            return Err(FsError::NoSpace);
+        let mut at = size;
+        while at < offset {
+            // A short one is asked for the rest, so that it says why.
+            at += self.write_behind(file, first, at, offset - at, Source::Zeroes)?;
         }
         self.write_behind(file, first, offset, length, source)
     }

@@ -115,9 +115,24 @@ const MKFS: Budget = Budget { nodes: 8, bitmaps: 8 };
 pub struct KosFs<D, R: RawRwLock> {
     volume: Volume<D, R>,
     hash_key: [u8; 16],
-    /// Files in use, with the number of their uses.
-    uses: RwLock<R, HashMap<u64, u32, store::IdHash>>,
+    uses: RwLock<R, Uses>,
     read_only: bool,
+}
+
+/// Files in use.
+#[derive(Debug, Default)]
+struct Uses {
+    /// With the number of their uses.
+    files: HashMap<u64, u32, store::IdHash>,
+    /// Uses to come, for which there is room in `files`: of files that are being made.
+    coming: usize,
+}
+
+impl Uses {
+    /// Room for one more use, beside those to come.
+    fn reserve(&mut self) -> Result<(), FsError> {
+        self.files.try_reserve(self.coming + 1).map_err(|_| FsError::NoMemory)
+    }
 }
 
 impl<D, R: RawRwLock> fmt::Debug for KosFs<D, R> {
@@ -180,7 +195,7 @@ impl<D: BlockDevice, R: RawRwLock> KosFs<D, R> {
             hash_key: superblock.hash_key,
             read_only: volume.is_read_only(),
             volume,
-            uses: RwLock::new(HashMap::default()),
+            uses: RwLock::new(Uses::default()),
         };
         if !kosfs.read_only {
             kosfs.reclaim_all()?;
@@ -199,26 +214,42 @@ impl<D: BlockDevice, R: RawRwLock> KosFs<D, R> {
     /// Takes one more use of a file.
     fn take_use(&self, file: u64) -> Result<(), FsError> {
         let mut uses = self.uses.write();
-        uses.try_reserve(1).map_err(|_| FsError::NoMemory)?;
-        let count = uses.entry(file).or_insert(0);
+        uses.reserve()?;
+        let count = uses.files.entry(file).or_insert(0);
         *count = count.checked_add(1).ok_or(FsError::NoMemory)?;
         Ok(())
+    }
+
+    /// Makes a file with one use: room for that comes first, so that a file that is made is not without.
+    fn make_used(&self, make: impl FnOnce() -> Result<Inode, FsError>) -> Result<Inode, FsError> {
+        {
+            let mut uses = self.uses.write();
+            uses.reserve()?;
+            uses.coming += 1;
+        }
+        let made = make();
+        let mut uses = self.uses.write();
+        uses.coming -= 1;
+        if let Ok(inode) = &made {
+            uses.files.insert(inode.attr.ino.number, 1);
+        }
+        made
     }
 
     /// Gives uses back. Whether none are left.
     fn drop_uses(&self, file: u64, count: u32) -> bool {
         let mut uses = self.uses.write();
-        let Some(left) = uses.get_mut(&file) else { return true };
+        let Some(left) = uses.files.get_mut(&file) else { return true };
         *left = left.saturating_sub(count);
         let none = *left == 0;
         if none {
-            uses.remove(&file);
+            uses.files.remove(&file);
         }
         none
     }
 
     fn is_used(&self, file: u64) -> bool {
-        self.uses.read().contains_key(&file)
+        self.uses.read().files.contains_key(&file)
     }
 }
 

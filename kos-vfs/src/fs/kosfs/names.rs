@@ -9,6 +9,7 @@ use super::key::{ItemKind, Key};
 use super::name_item::{self, Found};
 use super::orphan::{lose_name, mark};
 use super::tree::{Blocked, Tree};
+use super::volume::View;
 use super::{KosFs, buffer};
 use crate::attr::{Attr, FileType, Ino, Timestamp};
 use crate::block::BlockDevice;
@@ -95,7 +96,7 @@ impl<D: BlockDevice, R: RawRwLock> DirOps for KosFs<D, R> {
 
     fn create(&self, dir: Ino, name: Name<'_>, new: &NewNode<'_>) -> Result<Attr, FsError> {
         let long = self.stage_target(new.target)?;
-        let created = self.volume.change(|view, edits| {
+        let create = |view: &View<'_>, edits: &mut Edits| -> Result<Inode, Blocked> {
             let parent = directory(view.tree, dir.number)?;
             let place = self.vacancy(view.tree, dir.number, name)?;
             let inode = Inode::new(view.next_file, dir.number, new);
@@ -103,25 +104,23 @@ impl<D: BlockDevice, R: RawRwLock> DirOps for KosFs<D, R> {
             edits.put(place, name_item::encode(name, view.next_file, new.kind).as_ref())?;
             store_directory(parent, edits, 1, subdirectories, new.now)?;
             Ok(add_file(inode, new.target, long.as_ref(), edits)?)
-        });
+        };
+        let created = self.make_used(|| self.volume.change(create));
         if created.is_err() {
             long.iter().for_each(|long| long.give_back(self));
         }
-        let inode = created?;
-        self.take_use(inode.attr.ino.number)?;
-        Ok(inode.shown())
+        Ok(created?.shown())
     }
 
     fn create_nameless(&self, dir: Ino, new: &NewNode<'_>) -> Result<Attr, FsError> {
-        let inode = self.volume.change(|view, edits| {
+        let create = |view: &View<'_>, edits: &mut Edits| -> Result<Inode, Blocked> {
             directory(view.tree, dir.number)?;
             let mut inode = Inode::new(view.next_file, dir.number, new);
             inode.attr.links = 0;
             edits.put(mark(view.next_file), &[])?;
             Ok(add_file(inode, &[], None, edits)?)
-        })?;
-        self.take_use(inode.attr.ino.number)?;
-        Ok(inode.shown())
+        };
+        Ok(self.make_used(|| self.volume.change(create))?.shown())
     }
 
     fn link(&self, dir: Ino, name: Name<'_>, file: Ino, now: Timestamp) -> Result<Attr, FsError> {

@@ -43,6 +43,7 @@ pub(in crate::fs::kosfs) fn truncate<D: BlockDevice, R: RawRwLock>(
     } else {
         fs.volume.change(|view, edits| {
             let mut inode = Inode::find_regular(view.tree, file)?;
+            edits.makes_room = size <= inode.attr.size;
             store_size(&mut inode, size, now, edits)?;
             Ok(inode.shown())
         })?
@@ -73,6 +74,7 @@ fn truncate_inline<D: BlockDevice, R: RawRwLock>(
         if let Some(place) = item.get_mut(short.min(old)..) {
             place.fill(0);
         }
+        edits.makes_room = short <= old;
         edits.put(inline_key(file), item.get(..short).unwrap_or_default())?;
         inode.attr.size = size;
         inode.touch(now);

@@ -99,6 +99,21 @@ fn a_file_without_a_name_is_cut_and_stays() {
     assert_clean(&disk);
 }
 
+/// A short file, and one that is empty already, are cut on a full volume as others are.
+#[test]
+fn a_full_volume_lets_every_file_be_cut() {
+    let kos = mount(disk(1024));
+    let (long, short, empty) = (create(&kos, b"a"), create(&kos, b"b"), create(&kos, b"c"));
+    fill(&kos, short, 500).unwrap();
+    fill(&kos, empty, 5000).unwrap();
+    kos.files().truncate(empty, 0, Timestamp::EPOCH).unwrap();
+    kos.sync(SyncMode::All).unwrap();
+    assert_eq!(fill(&kos, long, 4 << 20), Err(FsError::NoSpace));
+    for file in [short, empty, long] {
+        assert_eq!(kos.files().truncate(file, 0, Timestamp::EPOCH).map(|attr| attr.size), Ok(0));
+    }
+}
+
 /// The page cache stores the times after the last page.
 #[test]
 fn a_promise_is_for_the_times_too() {

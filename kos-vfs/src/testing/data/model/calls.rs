@@ -137,13 +137,30 @@ impl DataModel<'_> {
             assert!(!self.info.features.contains(FsFeatures::SPARSE), "{how:?} is not supported");
             return Ok(());
         }
+        let clears = !matches!(how, Allocate::Grow | Allocate::KeepSize);
+        if clears && done.is_err() {
+            self.learn_zeroes(file, offset, length)?;
+        }
         if self.unless_full(file, done)?.is_some() {
             let bytes = &mut self.files[file];
-            if !matches!(how, Allocate::Grow | Allocate::KeepSize) {
+            if clears {
                 bytes.zero(offset..end);
             }
             if matches!(how, Allocate::Grow | Allocate::Zero) {
                 bytes.size = bytes.size.max(end);
+            }
+        }
+        Ok(())
+    }
+
+    /// Of a range that was to become zero on a full volume some may be.
+    fn learn_zeroes(&mut self, file: usize, offset: u64, length: u64) -> Result<(), FileError> {
+        let mut out = vec![0; length as usize];
+        let count = self.handles[file][0].pread(&mut out, offset)?;
+        let before = self.files[file].read(offset, out.len());
+        for (at, (&now, &before)) in (offset..).zip(out[..count].iter().zip(&before)) {
+            if now == 0 && before != 0 {
+                self.files[file].zero(at..at + 1);
             }
         }
         Ok(())

@@ -14,7 +14,9 @@ use std::process::{Child, Command, Stdio};
 
 use kos_hosted::fs::HostBackend;
 use kos_vfs::testing::script::{Answer, Engine, Generator, Outcome};
-use rustix::fs::{CWD, FallocateFlags, FileType, Mode, RenameFlags, SeekFrom, Timespec, Timestamps};
+use rustix::fs::{
+    CWD, FallocateFlags, FileType, FlockOperation, Mode, RenameFlags, SeekFrom, Timespec, Timestamps,
+};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, UnmountFlags};
 use rustix::process::{Pid, Signal};
@@ -265,28 +267,50 @@ fn comparable(answer: &Answer) -> String {
     }
 }
 
-/// Differences that are right on both sides, by what was asked.
-fn explained(line: &str, ours: &str, host: &str) -> Option<&'static str> {
+/// Differences that are right on both sides: the call, what the mount answers and what the host does. `directory` says whether
+/// the descriptor that the line begins with is one.
+fn explained(line: &str, ours: &str, host: &str, directory: bool) -> Option<&'static str> {
     let number = |answer: &str| answer.parse::<u64>().is_ok();
-    let failed = |answer: &str| answer.starts_with('E');
-    if matches!(host, "EACCES" | "EPERM") && failed(ours) {
-        return Some("what Linux refuses by itself comes before what a FUSE server is asked to permit");
-    }
-    if ours == "EACCES" && host == "ENXIO" {
-        return Some("FUSE mounts open no devices");
-    }
-    if host == "EACCES" && (line.contains("..") || line.contains("/.")) {
-        return Some(
-            "Linux asks about a directory when it looks up a name in it, not when it goes up from it",
-        );
-    }
-    if line.contains("O_TMPFILE") && ours == "EOPNOTSUPP" {
-        return Some("the FUSE library passes no request for files without a name on");
-    }
-    if line.starts_with("lseek ") && (host == "EINVAL" || number(ours) && number(host)) {
-        return Some("Linux itself seeks in directories of FUSE; what is data may come in other steps");
-    }
-    None
+    let mut steps = line.split([' ', '/', '"']);
+    Some(match (line.split(' ').next()?, ours, host) {
+        ("open" | "openat", "EOPNOTSUPP", host)
+            if line.contains("O_TMPFILE") && (number(host) || host == "EACCES") =>
+        {
+            "the FUSE library passes no request for files without a name on"
+        }
+        ("open" | "openat", "EACCES", "ENXIO") => "FUSE mounts open no devices",
+        ("open" | "openat", "ENXIO", "EACCES") => {
+            "Linux opens devices and sockets of FUSE by itself, and asks nobody who may"
+        }
+        (_, _, "EACCES") if steps.any(|step| matches!(step, "." | "..")) => {
+            "Linux asks about a directory when it looks up a name in it, not when it stays or goes up"
+        }
+        (
+            "unlink" | "unlinkat" | "rmdir" | "rename" | "renameat" | "renameat2",
+            "ENOTDIR" | "EISDIR",
+            "EACCES" | "EPERM",
+        ) => "Linux compares the kinds of files before it asks who may change the directory",
+        ("rename" | "renameat" | "renameat2", "ENOENT" | "EBUSY", "EACCES") => {
+            "Linux asks about the second directory after it looked at the first name"
+        }
+        ("mknod" | "mknodat", "EPERM", "EACCES") => {
+            "Linux asks who may make devices before it asks who may change the directory"
+        }
+        ("lock", ours, host) if ours.contains("LCK,") && host.contains("LCK,") => {
+            "which of several locks stands in the way first is nobody's to say"
+        }
+        ("lseek", _, "EINVAL") if directory && (number(ours) || ours == "ENXIO") => {
+            "Linux itself seeks in directories of FUSE, as in any file"
+        }
+        ("lseek", ours, host)
+            if number(ours)
+                && number(host)
+                && (directory || line.ends_with("SEEK_HOLE") || line.ends_with("SEEK_DATA")) =>
+        {
+            "what is data may come in other steps, and positions in a directory are the file system's to choose"
+        }
+        _ => return None,
+    })
 }
 
 fn answer(engine: &mut Engine<HostBackend>, line: &str) -> Answer {
@@ -324,7 +348,9 @@ impl Player {
 /// The first difference between a mount and the host's own file system under one script.
 fn compare(seed: u64, lines: u64, mount: &Path, host: &Path) -> Option<String> {
     let (ours, host) = (Player::new(mount.to_path_buf()), Player::new(host.to_path_buf()));
-    let mut generator = Generator::new(seed);
+    // Every third is about locks, too.
+    let plain = Generator::new(seed);
+    let mut generator = if seed.is_multiple_of(3) { plain.with_locks() } else { plain };
     for index in 0..lines {
         let line = generator.line();
         let (left, right) = (ours.play(&line), host.play(&line));
@@ -332,8 +358,13 @@ fn compare(seed: u64, lines: u64, mount: &Path, host: &Path) -> Option<String> {
             continue;
         }
         let text = format!("seed {seed} line {index}: mount {left}, host {right}:\n  {line}");
-        explained(&line, &left, &right).or_else(|| panic!("{text}"));
-        if left.starts_with('E') && right.starts_with('E') {
+        let directory = line.starts_with("lseek ") && {
+            let kind = format!("fstat {} type", line.split(' ').nth(1).unwrap_or_default());
+            let (left, right) = (ours.play(&kind), host.play(&kind));
+            left == "dir" && right == "dir"
+        };
+        explained(&line, &left, &right, directory).or_else(|| panic!("{text}"));
+        if left.starts_with('E') && right.starts_with('E') || line.starts_with("lock ") {
             continue;
         }
         if line.starts_with("lseek ") {
@@ -359,11 +390,15 @@ fn generated_scripts_answer_on_a_mount_as_on_the_host() {
     }
     let (lines, first) = (number("KOS_SCRIPT_LINES", 1200), number("KOS_SCRIPT_SEED", 1));
     let bench = Bench::new("script");
+    let image = bench.image();
     fs::set_permissions(&bench.dir, PermissionsExt::from_mode(0o755)).unwrap();
     let host = Path::new("/dev/shm").join(format!("kos-mount-script-{}", std::process::id()));
     for seed in first..first + lines.div_ceil(200) {
         assert_eq!(bench.hosted("mkfs --force --size 64M"), 0);
-        let served = if seed % 2 == 0 { bench.mount(&["tmpfs:".as_ref()]) } else { bench.mount_image() };
+        let image = if seed % 2 == 0 { OsStr::new("tmpfs:") } else { image.as_os_str() };
+        let mut words: Vec<&OsStr> = ["--sync-interval", "0", "--locks"].map(OsStr::new).into();
+        words.push(image);
+        let served = bench.mount(&words);
         fs::create_dir(&host).unwrap();
         fs::set_permissions(&host, PermissionsExt::from_mode(0o755)).unwrap();
         if let Some(difference) = compare(seed, 200, &bench.mnt(), &host) {
@@ -373,6 +408,66 @@ fn generated_scripts_answer_on_a_mount_as_on_the_host() {
         served.signal(Signal::TERM);
         bench.fsck();
     }
+}
+
+/// Run by the next test, as another process: takes a lock on the whole file, says so, and keeps it until nobody listens.
+#[test]
+fn another_process_takes_a_lock() {
+    let Some(path) = std::env::var_os("KOS_LOCKED_FILE") else { return };
+    let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
+    rustix::fs::fcntl_lock(&file, FlockOperation::LockExclusive).unwrap();
+    println!("\nlocked");
+    let _ = std::io::stdin().read(&mut [0]);
+}
+
+/// Another process that takes a lock, or waits for it.
+struct Locker {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Locker {
+    fn new(file: &Path) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "another_process_takes_a_lock", "--nocapture"])
+            .env("KOS_LOCKED_FILE", file)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    fn wait_until_locked(&mut self) {
+        assert!(self.lines.any(|line| line.unwrap() == "locked"));
+    }
+}
+
+#[test]
+fn a_lock_of_one_process_keeps_another_waiting() {
+    if !able("a_lock_of_one_process_keeps_another_waiting") {
+        return;
+    }
+    let bench = Bench::new("locks");
+    let served = bench.mount(&["--locks".as_ref(), "tmpfs:".as_ref()]);
+    let path = bench.mnt().join("file");
+    let file = create(&path);
+    let mut first = Locker::new(&path);
+    first.wait_until_locked();
+    let mut second = Locker::new(&path);
+    let now = FlockOperation::NonBlockingLockExclusive;
+    assert_eq!(rustix::fs::fcntl_lock(&file, now), Err(Errno::AGAIN));
+    drop(first.child.stdin.take());
+    assert!(first.lines.all(|line| line.is_ok()) && first.child.wait().unwrap().success());
+    // Given back by the end of the first.
+    second.wait_until_locked();
+    assert_eq!(rustix::fs::fcntl_lock(&file, now), Err(Errno::AGAIN));
+    second.child.kill().unwrap();
+    second.child.wait().unwrap();
+    rustix::fs::fcntl_lock(&file, FlockOperation::LockExclusive).unwrap();
+    drop(file);
+    served.unmount();
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! `cargo hosted mount`: a volume of kos on a directory of Linux, through FUSE.
 //!
-//! `server` answers the requests, `nodes` holds what Linux holds, `caller` finds out who asks, `convert` translates. One thread
-//! writes back what was changed at intervals; one waits for signals. However the mount ends, everything that was answered is
+//! `server` answers the requests, `nodes` holds what Linux holds, `caller` finds out who asks, `convert` translates; `locks` keeps
+//! locks, if asked to. One thread writes back what was changed at intervals; one waits for signals. However the mount ends, everything that was answered is
 //! committed before the process does, unless it is killed: then what was synced is there.
 
 mod caller;
 mod convert;
+mod locks;
 mod nodes;
 mod server;
 
@@ -27,6 +28,7 @@ use signal_hook::iterator::Signals;
 
 use crate::disk::{FileDisk, volume};
 use crate::fs::env::{Clock, SleepEnv};
+use locks::Locks;
 use server::Server;
 
 type Spot = Place<'static, SleepEnv>;
@@ -44,6 +46,9 @@ pub struct Arguments {
     /// Make what was changed durable after so many seconds; 0: only when asked to.
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     sync_interval: u64,
+    /// Keep the locks that `fcntl` takes here, not in Linux. Who waits for one cannot be interrupted then.
+    #[arg(long)]
+    locks: bool,
     /// A file with a volume, or `tmpfs:` for an empty one in memory.
     image: PathBuf,
     /// The directory to mount it on.
@@ -87,6 +92,8 @@ fn prepare(arguments: &Arguments) -> Result<Served, Box<dyn core::error::Error>>
         files: 1 << 16,
         hash_key: u64::from_le_bytes(key),
         cache_bytes: usize::try_from(arguments.cache)?,
+        locks: 1 << 12,
+        lock_waiters: 1 << 8,
         sync_interval: Duration::from_secs(arguments.sync_interval),
         ..Config::default()
     };
@@ -95,7 +102,8 @@ fn prepare(arguments: &Arguments) -> Result<Served, Box<dyn core::error::Error>>
     let flags = if arguments.ro { MountFlags::READ_ONLY } else { MountFlags::empty() };
     let view = vfs.mount_root(Arc::clone(&fs), flags)?;
     let kind = fs.info().kind;
-    Ok(Served { vfs, server: Server::new(view, fs)?, kind })
+    let locks = if arguments.locks { Some(Locks::new()?) } else { None };
+    Ok(Served { vfs, server: Server::new(view, fs, locks)?, kind })
 }
 
 fn open(image: &Path, read_only: bool) -> Result<Arc<dyn FileSystem>, Box<dyn core::error::Error>> {

@@ -19,6 +19,7 @@ use kos_vfs::{At, AtFlags, Call, Ctx, Errno, How, OpenFlags, SeekFrom, SetTime, 
 
 use super::caller::Caller;
 use super::convert;
+use super::locks::Locks;
 use super::nodes::{Handles, Nodes};
 use super::{File, Spot};
 use crate::fs::env::SleepEnv;
@@ -33,6 +34,8 @@ pub(super) struct Server {
     fs: Arc<dyn FileSystem>,
     nodes: Nodes,
     handles: Handles,
+    /// `None`: Linux keeps the locks.
+    locks: Option<Locks>,
 }
 
 /// What Linux is told of a file.
@@ -43,10 +46,14 @@ struct Told {
 
 impl Server {
     /// Serves `fs`, whose root `view` stands in.
-    pub(super) fn new(view: View<'static, SleepEnv>, fs: Arc<dyn FileSystem>) -> Result<Self, Errno> {
+    pub(super) fn new(
+        view: View<'static, SleepEnv>,
+        fs: Arc<dyn FileSystem>,
+        locks: Option<Locks>,
+    ) -> Result<Self, Errno> {
         let root = view.call(&Ctx::root()).resolve(At::Cwd, b"/", AtFlags::empty())?;
         let nodes = Nodes::new(fs.root().number, root);
-        Ok(Self { view, fs, nodes, handles: Handles::default() })
+        Ok(Self { view, fs, nodes, handles: Handles::default(), locks })
     }
 
     /// Does `work` as who sent the request.

@@ -11,8 +11,8 @@ use std::time::SystemTime;
 use fuser::{
     AccessFlags, BsdFileFlags, FileHandle, Filesystem, FopenFlags, INodeNo, InitFlags, KernelConfig,
     LockOwner, OpenFlags as HostFlags, RenameFlags as HostRename, ReplyAttr, ReplyCreate, ReplyData,
-    ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr,
-    Request, TimeOrNow, WriteFlags,
+    ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyLock, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyWrite,
+    ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
 use kos_vfs::fs::{RenameFlags, XattrFlags};
 use kos_vfs::name::PATH_MAX;
@@ -22,6 +22,7 @@ use kos_vfs::{At, Call, Errno, SeekFrom, XattrName};
 use super::super::Spot;
 use super::super::caller::Caller;
 use super::super::convert::{self, errno};
+use super::super::locks::{Asked, Locks};
 use super::{Changes, Server, Told, read_at};
 use crate::fs::env::SleepEnv;
 
@@ -62,16 +63,18 @@ fn sized(reply: ReplyXattr, size: u32, fill: impl FnOnce(&mut [u8]) -> Result<us
 
 impl Filesystem for Server {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
-        let wanted = InitFlags::FUSE_DONT_MASK
+        let mut wanted = InitFlags::FUSE_DONT_MASK
             | InitFlags::FUSE_ATOMIC_O_TRUNC
             | InitFlags::FUSE_HANDLE_KILLPRIV_V2
             | InitFlags::FUSE_PARALLEL_DIROPS;
+        wanted.set(InitFlags::FUSE_POSIX_LOCKS, self.locks.is_some());
         // What an old Linux lacks it does itself, with a mask or in two steps.
         let _ = config.add_capabilities(wanted & config.capabilities());
         Ok(())
     }
 
     fn destroy(&mut self) {
+        self.locks.iter().for_each(Locks::clear);
         self.handles.clear();
         self.nodes.clear();
     }
@@ -285,9 +288,51 @@ impl Filesystem for Server {
         }
     }
 
-    /// Nothing waits for a descriptor to be closed: Linux need not ask again.
-    fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
-        reply.error(fuser::Errno::ENOSYS);
+    /// Without locks nothing waits for a descriptor to be closed: Linux need not ask again.
+    fn flush(&self, _: &Request, _: INodeNo, handle: FileHandle, owner: LockOwner, reply: ReplyEmpty) {
+        let Some(locks) = &self.locks else { return reply.error(fuser::Errno::ENOSYS) };
+        empty(reply, self.handles.get(handle).map(|file| locks.closed(owner, handle, &file)));
+    }
+
+    fn getlk(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        handle: FileHandle,
+        owner: LockOwner,
+        start: u64,
+        end: u64,
+        kind: i32,
+        pid: u32,
+        reply: ReplyLock,
+    ) {
+        let asked = Asked { owner, handle, start, end, kind, pid };
+        match (&self.locks, self.handles.get(handle)) {
+            (Some(locks), Ok(file)) => locks.find(&asked, &file, reply),
+            (_, Err(error)) => reply.error(errno(error)),
+            (None, _) => reply.error(fuser::Errno::ENOSYS),
+        }
+    }
+
+    fn setlk(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        handle: FileHandle,
+        owner: LockOwner,
+        start: u64,
+        end: u64,
+        kind: i32,
+        pid: u32,
+        wait: bool,
+        reply: ReplyEmpty,
+    ) {
+        let asked = Asked { owner, handle, start, end, kind, pid };
+        match (&self.locks, self.handles.get(handle)) {
+            (Some(locks), Ok(file)) => locks.set(&asked, &file, wait, reply),
+            (_, Err(error)) => reply.error(errno(error)),
+            (None, _) => reply.error(fuser::Errno::ENOSYS),
+        }
     }
 
     fn release(
@@ -300,6 +345,7 @@ impl Filesystem for Server {
         _: bool,
         reply: ReplyEmpty,
     ) {
+        self.locks.iter().for_each(|locks| locks.released(handle));
         self.handles.close(handle);
         reply.ok();
     }

@@ -29,7 +29,8 @@ mod walk;
 pub use attr::{Attr, FileType, Ino, Mode, Timestamp};
 pub use cache::{Intent, LendError, LentPage};
 pub use call::{
-    At, AtFlags, AttrError, Call, Ctx, DirError, Limits, MountEntry, MountError, SetTime, Stat, XattrName,
+    At, AtFlags, AttrError, Call, Ctx, DirError, Limits, MountEntry, MountError, Pivot, SetTime, Stat,
+    XattrName,
 };
 pub use config::{Config, ConfigError};
 pub use cred::{CapSet, Cred};

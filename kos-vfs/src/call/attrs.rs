@@ -222,7 +222,7 @@ impl<'v, E: Env> Call<'_, 'v, E> {
     /// # Errors
     /// Not a directory, or he may not search it.
     pub fn chdir(&self, at: At<'_, 'v, E>, path: &[u8]) -> Result<View<'v, E>, AttrError> {
-        Ok(View { root: self.view.root.clone(), cwd: self.standing(at, path)? })
+        Ok(View { cwd: self.standing(at, path)?, ..self.view.clone() })
     }
 
     /// A view like the caller's with the directory at `path` as its root. The working directory stays where it is.
@@ -235,7 +235,7 @@ impl<'v, E: Env> Call<'_, 'v, E> {
         if !self.ctx.cred.has(needs) {
             return Err(perm::Denied::Needs(needs).into());
         }
-        Ok(View { root, cwd: self.view.cwd.clone() })
+        Ok(View { root, ..self.view.clone() })
     }
 
     /// Sets permission bits of what is at `path`.

@@ -87,6 +87,8 @@ impl DirError {
         match self {
             Self::Resolve(error) => error.errno(),
             Self::Denied(denied) => denied.errno(),
+            // So Linux answers where a file system lacks the operation.
+            Self::Fs(FsError::Unsupported) => Errno::EPERM,
             Self::Fs(error) => error.errno(),
             Self::Exists => Errno::EEXIST,
             Self::NotFound => Errno::ENOENT,
@@ -186,8 +188,12 @@ pub enum MountError {
     Fs(FsError),
     /// Not a directory, or one end is one and the other is not.
     NotDirectory,
-    /// Not the root of a mount, or the root of the namespace.
+    /// Not the root of a mount, or the root of the namespace; or a directory is to stand on another file, or the other way round.
     NotMount,
+    /// In another namespace, or where no way leads.
+    Elsewhere,
+    /// On the mount of the root itself.
+    OnRoot,
     /// Files are open on it, processes stand on it, or other mounts do.
     Busy {
         /// How many places and open files.
@@ -216,8 +222,8 @@ impl MountError {
             Self::Denied(denied) => denied.errno(),
             Self::Fs(error) => error.errno(),
             Self::NotDirectory => Errno::ENOTDIR,
-            Self::NotMount => Errno::EINVAL,
-            Self::Busy { .. } | Self::Writers { .. } => Errno::EBUSY,
+            Self::NotMount | Self::Elsewhere => Errno::EINVAL,
+            Self::Busy { .. } | Self::Writers { .. } | Self::OnRoot => Errno::EBUSY,
             Self::IntoItself => Errno::ELOOP,
             Self::TableFull => Errno::ENOSPC,
             Self::Removed => Errno::ENOENT,

@@ -7,6 +7,7 @@ mod attrs;
 mod error;
 mod mounts;
 mod names;
+mod namespaces;
 mod rename;
 mod survey;
 mod xattr;
@@ -15,6 +16,7 @@ use core::fmt;
 
 pub use attrs::{SetTime, Stat};
 pub use error::{AttrError, DirError, MountError};
+pub use namespaces::Pivot;
 pub use survey::MountEntry;
 pub use xattr::XattrName;
 

@@ -12,7 +12,7 @@ use crate::fs::{FileSystem, SyncMode};
 use crate::perm::Denied;
 use crate::ports::Env;
 use crate::tree::mount::{Mount, MountFlags};
-use crate::tree::place::{Place, View};
+use crate::tree::place::{Member, Place, View};
 use crate::tree::slots::NONE;
 use crate::tree::{Loc, Tree};
 use crate::vfs::Vfs;
@@ -24,12 +24,15 @@ impl<E: Env> Vfs<E> {
     /// A table is full, or what the file system says of its root.
     pub fn mount_root(&self, fs: Arc<dyn FileSystem>, flags: MountFlags) -> Result<View<'_, E>, MountError> {
         let mount = self.add_fs(fs, flags)?;
-        let root = self.tree(|tree| {
-            tree.mounts.at_mut(mount).namespace = true;
+        let (root, member) = self.tree(|tree| {
+            let Some(namespace) = tree.start_namespace(mount, true) else {
+                tree.detach(mount);
+                return Err(MountError::TableFull);
+            };
             let dentry = tree.mounts.at(mount).root;
-            Place::pin(self, tree, Loc { mount, dentry })
-        });
-        Ok(View::at(root))
+            Ok((Place::pin(self, tree, Loc { mount, dentry }), Member::join(self, tree, namespace)))
+        })?;
+        Ok(View::at(root, member))
     }
 
     /// A mount of `fs` that stands nowhere yet.
@@ -65,7 +68,7 @@ impl<E: Env> Vfs<E> {
 }
 
 impl<'v, E: Env> Call<'_, 'v, E> {
-    fn may_mount(&self) -> Result<(), MountError> {
+    pub(super) fn may_mount(&self) -> Result<(), MountError> {
         let needs = CapSet::SYS_ADMIN;
         if self.ctx.cred.has(needs) { Ok(()) } else { Err(Denied::Needs(needs).into()) }
     }
@@ -123,9 +126,7 @@ impl<'v, E: Env> Call<'_, 'v, E> {
     fn attach(&self, mount: u32, point: &Place<'v, E>) -> Result<(), MountError> {
         self.vfs().tree(|tree| {
             let loc = point.loc();
-            let root = tree.mounts.at(loc.mount).root == loc.dentry;
-            let gone = !root && !tree.dentry(loc.dentry).hashed || tree.mounts.at(loc.mount).detached;
-            if gone {
+            if tree.is_gone(loc) {
                 tree.detach(mount);
                 return Err(MountError::Removed);
             }
@@ -175,7 +176,7 @@ impl<'v, E: Env> Call<'_, 'v, E> {
         self.vfs().tree(|tree| {
             let mount = mount_shown(tree, place.loc())?;
             may_leave(tree, mount, lazy)?;
-            take_away(tree, mount);
+            tree.take_away(mount);
             Ok(())
         })
     }
@@ -192,18 +193,4 @@ fn may_leave(tree: &Tree, mount: u32, lazy: bool) -> Result<(), MountError> {
     let Mount { pins, children, .. } = *tree.mounts.at(mount);
     let (users, mounts) = (pins - 1, children);
     if lazy || users == 0 && mounts == 0 { Ok(()) } else { Err(MountError::Busy { users, mounts }) }
-}
-
-/// Detaches a mount and all that stands on it, the topmost first.
-fn take_away(tree: &mut Tree, mount: u32) {
-    loop {
-        let mut top = mount;
-        while let Some((child, _)) = tree.mounts.iter().find(|(_, other)| other.parent == top) {
-            top = child;
-        }
-        tree.detach(top);
-        if top == mount {
-            return;
-        }
-    }
 }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use crate::error::FsError;
 use crate::ports::Env;
 use crate::tree::mount::MountFlags;
-use crate::tree::place::{Place, View};
+use crate::tree::place::{Member, Place, View};
 use crate::tree::slots::NONE;
 use crate::tree::{Loc, Tree};
 use crate::vfs::Vfs;
@@ -30,13 +30,13 @@ pub struct MountEntry {
 impl<E: Env> Vfs<E> {
     /// The root of the oldest namespace, as [`mount_root`](Self::mount_root) gave it. `None` before there is one.
     pub fn root_view(&self) -> Option<View<'_, E>> {
-        let root = self.tree(|tree| {
-            let (mount, entry) = tree.mounts.iter().find(|(_, mount)| mount.namespace && !mount.detached)?;
-            let bottom = Loc { mount, dentry: entry.root };
-            let loc = tree.descend(bottom);
-            Some(Place::pin(self, tree, loc))
-        });
-        root.map(View::at)
+        let (root, member) = self.tree(|tree| {
+            let (namespace, mount) =
+                tree.namespaces.iter().next().map(|(index, found)| (index, found.root))?;
+            let loc = tree.descend(Loc { mount, dentry: tree.mounts.at(mount).root });
+            Some((Place::pin(self, tree, loc), Member::join(self, tree, namespace)))
+        })?;
+        Some(View::at(root, member))
     }
 }
 

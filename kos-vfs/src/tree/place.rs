@@ -72,22 +72,53 @@ impl<E: Env> fmt::Debug for Place<'_, E> {
     }
 }
 
-/// Where a process stands: its root and working directories. A new process gets a clone of its parent's.
+/// That somebody stands in a namespace.
+pub(crate) struct Member<'v, E: Env> {
+    vfs: &'v Vfs<E>,
+    namespace: u32,
+}
+
+impl<'v, E: Env> Member<'v, E> {
+    /// Joins under the lock that the caller holds.
+    pub(crate) fn join(vfs: &'v Vfs<E>, tree: &mut Tree, namespace: u32) -> Self {
+        tree.join_namespace(namespace);
+        Self { vfs, namespace }
+    }
+
+    pub(crate) const fn namespace(&self) -> u32 {
+        self.namespace
+    }
+}
+
+impl<E: Env> Clone for Member<'_, E> {
+    fn clone(&self) -> Self {
+        self.vfs.tree(|tree| Member::join(self.vfs, tree, self.namespace))
+    }
+}
+
+impl<E: Env> Drop for Member<'_, E> {
+    fn drop(&mut self) {
+        self.vfs.tree(|tree| tree.leave_namespace(self.namespace));
+    }
+}
+
+/// Where a process stands: its namespace, root and working directories. A new process gets a clone of its parent's.
 pub struct View<'v, E: Env> {
     pub(crate) root: Place<'v, E>,
     pub(crate) cwd: Place<'v, E>,
+    pub(crate) member: Member<'v, E>,
 }
 
 impl<'v, E: Env> View<'v, E> {
     /// Stands in the directory `root`, which is its root too.
-    pub(crate) fn at(root: Place<'v, E>) -> Self {
-        Self { cwd: root.clone(), root }
+    pub(crate) fn at(root: Place<'v, E>, member: Member<'v, E>) -> Self {
+        Self { cwd: root.clone(), root, member }
     }
 }
 
 impl<E: Env> Clone for View<'_, E> {
     fn clone(&self) -> Self {
-        Self { root: self.root.clone(), cwd: self.cwd.clone() }
+        Self { root: self.root.clone(), cwd: self.cwd.clone(), member: self.member.clone() }
     }
 }
 

@@ -277,6 +277,7 @@ impl<E: Env> DirOps for Devfs<E> {
 
     fn rmdir(&self, dir: Ino, name: Name<'_>, file: Ino, now: Timestamp) -> Result<(), FsError> {
         let _changes = self.changes.lock();
+        self.is_still(dir, name, file)?;
         self.fs.rmdir(dir, name, file, now)
     }
 

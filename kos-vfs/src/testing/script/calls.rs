@@ -274,10 +274,14 @@ fn mount_call(words: &mut Words<'_>) -> Result<Option<Op>, ParseError> {
             let path = words.bytes()?;
             if path == b"--bind" {
                 Op::Bind { old: words.bytes()?, path: words.bytes()?, flags: words.mount_flags()? }
+            } else if path == b"--move" {
+                Op::MoveMount { old: words.bytes()?, path: words.bytes()? }
             } else {
                 Op::Mount { path, flags: words.mount_flags()? }
             }
         }
+        b"pivot_root" => Op::PivotRoot { new: words.bytes()?, put_old: words.bytes()? },
+        b"unshare" => Op::CopyNamespace,
         b"remount" => Op::Remount { path: words.bytes()?, flags: words.mount_flags()? },
         b"umount" => {
             let path = words.bytes()?;

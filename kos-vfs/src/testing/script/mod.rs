@@ -11,7 +11,7 @@
 //! | names | `mkdir P MODE`, `rmdir P`, `unlink P`, `link OLD NEW`, `symlink TARGET P`, `readlink P`, `rename OLD NEW`, `renameat2 DIR OLD DIR NEW FLAGS`, `mknod P TYPE MODE MAJOR MINOR`, `mkfifo P MODE`, `bind P`, each with its `-at` form |
 //! | attributes | `stat P FIELDS`, `chmod`, `chown P UID GID`, `utimensat DIR P S NS S NS FLAGS`, `access P MODE`, `truncate P SIZE`, with their `f-`, `l-` and `-at` forms; `statfs P` |
 //! | extended attributes | `getxattr P NAME SIZE`, `setxattr P NAME VALUE FLAGS`, `listxattr P SIZE`, `removexattr P NAME`, each with its `f-` and `l-` form |
-//! | mounts | `mount P FLAGS` (a new tmpfs), `mount --bind OLD NEW FLAGS`, `remount P FLAGS`, `umount P [lazy]` |
+//! | mounts | `mount P FLAGS` (a new tmpfs), `mount --bind OLD NEW FLAGS`, `mount --move OLD NEW`, `remount P FLAGS`, `umount P [lazy]`, `pivot_root NEW PUT_OLD`, `unshare` (a namespace of its own) |
 //! | control | `expect ANSWER CALL…` |
 
 mod args;

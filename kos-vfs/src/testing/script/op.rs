@@ -118,4 +118,7 @@ pub enum Op {
     Bind { old: Vec<u8>, path: Vec<u8>, flags: MountFlags },
     Remount { path: Vec<u8>, flags: MountFlags },
     Unmount { path: Vec<u8>, lazy: bool },
+    MoveMount { old: Vec<u8>, path: Vec<u8> },
+    PivotRoot { new: Vec<u8>, put_old: Vec<u8> },
+    CopyNamespace,
 }

@@ -4,7 +4,7 @@
 //! thread's alone, too. So it needs root, and must be used on the thread that made it, whose root it stays. Descriptors are
 //! numbered here, lowest first, as the host's own numbers are partly taken.
 //!
-//! Not carried out: mounts but binds (which need mounts of its own), and the clock.
+//! Not carried out: the clock, mounts with flags, and any where the host allows no mounts of one's own.
 
 mod lock;
 mod process;
@@ -14,17 +14,19 @@ mod xattr;
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use core::fmt;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
 use kos_vfs::Errno;
 use kos_vfs::attr::Mode;
 use kos_vfs::testing::script::{Answer, Backend, Op, quoted};
 use process::Process;
-use rustix::fs::{CWD, Gid, OFlags, Uid};
+use rustix::fs::{AtFlags, CWD, Gid, OFlags, StatxFlags, Uid};
 use rustix::io::Errno as HostErrno;
-use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_bind, mount_change, unmount};
-use rustix::process::{chdir, chroot, fchdir, umask};
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_change, mount_move, unmount,
+};
+use rustix::process::{chdir, chroot, fchdir, pivot_root, umask};
 use rustix::{fs, thread};
 
 /// Why there is no backend.
@@ -46,6 +48,8 @@ pub struct HostBackend {
     process: Process,
     /// Whether it has mounts of its own.
     mounts: bool,
+    /// The directory that shows this thread's namespaces.
+    namespaces: Rc<OwnedFd>,
 }
 
 impl fmt::Debug for HostBackend {
@@ -61,21 +65,39 @@ fn number(value: impl ToString) -> Done {
 }
 
 /// Gives this thread root and working directories, a umask and, where the host allows it, mounts of its own; whether it does.
-#[expect(unsafe_code, reason = "unshare: unsafe for the sake of FILES, which is not asked for")]
 fn own_directories() -> Result<bool, HostErrno> {
-    let (dirs, mounts) = (thread::UnshareFlags::FS, thread::UnshareFlags::NEWNS);
-    // SAFETY: the table of descriptors, whose ownership other code relies on, stays shared.
-    if unsafe { thread::unshare_unsafe(dirs | mounts) }.is_ok() {
-        // What is mounted here shall not be seen outside.
-        return Ok(mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).is_ok());
-    }
-    // SAFETY: as above.
-    unsafe { thread::unshare_unsafe(dirs) }.map(|()| false)
+    own(thread::UnshareFlags::FS)?;
+    // What is mounted here shall not be seen outside.
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    Ok(own_mounts().and_then(|()| mount_change("/", private)).is_ok())
+}
+
+fn own_mounts() -> Result<(), HostErrno> {
+    own(thread::UnshareFlags::NEWNS)
+}
+
+/// Gives this thread something of its own: directories or mounts.
+#[expect(unsafe_code, reason = "unshare: unsafe for the sake of FILES, which is not asked for")]
+fn own(what: thread::UnshareFlags) -> Result<(), HostErrno> {
+    // SAFETY: the table of descriptors, whose ownership other code relies on, stays shared: no caller names it.
+    unsafe { thread::unshare_unsafe(what) }
 }
 
 /// A directory to stand in, as a handle.
 fn directory(path: &[u8]) -> Result<Rc<OwnedFd>, HostErrno> {
     Ok(Rc::new(fs::openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY, fs::Mode::empty())?))
+}
+
+/// This thread's namespace of mounts.
+fn namespace(namespaces: &OwnedFd) -> Result<OwnedFd, HostErrno> {
+    fs::openat(namespaces, "mnt", OFlags::RDONLY, fs::Mode::empty())
+}
+
+/// Which directory, seen through which mount.
+fn identity(directory: &OwnedFd) -> Result<(u64, u64), HostErrno> {
+    let wanted = StatxFlags::INO | StatxFlags::MNT_ID;
+    let found = fs::statx(directory, "", AtFlags::EMPTY_PATH, wanted)?;
+    Ok((found.stx_mnt_id, found.stx_ino))
 }
 
 fn host_mode(mode: Mode) -> fs::Mode {
@@ -93,17 +115,30 @@ impl HostBackend {
 
     fn enter(dir: &Path) -> Result<Self, HostErrno> {
         let mounts = own_directories()?;
+        let namespaces = directory(b"/proc/thread-self/ns")?;
+        let namespace = Rc::new(namespace(&namespaces)?);
         chdir(dir)?;
         chroot(".")?;
         let root = directory(b"/")?;
         umask(fs::Mode::from_raw_mode(0o022));
-        let process =
-            Process { cwd: Rc::clone(&root), root, fds: Vec::new(), uid: 0, groups: vec![0], umask: 0o022 };
-        Ok(Self { sleeping: BTreeMap::new(), name: b"main".to_vec(), process, mounts })
+        let process = Process {
+            namespace,
+            cwd: Rc::clone(&root),
+            root,
+            fds: Vec::new(),
+            uid: 0,
+            groups: vec![0],
+            umask: 0o022,
+        };
+        Ok(Self { sleeping: BTreeMap::new(), name: b"main".to_vec(), process, mounts, namespaces })
     }
 
     /// Makes this thread stand where the current process does.
     fn stand(&self) -> Result<(), HostErrno> {
+        if self.mounts {
+            let kind = Some(thread::LinkNameSpaceType::Mount);
+            thread::move_into_link_name_space(self.process.namespace.as_fd(), kind)?;
+        }
         fchdir(&self.process.root)?;
         chroot(".")?;
         fchdir(&self.process.cwd)?;
@@ -127,6 +162,21 @@ impl HostBackend {
         }
         thread::set_thread_res_gid(None, Gid::ROOT, None)?;
         Ok(result)
+    }
+
+    /// Changes the root; processes that stood there stand in the new one. Linux does that for those that run.
+    fn pivot(&mut self, new: &[u8], put_old: &[u8]) -> Result<(), HostErrno> {
+        let from = identity(&self.process.root)?;
+        pivot_root(new, put_old)?;
+        let to = directory(b"/")?;
+        for process in self.sleeping.values_mut().chain([&mut self.process]) {
+            for place in [&mut process.root, &mut process.cwd] {
+                if identity(place)? == from {
+                    *place = Rc::clone(&to);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn try_run(&mut self, op: &Op) -> Done {
@@ -155,9 +205,24 @@ impl HostBackend {
                 let flags = if *lazy { UnmountFlags::DETACH } else { UnmountFlags::empty() };
                 unmount(path.as_slice(), flags)?;
             }
-            Op::Mount { .. } | Op::Bind { .. } | Op::Remount { .. } | Op::Unmount { .. } => {
-                return Ok(Answer::Skipped);
+            Op::Mount { path, flags } if self.mounts && flags.is_empty() => {
+                mount("kos", path.as_slice(), "tmpfs", MountFlags::empty(), c"mode=755")?;
             }
+            Op::MoveMount { old, path } if self.mounts => mount_move(old.as_slice(), path.as_slice())?,
+            Op::PivotRoot { new, put_old } if self.mounts => self.pivot(new, put_old)?,
+            Op::CopyNamespace if self.mounts => {
+                own_mounts()?;
+                self.process.namespace = Rc::new(namespace(&self.namespaces)?);
+                self.process.root = directory(b"/")?;
+                self.process.cwd = directory(b".")?;
+            }
+            Op::Mount { .. }
+            | Op::Bind { .. }
+            | Op::Remount { .. }
+            | Op::Unmount { .. }
+            | Op::MoveMount { .. }
+            | Op::PivotRoot { .. }
+            | Op::CopyNamespace => return Ok(Answer::Skipped),
             Op::Chroot(path) => {
                 self.as_user(|_| chroot(path.as_slice()))??;
                 self.process.root = directory(b"/")?;

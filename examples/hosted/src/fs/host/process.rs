@@ -17,6 +17,8 @@ use super::{Done, directory, host_mode, number};
 /// One process of a script.
 #[derive(Clone)]
 pub(super) struct Process {
+    /// Of mounts.
+    pub(super) namespace: Rc<OwnedFd>,
     pub(super) root: Rc<OwnedFd>,
     pub(super) cwd: Rc<OwnedFd>,
     pub(super) fds: Vec<Option<Rc<OwnedFd>>>,

@@ -121,7 +121,9 @@ impl<'v> VfsBackend<'v> {
                 let cred = Cred { uid: process.uid, gid, groups: &groups, caps };
                 let ctx = Ctx { cred, umask: process.umask, limits };
                 let view = process.view.clone();
-                Run { call: view.call(&ctx), view: &mut process.view, fds: &mut process.fds, limits }.run(op)
+                let others = &mut self.sleeping.values_mut().map(|process| &mut process.view);
+                let call = view.call(&ctx);
+                Run { call, view: &mut process.view, others, fds: &mut process.fds, limits }.run(op)
             }
         }
     }

@@ -22,6 +22,8 @@ use crate::tree::place::{Place, View};
 pub(super) struct Run<'a, 'v> {
     pub(super) call: Call<'a, 'v, HostEnv>,
     pub(super) view: &'a mut View<'v, HostEnv>,
+    /// Where the other processes stand.
+    pub(super) others: &'a mut dyn Iterator<Item = &'a mut View<'v, HostEnv>>,
     pub(super) fds: &'a mut FdTable<'v, HostEnv>,
     pub(super) limits: Limits,
 }
@@ -89,7 +91,21 @@ impl<'v> Run<'_, 'v> {
                 *self.view = self.call.chroot(At::Cwd, path)?;
                 Ok(Answer::Done)
             }
-            Op::Mount { .. } | Op::Bind { .. } | Op::Remount { .. } | Op::Unmount { .. } => self.mounts(op),
+            Op::CopyNamespace => {
+                *self.view = self.call.copy_namespace()?;
+                Ok(Answer::Done)
+            }
+            Op::PivotRoot { new, put_old } => {
+                let pivot = self.call.pivot_root(new, put_old)?;
+                self.view.pivoted(&pivot);
+                self.others.for_each(|view| view.pivoted(&pivot));
+                Ok(Answer::Done)
+            }
+            Op::Mount { .. }
+            | Op::Bind { .. }
+            | Op::MoveMount { .. }
+            | Op::Remount { .. }
+            | Op::Unmount { .. } => self.mounts(op),
             Op::Stat(..)
             | Op::Chmod(..)
             | Op::Chown(..)
@@ -339,9 +355,12 @@ impl<'v> Run<'_, 'v> {
                 call.mount(Arc::new(fs), At::Cwd, path, *flags).into()
             }
             Op::Bind { old, path, flags } => {
+                // In the order of Linux.
+                call.resolve(At::Cwd, path, AtFlags::empty())?;
                 let source = call.resolve(At::Cwd, old, AtFlags::empty())?;
                 call.bind(&source, At::Cwd, path, *flags).into()
             }
+            Op::MoveMount { old, path } => call.move_mount(At::Cwd, old, At::Cwd, path).into(),
             Op::Remount { path, flags } => call.remount(At::Cwd, path, *flags).into(),
             Op::Unmount { path, lazy } => call.unmount(At::Cwd, path, *lazy).into(),
             _ => return Err(Errno::ENOSYS),

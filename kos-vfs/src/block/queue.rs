@@ -39,6 +39,10 @@ pub trait QueuedDevice: Send + Sync {
     /// Gives everything that is complete to `take`. Any context, interrupts too; does not wait, allocate or submit. `take` is called
     /// with the device locked, and must not come back to it.
     fn reap(&self, take: &mut dyn FnMut(Done<Self::Buffer>));
+
+    /// Nothing came back for too long: ends the device's use. What is on its way comes back from [`reap`](Self::reap) as
+    /// [`DeviceError::Gone`] once the device cannot reach its memory any more, and nothing more is taken. Task context.
+    fn give_up(&self);
 }
 
 /// How calls wait for the device. Both sides run with interrupts as the caller has them; [`Lock`](Self::Lock) is taken only while
@@ -52,8 +56,9 @@ pub trait Completion: Send + Sync {
     /// Masks the interrupts of this CPU.
     fn mask(&self) -> Self::Irq;
 
-    /// Sleeps until `ready` says so; it is asked at once, and after each [`wake`](Self::wake). Task context.
-    fn wait_until(&self, ready: &mut dyn FnMut() -> bool);
+    /// Sleeps until `ready` says so; it is asked at once, and after each [`wake`](Self::wake). False, after some time that the
+    /// integrator chooses, if it does not: the device may be silent. Task context.
+    fn wait_until(&self, ready: &mut dyn FnMut() -> bool) -> bool;
 
     /// Lets everybody who waits ask again. Any context.
     fn wake(&self);
@@ -72,6 +77,8 @@ pub struct QueueStats {
     pub most_in_flight: usize,
     /// Times that a call went to sleep, or looked again, while its requests were on their way.
     pub waits: u64,
+    /// Times that the device was given up, for it was silent.
+    pub silences: u64,
 }
 
 /// What a buffer is doing.
@@ -178,7 +185,7 @@ impl<D: QueuedDevice, C: Completion> QueuedBlock<D, C> {
                 break;
             }
             let taken = if batch.is_empty() {
-                Some(self.wait_for_slot())
+                Some(self.wait_for_slot()?)
             } else {
                 self.pool(|pool| pool.take(self.device.depth()))
             };
@@ -213,6 +220,7 @@ impl<D: QueuedDevice, C: Completion> QueuedBlock<D, C> {
             back = back.take().or_else(|| self.pool(|pool| pool.look(slot)));
             back.is_some()
         });
+        // A device that keeps its memory keeps the buffer.
         let Some((buffer, result)) = back else { return Err(DeviceError::Gone) };
         if result.is_ok() {
             let (_, _, length) = call.request(piece);
@@ -223,17 +231,13 @@ impl<D: QueuedDevice, C: Completion> QueuedBlock<D, C> {
         result
     }
 
-    fn wait_for_slot(&self) -> (usize, D::Buffer) {
-        loop {
-            let mut taken = None;
-            self.wait(&mut || {
-                taken = taken.take().or_else(|| self.pool(|pool| pool.take(self.device.depth())));
-                taken.is_some()
-            });
-            if let Some(taken) = taken {
-                return taken;
-            }
-        }
+    fn wait_for_slot(&self) -> Result<(usize, D::Buffer), DeviceError> {
+        let mut taken = None;
+        self.wait(&mut || {
+            taken = taken.take().or_else(|| self.pool(|pool| pool.take(self.device.depth())));
+            taken.is_some()
+        });
+        taken.ok_or(DeviceError::Gone)
     }
 
     fn wait_for_change(&self) {
@@ -241,11 +245,24 @@ impl<D: QueuedDevice, C: Completion> QueuedBlock<D, C> {
         self.wait(&mut || self.pool(|pool| pool.stats.completed != before || pool.in_flight == 0));
     }
 
-    /// Sleeps unless what is waited for is there.
+    /// Sleeps unless what is waited for is there. It is not there afterwards if the device was silent, and keeps what it has.
     fn wait(&self, ready: &mut dyn FnMut() -> bool) {
-        if !ready() {
-            self.pool(|pool| pool.stats.waits += 1);
-            self.completion.wait_until(ready);
+        if ready() {
+            return;
+        }
+        self.pool(|pool| pool.stats.waits += 1);
+        let mut before = self.stats().completed;
+        while !self.completion.wait_until(ready) {
+            // An interrupt may be lost; what came back for others says that it is not silent.
+            self.complete();
+            let completed = self.stats().completed;
+            if core::mem::replace(&mut before, completed) == completed {
+                self.pool(|pool| pool.stats.silences += 1);
+                self.device.give_up();
+                self.complete();
+                ready();
+                return;
+            }
         }
     }
 

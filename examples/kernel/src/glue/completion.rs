@@ -3,12 +3,16 @@
 use core::fmt;
 
 use kos_alloc::Env;
-use kos_sched::CriticalSection;
 use kos_sched::sync::WaitQueue;
+use kos_sched::{CriticalSection, WaitError};
 use kos_vfs::block::Completion;
 
 use super::sleep_lock::Ambient;
 use crate::platform::Platform;
+use crate::time::Duration;
+
+/// How long a disk may be silent while it has requests: as Linux has it.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Those who wait for one disk.
 pub struct InterruptWait<P: Platform>(WaitQueue<Ambient<P>>);
@@ -41,10 +45,16 @@ impl<P: Platform> Completion for InterruptWait<P> {
         Ambient::<P>::new().irq_save()
     }
 
-    fn wait_until(&self, ready: &mut dyn FnMut() -> bool) {
-        // A thread that is to end waits, too: the device has its memory.
-        while self.0.wait_for(None, || ready().then_some(())).is_err() {
-            P::with_kernel(|kernel| kernel.threads.runtime().yield_now()).unwrap_or_default();
+    fn wait_until(&self, ready: &mut dyn FnMut() -> bool) -> bool {
+        let until =
+            P::with_kernel(|kernel| kernel.threads.runtime().now().checked_add_duration(PATIENCE)).flatten();
+        loop {
+            match self.0.wait_for(until, || ready().then_some(())) {
+                Ok(()) => return true,
+                Err(WaitError::TimedOut) => return false,
+                // A thread that is to end waits, too: the device has its memory.
+                Err(_) => P::with_kernel(|kernel| kernel.threads.runtime().yield_now()).unwrap_or_default(),
+            }
         }
     }
 

@@ -255,4 +255,12 @@ impl QueuedDevice for VirtioBlock {
             }
         });
     }
+
+    fn give_up(&self) {
+        self.with(|state| {
+            if !state.broken {
+                state.give_up();
+            }
+        });
+    }
 }

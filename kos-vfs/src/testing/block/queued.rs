@@ -26,12 +26,21 @@ struct State {
     most: usize,
     /// Requests from now on that fail.
     failing: usize,
+    silent: bool,
+    given_up: bool,
 }
 
 impl QueuedRam {
     /// An empty disk that works on `depth` requests at a time.
     pub fn new(geometry: Geometry, depth: usize, seed: u64) -> Self {
-        let state = State { waiting: Vec::new(), random: seed | 1, most: 0, failing: 0 };
+        let state = State {
+            waiting: Vec::new(),
+            random: seed | 1,
+            most: 0,
+            failing: 0,
+            silent: false,
+            given_up: false,
+        };
         Self { disk: RamDisk::new(geometry), depth, state: Mutex::new(state) }
     }
 
@@ -43,6 +52,11 @@ impl QueuedRam {
     /// Lets the next `count` requests fail.
     pub fn fail(&self, count: usize) {
         self.with(|state| state.failing = count);
+    }
+
+    /// Lets it finish nothing any more.
+    pub fn fall_silent(&self) {
+        self.with(|state| state.silent = true);
     }
 
     fn with<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {
@@ -75,6 +89,9 @@ impl QueuedDevice for QueuedRam {
             return Err(Refused { bio, why: Refusal::Device(error) });
         }
         self.with(|state| {
+            if state.given_up {
+                return Err(Refused { bio, why: Refusal::Device(DeviceError::Gone) });
+            }
             if state.waiting.len() >= self.depth {
                 return Err(Refused { bio, why: Refusal::Full });
             }
@@ -87,7 +104,10 @@ impl QueuedDevice for QueuedRam {
     fn reap(&self, take: &mut dyn FnMut(Done<Vec<u8>>)) {
         let mut ready = Vec::new();
         self.with(|state| {
-            while !state.waiting.is_empty() {
+            if state.given_up {
+                state.waiting.drain(..).for_each(|bio| take(Done { bio, result: Err(DeviceError::Gone) }));
+            }
+            while !state.silent && !state.waiting.is_empty() {
                 state.random ^= state.random << 13;
                 state.random ^= state.random >> 7;
                 state.random ^= state.random << 17;
@@ -106,7 +126,14 @@ impl QueuedDevice for QueuedRam {
             take(Done { bio, result });
         }
     }
+
+    fn give_up(&self) {
+        self.with(|state| state.given_up = true);
+    }
 }
+
+/// Looks of a [`Yielding`] caller before it takes the device for silent: seconds.
+const PATIENCE: u32 = 1 << 24;
 
 /// Callers who look again until it is there.
 #[derive(Clone, Copy, Debug, Default)]
@@ -118,10 +145,13 @@ impl Completion for Yielding {
 
     fn mask(&self) {}
 
-    fn wait_until(&self, ready: &mut dyn FnMut() -> bool) {
-        while !ready() {
-            std::thread::yield_now();
-        }
+    fn wait_until(&self, ready: &mut dyn FnMut() -> bool) -> bool {
+        (0..PATIENCE).any(|_| {
+            ready() || {
+                std::thread::yield_now();
+                false
+            }
+        })
     }
 
     fn wake(&self) {}
@@ -302,6 +332,42 @@ mod tests {
                 take(done);
             });
         }
+
+        fn give_up(&self) {
+            self.0.give_up();
+        }
+    }
+
+    /// Callers who look ten times.
+    struct Hasty;
+
+    impl Completion for Hasty {
+        type Lock = spin::Mutex<()>;
+        type Irq = ();
+
+        fn mask(&self) {}
+
+        fn wait_until(&self, ready: &mut dyn FnMut() -> bool) -> bool {
+            (0..10).any(|_| ready())
+        }
+
+        fn wake(&self) {}
+    }
+
+    #[test]
+    fn a_silent_device_is_given_up_and_nobody_hangs() {
+        let device = device(2, 7);
+        let block = QueuedBlock::new(device, Hasty, vec![vec![0; 512]; 4]).unwrap();
+        // Without an interrupt it is looked at before it is given up.
+        block.write(0, &[7; 4096], WriteMode::Cached).unwrap();
+        assert_eq!(block.stats().silences, 0);
+        block.device().fall_silent();
+        let mut out = [0; 4096];
+        assert_eq!(block.read(0, &mut out), Err(DeviceError::Gone));
+        assert_eq!(block.write(0, &out, WriteMode::Through), Err(DeviceError::Gone));
+        assert_eq!(block.flush(), Err(DeviceError::Gone));
+        let stats = block.stats();
+        assert_eq!((stats.silences, stats.submitted), (1, stats.completed));
     }
 
     #[test]

@@ -1,16 +1,15 @@
 //! Disks of the machine: files with a kosfs, made here, and looked at after the machine was killed.
 
 use core::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::SystemTime;
 
-use kos_vfs::block::{BlockDevice, DeviceFeatures, Geometry, WriteMode};
 use kos_vfs::fs::FileSystem as _;
 use kos_vfs::fs::kosfs::{FsckOptions, KosFs, MkfsOptions, MountError, MountOptions, Problem, fsck, mkfs};
-use kos_vfs::{DeviceError, FsError, Name, Timestamp};
+use kos_vfs::testing::FileDisk;
+use kos_vfs::{FsError, Name, Timestamp};
 
 /// Bytes of a disk that is made.
 pub const BYTES: u64 = 64 << 20;
@@ -75,51 +74,6 @@ impl From<FsError> for DiskError {
     }
 }
 
-/// A file of the host as a block device.
-#[derive(Debug)]
-struct FileDisk {
-    file: File,
-    geometry: Geometry,
-}
-
-impl FileDisk {
-    fn new(file: File) -> io::Result<Self> {
-        let sectors = file.metadata()?.len() / 512;
-        let geometry = Geometry::new(512, sectors, DeviceFeatures::FLUSH).map_err(io::Error::other)?;
-        Ok(Self { file, geometry })
-    }
-
-    const fn at(&self, sector: u64) -> u64 {
-        sector << self.geometry.sector_shift()
-    }
-}
-
-impl BlockDevice for FileDisk {
-    fn geometry(&self) -> Geometry {
-        self.geometry
-    }
-
-    fn read(&self, sector: u64, out: &mut [u8]) -> Result<(), DeviceError> {
-        self.geometry.check(sector, out.len())?;
-        self.file.read_exact_at(out, self.at(sector)).map_err(|_| DeviceError::Failed { sector })
-    }
-
-    fn write(&self, sector: u64, bytes: &[u8], mode: WriteMode) -> Result<(), DeviceError> {
-        self.geometry.check_write(sector, bytes.len())?;
-        self.file.write_all_at(bytes, self.at(sector)).map_err(|_| DeviceError::Failed { sector })?;
-        if mode == WriteMode::Through { self.flush() } else { Ok(()) }
-    }
-
-    fn flush(&self) -> Result<(), DeviceError> {
-        self.file.sync_data().map_err(|_| DeviceError::Failed { sector: 0 })
-    }
-
-    fn discard(&self, sector: u64, count: u64) -> Result<(), DeviceError> {
-        self.geometry.check_write(sector, 0)?;
-        self.geometry.check_sectors(sector, count)
-    }
-}
-
 /// Makes a disk with an empty kosfs at `path`, all of it or nothing.
 ///
 /// # Errors
@@ -129,14 +83,13 @@ pub fn make(path: &Path) -> Result<(), DiskError> {
         fs::create_dir_all(folder)?;
     }
     let part = path.with_extension("part");
-    let file = File::options().read(true).write(true).create(true).truncate(true).open(&part)?;
-    file.set_len(BYTES)?;
+    let disk = FileDisk::create(&part, BYTES)?;
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let seconds = i64::try_from(since.as_secs()).unwrap_or(0);
     let now = Timestamp::new(seconds, since.subsec_nanos()).unwrap_or(Timestamp::EPOCH);
     let unique = since.as_nanos().to_le_bytes();
     let options = MkfsOptions { uuid: unique, label: [0; 64], now, uid: 0, gid: 0, hash_key: unique };
-    mkfs::<_, Lock>(FileDisk::new(file)?, &options)?;
+    mkfs::<_, Lock>(disk, &options)?;
     fs::rename(&part, path)?;
     Ok(())
 }
@@ -146,7 +99,7 @@ pub fn make(path: &Path) -> Result<(), DiskError> {
 /// # Errors
 /// What is not as it must be.
 pub fn examine(path: &Path, durable: &[u64]) -> Result<(), DiskError> {
-    let disk = FileDisk::new(File::options().read(true).write(true).open(path)?)?;
+    let disk = FileDisk::open(path, false)?;
     let options = MountOptions { read_only: true, ..MountOptions::default() };
     check(&disk)?;
     let fs = KosFs::<_, Lock>::mount(disk, options).map_err(DiskError::Mount)?;

@@ -7,6 +7,7 @@
 //! | [`RecordDisk`], [`DiskEvent`] | remembers every change, so that any part of them can be done again |
 //! | [`FaultDisk`], [`Fault`] | a device of which the k-th call fails |
 //! | [`PowerCut`] | a device that loses, reorders and tears what was not flushed |
+//! | `FileDisk` | a file of the host as a block device (Unix) |
 //! | [`check_block_device`] | the contract of a block device |
 //! | [`CpioWriter`], [`CpioEntry`] | writes cpio archives, good and bad |
 //! | [`HostEnv`], [`TestClock`] | locks that yield, and a clock that is set by hand |
@@ -30,6 +31,8 @@ mod kosfs;
 pub mod script;
 mod volume;
 
+#[cfg(unix)]
+pub use block::FileDisk;
 pub use block::{
     DiskEvent, Fault, FaultDisk, PowerCut, QueuedRam, RamDisk, RecordDisk, Yielding, check_block_device,
     check_queued_device,

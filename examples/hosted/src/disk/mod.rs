@@ -5,7 +5,6 @@
 
 mod command;
 mod copy;
-mod file;
 mod fsck;
 mod mkfs;
 mod signature;
@@ -13,5 +12,5 @@ pub mod volume;
 
 pub use command::DiskCommand;
 pub(crate) use command::size;
-pub use file::FileDisk;
+pub use kos_vfs::testing::FileDisk;
 pub use mkfs::FsType;

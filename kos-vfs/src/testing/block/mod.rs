@@ -9,6 +9,8 @@
 
 mod contract;
 mod fault;
+#[cfg(unix)]
+mod file;
 mod gpt;
 mod power;
 mod queued;
@@ -19,6 +21,8 @@ mod tests;
 
 pub use contract::check_block_device;
 pub use fault::{Fault, FaultDisk};
+#[cfg(unix)]
+pub use file::FileDisk;
 pub use gpt::gpt;
 pub use power::PowerCut;
 pub use queued::{QueuedRam, Yielding, check_queued_device};

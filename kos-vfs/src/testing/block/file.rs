@@ -5,8 +5,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use kos_vfs::DeviceError;
-use kos_vfs::block::{BlockDevice, DeviceFeatures, Geometry, WriteMode};
+use crate::block::{BlockDevice, DeviceFeatures, Geometry, WriteMode};
+use crate::error::DeviceError;
 
 /// A file as a disk of 512-byte sectors. What is behind its last whole sector is not part of it.
 ///
@@ -92,14 +92,16 @@ impl BlockDevice for FileDisk {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+
     use super::*;
 
     #[test]
     fn a_file_is_a_block_device() {
         let path = std::env::temp_dir().join(format!("kos-file-disk-{}", std::process::id()));
-        kos_vfs::testing::check_block_device(&FileDisk::create(&path, 100_000).unwrap());
+        crate::testing::check_block_device(&FileDisk::create(&path, 100_000).unwrap());
         let again = FileDisk::open(&path, true).unwrap();
-        kos_vfs::testing::check_block_device(&again);
+        crate::testing::check_block_device(&again);
         assert_eq!(again.geometry().sectors(), 195);
         std::fs::remove_file(&path).unwrap();
     }

@@ -1,6 +1,6 @@
 //! Mounts that come, go and change places, in namespaces and copies of them: one generated script on kos and on the host, where
 //! each answer must be the same. `KOS_MOUNT_LINES` and `KOS_SCRIPT_SEED` make it longer, or another.
-#![expect(clippy::unwrap_used, reason = "a test fails by panic")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panic")]
 
 extern crate alloc;
 

@@ -130,11 +130,9 @@ impl Locks {
             };
         }
         let done = request.and_then(|request| {
-            self.with(asked, file, |table, fd| {
-                Ok(match request {
-                    Some(request) => table.try_lock(fd, &request)?,
-                    None => table.unlock(fd, LockScope::Process, asked.range()?)?,
-                })
+            self.with(asked, file, |table, fd| match request {
+                Some(request) => Ok(table.try_lock(fd, &request)?),
+                None => Ok(table.unlock(fd, LockScope::Process, asked.range()?)?),
             })
         });
         answer(reply, done);

@@ -18,6 +18,8 @@ mod ping;
 mod ports;
 mod raw;
 mod room;
+#[cfg(feature = "services")]
+pub mod services;
 pub mod sock;
 mod stack;
 mod stats;

@@ -20,6 +20,7 @@ fn each_corpus_passes() {
         ("wire", fuzz::wire as fn(&[u8])),
         ("dns", fuzz::dns),
         ("dhcp", fuzz::dhcp),
+        ("http", fuzz::http),
         ("reassembly", fuzz::reassembly),
         ("scoreboard", fuzz::scoreboard),
     ];

@@ -1,14 +1,22 @@
 //! The body of each fuzz target.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec;
+use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv6Addr};
 
+use crate::services::dhcp::{DhcpClient, DhcpConfig};
+use crate::services::dns::{DnsClient, Over};
+use crate::services::http::{Event, Limits, Response, ServerConnection, Status};
+use crate::testing::fakes::SeededEntropy;
+use crate::time::Instant;
 use crate::wire::dhcp::{DhcpCode, DhcpMessage, routes};
-use crate::wire::dns::DnsMessage;
+use crate::wire::dns::{DnsMessage, DnsType};
 use crate::wire::igmp::IgmpMessage;
 use crate::wire::{
     ArpPacket, EtherType, EthernetFrame, Icmpv4Message, Icmpv6Message, IpProtocol, Ipv4Packet, Ipv6Chain,
-    Ipv6Packet, TcpOptions, TcpSegment, UdpDatagram,
+    Ipv6Packet, MacAddr, TcpOptions, TcpSegment, UdpDatagram,
 };
 
 /// Reads a frame down to the last format, sums unchecked, and reads what it writes of the messages once more.
@@ -86,6 +94,7 @@ fn transport(protocol: IpProtocol, bytes: &[u8], from: IpAddr, to: IpAddr) {
 /// # Panics
 /// If a name is longer than names are, or there are more records than bytes.
 pub fn dns(bytes: &[u8]) {
+    resolve(bytes);
     let Ok(message) = DnsMessage::parse(bytes) else { return };
     if let Ok((name, ..)) = message.question() {
         let length: usize = name.labels().map(|label| label.len() + 1).sum();
@@ -100,6 +109,7 @@ pub fn dns(bytes: &[u8]) {
 /// # Panics
 /// If an option that was put together is shorter than its first piece.
 pub fn dhcp(bytes: &[u8]) {
+    lease(bytes);
     let Ok(message) = DhcpMessage::parse(bytes) else { return };
     let mut out = vec![0; bytes.len()];
     for option in message.options() {
@@ -123,4 +133,98 @@ pub fn reassembly(steps: &[u8]) {
 /// If they differ.
 pub fn scoreboard(data: &[u8]) {
     crate::tcp::loss::model::run(data);
+}
+
+/// A server of HTTP: whatever bytes come, and however they are cut, the same requests are heard.
+///
+/// # Panics
+/// If where the bytes were cut made a difference.
+pub fn http(bytes: &[u8]) {
+    let Some((&cut, bytes)) = bytes.split_first() else { return };
+    let (first, second) = bytes.split_at(usize::from(cut).min(bytes.len()));
+    assert_eq!(heard(&[bytes]), heard(&[first, second]), "cut after {cut}");
+}
+
+/// What a server of HTTP hears in these pieces.
+fn heard(pieces: &[&[u8]]) -> (Vec<String>, Vec<u8>) {
+    let (now, limits) = (Instant::from_ticks(0), Limits { body: 512, ..Limits::default() });
+    let mut server = ServerConnection::new(now, [0; 512], limits);
+    let (mut requests, mut body, mut pending) = (Vec::new(), Vec::new(), Vec::new());
+    for piece in pieces {
+        pending.extend_from_slice(piece);
+        loop {
+            let (taken, event) = server.on_bytes(now, &pending);
+            let last = taken == 0 && event == Event::More;
+            let status = match event {
+                Event::Request(request) => {
+                    requests.push(format!(
+                        "{} {} {:?}",
+                        request.method.name(),
+                        request.path,
+                        request.framing
+                    ));
+                    None
+                }
+                Event::Body(data) => {
+                    body.extend_from_slice(data);
+                    None
+                }
+                Event::End => Some(Status::OK),
+                Event::Refused(status) => Some(status),
+                Event::More => None,
+            };
+            if let Some(status) = status {
+                requests.push(format!("{}", status.0));
+                let written = server.respond(now, &Response::new(status, "", 0), &mut [0; 256]);
+                assert!(written.is_ok_and(|written| written > 0), "no answer");
+            }
+            pending.drain(..taken);
+            if last {
+                break;
+            }
+        }
+    }
+    (requests, body)
+}
+
+/// Asks a server for an address, and takes `bytes` for its answers, again and again: twice the offer, twice the rest.
+#[expect(clippy::indexing_slicing, reason = "the length is looked at, that of a message out is 300 at least")]
+fn lease(bytes: &[u8]) {
+    let config = DhcpConfig { mac: MacAddr([2; 6]), previous: None, host_name: b"" };
+    let (mut now, mut entropy) = (Instant::from_ticks(0), SeededEntropy::new(1));
+    let mut client = DhcpClient::new(now, config);
+    let mut message = bytes.to_vec();
+    for _ in 0..4 {
+        let (mut out, mut sent) = ([0; 600], 0);
+        while let Ok(Some(_)) = client.poll(now, &mut entropy, &mut out) {
+            sent += 1;
+            assert!(sent < 5, "it does not stop talking");
+        }
+        if message.len() >= 34 {
+            message[0] = 2;
+            message[4..8].copy_from_slice(&out[4..8]);
+            message[28..34].fill(2);
+        }
+        let _dropped = client.on_message(now, &message);
+        now = client.poll_at().map_or(now, |due| due.max(now));
+    }
+}
+
+/// Asks for a name, and takes `bytes` for the answer, with the question and the identifier made right.
+#[expect(clippy::indexing_slicing, reason = "a question has a header")]
+fn resolve(bytes: &[u8]) {
+    let (now, server) = (Instant::from_ticks(0), IpAddr::V6(Ipv6Addr::LOCALHOST));
+    let mut client = DnsClient::<1, 1>::new();
+    client.set_servers([server]);
+    let mut out = [0; 320];
+    let Ok(query) = client.resolve(now, "a.b", DnsType::A) else { return };
+    let Ok(Some(sent)) = client.poll(now, &mut SeededEntropy::new(1), &mut out) else { return };
+    let Over::Udp { port } = sent.over else { return };
+    let mut answer = [&out[..21], bytes].concat();
+    answer[2] = 0x80;
+    answer[6..12].iter_mut().zip(bytes).for_each(|(to, from)| *to = *from & 7);
+    answer[6] = 0;
+    if client.on_message(now, sent.to, port, &answer).is_ok() {
+        let _result = client.answer(query);
+    }
 }

@@ -96,6 +96,7 @@ impl Answer {
 
 /// What a message says.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is no heap to put it on")]
 pub(super) enum Said {
     /// There are such records.
     Found(Answer),

@@ -124,6 +124,7 @@ impl core::error::Error for DnsDrop {}
 
 /// How a question stands.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is no heap to put it on")]
 pub(super) enum State {
     /// To be sent.
     Ready,

@@ -118,7 +118,7 @@ impl<'a> Response<'a> {
             _ if !self.status.has_body() => {}
             Length::Known(length) => write!(text, "content-length: {length}\r\n")?,
             Length::Unknown if version == Version::Http11 => {
-                text.write_str("transfer-encoding: chunked\r\n")?
+                text.write_str("transfer-encoding: chunked\r\n")?;
             }
             Length::Unknown => {}
         }

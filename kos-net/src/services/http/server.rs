@@ -63,8 +63,8 @@ const UNKNOWN: Asked = Asked { method: Method::Get, version: Version::Http11, ke
 
 /// A connection. Its responses go out in the order of the requests: one at a time, what comes behind stays where it is.
 #[derive(Debug)]
-pub struct ServerConnection<'b> {
-    head: &'b mut [u8],
+pub struct ServerConnection<B> {
+    head: B,
     limits: Limits,
     state: State,
     asked: Asked,
@@ -83,10 +83,10 @@ enum Answer {
     Complete,
 }
 
-impl<'b> ServerConnection<'b> {
+impl<B: AsRef<[u8]> + AsMut<[u8]>> ServerConnection<B> {
     /// A connection that began at `now`. A head is at most as long as `head`.
     #[must_use]
-    pub fn new(now: Instant, head: &'b mut [u8], limits: Limits) -> Self {
+    pub fn new(now: Instant, head: B, limits: Limits) -> Self {
         let head_due = now.checked_add_duration(limits.head);
         Self { head, limits, state: State::Head(0), asked: UNKNOWN, answer: Answer::Nothing, head_due }
     }
@@ -143,12 +143,12 @@ impl<'b> ServerConnection<'b> {
     fn on_head(&mut self, input: &[u8]) -> (usize, Event<'_>) {
         let State::Head(mut length) = self.state else { return (0, Event::More) };
         for (index, &byte) in input.iter().enumerate() {
-            let Some(place) = self.head.get_mut(length) else {
+            let Some(place) = self.head.as_mut().get_mut(length) else {
                 return (index, self.refuse(Status::HEADERS_TOO_LARGE));
             };
             *place = byte;
             length += 1;
-            let read = self.head.get(..length).unwrap_or_default();
+            let read = self.head.as_ref().get(..length).unwrap_or_default();
             if read == b"\r\n" {
                 length = 0;
             } else if byte == b'\n' && !read.ends_with(b"\r\n") {
@@ -162,7 +162,7 @@ impl<'b> ServerConnection<'b> {
     }
 
     fn on_request(&mut self, length: usize) -> Event<'_> {
-        let read = head::parse(self.head.get(..length).unwrap_or_default());
+        let read = head::parse(self.head.as_ref().get(..length).unwrap_or_default());
         let body = read.and_then(|request| Body::new(request.framing, self.limits.body));
         let (Ok(Request { method, version, keep, waits, .. }), Ok(body)) = (read, body) else {
             return self.refuse(read.err().or(body.err()).unwrap_or(Status::BAD_REQUEST));
@@ -170,7 +170,7 @@ impl<'b> ServerConnection<'b> {
         self.asked = Asked { method, version, keep, waits };
         (self.state, self.answer, self.head_due) = (State::Body(body), Answer::Nothing, None);
         // Read again, for the borrow: the first reading said yes.
-        match head::parse(self.head.get(..length).unwrap_or_default()) {
+        match head::parse(self.head.as_ref().get(..length).unwrap_or_default()) {
             Ok(request) => Event::Request(request),
             Err(status) => Event::Refused(status),
         }

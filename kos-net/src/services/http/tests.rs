@@ -19,7 +19,7 @@ const fn at(seconds: u64) -> Instant {
 /// A server that answers each request with its path and the length of its body; what it heard and said.
 fn serve(limits: Limits, pieces: &[&[u8]]) -> (Vec<String>, String) {
     let (mut head, mut heard, mut said) = (vec![0; 8192], Vec::new(), Vec::new());
-    let mut server = ServerConnection::new(NOW, &mut head, limits);
+    let mut server = ServerConnection::new(NOW, &mut head[..], limits);
     let (mut path, mut body, mut pending) = (String::new(), Vec::new(), Vec::new());
     for piece in pieces {
         pending.extend_from_slice(piece);
@@ -215,7 +215,7 @@ fn what_is_too_much_is_refused() {
 #[test]
 fn a_slow_head_is_not_waited_for() {
     let mut head = [0; 256];
-    let mut server = ServerConnection::new(NOW, &mut head, Limits::default());
+    let mut server = ServerConnection::new(NOW, &mut head[..], Limits::default());
     assert_eq!(server.deadline(), Some(at(10)));
     assert_eq!(server.on_bytes(at(9), b"GET / HT"), (8, Event::More));
     assert_eq!(
@@ -224,7 +224,7 @@ fn a_slow_head_is_not_waited_for() {
     );
     assert!(server.is_closed() && server.deadline().is_none());
     let mut head = [0; 256];
-    let mut server = ServerConnection::new(NOW, &mut head, Limits::default());
+    let mut server = ServerConnection::new(NOW, &mut head[..], Limits::default());
     assert!(matches!(server.on_bytes(at(5), b"GET / HTTP/1.1\r\nhost: k\r\n\r\n").1, Event::Request(_)));
     assert_eq!(server.on_bytes(at(5), b"").1, Event::End);
     assert_eq!(server.deadline(), None, "we may take our time");
@@ -247,7 +247,7 @@ fn bodies_of_unknown_length_go_in_chunks() {
         ("1.0", "HTTP/1.1 200 OK\r\nx-a: b\r\n\r\nhello"),
     ] {
         let (mut head, mut out) = ([0; 256], [0; 256]);
-        let mut server = ServerConnection::new(NOW, &mut head, Limits::default());
+        let mut server = ServerConnection::new(NOW, &mut head[..], Limits::default());
         server.on_bytes(NOW, format!("GET / HTTP/{version}\r\nHost: k\r\n\r\n").as_bytes());
         server.on_bytes(NOW, b"");
         assert!(server.respond(NOW, &answer, &mut [0; 20]).is_err());
@@ -263,7 +263,7 @@ fn bodies_of_unknown_length_go_in_chunks() {
 #[test]
 fn a_response_that_stays_short_ends_the_connection() {
     let (mut head, mut out) = ([0; 256], [0; 256]);
-    let mut server = ServerConnection::new(NOW, &mut head, Limits::default());
+    let mut server = ServerConnection::new(NOW, &mut head[..], Limits::default());
     server.on_bytes(NOW, b"GET / HTTP/1.1\r\nHost: k\r\n\r\n");
     server.on_bytes(NOW, b"");
     server.respond(NOW, &Response::new(Status::OK, "", 9), &mut out).unwrap();

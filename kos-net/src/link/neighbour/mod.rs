@@ -14,6 +14,8 @@
 
 mod check;
 mod config;
+#[cfg(test)]
+mod model;
 mod slot;
 mod table;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::Pass;
 use crate::dev::{FrameChecksum, Medium};
 use crate::drop_reason::DropReason;
+use crate::ip::martian::is_martian_source;
 use crate::ports::{Frame, NetDevice};
 use crate::sock::{Kind, Storage};
 use crate::wire::{
@@ -232,6 +233,12 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
 
     /// Hands a whole payload to its protocol.
     pub(super) fn transport_in(&mut self, arrival: &Arrival<'_>) -> Result<Taken, DropReason> {
+        // Only who asks whether an address is free has none, and does so by neighbour discovery.
+        let asks =
+            arrival.from == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && arrival.protocol == IpProtocol::ICMPV6;
+        if is_martian_source(arrival.from, true) && !asks {
+            return Err(DropReason::MartianSource);
+        }
         let raw = self.core.raw_sockets > 0 && self.raw_in(arrival);
         let taken = self.protocol_in(arrival, raw);
         if raw { Ok(Taken::Delivered) } else { taken }

@@ -37,7 +37,7 @@ fn holds(path: &Path) {
     let mut pair = pair(path.capacity);
     let mut seed = path.seed;
     pair.doubled = Some((path.seed, path.doubled));
-    let exact = try_talk(&mut pair, path.length, &mut |_, _| {
+    let exact = try_talk(&mut pair, [path.length; 2], &mut |_, _| {
         let dice = next(&mut seed);
         (dice % 1000 >= path.lost).then(|| Duration::from_millis(1 + (dice >> 32) % (path.spread + 1)))
     });

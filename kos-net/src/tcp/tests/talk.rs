@@ -23,13 +23,13 @@ fn text(length: usize, seed: usize) -> Vec<u8> {
     (0..length).map(|at| u8::try_from((at * 31 + at / 251 + seed) % 256).unwrap()).collect()
 }
 
-/// Sends `length` bytes both ways, and closes; whether all came as they were written.
+/// Sends `lengths` bytes each way, and closes; whether all came as they were written.
 pub(super) fn try_talk(
     pair: &mut Pair,
-    length: usize,
+    lengths: [usize; 2],
     fate: &mut dyn FnMut(usize, &Flying) -> Option<Duration>,
 ) -> bool {
-    let texts = [text(length, 1), text(length, 2)];
+    let texts = [text(lengths[0], 1), text(lengths[1], 2)];
     let (mut written, mut read) = ([0; 2], [Vec::new(), Vec::new()]);
     for _ in 0..1_000_000 {
         for side in 0..2 {
@@ -37,7 +37,8 @@ pub(super) fn try_talk(
             written[side] += pair.sides[side].write(&texts[side][written[side]..]);
             read[side].extend(pair.sides[side].read(now));
             let tcb = &mut pair.sides[side].tcb;
-            if written[side] == length && matches!(tcb.state(), State::Established | State::CloseWait) {
+            if written[side] == lengths[side] && matches!(tcb.state(), State::Established | State::CloseWait)
+            {
                 tcb.shutdown_write(now);
             }
         }
@@ -48,12 +49,12 @@ pub(super) fn try_talk(
     for side in 0..2 {
         assert!(texts[1 - side].starts_with(&read[side]), "bytes that were never written, or mixed up");
     }
-    (0..2).all(|side| read[side].len() == length)
+    (0..2).all(|side| read[side].len() == lengths[1 - side])
 }
 
 /// The same, and all must come.
 pub(super) fn talk(pair: &mut Pair, length: usize, fate: &mut dyn FnMut(usize, &Flying) -> Option<Duration>) {
-    assert!(try_talk(pair, length, fate), "not all came");
+    assert!(try_talk(pair, [length; 2], fate), "not all came");
     for side in &pair.sides {
         let end = side.tcb.end();
         assert!(matches!(end, Some(End::Closed | End::TimeWait)), "{end:?}");

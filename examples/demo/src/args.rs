@@ -136,6 +136,9 @@ pub struct Options {
     /// The port of 127.0.0.1 that leads to the guest's port 80; means --net.
     #[arg(long, global = true, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub forward: Option<u16>,
+    /// A cpio archive (newc) that is unpacked into the root where that is in memory, as without a disk.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub initrd: Option<PathBuf>,
     /// Let the machine's clock count instructions, one a nanosecond: every run is the same. Emulation only.
     #[arg(long, global = true)]
     pub icount: bool,

@@ -41,6 +41,8 @@ pub enum Error {
     Interrupted,
     /// A disk cannot be made, or read; holds the file.
     Disk(PathBuf, disk::DiskError),
+    /// The archive of the initramfs cannot be read, or is none.
+    Initrd(PathBuf, io::Error),
     /// Something on this system failed.
     Io(&'static str, io::Error),
 }
@@ -54,6 +56,7 @@ impl Error {
             Self::Kvm(_)
             | Self::NoTarget(_)
             | Self::Image(..)
+            | Self::Initrd(..)
             | Self::TooLittleMemory { .. }
             | Self::OneProcessorOnly => Status::Usage,
             Self::Build(_) | Self::Io(..) | Self::Budgets(..) | Self::Disk(..) => Status::Broken,
@@ -90,6 +93,7 @@ impl fmt::Display for Error {
             }
             Self::Budgets(path, cause) => write!(f, "{}: {cause}", path.display()),
             Self::Disk(path, cause) => write!(f, "{}: {cause}", path.display()),
+            Self::Initrd(path, cause) => write!(f, "{}: {cause}", path.display()),
             Self::Interrupted => f.write_str("interrupted"),
             Self::Io(doing, cause) => write!(f, "cannot {doing}: {cause}"),
         }
@@ -99,7 +103,7 @@ impl fmt::Display for Error {
 impl CoreError for Error {
     fn source(&self) -> Option<&(dyn CoreError + 'static)> {
         match self {
-            Self::Kvm(cause) | Self::Io(_, cause) => Some(cause),
+            Self::Kvm(cause) | Self::Io(_, cause) | Self::Initrd(_, cause) => Some(cause),
             Self::Image(_, cause) => Some(cause),
             Self::Disk(_, cause) => Some(cause),
             Self::Budgets(_, cause) => Some(cause),

@@ -30,8 +30,8 @@ pub struct Boot {
     pub machine: Machine,
     /// The kernel image.
     pub kernel: PathBuf,
-    /// The symbol module.
-    pub symbols: String,
+    /// The boot module: symbols, and behind them the initramfs.
+    pub module: Vec<u8>,
     /// The kernel command line.
     pub command_line: String,
     /// Longest time of the run.
@@ -114,13 +114,13 @@ fn socket() -> Result<(UnixStream, OwnedFd), Error> {
     Ok((ours, theirs.into()))
 }
 
-/// A file without a name that holds the text; QEMU opens it under its number.
-fn nameless_file(text: &str) -> Result<(OwnedFd, PathBuf), Error> {
-    let fd = memfd_create("symbols", MemfdFlags::CLOEXEC)
+/// A file without a name that holds the bytes; QEMU opens it under its number.
+fn nameless_file(bytes: &[u8]) -> Result<(OwnedFd, PathBuf), Error> {
+    let fd = memfd_create("module", MemfdFlags::CLOEXEC)
         .map_err(|cause| Error::Io("make a memory file", cause.into()))?;
     let path = Path::new("/dev/fd").join(fd.as_raw_fd().to_string());
     let mut file = std::fs::File::from(fd);
-    file.write_all(text.as_bytes()).map_err(Error::io("write the symbol module"))?;
+    file.write_all(bytes).map_err(Error::io("write the boot module"))?;
     Ok((file.into(), path))
 }
 
@@ -132,17 +132,17 @@ impl Guest {
     pub fn start(boot: &Boot) -> Result<Self, Error> {
         let ((com1, com1_qemu), (com2, com2_qemu), (monitor, monitor_qemu)) =
             (socket()?, socket()?, socket()?);
-        let (symbols, symbols_path) = nameless_file(&boot.symbols)?;
+        let (module, module_path) = nameless_file(&boot.module)?;
         let wires = Wires {
             com1: com1_qemu.as_raw_fd(),
             com2: com2_qemu.as_raw_fd(),
             monitor: monitor_qemu.as_raw_fd(),
         };
         let mut command = Command::new(&boot.qemu);
-        command.args(boot.machine.arguments(&boot.kernel, &boot.command_line, &symbols_path, wires));
+        command.args(boot.machine.arguments(&boot.kernel, &boot.command_line, &module_path, wires));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let started = Instant::now();
-        let inherited = vec![com1_qemu, com2_qemu, monitor_qemu, symbols];
+        let inherited = vec![com1_qemu, com2_qemu, monitor_qemu, module];
         let mut process = Owned::spawn(command, inherited).map_err(Error::io("start QEMU"))?;
         let (sender, pieces) = mpsc::sync_channel(QUEUE);
         if let Some(stderr) = process.take_stderr() {

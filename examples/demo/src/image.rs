@@ -6,6 +6,7 @@
 use core::error::Error;
 use core::fmt;
 use core::fmt::Write;
+use std::io;
 use std::path::Path;
 
 use elf::ElfBytes;
@@ -35,7 +36,7 @@ pub struct Image {
 #[non_exhaustive]
 pub enum ImageError {
     /// It cannot be read.
-    Unreadable(std::io::Error),
+    Unreadable(io::Error),
     /// It is not ELF, or damaged.
     NotElf(ParseError),
     /// It is for another machine; holds the ELF machine number.
@@ -108,7 +109,25 @@ fn is_entry(note: &Note<'_>) -> bool {
     matches!(note, Note::Unknown(any) if any.n_type == XEN_ELFNOTE_PHYS32_ENTRY && any.name == b"Xen\0")
 }
 
-/// The module; empty but for its first line when the image is stripped.
+/// The boot module: the symbols, and behind them, from the next multiple of four bytes on, an archive for the root in memory. QEMU
+/// hands one module over; NULs, which no text has, are between its parts.
+///
+/// # Errors
+/// It cannot be read, or is no cpio archive.
+pub fn module(symbols: String, initrd: Option<&Path>) -> io::Result<Vec<u8>> {
+    let mut module = symbols.into_bytes();
+    let Some(path) = initrd else { return Ok(module) };
+    let archive = std::fs::read(path)?;
+    if !archive.starts_with(b"07070") {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "is no cpio archive (cpio -H newc)"));
+    }
+    module.push(0);
+    module.resize(module.len().next_multiple_of(4), 0);
+    module.extend(archive);
+    Ok(module)
+}
+
+/// The symbols; empty but for its first line when the image is stripped.
 fn symbols(file: &ElfBytes<'_, LittleEndian>) -> Result<String, ParseError> {
     let mut named = Vec::new();
     if let Some((table, strings)) = file.symbol_table()? {

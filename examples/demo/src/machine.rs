@@ -184,15 +184,9 @@ pub struct Wires {
 }
 
 impl Machine {
-    /// QEMU's arguments to boot `kernel` with its command line and symbol module.
+    /// QEMU's arguments to boot `kernel` with its command line and boot module.
     #[must_use]
-    pub fn arguments(
-        &self,
-        kernel: &Path,
-        command_line: &str,
-        symbols: &Path,
-        wires: Wires,
-    ) -> Vec<OsString> {
+    pub fn arguments(&self, kernel: &Path, command_line: &str, module: &Path, wires: Wires) -> Vec<OsString> {
         let mut all: Vec<OsString> = Vec::new();
         let mut add = |words: &[&str]| all.extend(words.iter().map(OsString::from));
         add(&["-nodefaults", "-no-user-config"]);
@@ -230,7 +224,7 @@ impl Machine {
             add(&net.arguments().each_ref().map(String::as_str));
         }
         add(&["-append", command_line, "-kernel"]);
-        all.extend([kernel.as_os_str(), OsStr::new("-initrd"), symbols.as_os_str()].map(OsString::from));
+        all.extend([kernel.as_os_str(), OsStr::new("-initrd"), module.as_os_str()].map(OsString::from));
         all
     }
 }

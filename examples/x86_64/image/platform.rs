@@ -17,6 +17,7 @@ use kos_vfs::block::QueueStats;
 use kos_x86_64::layout::{DEVICES, DIRECT_MAP, PAGE, STACKS};
 use kos_x86_64::pci::{self, Function};
 use kos_x86_64::roster::State;
+use kos_x86_64::symbols;
 use kos_x86_64::trap::{BREAKPOINT, PAGE_FAULT};
 use x86_64::PhysAddr;
 use x86_64::instructions::interrupts;
@@ -101,7 +102,8 @@ impl Platform for &'static Metal {
     }
 
     fn modules(&self) -> impl Iterator<Item = &[u8]> {
-        self.boot.get().into_iter().flat_map(BootInfo::modules)
+        let modules = self.boot.get().into_iter().flat_map(BootInfo::modules);
+        modules.flat_map(|module| [module].into_iter().chain(symbols::behind(module)))
     }
 
     fn mappings(&self) -> impl Iterator<Item = Mapping> {

@@ -6,6 +6,16 @@
 /// First line of a symbol module.
 pub const MAGIC: &[u8] = b"KSYM1\n";
 
+/// What is behind the symbols in a module that begins with them, as a boot loader that takes one module alone makes it do for two: the
+/// text ends at a NUL, and the other part begins behind the last of that row of NULs.
+#[must_use]
+pub fn behind(module: &[u8]) -> Option<&[u8]> {
+    let rest = module.strip_prefix(MAGIC)?;
+    let end = rest.iter().position(|&byte| byte == 0)?;
+    let rest = rest.get(end..)?;
+    rest.get(rest.iter().position(|&byte| byte != 0)?..)
+}
+
 const DIGITS: usize = 16;
 
 /// A symbol module.
@@ -27,7 +37,8 @@ impl<'m> Symbols<'m> {
     /// Takes a module; `None` if it does not begin with [`MAGIC`].
     #[must_use]
     pub fn new(module: &'m [u8]) -> Option<Self> {
-        module.strip_prefix(MAGIC).map(|lines| Self { lines })
+        let lines = module.strip_prefix(MAGIC)?;
+        Some(Self { lines: lines.split(|&byte| byte == 0).next().unwrap_or_default() })
     }
 
     /// The last symbol that starts at or below `address`; `None` if there is none or its line is malformed.
@@ -98,6 +109,16 @@ mod tests {
         assert!(Symbols::new(b"KSYM2\n").is_none());
         assert!(Symbols::new(b"").is_none());
         assert_eq!(at(MAGIC, 1), None);
+    }
+
+    #[test]
+    fn what_lies_behind_the_symbols_is_apart() {
+        let both = [MODULE, b"\x00\x00\x00070701 and more\0"].concat();
+        assert_eq!(behind(&both), Some(&b"070701 and more\0"[..]));
+        assert_eq!(at(&both, u64::MAX), Some(("last one", 0x7fef_efff)));
+        for none in [MODULE, b"KSYM1\n\0\0", b"070701\0x", b""] {
+            assert_eq!(behind(none), None);
+        }
     }
 
     #[test]

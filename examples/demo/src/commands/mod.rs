@@ -9,7 +9,7 @@ mod test;
 use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::args::{Action, Args, Options};
@@ -18,7 +18,7 @@ use crate::disk;
 use crate::error::Error;
 use crate::fail;
 use crate::guest::{Boot, Run};
-use crate::image::Image;
+use crate::image::{self, Image};
 use crate::interrupt::Interrupt;
 use crate::ktap::{self, KtapError};
 use crate::machine::Accel;
@@ -87,11 +87,14 @@ impl Session<'_> {
             disk::make(path).map_err(|cause| Error::Disk(path.into(), cause))?;
             report.detail(&format!("made {}: a kosfs of {} MiB", path.display(), disk::BYTES >> 20));
         }
+        let initrd = options.initrd.as_deref();
+        let module = image::module(image.symbols, initrd)
+            .map_err(|cause| Error::Initrd(initrd.unwrap_or(Path::new("")).into(), cause))?;
         Ok(Boot {
             qemu,
             machine,
             kernel,
-            symbols: image.symbols,
+            module,
             command_line: Action::command_line(args.action.as_ref()),
             timeout: args.limit(),
             endless_once_ready: false,

@@ -157,7 +157,15 @@ impl<P: Platform> Table<P> {
             files::mounts::mount,
         ),
         of_user("umount", "[-l] DIR", "take a mount away, when all is written", files::mounts::umount),
+        of_user(
+            "pivot_root",
+            "NEW PUT_OLD",
+            "make the mount at NEW the root, and put the old one on PUT_OLD",
+            files::mounts::pivot_root,
+        ),
+        of_user("unshare", "", "have mounts of one's own from now on", files::mounts::unshare),
         of_user("df", "[-h] [PATH...]", "how full file systems are", files::mounts::df),
+        command("cachestat", "", "what the page cache holds, and what it did", files::mounts::cachestat),
         of_user(
             "fsck",
             "[DISK...]",

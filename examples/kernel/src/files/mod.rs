@@ -10,6 +10,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt::{self, Write};
+use core::time::Duration;
 
 use kos_sched::Resume;
 use kos_vfs::fs::tmpfs::{Tmpfs, TmpfsConfig};
@@ -26,7 +27,7 @@ use crate::glue::files::{FilesClock, FilesEnv};
 use crate::platform::Platform;
 use crate::stage::Notes;
 use crate::text::{Bytes, Text};
-use crate::time::Duration;
+use crate::time::Instant;
 use root::{Kind, Part, Volume};
 
 /// Frames of free memory for each name that is kept.
@@ -41,8 +42,15 @@ pub(crate) struct Files<P: Platform> {
     key: u64,
 }
 
-/// How long what was written may stay in memory alone.
+/// How often the file systems make durable what they were told.
 const SYNC_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Bytes of the page cache: a share of the memory that is free, or none where that is too little for one.
+fn cache_bytes(free_frames: usize) -> usize {
+    let share = free_frames as u64 * FRAME_BYTES / 16;
+    let share = usize::try_from(share).unwrap_or(usize::MAX).min(32 << 20);
+    if share < 64 << 10 { 0 } else { share }
+}
 
 /// The directories that a root has from the start, if it is new.
 const DIRECTORIES: [(&[u8], Mode); 5] = [
@@ -72,8 +80,15 @@ impl<P: Platform> Files<P> {
         let free = kernel.frames().stats().free;
         let names = u32::try_from(free / FRAMES_A_NAME).unwrap_or(u32::MAX).clamp(64, 8192);
         let key = kos_alloc::Env::secret(&kernel.platform().env());
-        let config =
-            kos_vfs::Config { dentries: names, files: 256, hash_key: key, ..kos_vfs::Config::default() };
+        let cache_bytes = cache_bytes(free);
+        let config = kos_vfs::Config {
+            dentries: names,
+            files: 256,
+            hash_key: key,
+            cache_bytes,
+            sync_interval: SYNC_INTERVAL,
+            ..kos_vfs::Config::default()
+        };
         let clock = || FilesClock::new(kernel.platform());
         let devices = Arc::new(nodes::KernelDevices::<P>::new(None));
         let vfs = Vfs::new(&config, clock()).map_err(FilesError::Tables)?;
@@ -92,7 +107,7 @@ impl<P: Platform> Files<P> {
         if let Some(kind) = beside {
             let _ = write!(text, ", {kind} on /mnt");
         }
-        notes.figures(format_args!("{text}; {names} names kept"));
+        notes.figures(format_args!("{text}; {names} names, {} cached", Bytes(cache_bytes as u64)));
         Ok(files)
     }
 
@@ -183,11 +198,14 @@ impl<P: Platform> Files<P> {
         self.disk.as_ref().map_or(Ok(Vec::new()), root::parts)
     }
 
-    /// Writes what was changed, from time to time, until it is told to end. A service of the kernel.
+    /// Writes what was changed when it is due, until it is told to end. A service of the kernel.
     pub(crate) fn keep_synced(kernel: &Kernel<P>, _: usize) {
-        while kernel.threads.sleep(SYNC_INTERVAL) != Resume::Interrupted {
-            // Who wants to know whether it is durable asks himself.
-            let _ = kernel.files().map(|files| files.vfs.sync());
+        let mut due = Instant::from_ticks(0);
+        while kernel.threads.sleep_until(Some(due)) != Resume::Interrupted {
+            let Some(files) = kernel.files() else { return };
+            let now = kernel.threads.runtime().now().duration_since_epoch();
+            let next = files.vfs.tick(Duration::from_nanos(now.as_ticks()));
+            due = Instant::from_ticks(u64::try_from(next.as_nanos()).unwrap_or(u64::MAX));
         }
     }
 

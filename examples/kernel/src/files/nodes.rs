@@ -37,6 +37,7 @@ pub(super) fn dev<P: Platform>(
 pub(super) fn proc<P: Platform>(now: Timestamp) -> Result<Arc<dyn FileSystem>, NameError> {
     let mut root = Fixed::new();
     for (name, command) in [
+        ("cache", "cachestat"),
         ("cpuinfo", "lscpu"),
         ("interrupts", "irq"),
         ("kmsg", "dmesg"),

@@ -59,6 +59,22 @@ impl<'k, P: Platform> Session<'k, P> {
         Ok(())
     }
 
+    /// Makes `new` the root of his namespace; the old root is at `put_old` then.
+    pub(crate) fn pivot(&mut self, new: &str, put_old: &str) -> Result<(), CommandError> {
+        let pivot = self.call()?.pivot_root(new.as_bytes(), put_old.as_bytes())?;
+        if let Some(view) = &mut self.view {
+            view.pivoted(&pivot);
+        }
+        Ok(())
+    }
+
+    /// Has mounts of his own from now on.
+    pub(crate) fn unshare(&mut self) -> Result<(), CommandError> {
+        let view = self.call()?.copy_namespace()?;
+        self.view = Some(view);
+        Ok(())
+    }
+
     /// Who he is.
     pub(crate) const fn ctx(&self) -> &Ctx<'static> {
         &self.ctx

@@ -8,6 +8,8 @@ use kos_vfs::{At, AtFlags, Errno, FsError, How, Mode, MountEntry, MountFlags, Op
 
 use super::names::Shown;
 use super::{each, failed, options, some, usage};
+use crate::Kernel;
+use crate::cmds::no_arguments;
 use crate::files::Files;
 use crate::files::root::{Kind, Part};
 use crate::platform::Platform;
@@ -29,7 +31,7 @@ pub(in super::super) fn mount<'k, P: Platform>(
     streams: &mut Streams<'_, 'k, P>,
 ) -> CommandResult {
     let (mut kind, mut flags, mut rest) = ("", MountFlags::empty(), arguments);
-    let (mut bind, mut again) = (false, false);
+    let (mut bind, mut again, mut moves) = (false, false, false);
     while let [option @ ("-t" | "-o"), value, behind @ ..] = rest {
         rest = behind;
         if *option == "-t" {
@@ -41,10 +43,11 @@ pub(in super::super) fn mount<'k, P: Platform>(
                 Some((_, flag)) => flags |= *flag,
                 None if word == "bind" => bind = true,
                 None if word == "remount" => again = true,
+                None if word == "move" => moves = true,
                 None if word == "rw" => {}
                 None => {
                     return Err(usage(format_args!(
-                        "no option '{word}': ro rw nosuid nodev noexec noatime bind remount"
+                        "no option '{word}': ro rw nosuid nodev noexec noatime bind move remount"
                     )));
                 }
             }
@@ -57,6 +60,9 @@ pub(in super::super) fn mount<'k, P: Platform>(
             let call = session.call()?;
             let source = call.resolve(At::Cwd, source.as_bytes(), AtFlags::empty())?;
             call.bind(&source, At::Cwd, dir.as_bytes(), flags)?;
+        }
+        [old, dir] if moves => {
+            session.call()?.move_mount(At::Cwd, old.as_bytes(), At::Cwd, dir.as_bytes())?;
         }
         [_, dir] if kind == "tmpfs" => {
             let free = session.kernel.frames().stats().free;
@@ -115,6 +121,26 @@ pub(in super::super) fn umount<'k, P: Platform>(
     })
 }
 
+pub(in super::super) fn pivot_root<'k, P: Platform>(
+    session: &mut Session<'k, P>,
+    arguments: &[&str],
+    _: &mut Streams<'_, 'k, P>,
+) -> CommandResult {
+    let [new, put_old] = arguments else { return Err(usage(format_args!("two directories are needed"))) };
+    session.pivot(new, put_old)?;
+    Ok(Next::Continue)
+}
+
+pub(in super::super) fn unshare<'k, P: Platform>(
+    session: &mut Session<'k, P>,
+    arguments: &[&str],
+    _: &mut Streams<'_, 'k, P>,
+) -> CommandResult {
+    no_arguments(arguments)?;
+    session.unshare()?;
+    Ok(Next::Continue)
+}
+
 pub(in super::super) fn df<'k, P: Platform>(
     session: &mut Session<'k, P>,
     arguments: &[&str],
@@ -154,6 +180,41 @@ fn full<'k, P: Platform>(
     write!(streams, "{kind:<8}{:>14}{:>14}{:>14}", shown(fs.blocks), shown(used), shown(fs.available))?;
     writeln!(streams, "{share:>5}%  {}", Shown(path))?;
     Ok(())
+}
+
+/// The page cache in figures.
+pub(in super::super) fn cachestat<P: Platform>(
+    kernel: &Kernel<P>,
+    arguments: &[&str],
+    out: &mut dyn Write,
+) -> CommandResult {
+    no_arguments(arguments)?;
+    let files = kernel.files().ok_or_else(|| failed(format_args!("there are no files here")))?;
+    let cache = files.vfs().stats().cache;
+    let busy = cache.uninit + cache.writeback;
+    writeln!(
+        out,
+        "pages: {} clean, {} dirty of {} files, {busy} busy",
+        cache.clean, cache.dirty, cache.dirty_files
+    )?;
+    let (hits, asked) = (cache.hits, cache.hits + cache.misses);
+    let share = hits.saturating_mul(100).checked_div(asked).unwrap_or(0);
+    writeln!(
+        out,
+        "reads: {} of {} pages found ({share} %), {} read ahead",
+        Grouped(hits),
+        Grouped(asked),
+        Grouped(cache.ahead)
+    )?;
+    writeln!(
+        out,
+        "since the start: {} written back, {} gone for room, {} requests past the cache, {} failures",
+        Grouped(cache.written),
+        Grouped(cache.evictions),
+        Grouped(cache.streamed),
+        Grouped(cache.failed)
+    )?;
+    Ok(Next::Continue)
 }
 
 /// Looks at volumes as they are on the disk, when all is written.

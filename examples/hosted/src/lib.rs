@@ -12,6 +12,7 @@ mod guest;
 mod heap;
 mod machine;
 pub mod mount;
+pub mod net;
 pub mod platform;
 mod simulate;
 mod terminal;

@@ -46,6 +46,8 @@ enum Command {
     Mount(kos_hosted::mount::Arguments),
     /// File-system calls as text, on `tmpfs:` or on `host:DIR`.
     Fs(kos_hosted::fs::Arguments),
+    /// A host of its own behind a TAP device, until a signal comes.
+    Net(kos_hosted::net::Arguments),
 }
 
 /// How large the machine is.
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
         Command::Disk(command) => command.run(),
         Command::Mount(arguments) => kos_hosted::mount::run(&arguments),
         Command::Fs(arguments) => kos_hosted::fs::run(&arguments),
+        Command::Net(arguments) => kos_hosted::net::run(&arguments),
     })
 }
 

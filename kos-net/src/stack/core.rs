@@ -157,6 +157,10 @@ impl<F, S: Storage<F>> Core<F, S> {
         self.addresses.len() < before
     }
 
+    pub(super) fn gateways(&self) -> impl Iterator<Item = (u8, IpAddr)> {
+        self.gateways.iter().copied()
+    }
+
     pub(super) fn set_gateway(&mut self, interface: u8, gateway: IpAddr) -> Result<(), InterfaceError> {
         if gateway.is_multicast() || gateway.is_unspecified() {
             return Err(InterfaceError::NotUnicast);
@@ -203,6 +207,14 @@ impl<F, S: Storage<F>> Core<F, S> {
     }
 
     /// How a packet for `to` goes, from `from` unless that is unspecified.
+    /// Who has no address yet can ask all hosts of a link for one (RFC 2131 section 4.1).
+    fn way_without_address(&self, from: IpAddr, to: IpAddr) -> Option<Way> {
+        let asks = from == IpAddr::V4(Ipv4Addr::UNSPECIFIED) && to == IpAddr::V4(Ipv4Addr::BROADCAST);
+        let links = (0_u8..).zip(self.mtus).filter(|&(number, mtu)| mtu > 0 && Some(number) != self.loopback);
+        let (interface, _) = links.take(usize::from(asks)).next()?;
+        Some(Way { interface, next: to, source: from })
+    }
+
     pub(crate) fn way(&self, from: IpAddr, to: IpAddr) -> Option<Way> {
         let usable = |own: &&Address| from.is_unspecified() || own.address == from;
         if let Some(interface) = self.loopback.filter(|_| self.is_ours(None, to)) {
@@ -217,7 +229,9 @@ impl<F, S: Storage<F>> Core<F, S> {
         let on = gateway.map(|(interface, _)| *interface);
         let mut own =
             self.addresses.iter().filter(usable).filter(|own| own.address.is_ipv4() == to.is_ipv4());
-        let own = own.find(|own| everybody || Some(own.interface) == on)?;
+        let Some(own) = own.find(|own| everybody || Some(own.interface) == on) else {
+            return self.way_without_address(from, to);
+        };
         let next = if everybody { to } else { gateway?.1 };
         Some(Way { interface: own.interface, next, source: own.address })
     }

@@ -16,6 +16,7 @@ mod pass;
 mod tcp;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use ::core::net::IpAddr;
 use ::core::task::Waker;

@@ -149,6 +149,11 @@ fn request_smuggling_forms_refused() {
     for form in &forms {
         assert_eq!(heard(with(form).as_bytes()), ["refused 400"], "{form:?}");
     }
+}
+
+/// As above: heads that two readers could end at different places.
+#[test]
+fn heads_that_can_be_read_in_two_ways_are_refused() {
     for raw in [
         &b"GET / HTTP/1.1\nHost: k\r\n\r\n"[..],
         b"GET / HTTP/1.1\r\nHost: k\r\n\n",
@@ -162,6 +167,11 @@ fn request_smuggling_forms_refused() {
     ] {
         assert_eq!(heard(raw), ["refused 400"], "{:?}", String::from_utf8_lossy(raw));
     }
+}
+
+/// As above: bodies likewise.
+#[test]
+fn chunks_that_can_be_read_in_two_ways_are_refused() {
     for chunks in [
         "5\nhello\r\n0\r\n\r\n",
         "5\r\nhello0\r\n\r\n",
@@ -179,7 +189,7 @@ fn request_smuggling_forms_refused() {
         "0\r\nX\r\r\n\r\n",
         "5\r\nhello!\r\n",
     ] {
-        let request = format!("POST / HTTP/1.1\r\nHost: k\r\n{chunked}\r\n{chunks}");
+        let request = format!("POST / HTTP/1.1\r\nHost: k\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
         assert_eq!(heard(request.as_bytes()), ["refused 400"], "{chunks:?}");
     }
 }

@@ -1,8 +1,8 @@
 //! What runs over the sockets: [`Apps`].
 
+use core::net::SocketAddr;
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use kos_net::time::Instant;

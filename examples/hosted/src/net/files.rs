@@ -161,7 +161,7 @@ impl Exchange {
 
 /// The file below `folder` that `path` names, if it stays below it.
 fn below(folder: &Path, path: &[u8]) -> Option<PathBuf> {
-    let path = Path::new(std::str::from_utf8(path).ok()?.strip_prefix('/')?);
+    let path = Path::new(core::str::from_utf8(path).ok()?.strip_prefix('/')?);
     let plain = path.components().all(|component| matches!(component, Component::Normal(_)));
     plain.then(|| if path.as_os_str().is_empty() { folder.join("index.html") } else { folder.join(path) })
 }

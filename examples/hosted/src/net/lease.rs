@@ -2,8 +2,8 @@
 //!
 //! Messages of DHCP go beside the stack: there is no address yet to send them from.
 
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use kos_net::SocketId;
 use kos_net::link::InterfaceId;

@@ -8,13 +8,13 @@ mod pcap;
 mod tap;
 mod tun;
 
-use std::fmt;
+use alloc::fmt;
+use alloc::sync::Arc;
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use core::str::FromStr;
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::io::{self, Write as _};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::str::FromStr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use kos_net::dev::HeapFrame;
 use kos_net::link::InterfaceId;
@@ -129,6 +129,7 @@ struct Host {
 }
 
 impl Host {
+    #[expect(clippy::large_stack_frames, reason = "the main thread of a Linux process has 8 MiB")]
     fn new(arguments: &Arguments) -> io::Result<Self> {
         let pcap = arguments.pcap.as_deref().map(Pcap::create).transpose()?;
         let tap = Tap::open(&arguments.tap, pcap)?;

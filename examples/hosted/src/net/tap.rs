@@ -1,6 +1,6 @@
 //! A TAP device as a port of the stack: [`Tap`].
 
-use std::collections::VecDeque;
+use alloc::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};

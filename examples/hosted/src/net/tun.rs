@@ -13,7 +13,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 pub(super) fn open(name: &str) -> io::Result<File> {
     let file = File::options().read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/net/tun")?;
     // SAFETY: all zeroes is a value of this structure of numbers and of a union of numbers and pointers.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    let mut request: libc::ifreq = unsafe { core::mem::zeroed() };
     let (&mut last, places) = request.ifr_name.split_last_mut().ok_or(io::ErrorKind::InvalidInput)?;
     if name.is_empty() || name.len() > places.len() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "an interface has a name of 1 to 15 bytes"));

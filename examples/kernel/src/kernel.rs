@@ -18,6 +18,7 @@ use crate::files::Files;
 use crate::glue::inject::Injector;
 use crate::glue::table_frames::TableFrames;
 use crate::log::Log;
+use crate::net::Net;
 use crate::platform::{self, Listening, Platform, TimerReport};
 use crate::run::{self, End};
 use crate::shell::script::{self, Outcome, Sink};
@@ -48,6 +49,8 @@ const LOOK: Duration = Duration::from_millis(10);
 pub struct Kernel<P: Platform> {
     /// Nothing until the main thread has looked for file systems; [`None`] inside if there is no memory for any.
     pub(crate) files: Once<Option<Files<P>>>,
+    /// The same for the network card.
+    pub(crate) net: Once<Option<Net<P>>>,
     pub(crate) heap: Heap<P>,
     pub(crate) tables: Mutex<Waits<P>, KernelTable<P>>,
     pub(crate) log: Log<P::Env>,
@@ -59,6 +62,8 @@ pub struct Kernel<P: Platform> {
     pub(crate) drill: Drill,
     /// Who waits for input.
     pub(crate) reader: Locked<P::Env, TaskId>,
+    /// Who polls the network.
+    pub(crate) poller: Locked<P::Env, TaskId>,
     pub(crate) threads: Threads<P>,
     pub(crate) platform: P,
 }
@@ -76,7 +81,9 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Frames may have come. The machine calls it in interrupt context.
-    pub fn frames_came(&self) {}
+    pub fn frames_came(&self) {
+        self.call_poller();
+    }
 
     /// The same for a machine that ends with it: `exit` ends it, and no thread is waited for.
     pub fn run_and(&self, exit: impl Fn(End) -> Infallible) -> Infallible {

@@ -18,6 +18,7 @@ pub mod firmware;
 pub mod glue;
 mod kernel;
 pub mod log;
+mod net;
 pub mod owned;
 mod paths;
 pub mod platform;

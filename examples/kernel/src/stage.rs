@@ -41,6 +41,8 @@ pub enum Stage {
     Devices,
     /// Files can be used.
     Files,
+    /// The network can be used.
+    Net,
     /// The kernel is up.
     Shell,
 }
@@ -61,6 +63,7 @@ impl fmt::Display for Stage {
             Self::Scheduler => "sched",
             Self::Devices => "devices",
             Self::Files => "vfs",
+            Self::Net => "net",
             Self::Shell => "shell",
         })
     }

@@ -13,6 +13,7 @@ use core::fmt::Write;
 use kos_alloc::boot::BootAllocator;
 use kos_alloc::frame::zone::{self, ZoneKind, Zones, dma_dma32_normal};
 use kos_alloc::{Env, FrameRange, HeapConfig, Inventory, KernelHeap, Locked, Mode};
+use kos_net::{LinkControl as _, NetDevice as _};
 use kos_sched::TaskId;
 use kos_sched::sync::Mutex;
 use kos_vfs::block::{BlockDevice, DeviceFeatures};
@@ -26,6 +27,7 @@ use crate::error::{BootError, Cause};
 use crate::files::Files;
 use crate::kernel::{Heap, Kernel, SharedFrames};
 use crate::log::{Log, Ring};
+use crate::net::Net;
 use crate::platform::{DeviceError, DeviceFault, Platform, TimerReport};
 use crate::stage::{Notes, Stage, Stages};
 use crate::storm::Storm;
@@ -79,7 +81,8 @@ impl<P: Platform> Kernel<P> {
         let threads = stages.run(Stage::Scheduler, |notes| start_threads(&platform, &heap, notes))?;
         let log = Log::new(platform.env(), stages.into_ring());
         let (tables, storm) = (Mutex::new(Waits::new(&threads), tables), Storm::new(platform.env()));
-        let (reader, crew) = (Locked::new(platform.env(), TaskId::NOBODY), Crew::new(platform.env()));
+        let nobody = || Locked::new(platform.env(), TaskId::NOBODY);
+        let (reader, poller, crew) = (nobody(), nobody(), Crew::new(platform.env()));
         Ok(Self {
             heap,
             tables,
@@ -90,8 +93,10 @@ impl<P: Platform> Kernel<P> {
             crew,
             drill: Drill::new(),
             reader,
+            poller,
             threads,
             files: Once::new(),
+            net: Once::new(),
             platform,
         })
     }
@@ -104,6 +109,7 @@ impl<P: Platform> Kernel<P> {
             // A kernel without files still answers; it says so.
             let disk = disk.ok().flatten();
             let files = stages.run(Stage::Files, |notes| Files::start(self, disk, notes)).ok();
+            self.net.call_once(|| stages.run(Stage::Net, |notes| Ok(start_net(self, notes))).ok().flatten());
             let _ = stages.run(Stage::Shell, |notes| ready(&self.heap, notes));
             self.log.write(stages.early().as_bytes());
             files
@@ -291,6 +297,24 @@ fn start_disk<P: Platform>(platform: &P, notes: &mut Notes<'_, '_, P>) -> Option
         Err(error) => notes.degraded(format_args!("{error}")),
     }
     disk.ok()
+}
+
+/// A kernel without a network is alone; it says so.
+fn start_net<P: Platform>(kernel: &Kernel<P>, notes: &mut Notes<'_, '_, P>) -> Option<Net<P>> {
+    let started = match kernel.platform().start_net() {
+        Ok(card) => {
+            let (mac, mtu) = (card.mac(), card.capabilities().mtu);
+            let link = if card.is_up() { "up" } else { "down" };
+            notes.figures(format_args!("eth0: {mac}, MTU {mtu}, link {link}"));
+            Net::start(kernel, card).map_err(|error| Text::new(format_args!("{error}")))
+        }
+        Err(error @ DeviceError { fault: DeviceFault::Absent, .. }) => {
+            notes.figures(format_args!("{error}"));
+            return None;
+        }
+        Err(error) => Err(Text::new(format_args!("{error}"))),
+    };
+    started.inspect_err(|error| notes.degraded(format_args!("{error}"))).ok()
 }
 
 fn ready<P: Platform>(heap: &Heap<P>, notes: &mut Notes<'_, '_, P>) -> Result<(), Cause> {

@@ -11,6 +11,7 @@ mod heap;
 pub(crate) mod inject;
 mod memstat;
 pub(crate) mod mode;
+mod net;
 mod pagemap;
 mod slabs;
 mod storm;
@@ -188,6 +189,19 @@ impl<P: Platform> Table<P> {
         of_user("exit", "", "be again who one was before su", files::user::exit),
         of_user("id", "", "who one is", files::user::id),
         of_user("umask", "[MODE]", "permission bits that new files do not get", files::user::umask),
+        command(
+            "ifconfig",
+            "[ADDRESS/PREFIX | del ADDRESS]",
+            "the network card, its addresses, what it carried",
+            net::ifconfig::run,
+        ),
+        command("ping", "ADDRESS [COUNT [BYTES]]", "ask a host whether it answers", net::ping::run),
+        command("dhcp", "", "wait for a leased address; say what came with it", net::httpd::dhcp),
+        command("httpd", "[PORT]", "serve pages about this kernel", net::httpd::httpd),
+        command("arp", "", "the hosts of the link, and how far they are known", net::tables::arp),
+        command("route", "[GATEWAY]", "where packets go; the router for all others", net::tables::route),
+        command("netstat", "", "what became of each packet", net::tables::netstat),
+        of_user("wget", "[-s] URL", "what a server has; -s: only its length and hash", net::wget::run),
         command("uptime", "", "time since entry", system::uptime),
         command("selftest", "[PART OF NAME]", "run the in-kernel tests", tests::run),
         command("poweroff", "", "end the machine", system::poweroff),

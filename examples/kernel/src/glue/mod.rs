@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod completion;
+pub(crate) mod entropy;
 pub mod files;
 pub mod inject;
 pub mod rights;

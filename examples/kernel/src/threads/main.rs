@@ -12,6 +12,7 @@ use kos_sched::core::TaskState;
 use super::{How, Role, ThreadError};
 use crate::Kernel;
 use crate::files::Files;
+use crate::net::Net;
 use crate::platform::Platform;
 use crate::shell::Console;
 
@@ -19,6 +20,9 @@ use crate::shell::Console;
 const fn stack<P: Platform>() -> usize {
     if P::STACKS.is_some() { 128 << 10 } else { 512 << 10 }
 }
+
+/// Bytes of the stack of the thread that polls the network.
+const NET_STACK: usize = 128 << 10;
 
 /// Work, by reference.
 struct Order<'w> {
@@ -56,13 +60,20 @@ impl<P: Platform> Kernel<P> {
     /// Starts the threads that work for the kernel itself. Without memory for one the kernel does without.
     fn start_services(&self) {
         if self.files().is_some_and(Files::has_disk) {
-            let how = How::new("sync").role(Role::Service);
-            let started = self.spawn(how, Files::keep_synced, 0);
-            started.map(drop).unwrap_or_else(|error| {
-                // The console takes everything.
-                let _ = writeln!(Console(self.platform()), "kos: nobody syncs files: {error}");
-            });
+            self.start_service(How::new("sync"), Files::keep_synced);
         }
+        if self.net().is_some() {
+            self.start_service(How::new("net").stack(NET_STACK), Net::poll_on);
+        }
+    }
+
+    fn start_service(&self, how: How<'_>, work: fn(&Self, usize)) {
+        let name = how.name;
+        let started = self.spawn(how.role(Role::Service), work, 0);
+        started.map(drop).unwrap_or_else(|error| {
+            // The console takes everything.
+            let _ = writeln!(Console(self.platform()), "kos: no service {name}: {error}");
+        });
     }
 
     /// Makes everything durable before the machine ends.

@@ -1,4 +1,4 @@
-//! The network of the kernel: one [`Stack`] over the card, and the thread that polls it.
+//! The network of the kernel: one [`Stack`](kos_net::Stack) over the card, and the thread that polls it.
 //!
 //! Whoever uses a socket does so under the lock of the [`State`], calls the poller, and sleeps until there is news. The card's
 //! interrupt calls the poller, too; it takes no lock.

@@ -2,6 +2,7 @@
 #![no_std]
 
 use kos_alloc as _;
+use kos_ipc as _;
 use kos_net as _;
 use kos_paging as _;
 use kos_sched as _;

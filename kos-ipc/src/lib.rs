@@ -1,0 +1,26 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![deny(unsafe_code)]
+
+#[cfg(any(test, feature = "testing"))]
+extern crate alloc;
+#[cfg(any(test, feature = "testing"))]
+extern crate std;
+
+mod caller;
+mod error;
+#[cfg(all(test, loom))]
+mod models;
+pub mod notify;
+pub mod policy;
+mod ports;
+mod sync;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod time;
+pub mod wait;
+
+pub use caller::{Caller, Subject, Token};
+pub use error::{Corruption, WaitError};
+pub use ports::{BlockReason, Env, IrqGuard, Park, Policy, Resume};
+pub use time::{Duration, Instant};

@@ -1,0 +1,49 @@
+//! Every order in which two or three threads can come, tried by loom: `RUSTFLAGS="--cfg loom" cargo test -p kos-ipc --lib models`.
+//!
+//! | model | what could go wrong | the bug that it must find |
+//! |---|---|---|
+//! | [`waiting`]: wake | the waker finds the queue empty, the waiter its condition false | no fence between write and look |
+//! | [`waiting`]: wake | the wake-up comes between the look and the entry | no look after the entry |
+//! | [`waiting`]: wake | a waiter leaves while it is still being written to | told before it is out of the list |
+//! | [`waiting`]: wake/timeout | a wake-up goes to somebody who has given up | a timeout that does not look |
+//! | [`waiting`]: wake/drop | a future is dropped with a wake-up that another needs | the wake-up is kept |
+//! | [`waiting`]: wake/cancel | one wait ends twice, or not | told before it is out of the list |
+//! | [`waiting`]: timeout/close | somebody comes while the queue is closed | emptied, then closed |
+//! | [`waiting`]: close/revoke | the cause depends on who came last | the later end counts |
+//! | [`permits`] | a permit comes while somebody goes to sleep for it | a look, then the entry |
+//!
+//! Each model runs the code of this crate, with loom's atomics, cells and locks in place of the processor's (`sync`).
+//!
+//! Source: Norris and Demsky, CDSchecker (OOPSLA 2013), which loom implements.
+
+mod park;
+mod permits;
+mod waiting;
+
+use std::panic;
+
+use crate::sync::{Bug, seed};
+
+/// Enough preemptions to find a bug: most need one or two (Musuvathi and Qadeer, CHESS, 2007).
+const SOME: Option<usize> = Some(3);
+
+/// Runs `model` in every schedule.
+fn explore(model: impl Fn() + Sync + Send + 'static) {
+    explore_within(None, model);
+}
+
+/// Runs `model` in every schedule with that many preemptions at most.
+fn explore_within(preemptions: Option<usize>, model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = preemptions;
+    builder.max_branches = 50_000;
+    builder.check(model);
+}
+
+/// Panics unless some schedule of `model` fails with `bug` in.
+fn must_find(bug: Bug, model: impl Fn() + Sync + Send + panic::UnwindSafe + 'static) {
+    seed(Some(bug));
+    let found = panic::catch_unwind(move || explore_within(SOME, model));
+    seed(None);
+    assert!(found.is_err(), "{bug:?} was not found");
+}

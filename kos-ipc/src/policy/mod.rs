@@ -1,0 +1,124 @@
+//! Who may do what, and the record of it: the words of the port [`Policy`], and policies.
+//!
+//! Every operation first looks its object up, then asks the policy, then has the event recorded, then acts: [`authorize`]. What
+//! is refused, by either, changes nothing.
+
+mod none;
+
+use core::error::Error;
+use core::fmt;
+
+use crate::ports::Policy;
+
+pub use none::NoPolicy;
+
+/// What somebody does to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum Op {
+    /// Sets bits of a notification, or adds to an event counter.
+    Post,
+    /// Takes bits of a notification, or the count of an event counter.
+    Take,
+    /// Takes permits of a semaphore.
+    Acquire,
+    /// Gives permits to a semaphore.
+    Release,
+}
+
+/// What an object is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum ObjectKind {
+    /// A [`Semaphore`](crate::notify::Semaphore).
+    Semaphore = 1,
+}
+
+/// An object as policies see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ObjectMeta {
+    /// What it is.
+    pub kind: ObjectKind,
+    /// Its type to the policy: what a type table looks up. Chosen at creation.
+    pub label: u16,
+    /// Tells it from others of its kind, in records. Chosen at creation.
+    pub id: u32,
+}
+
+/// What a policy says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Decision {
+    /// It may be done.
+    Allow,
+    /// It is refused.
+    Deny,
+}
+
+/// What is recorded of one operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditEvent<S> {
+    /// Who.
+    pub subject: S,
+    /// What he did.
+    pub op: Op,
+    /// To which object.
+    pub object: ObjectMeta,
+    /// What the policy said.
+    pub decision: Decision,
+}
+
+/// There is no room for a record that must not be lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditFull;
+
+impl fmt::Display for AuditFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the audit record is full")
+    }
+}
+
+impl Error for AuditFull {}
+
+/// Why an operation was refused before it had any effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refused {
+    /// The policy said no.
+    Denied,
+    /// The policy must record it, and cannot.
+    AuditFull,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Denied => f.write_str("refused by the policy"),
+            Self::AuditFull => AuditFull.fmt(f),
+        }
+    }
+}
+
+impl Error for Refused {}
+
+/// Asks `policy`, then has it record the answer.
+///
+/// # Errors
+/// [`Refused`]: the operation must have no effect.
+#[inline]
+pub fn authorize<P: Policy>(
+    policy: &P,
+    subject: P::Subject,
+    op: Op,
+    object: &ObjectMeta,
+) -> Result<(), Refused> {
+    let decision = policy.check(subject, op, object);
+    let recorded = policy.audit(&AuditEvent { subject, op, object: *object, decision });
+    match (decision, recorded) {
+        (Decision::Deny, _) => Err(Refused::Denied),
+        (Decision::Allow, Err(AuditFull)) => Err(Refused::AuditFull),
+        (Decision::Allow, Ok(())) => Ok(()),
+    }
+}

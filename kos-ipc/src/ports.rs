@@ -1,0 +1,122 @@
+//! Every trait that an integrator implements, and nothing else.
+//!
+//! | port | who implements it | used by |
+//! |---|---|---|
+//! | [`Env`] | the kernel: it names the types of the others | everything but the rings |
+//! | [`IrqGuard`] | the kernel: its interrupt mask | every short section under a lock |
+//! | [`Park`] | the scheduler | every wait |
+//! | [`Policy`] | the kernel, or one of [`policy`](crate::policy) | every operation on an object |
+//!
+//! None is an `unsafe` trait: a wrong implementation loses wake-ups, or lets happen what should be refused, but breaks no
+//! memory. (A lock that does not exclude does, as [`lock_api::RawMutex`] says.)
+
+use crate::policy::{AuditEvent, AuditFull, Decision, ObjectMeta, Op};
+use crate::time::Instant;
+
+/// The types of one kernel. It has no values.
+pub trait Env: Sized + 'static {
+    /// Spins, never sleeps.
+    type Lock: lock_api::RawMutex + Send + Sync;
+    /// Masks interrupts while a lock is held.
+    type Irq: IrqGuard;
+    /// Puts threads to sleep.
+    type Park: Park;
+    /// Says who may do what.
+    type Policy: Policy;
+}
+
+/// Masks interrupts on this CPU while it lives; dropping it restores the state found. Nests in stack order.
+///
+/// A mask that does not mask deadlocks a CPU whose interrupt handler posts or wakes. Where no handler does, `()` will do.
+pub trait IrqGuard {
+    /// Masks, and remembers whether interrupts were enabled. Any context, constant time.
+    fn save() -> Self;
+}
+
+impl IrqGuard for () {
+    fn save() -> Self {}
+}
+
+/// Puts the running thread to sleep and wakes others, by permit: an [`unpark`](Self::unpark) that comes before the
+/// [`park`](Self::park) is remembered, once, and that park returns at once.
+///
+/// Each object keeps one, so that whoever ends a wait can wake: most kernels lend `&'static Scheduler`, for which the trait is
+/// implemented too.
+pub trait Park {
+    /// Names a thread. Kept in the objects where it waits.
+    type Token: Clone + Send;
+
+    /// Puts the running thread, which is `me`, to sleep until it is unparked, until `until` has passed, or until it is
+    /// interrupted. May return [`Resume::Woken`] without cause. Thread context only: interrupts on, no lock of this crate held.
+    fn park(&self, me: &Self::Token, until: Option<Instant>, why: BlockReason) -> Resume;
+
+    /// Gives `thread` its permit and wakes it if it is parked. Any context, constant time, never blocks; called without a lock
+    /// of this crate held. A thread that is gone is nobody.
+    fn unpark(&self, thread: &Self::Token);
+}
+
+impl<P: Park> Park for &P {
+    type Token = P::Token;
+
+    fn park(&self, me: &Self::Token, until: Option<Instant>, why: BlockReason) -> Resume {
+        (**self).park(me, until, why)
+    }
+
+    fn unpark(&self, thread: &Self::Token) {
+        (**self).unpark(thread);
+    }
+}
+
+/// Why a thread sleeps, for `ps` and traces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BlockReason {
+    /// Until a condition holds.
+    Condition,
+    /// For bits of a notification.
+    Notification,
+    /// For permits of a semaphore.
+    Semaphore,
+}
+
+/// How a sleep ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Resume {
+    /// Somebody woke the thread, or there was no cause.
+    Woken,
+    /// The time had passed.
+    TimedOut,
+    /// A signal is pending, or the thread is to die: it gives up what it waits for.
+    Interrupted,
+}
+
+/// Mandatory access control: asked after a lookup, before the effect, on every operation.
+///
+/// Both methods are called in the context of the operation, which may be an interrupt, without a lock of this crate held: they
+/// take constant time and neither block nor call back.
+pub trait Policy {
+    /// Who acts, as the policy sees him: a domain, a level, a process number.
+    type Subject: Copy;
+
+    /// Whether `subject` may do `op` to `object`.
+    fn check(&self, subject: Self::Subject, op: Op, object: &ObjectMeta) -> Decision;
+
+    /// Takes a record of it. Called after [`check`](Self::check) with what that said, before the effect.
+    ///
+    /// # Errors
+    /// [`AuditFull`] if there is no room for a record that must not be lost: the operation is refused.
+    fn audit(&self, event: &AuditEvent<Self::Subject>) -> Result<(), AuditFull>;
+}
+
+impl<P: Policy> Policy for &P {
+    type Subject = P::Subject;
+
+    fn check(&self, subject: Self::Subject, op: Op, object: &ObjectMeta) -> Decision {
+        (**self).check(subject, op, object)
+    }
+
+    fn audit(&self, event: &AuditEvent<Self::Subject>) -> Result<(), AuditFull> {
+        (**self).audit(event)
+    }
+}

@@ -1,0 +1,55 @@
+//! A lock that masks interrupts first: [`Lock`].
+//!
+//! Invariant: the value is touched only while both the interrupt mask and the lock are held, and the lock is released before
+//! the mask. Locks of this crate are not nested, but for those of a transfer between two spaces, which it takes in the order of
+//! their addresses.
+
+use core::fmt;
+
+use crate::ports::Env;
+#[cfg(not(loom))]
+use crate::ports::IrqGuard;
+
+/// `T` behind the kernel's lock; under loom behind loom's, which cannot be a constant.
+pub(crate) struct Lock<E: Env, T> {
+    #[cfg(not(loom))]
+    inner: lock_api::Mutex<E::Lock, T>,
+    #[cfg(loom)]
+    inner: loom::sync::Mutex<T>,
+    #[cfg(loom)]
+    _env: core::marker::PhantomData<fn() -> E>,
+}
+
+#[cfg(not(loom))]
+impl<E: Env, T> Lock<E, T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self { inner: lock_api::Mutex::new(value) }
+    }
+
+    /// Runs `work` on the value with interrupts masked and the lock held.
+    #[inline]
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
+        let _masked = E::Irq::save();
+        let mut guard = self.inner.lock();
+        work(&mut guard)
+    }
+}
+
+#[cfg(loom)]
+impl<E: Env, T> Lock<E, T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self { inner: loom::sync::Mutex::new(value), _env: core::marker::PhantomData }
+    }
+
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
+        #[expect(clippy::unwrap_used, reason = "a poisoned lock has ended the model already")]
+        let mut guard = self.inner.lock().unwrap();
+        work(&mut guard)
+    }
+}
+
+impl<E: Env, T> fmt::Debug for Lock<E, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lock").finish_non_exhaustive()
+    }
+}

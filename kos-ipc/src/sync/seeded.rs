@@ -1,0 +1,56 @@
+//! Bugs that the loom models must find: without them nobody knows that a model can fail. In any other build there are none.
+
+/// A bug that can be put in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "which parts a build has depends on its target")]
+pub(crate) enum Bug {
+    /// Who looks whether somebody waits does not order that behind its own write.
+    UnfencedEmptyTest,
+    /// A waiter looks at its condition before it enters the queue, and not after.
+    LookedBeforeEntry,
+    /// Who times out does not look whether it was woken.
+    TimeoutUnchecked,
+    /// A dropped future keeps the wake-up that it had not used.
+    WakeKept,
+    /// A queue is emptied, then closed.
+    ClosedLate,
+    /// A waiter is told of the end of its wait before it is out of the list.
+    CompletedWhileLinked,
+    /// Of two ends that a queue has met, the later counts.
+    LaterEndWins,
+    /// A waiter sees that there are too few permits, and enters later.
+    AcquireInTwoSteps,
+}
+
+/// Whether `bug` is in.
+#[cfg(not(loom))]
+#[inline]
+pub(crate) const fn seeded(_: Bug) -> bool {
+    false
+}
+
+#[cfg(all(test, loom))]
+pub(crate) use under_loom::seed;
+#[cfg(loom)]
+pub(crate) use under_loom::seeded;
+
+#[cfg(loom)]
+mod under_loom {
+    use super::Bug;
+    use core::cell::Cell;
+
+    std::thread_local! {
+        // The threads of a model take turns on the thread that runs it.
+        static SEEDED: Cell<Option<Bug>> = const { Cell::new(None) };
+    }
+
+    pub(crate) fn seeded(bug: Bug) -> bool {
+        SEEDED.get() == Some(bug)
+    }
+
+    /// Puts `bug` in, for the models that this thread runs.
+    #[cfg(test)]
+    pub(crate) fn seed(bug: Option<Bug>) {
+        SEEDED.set(bug);
+    }
+}

@@ -1,0 +1,60 @@
+//! Wake-ups on their way out of the lock: [`WakeBatch`].
+
+use core::fmt;
+use core::task::Waker;
+
+use crate::ports::Park;
+
+/// Waits that are ended under one hold of a lock, at most.
+pub(crate) const BATCH: usize = 16;
+
+/// How a waiter is woken.
+pub(crate) enum Wake<T> {
+    Thread(T),
+    Future(Waker),
+}
+
+/// Up to [`BATCH`] wake-ups, collected under a lock and delivered without it: waking runs the scheduler's code, or any future's.
+pub(crate) struct WakeBatch<T> {
+    wakes: [Option<Wake<T>>; BATCH],
+    count: usize,
+}
+
+impl<T> WakeBatch<T> {
+    #[inline]
+    pub(crate) const fn new() -> Self {
+        Self { wakes: [const { None }; BATCH], count: 0 }
+    }
+
+    #[inline]
+    pub(crate) const fn is_full(&self) -> bool {
+        self.count == BATCH
+    }
+
+    /// Adds one. The caller has seen that there is room.
+    pub(crate) fn push(&mut self, wake: Option<Wake<T>>) {
+        if let Some(place) = self.wakes.get_mut(self.count) {
+            *place = wake;
+            self.count += 1;
+        }
+    }
+
+    /// Delivers all; no lock is held. Returns how many there were.
+    pub(crate) fn deliver<P: Park<Token = T>>(&mut self, park: &P) -> usize {
+        let count = core::mem::take(&mut self.count);
+        for wake in self.wakes.iter_mut().take(count) {
+            match wake.take() {
+                Some(Wake::Thread(thread)) => park.unpark(&thread),
+                Some(Wake::Future(waker)) => waker.wake(),
+                None => {}
+            }
+        }
+        count
+    }
+}
+
+impl<T> fmt::Debug for WakeBatch<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WakeBatch").field("count", &self.count).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,192 @@
+//! One wait of one thread or future: [`Member`].
+
+use core::fmt;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use super::list::{DONE, IDLE, Link, Node, WAITING};
+use super::queue::{Held, Kind, Queue};
+use crate::caller::Token;
+use crate::error::WaitError;
+use crate::ports::{BlockReason, Env, Park, Resume};
+use crate::sync::{Bug, seeded};
+use crate::time::Instant;
+use crate::wait::Wake;
+
+/// A place in a queue, on its owner's stack or in his future.
+///
+/// Dropped before its owner saw that he was given what he waited for, it passes that on.
+pub(crate) struct Member<'q, E: Env, K: Kind<E>> {
+    queue: &'q Queue<E, K>,
+    node: Node<Token<E>, K::Value>,
+}
+
+type HeldBy<'a, E, K> = Held<'a, Token<E>, <K as Kind<E>>::State, <K as Kind<E>>::Value>;
+
+impl<'q, E: Env, K: Kind<E>> Member<'q, E, K> {
+    /// Not yet waiting, with `value`.
+    pub(crate) fn new(queue: &'q Queue<E, K>, value: K::Value) -> Self {
+        Self { queue, node: Node::new(value) }
+    }
+
+    /// Waits from now on, to be woken by `wake`, unless `attempt` finds under the lock that there is no need (true). Nothing if
+    /// it waits already.
+    ///
+    /// # Errors
+    /// For what cause nobody may wait here; `attempt` was not asked.
+    pub(crate) fn enter(
+        self: Pin<&mut Self>,
+        wake: Wake<Token<E>>,
+        attempt: impl FnOnce(&mut HeldBy<'_, E, K>, &mut K::Value) -> bool,
+    ) -> Result<bool, WaitError> {
+        let Self { queue, node } = self.into_ref().get_ref();
+        if node.state() != IDLE {
+            return Ok(false);
+        }
+        queue.with(|held| {
+            if let Some(cause) = held.ended() {
+                return Err(cause);
+            }
+            // SAFETY: the node is idle, so it is the owner's, who is the caller (invariant 1).
+            let there = unsafe { node.with(|body| attempt(held, &mut body.value)) };
+            if there {
+                return Ok(true);
+            }
+            // SAFETY: as above.
+            unsafe { node.with(|body| body.wake = Some(wake)) };
+            // SAFETY: the member is pinned and leaves when dropped; the list is that of its queue, whose lock is held.
+            let link = unsafe { Link::new(node) };
+            held.list.push_back(link, WAITING);
+            Ok(false)
+        })
+    }
+
+    /// How the wait ended, which is told once; `None` if it did not.
+    pub(crate) fn outcome(self: Pin<&mut Self>) -> Option<Result<(), WaitError>> {
+        let outcome = outcome_of(self.node.state())?;
+        self.node.set_idle();
+        Some(outcome)
+    }
+
+    /// Leaves with `cause`, or with a greater one for which the queue has ended, unless the wait has ended before.
+    pub(crate) fn give_up(self: Pin<&mut Self>, cause: WaitError) -> Result<(), WaitError> {
+        if seeded(Bug::TimeoutUnchecked) {
+            return Err(cause);
+        }
+        let ended = self.as_ref().leave();
+        self.outcome().unwrap_or(Err(ended.max(Some(cause)).unwrap_or(cause)))
+    }
+
+    /// Leaves the list if it is in it. Returns for what cause the queue has ended.
+    fn leave(self: Pin<&Self>) -> Option<WaitError> {
+        let node = &self.get_ref().node;
+        let (was_in, ended) = self.queue.with(|held| {
+            let was_in = node.state() == WAITING;
+            if was_in {
+                // SAFETY: it is in the list of its queue, whose lock is held; so it was pinned.
+                held.list.remove(unsafe { Link::new(node) });
+            }
+            (was_in, held.ended())
+        });
+        if was_in {
+            K::left(self.queue);
+        }
+        ended
+    }
+
+    /// Sleeps until the wait has ended, or ends it.
+    ///
+    /// # Errors
+    /// [`WaitError`]; it waits no longer.
+    pub(crate) fn sleep(
+        mut self: Pin<&mut Self>,
+        me: &Token<E>,
+        until: Option<Instant>,
+        why: BlockReason,
+    ) -> Result<(), WaitError> {
+        loop {
+            if let Some(outcome) = self.as_mut().outcome() {
+                return outcome;
+            }
+            match self.queue.park().park(me, until, why) {
+                Resume::Woken => {}
+                Resume::TimedOut => return self.give_up(WaitError::TimedOut),
+                Resume::Interrupted => return self.give_up(WaitError::Interrupted),
+            }
+        }
+    }
+
+    /// As [`enter`](Self::enter) and [`outcome`](Self::outcome) for a future: waits from the first call on.
+    pub(crate) fn poll(
+        self: Pin<&mut Self>,
+        cx: &Context<'_>,
+        attempt: impl FnOnce(&mut HeldBy<'_, E, K>, &mut K::Value) -> bool,
+    ) -> Poll<Result<(), WaitError>> {
+        let state = self.node.state();
+        if state == IDLE {
+            return match self.enter(Wake::Future(cx.waker().clone()), attempt) {
+                Ok(true) => Poll::Ready(Ok(())),
+                Ok(false) => Poll::Pending,
+                Err(cause) => Poll::Ready(Err(cause)),
+            };
+        }
+        if state == WAITING {
+            self.as_ref().rewake(cx);
+        }
+        self.outcome().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// Has the future of `cx` woken from now on.
+    fn rewake(self: Pin<&Self>, cx: &Context<'_>) {
+        let node = &self.get_ref().node;
+        // What is replaced is dropped when the lock is free: a waker may do anything then.
+        let mut other = Some(Wake::Future(cx.waker().clone()));
+        self.queue.with(|held| {
+            if node.state() == WAITING {
+                // SAFETY: it is in the list of its queue, whose lock is held; so it was pinned.
+                let link = unsafe { Link::new(node) };
+                held.list.with(link, |body| core::mem::swap(&mut body.wake, &mut other));
+            }
+        });
+        drop(other);
+    }
+}
+
+fn outcome_of(state: u32) -> Option<Result<(), WaitError>> {
+    const ENDS: [WaitError; 5] = [
+        WaitError::TimedOut,
+        WaitError::Interrupted,
+        WaitError::Cancelled,
+        WaitError::Revoked,
+        WaitError::PeerClosed,
+    ];
+    if state == DONE {
+        return Some(Ok(()));
+    }
+    ENDS.into_iter().find(|&end| end as u32 == state).map(Err)
+}
+
+impl<E: Env, K: Kind<E>> Drop for Member<'_, E, K> {
+    fn drop(&mut self) {
+        // Loom takes the threads of a failed schedule down without a schedule.
+        #[cfg(all(test, loom))]
+        if std::thread::panicking() {
+            return;
+        }
+        if self.node.state() == WAITING {
+            // SAFETY: it is in a list, so it was pinned, and it is not moved from here on.
+            unsafe { Pin::new_unchecked(&*self) }.leave();
+        }
+        if self.node.state() == DONE && !seeded(Bug::WakeKept) {
+            let queue = self.queue;
+            // SAFETY: the wait has ended, and this is the owner's end.
+            unsafe { self.node.with(|body| K::pass_on(queue, &mut body.value)) };
+        }
+    }
+}
+
+impl<E: Env, K: Kind<E>> fmt::Debug for Member<'_, E, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Member").finish_non_exhaustive()
+    }
+}

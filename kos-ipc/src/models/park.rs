@@ -1,6 +1,7 @@
 //! Threads of a model, parked and woken through loom: [`Threads`].
 
-use loom::sync::{Arc, Condvar, Mutex};
+use alloc::sync::Arc;
+use loom::sync::{Condvar, Mutex};
 use std::thread;
 
 use crate::policy::NoPolicy;

@@ -1,6 +1,6 @@
 //! A permit that comes while somebody goes to sleep for it.
 
-use loom::sync::Arc;
+use alloc::sync::Arc;
 use loom::thread;
 
 use super::park::{ModelEnv, SOON, Threads};

@@ -224,6 +224,13 @@ impl SimPark {
         self.wait_for_turn(world, me);
     }
 
+    fn turn_of_running(&self) {
+        let world = self.world();
+        if let Some(running) = world.running {
+            self.turn(world, running);
+        }
+    }
+
     fn wait_for_turn(&self, mut world: MutexGuard<'_, World>, me: usize) {
         while world.running != Some(me) {
             world = self.0.1.wait(world).unwrap_or_else(PoisonError::into_inner);
@@ -263,14 +270,15 @@ impl Park for SimPark {
 
     fn unpark(&self, thread: &SimToken) {
         assert!(!HostMask::is_masked(), "woke somebody with a lock held");
+        // The thread may also run between the end of its wait and its permit.
+        self.turn_of_running();
         let mut world = self.world();
         let sleeper = world.sleeper(thread.0);
         sleeper.permit = true;
         if matches!(sleeper.standing, Standing::Parked { .. }) {
             sleeper.standing = Standing::Ready;
         }
-        if let Some(running) = world.running {
-            self.turn(world, running);
-        }
+        drop(world);
+        self.turn_of_running();
     }
 }

@@ -10,7 +10,7 @@
 //! A waiter's node is its own memory, on its stack or in its future, so a queue is never full. It enters, then looks at what it
 //! waits for, then sleeps. A wait ends once: whoever ends it takes the node out of the list and writes the outcome under the
 //! queue's lock, then wakes the waiter without it. What was waited for comes before every other end, and of the others the
-//! greatest [`WaitError`] that is known when the waiter leaves counts.
+//! greatest [`WaitError`](crate::WaitError) that is known when the waiter leaves counts.
 //!
 //! Who wakes writes first and then looks whether anybody waits; who waits enters first and then looks. A `SeqCst` fence stands
 //! between on both sides, so that at least one sees the other: acquire and release lose wake-ups, on x86 too.

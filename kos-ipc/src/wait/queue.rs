@@ -85,7 +85,8 @@ impl<E: Env> WaitQueue<E> {
                 return Ok(found);
             }
             if let Err(cause) = member.as_mut().sleep(me, until, BlockReason::Condition) {
-                return condition().ok_or(cause);
+                let found = if seeded(Bug::TimeoutUnchecked) { None } else { condition() };
+                return found.ok_or(cause);
             }
         }
     }

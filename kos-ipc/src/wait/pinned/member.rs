@@ -70,11 +70,12 @@ impl<'q, E: Env, K: Kind<E>> Member<'q, E, K> {
 
     /// Leaves with `cause`, or with a greater one for which the queue has ended, unless the wait has ended before.
     pub(crate) fn give_up(self: Pin<&mut Self>, cause: WaitError) -> Result<(), WaitError> {
+        let ended = self.as_ref().leave();
+        let outcome = self.outcome();
         if seeded(Bug::TimeoutUnchecked) {
             return Err(cause);
         }
-        let ended = self.as_ref().leave();
-        self.outcome().unwrap_or(Err(ended.max(Some(cause)).unwrap_or(cause)))
+        outcome.unwrap_or(Err(ended.max(Some(cause)).unwrap_or(cause)))
     }
 
     /// Leaves the list if it is in it. Returns for what cause the queue has ended.

@@ -373,10 +373,10 @@ pub trait FileOps {
         Ok(false)
     }
 
-    /// Sets the size. What comes in reads as zeroes.
+    /// Sets the size. What comes in reads as zeroes, also where bytes were before.
     ///
     /// # Errors
-    /// [`FsError::TooLarge`], or what the device says.
+    /// [`FsError::TooLarge`], or what the device says; the size stays then.
     fn truncate(&self, file: Ino, size: u64, now: Timestamp) -> Result<Attr, FsError>;
 
     /// Does `how` with `length` bytes from `offset`. The sum does not overflow.

@@ -46,6 +46,7 @@ mod volume;
 mod xattr;
 
 use core::fmt;
+use core::sync::atomic::AtomicBool;
 
 use hashbrown::HashMap;
 use lock_api::{RawRwLock, RwLock};
@@ -117,6 +118,8 @@ pub struct KosFs<D, R: RawRwLock> {
     hash_key: [u8; 16],
     uses: RwLock<R, Uses>,
     read_only: bool,
+    /// Whether some file may have blocks behind its end.
+    left_behind: AtomicBool,
 }
 
 /// Files in use.
@@ -194,6 +197,7 @@ impl<D: BlockDevice, R: RawRwLock> KosFs<D, R> {
         let kosfs = Self {
             hash_key: superblock.hash_key,
             read_only: volume.is_read_only(),
+            left_behind: AtomicBool::new(false),
             volume,
             uses: RwLock::new(Uses::default()),
         };

@@ -3,6 +3,8 @@
 //! The mark that a file is an orphan, a key of its own, comes in the same change in which its last name goes. A file that is
 //! cut short has it, too, while blocks behind its end are left: the size changes at once, the blocks go in steps.
 
+use core::sync::atomic::Ordering;
+
 use lock_api::RawRwLock;
 
 use super::KosFs;
@@ -33,7 +35,8 @@ impl<D: BlockDevice, R: RawRwLock> KosFs<D, R> {
             }
             match self.reclaim(found.offset) {
                 // What was promised to files is not there for this; the next mount finds it again.
-                Ok(()) | Err(FsError::NoSpace) => {}
+                Ok(()) => {}
+                Err(FsError::NoSpace) => self.leave_behind(),
                 Err(error) => return Err(error),
             }
             let Some(next) = found.next() else { break };
@@ -51,6 +54,20 @@ impl<D: BlockDevice, R: RawRwLock> KosFs<D, R> {
     /// Gives up the blocks behind the end of a marked file, which may be in use without a name.
     pub(super) fn trim(&self, file: u64) -> Result<(), FsError> {
         while !self.reclaim_step(file, true)? {}
+        Ok(())
+    }
+
+    /// Some file has blocks behind its end that could not be given up.
+    pub(super) fn leave_behind(&self) {
+        self.left_behind.store(true, Ordering::Relaxed);
+    }
+
+    /// Before the bytes of a file change: what was left behind its end goes, or it would be seen again when the file grows.
+    pub(super) fn finish_cut(&self, file: u64) -> Result<(), FsError> {
+        let left = self.left_behind.load(Ordering::Relaxed);
+        if left && self.volume.look(|tree| Ok(tree.get(mark(file))?.is_some()))? {
+            self.trim(file)?;
+        }
         Ok(())
     }
 

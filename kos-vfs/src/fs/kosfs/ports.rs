@@ -95,6 +95,7 @@ impl<D: BlockDevice, R: RawRwLock> FileOps for KosFs<D, R> {
     }
 
     fn write_at(&self, file: Ino, offset: u64, bytes: &[u8], now: Timestamp) -> Result<usize, FsError> {
+        self.finish_cut(file.number)?;
         data::write_at(self, file.number, offset, bytes, now)
     }
 
@@ -104,6 +105,7 @@ impl<D: BlockDevice, R: RawRwLock> FileOps for KosFs<D, R> {
     }
 
     fn truncate(&self, file: Ino, size: u64, now: Timestamp) -> Result<Attr, FsError> {
+        self.finish_cut(file.number)?;
         data::truncate(self, file.number, size, now)
     }
 
@@ -115,6 +117,7 @@ impl<D: BlockDevice, R: RawRwLock> FileOps for KosFs<D, R> {
         length: u64,
         now: Timestamp,
     ) -> Result<Attr, FsError> {
+        self.finish_cut(file.number)?;
         let end = offset.checked_add(length).filter(|&end| end <= SIZE_MAX);
         let end = end.ok_or(FsError::TooLarge { limit: SIZE_MAX })?;
         match how {

@@ -51,7 +51,11 @@ pub(in crate::fs::kosfs) fn truncate<D: BlockDevice, R: RawRwLock>(
     if size >= old.attr.size {
         return Ok(attr);
     }
-    fs.trim(file)?;
+    // The size is what was asked for: what cannot go now goes before the file grows, or at the next mount.
+    if let Err(error) = fs.trim(file) {
+        fs.leave_behind();
+        return if fs.volume.has_failed() { Err(error) } else { Ok(attr) };
+    }
     fs.volume.look(|tree| Ok(Inode::find_regular(tree, file)?.shown()))
 }
 

@@ -173,3 +173,47 @@ fn a_failed_flush_is_told_and_nothing_changes_any_more() {
         assert!(find(&fs, fs.root(), b"new").is_ok(), "what is in memory can be read");
     }
 }
+
+/// What a cut could not give up at once is never seen again, whichever call of the device fails.
+#[test]
+fn blocks_left_behind_by_a_cut_are_not_seen_again() {
+    const PIECES: u64 = 300;
+    let (disk, now, size) = (base(), Timestamp::EPOCH, PIECES * 8192);
+    let file = {
+        let fs = mount(&disk, false).unwrap();
+        let file = make(&fs, fs.root(), b"pieces", FileType::Regular, &[]).unwrap();
+        for piece in 0..PIECES {
+            fs.files().write_at(file, piece * 8192, &[7; 4096], now).unwrap();
+        }
+        fs.sync(SyncMode::All).unwrap();
+        file
+    };
+    let mut cut_short = 0;
+    for at in 0.. {
+        let copy = disk.clone();
+        let device = FaultDisk::new(&copy, at, Fault::Once);
+        let Ok(fs) = mount(&device, false) else { continue };
+        let mounted = device.has_failed();
+        let done = fs.files().truncate(file, 10_000, now);
+        let now_there = fs.attr(file).unwrap();
+        assert_eq!(
+            now_there.size,
+            if done.is_ok() { 10_000 } else { (PIECES - 1) * 8192 + 4096 },
+            "call {at}"
+        );
+        if !device.has_failed() {
+            assert!(cut_short > 2, "{cut_short}");
+            break;
+        }
+        cut_short += u32::from(!mounted && done.is_ok());
+        if done.is_ok() {
+            fs.files().truncate(file, size, now).unwrap();
+            let mut bytes = vec![1; size as usize - 10_000];
+            fs.files().read_at(file, 10_000, &mut bytes).unwrap();
+            assert!(bytes.iter().all(|&byte| byte == 0), "call {at}: old bytes");
+            assert!(fs.attr(file).unwrap().size == size && fs.sync(SyncMode::All).is_ok());
+        }
+        drop(fs);
+        clean(&copy).unwrap_or_else(|what| panic!("call {at}: {what}"));
+    }
+}

@@ -113,6 +113,11 @@ impl<D: BlockDevice, R: RawRwLock> Volume<D, R> {
         self.read_only
     }
 
+    /// Whether a commit failed: nothing is changed any more.
+    pub(super) fn has_failed(&self) -> bool {
+        self.state.read().failed.is_some()
+    }
+
     /// How full the volume is. What the open generation and the one before gave up counts as free.
     pub(super) fn statfs(&self) -> StatFs {
         let state = self.state.read();

@@ -221,10 +221,11 @@ impl<D: BlockDevice, R: RawMutex + Send + Sync> FileOps for Fat<D, R> {
         let done = self.overwrite(file, offset, bytes)?;
         let rest = bytes.get(done..).unwrap_or(&[]);
         let ended = self.with(|volume| {
-            if rest.is_empty() {
+            let at = offset + done as u64;
+            // Where the device failed half-way, the rest is for the next call: it lies within the file.
+            if rest.is_empty() || at < volume.node(file)?.entry.size.into() {
                 return volume.change_entry(file, |entry| entry.touch(now)).map(|()| 0);
             }
-            let at = offset + done as u64;
             volume.grow(file, at, rest.len() as u64, Source::Bytes(rest), now)
         });
         match ended {

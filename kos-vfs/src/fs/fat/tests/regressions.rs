@@ -11,7 +11,7 @@ use crate::block::{BlockDevice, Geometry, WriteMode};
 use crate::error::DeviceError;
 use crate::fs::{FileSystem, NewNode, SyncMode};
 use crate::name::Name;
-use crate::testing::RamDisk;
+use crate::testing::{Fault, FaultDisk, RamDisk};
 
 const NOW: Timestamp = Timestamp::EPOCH;
 
@@ -194,4 +194,43 @@ fn device_over_4_gib_with_4k_sectors() {
     let mut sector = [0; 4096];
     disk.read((80_000_000_u64 << 4) + 100_000, &mut sector).unwrap();
     assert!(mount(&disk).dirs().lookup(fat.root(), Name::new(b"far away").unwrap()).is_ok());
+}
+
+/// Two files whose clusters alternate: each cluster is a request of its own.
+#[test]
+fn a_write_that_fails_half_way_keeps_the_size() {
+    const SIZE: usize = 8 * 512;
+    let old = bytes(SIZE);
+    let mut met = 0;
+    for at in 0.. {
+        let disk = volume(FatKind::Fat16, 2200);
+        {
+            let fs = mount(&disk);
+            let (file, other) = (create(&fs, "file"), create(&fs, "other"));
+            for piece in 0..8 {
+                write(&fs, file, piece * 512, &old[..512]);
+                write(&fs, other, piece * 512, &old[..512]);
+            }
+            fs.sync(SyncMode::All).unwrap();
+        }
+        let device = FaultDisk::new(&disk, at, Fault::Once);
+        let Ok(fs) =
+            super::Fat::<_, crate::testing::TestLock>::mount(&device, super::MountOptions::default())
+        else {
+            continue;
+        };
+        let Ok(file) = fs.dirs().lookup(fs.root(), Name::new(b"file").unwrap()) else { continue };
+        let before = device.has_failed();
+        let stored = fs.files().write_at(file.ino, 0, &bytes(SIZE), NOW);
+        assert_eq!(fs.attr(file.ino).unwrap().size, SIZE as u64, "request {at}: {stored:?}");
+        if !device.has_failed() {
+            assert!(met > 8, "{met}");
+            break;
+        }
+        met += u32::from(!before);
+        write(&fs, file.ino, 0, &old);
+        let mut found = vec![0; SIZE];
+        assert_eq!(fs.files().read_at(file.ino, 0, &mut found).unwrap(), SIZE);
+        assert!(found == old, "request {at}: other bytes");
+    }
 }

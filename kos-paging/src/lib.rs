@@ -15,10 +15,14 @@ mod entry;
 mod error;
 mod flush;
 mod format;
+#[cfg(feature = "vma")]
+pub mod object;
 mod policy;
 mod ports;
 mod reserve;
 mod run;
+#[cfg(feature = "vma")]
+pub mod space;
 mod span;
 mod stats;
 mod table;

@@ -6,6 +6,8 @@
 
 mod map;
 mod protect;
+#[cfg(feature = "vma")]
+mod replace;
 mod split;
 mod unmap;
 

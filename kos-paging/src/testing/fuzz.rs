@@ -21,3 +21,17 @@ pub fn page_table_ops(data: &[u8]) {
         panic!("{told}");
     }
 }
+
+/// `space`: operations on four spaces beside deep copies; the first byte says how many frames there are.
+///
+/// # Panics
+///
+/// If a space and its model differ, or a frame is lost.
+#[cfg(feature = "vma")]
+pub fn space(data: &[u8]) {
+    let Some((frames, bytes)) = data.split_first() else { return };
+    #[expect(clippy::panic, reason = "how a fuzz target reports")]
+    if let Err(told) = super::space::machine::run(bytes, 60 + usize::from(*frames)) {
+        panic!("{told}");
+    }
+}

@@ -24,6 +24,8 @@ pub mod model;
 pub mod mutant;
 mod op;
 mod rig;
+#[cfg(feature = "vma")]
+pub mod space;
 mod tlb;
 
 pub use arena::{Arena, Image};

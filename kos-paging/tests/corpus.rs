@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// Runs a target over its corpus.
+#[expect(clippy::unwrap_used, reason = "a corpus that cannot be read fails the test")]
 fn replay(target: &str, run: impl Fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
     let mut replayed = 0;

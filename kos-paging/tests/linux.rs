@@ -5,10 +5,18 @@
 //! so that a page which may not be read is an error, not a signal.
 #![cfg(all(feature = "vma", target_os = "linux", target_pointer_width = "64"))]
 #![expect(unsafe_code, reason = "maps and unmaps memory of this process, in a region that nobody else uses")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers of tests, beside which the lints are off"
+)]
 
-use std::collections::BTreeMap;
-use std::ffi::c_void;
-use std::ptr;
+extern crate alloc;
+
+use alloc::collections::BTreeMap;
+use core::ffi::c_void;
+use core::ptr;
 
 use kos_paging::space::{Advice, Config, MapRequest, Move, Place, Space, SpaceId};
 use kos_paging::testing::noise;

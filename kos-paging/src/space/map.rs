@@ -166,7 +166,9 @@ impl<E: SpaceEnv> State<E> {
         if self.set.is_free(first, last) {
             return Ok(());
         }
-        let at = self.set.at_or_after(first).map_or(first, |vma| vma.first().clamp(first, last));
+        // Nothing is mapped there, but the gap of a stack above is.
+        let guarded = |vma: &Vma<E::Object>| if vma.first() > last { first } else { vma.first().max(first) };
+        let at = self.set.at_or_after(first).map_or(first, guarded);
         Err(SpaceError::Occupied { at: VirtAddr::new(at) })
     }
 

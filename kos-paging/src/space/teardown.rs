@@ -5,6 +5,7 @@ use core::mem::ManuallyDrop;
 
 use super::error::SpaceError;
 use super::ports::SpaceEnv;
+use super::pt::page_bytes;
 use super::state::State;
 
 impl<E: SpaceEnv> Drop for State<E> {
@@ -24,6 +25,8 @@ impl<E: SpaceEnv> Drop for State<E> {
 
 impl<E: SpaceEnv> State<E> {
     pub(super) fn zap(&mut self, object: &E::Object, from: u64) -> Result<(), SpaceError> {
+        // The page that holds the new end stays.
+        let from = from.checked_next_multiple_of(page_bytes::<E>()).unwrap_or(u64::MAX);
         let mut next = Some(0);
         while let Some(vma) = next.and_then(|next| self.set.at_or_after(next)) {
             let (first, last) = (vma.first(), vma.last());

@@ -28,6 +28,12 @@ pub trait NetDevice {
     /// takes no frame of that size; it is asked again with the next poll.
     fn lease(&mut self, bytes: usize) -> Option<Self::Frame>;
 
+    /// Takes a frame back that came from [`receive`](Self::receive) or [`lease`](Self::lease) and is done with: its memory can be leased
+    /// again. A device whose frames find their way home when they are dropped need not do anything.
+    fn recycle(&mut self, frame: Self::Frame) {
+        drop(frame);
+    }
+
     /// Sends frames from the front of `from`, as many as it takes; the rest stays and is offered again.
     ///
     /// # Errors
@@ -49,6 +55,10 @@ impl<D: NetDevice + ?Sized> NetDevice for &mut D {
 
     fn lease(&mut self, bytes: usize) -> Option<Self::Frame> {
         (**self).lease(bytes)
+    }
+
+    fn recycle(&mut self, frame: Self::Frame) {
+        (**self).recycle(frame);
     }
 
     fn transmit(&mut self, from: &mut Batch<Self::Frame>) -> Result<(), Self::Error> {

@@ -23,6 +23,8 @@ fn each_corpus_passes() {
         ("http", fuzz::http),
         ("reassembly", fuzz::reassembly),
         ("scoreboard", fuzz::scoreboard),
+        ("stack_rx", fuzz::stack_rx),
+        ("two_stacks", fuzz::two_stacks),
     ];
     for (target, body) in targets {
         let files = replay(target, body).unwrap();

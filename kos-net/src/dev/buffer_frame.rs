@@ -75,6 +75,15 @@ impl<B: Buffer> BufferFrame<B> {
     }
 }
 
+impl<B: AsRef<[u8]>> BufferFrame<B> {
+    /// The same memory as a frame of `bytes` bytes, of which what stands in them means nothing; `None` if it has fewer.
+    #[must_use]
+    pub fn reused(self, bytes: usize) -> Option<Self> {
+        let fits = bytes <= self.buffer.as_ref().len();
+        fits.then(|| Self { start: 0, end: bytes, meta: Meta::default(), ..self })
+    }
+}
+
 impl<B: AsRef<[u8]> + AsMut<[u8]>> Frame for BufferFrame<B> {
     fn bytes(&self) -> &[u8] {
         self.buffer.as_ref().get(self.start..self.end).unwrap_or_default()

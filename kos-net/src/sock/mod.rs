@@ -1,4 +1,5 @@
-//! Where sockets stand: [`SocketId`], [`Readiness`], [`Storage`] with its kinds, and what sockets share: [`demux`] finds them.
+//! Where sockets stand: [`SocketId`], [`Readiness`], [`Storage`] with its kinds, and what sockets share: [`demux`] finds them. Who shares a stack
+//! takes [`Shared`], whose handles own a socket.
 
 mod check;
 mod connection;
@@ -7,11 +8,13 @@ pub mod demux;
 mod fixed;
 #[cfg(feature = "alloc")]
 mod heap;
+mod io;
 pub(crate) mod list;
 mod listening;
 mod memory;
 mod ports;
 mod queue;
+mod shared;
 mod slab;
 mod slot;
 mod storage;
@@ -26,6 +29,7 @@ pub use memory::{Memory, TcpMemory};
 pub(crate) use ports::choose as choose_port;
 pub use queue::Envelope;
 pub(crate) use queue::Queue;
+pub use shared::{Blocking, Shared, TcpListener, TcpStream};
 pub(crate) use slab::{INTERFACES, Sockets};
 pub(crate) use slot::Socket;
 pub use slot::{Readiness, Slot, SocketId};

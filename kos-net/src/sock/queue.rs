@@ -59,8 +59,14 @@ fn packed(address: IpAddr) -> [u8; 16] {
     }
 }
 
+/// What an address of IPv4 stands behind in one of IPv6 (RFC 4291, section 2.5.5.2).
+const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
 fn unpacked(octets: [u8; 16]) -> IpAddr {
-    IpAddr::V6(Ipv6Addr::from_octets(octets)).to_canonical()
+    match (octets.first_chunk::<12>(), octets.last_chunk::<4>()) {
+        (Some(&MAPPED), Some(&v4)) => IpAddr::from(v4),
+        _ => IpAddr::from(octets),
+    }
 }
 
 impl Head {

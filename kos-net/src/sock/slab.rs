@@ -4,6 +4,7 @@
 //! and on the ready list iff it has news.
 
 use core::marker::PhantomData;
+use core::task::Waker;
 
 use super::demux::{ChainLink, Chains, Demux, Flow, FlowKey, NOBODY};
 use super::list::{Linked, Links, List, NONE};
@@ -26,6 +27,9 @@ pub(crate) struct Sockets<F, S> {
     ready: List,
     /// What is left of connections, in the order of their ends.
     resting: List,
+    /// Those whose wakers wait for [`next_woken`](Self::next_woken), if waking is put off.
+    waking: List,
+    wakes_later: bool,
     demux: Demux,
     key: FlowKey,
     wheel: Wheel,
@@ -45,6 +49,14 @@ struct ByReady<'s, F, S>(&'s mut S, PhantomData<F>);
 impl<F, S: Storage<F>> Linked for ByReady<'_, F, S> {
     fn links(&mut self, index: u32) -> Option<&mut Links> {
         self.0.slot_mut(index).map(|slot| &mut slot.ready)
+    }
+}
+
+struct ByWaking<'s, F, S>(&'s mut S, PhantomData<F>);
+
+impl<F, S: Storage<F>> Linked for ByWaking<'_, F, S> {
+    fn links(&mut self, index: u32) -> Option<&mut Links> {
+        self.0.slot_mut(index).map(|slot| &mut slot.waking)
     }
 }
 
@@ -161,6 +173,8 @@ impl<F, S: Storage<F>> Sockets<F, S> {
             dirty: [List::EMPTY; INTERFACES],
             ready: List::EMPTY,
             resting: List::EMPTY,
+            waking: List::EMPTY,
+            wakes_later: false,
             demux,
             key: FlowKey::new(secret),
             wheel: Wheel::new(Instant::from_ticks(0)),
@@ -240,11 +254,9 @@ impl<F, S: Storage<F>> Sockets<F, S> {
         let socket = slot.socket.take();
         slot.generation = slot.generation.wrapping_add(1);
         slot.news = Readiness::empty();
-        if let Some(waker) = slot.waker.take() {
-            waker.wake();
-        }
         slot.next_free = self.free;
         self.free = index;
+        self.wake(index);
         self.live -= 1;
         socket
     }
@@ -288,6 +300,11 @@ impl<F, S: Storage<F>> Sockets<F, S> {
         }
     }
 
+    /// Whether a socket is on the list of those that can send.
+    pub(crate) fn is_dirty(&self, index: u32) -> bool {
+        self.storage.slot(index).is_some_and(|slot| slot.dirty.is_in())
+    }
+
     pub(crate) fn clear_dirty(&mut self, index: u32) {
         let Some(slot) = self.storage.slot(index) else { return };
         if let Some(list) = self.dirty.get_mut(usize::from(slot.dirty_on)) {
@@ -310,10 +327,32 @@ impl<F, S: Storage<F>> Sockets<F, S> {
     pub(crate) fn tell(&mut self, index: u32, news: Readiness) {
         let Some(slot) = self.storage.slot_mut(index).filter(|slot| slot.socket.is_some()) else { return };
         slot.news |= news;
-        if let Some(waker) = slot.waker.take() {
+        self.wake(index);
+        self.ready.push(&mut ByReady(&mut self.storage, PhantomData), index);
+    }
+
+    /// Wakes who waits for a socket, now or later.
+    fn wake(&mut self, index: u32) {
+        let Some(slot) = self.storage.slot_mut(index) else { return };
+        if slot.waker.is_none() {
+            return;
+        }
+        if self.wakes_later {
+            self.waking.push(&mut ByWaking(&mut self.storage, PhantomData), index);
+        } else if let Some(waker) = slot.waker.take() {
             waker.wake();
         }
-        self.ready.push(&mut ByReady(&mut self.storage, PhantomData), index);
+    }
+
+    /// From now on who is to be woken is handed out by [`next_woken`](Self::next_woken).
+    pub(crate) const fn wake_later(&mut self) {
+        self.wakes_later = true;
+    }
+
+    /// Who is to be woken next.
+    pub(crate) fn next_woken(&mut self) -> Option<Waker> {
+        let index = self.waking.pop(&mut ByWaking(&mut self.storage, PhantomData))?;
+        self.storage.slot_mut(index)?.waker.take()
     }
 
     /// The next socket with news.

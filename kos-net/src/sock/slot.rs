@@ -58,6 +58,8 @@ pub struct Slot<M: Memory> {
     /// What is to be told.
     pub(crate) news: Readiness,
     pub(crate) waker: Option<Waker>,
+    /// On the list of those whose waker is to be woken, if that is put off.
+    pub(crate) waking: Links,
     pub(crate) socket: Option<Socket<M>>,
 }
 
@@ -85,6 +87,7 @@ impl<M: Memory> Slot<M> {
             ready: Links::OUT,
             news: Readiness::empty(),
             waker: None,
+            waking: Links::OUT,
             socket: None,
         }
     }

@@ -82,6 +82,8 @@ pub(crate) struct Core<F, S: Storage<F>> {
     pub(crate) jitter: Jitter,
     /// How many raw sockets are open.
     pub(crate) raw_sockets: u32,
+    /// How many sockets for datagrams hear only one peer.
+    pub(crate) connected_datagrams: u32,
     /// The largest packet of each interface.
     pub(crate) mtus: [u16; INTERFACES],
     /// What initial sequence numbers and the like are made with.
@@ -115,6 +117,7 @@ impl<F, S: Storage<F>> Core<F, S> {
             stats: Stats::default(),
             now: Instant::from_ticks(0),
             raw_sockets: 0,
+            connected_datagrams: 0,
             mtus: [0; INTERFACES],
             secret,
             challenges: Challenges::new(),
@@ -250,7 +253,8 @@ impl<F, S: Storage<F>> Core<F, S> {
         let find = |connected| {
             bound.iter().find_map(|&local| self.sockets.find(&waiting(kind, local), wants(connected)))
         };
-        find(true).or_else(|| find(false))
+        let exact = if self.connected_datagrams > 0 { find(true) } else { None };
+        exact.or_else(|| find(false))
     }
 
     /// Whether another socket for datagrams has that place.
@@ -266,6 +270,9 @@ impl<F, S: Storage<F>> Core<F, S> {
     /// Puts a socket with something to send on the list of the interface that it goes by. Whether there is one.
     pub(crate) fn schedule(&mut self, index: u32) -> bool {
         let Some(Socket::Datagrams(socket)) = self.sockets.at(index) else { return self.settle(index) };
+        if self.sockets.is_dirty(index) {
+            return true;
+        }
         let Some((envelope, _)) = socket.outgoing.peek(socket.send.as_ref()) else { return false };
         let Some(way) = self.way(envelope.local, envelope.remote) else { return false };
         self.sockets.mark_dirty(index, way.interface);
@@ -291,6 +298,7 @@ impl<F, S: Storage<F>> Core<F, S> {
                 if let Kind::Raw(_) = socket.kind {
                     self.raw_sockets = self.raw_sockets.saturating_sub(1);
                 }
+                self.connected_datagrams -= u32::from(socket.remote.is_some());
                 self.sockets.storage.give_back(socket.receive);
                 self.sockets.storage.give_back(socket.send);
             }

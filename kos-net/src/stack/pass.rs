@@ -1,6 +1,7 @@
 //! One poll of one interface: [`Pass`].
 
 use super::interface::Interface;
+use super::tcp::Recent;
 use super::{Budget, Core, Progress};
 use crate::dev::{BATCH, Batch};
 use crate::ports::{Frame, NetDevice};
@@ -13,13 +14,14 @@ pub(crate) struct Pass<'p, F, S: Storage<F>, D: NetDevice> {
     pub(super) interface: &'p mut Interface<F, S::Neighbours>,
     pub(super) device: &'p mut D,
     failure: Option<D::Error>,
+    pub(super) recent: Option<Recent>,
 }
 
 /// What came of an attempt to send for a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
-    /// A packet is done with.
-    Packet,
+    /// So many packets are done with.
+    Packets(usize),
     /// There was nothing to send.
     Nothing,
     /// The device takes no more; it stays.
@@ -32,7 +34,7 @@ impl<'p, F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'p, F, S, D> {
         interface: &'p mut Interface<F, S::Neighbours>,
         device: &'p mut D,
     ) -> Self {
-        Self { core, interface, device, failure: None }
+        Self { core, interface, device, failure: None, recent: None }
     }
 
     pub(super) fn run(mut self, budget: Budget) -> Result<Progress, D::Error> {
@@ -57,7 +59,9 @@ impl<'p, F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'p, F, S, D> {
             let count = batch.len();
             while let Some(frame) = batch.pop() {
                 self.input(&frame);
+                self.device.recycle(frame);
             }
+            self.finish_recent();
             progress.frames_in += count;
             if count < BATCH {
                 return;
@@ -75,7 +79,7 @@ impl<'p, F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'p, F, S, D> {
             }
             let Some(index) = self.core.sockets.next_dirty(interface) else { return };
             match self.send_for(index) {
-                Sent::Packet => progress.packets_out += 1,
+                Sent::Packets(count) => progress.packets_out += count,
                 Sent::Nothing => continue,
                 Sent::Stuck => {
                     self.core.sockets.mark_dirty(index, interface);
@@ -107,5 +111,13 @@ impl<'p, F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'p, F, S, D> {
             self.flush();
         }
         self.interface.out.room() > 0 && self.failure.is_none()
+    }
+
+    /// The same of several frames.
+    pub(super) fn has_room_for(&mut self, frames: usize) -> bool {
+        if self.interface.out.room() < frames {
+            self.flush();
+        }
+        self.interface.out.room() >= frames && self.failure.is_none()
     }
 }

@@ -296,7 +296,8 @@ impl<C: CongestionControl> Tcb<C> {
         let window = self.receiver.right.saturating_sub(self.receiver.nxt);
         let taken = self.receiver.take(start, arrived.data, arrived.fin(), buffers.receive, buffers.gaps);
         if taken.in_order > 0 {
-            let (full, delay) = (self.receiver.largest, self.limits.delayed_ack());
+            // What is larger than a segment was put together on its way.
+            let (full, delay) = (self.receiver.largest.min(self.path_mss), self.limits.delayed_ack());
             self.acks.data(now, taken.in_order, full, window, delay);
             input.change |= Change::READABLE;
         }

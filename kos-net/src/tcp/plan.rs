@@ -46,6 +46,18 @@ impl<C: CongestionControl> Tcb<C> {
             .or_else(|| self.acks.is_due(now).then_some(Plan::Ack))
     }
 
+    /// Bytes of data that the next segment has at most if up to `limit` may go at once, and those of a full one. Cheaper than to
+    /// plan: it is asked for room.
+    pub(crate) fn largest_next(&self, limit: usize) -> (usize, usize) {
+        let full = usize::from(self.full(self.sack_room()));
+        let unsent = usize::try_from(self.sender.end.saturating_sub(self.sender.nxt)).unwrap_or(usize::MAX);
+        // What is in flight may go again, a segment at a time.
+        let again = if self.sender.in_flight() > 0 { full } else { 0 };
+        let allowed = usize::try_from(self.recovery.allowance()).unwrap_or(usize::MAX).max(full);
+        let open = usize::try_from(self.sender.usable()).unwrap_or(usize::MAX).max(full);
+        (unsent.min(limit.max(full)).min(allowed).min(open).max(again), full)
+    }
+
     fn plan_handshake(&self, now: Instant, sent: &[Sent]) -> Option<Plan> {
         let first = self.sender.nxt == 0;
         let answer = self.state != State::SynSent && self.acks.is_due(now);

@@ -1,5 +1,7 @@
-//! A simulated link: what a sender's side does to a frame, `Line`, as [`LinkConfig`] says.
+//! A simulated link: what a sender's side does to a frame, `Line`, as [`LinkConfig`] says; two of them between whatever sends and
+//! receives frames: [`Cable`].
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::Dice;
@@ -123,5 +125,53 @@ impl Line {
         }
         self.stats.reordered += 1;
         dice.below(self.config.delay.as_ticks().saturating_mul(4).max(1_000_000))
+    }
+}
+
+/// A link between two sides that need not be stacks of ours; sides are numbered 0 and 1.
+#[derive(Debug)]
+pub struct Cable {
+    lines: [Line; 2],
+    dice: Dice,
+    /// Frames under way, by arrival and number: who gets them, and their bytes.
+    under_way: BTreeMap<(Instant, u64), (usize, Vec<u8>)>,
+    frames: u64,
+}
+
+impl Cable {
+    /// A link that does the same either way; `seed` decides what happens by chance.
+    #[must_use]
+    pub const fn new(seed: u64, config: LinkConfig) -> Self {
+        let lines = [Line::new(config), Line::new(config)];
+        Self { lines, dice: Dice::new(seed), under_way: BTreeMap::new(), frames: 0 }
+    }
+
+    /// Sends a frame from a side; `longer` is how much longer than others it is under way.
+    pub fn send(&mut self, now: Instant, side: usize, bytes: &[u8], longer: Duration) {
+        let Some(line) = self.lines.get_mut(side) else { return };
+        let Some(left) = line.enqueue(now, bytes.len()) else { return };
+        for (at, bytes) in line.arrivals(left, bytes, &mut self.dice) {
+            self.frames += 1;
+            let at = at.checked_add_duration(longer).unwrap_or(at);
+            self.under_way.insert((at, self.frames), (1 - side, bytes));
+        }
+    }
+
+    /// The next frame that has arrived by now, and on which side.
+    pub fn arrive(&mut self, now: Instant) -> Option<(usize, Vec<u8>)> {
+        let first = self.under_way.first_entry().filter(|first| first.key().0 <= now)?;
+        Some(first.remove())
+    }
+
+    /// When the next frame arrives.
+    #[must_use]
+    pub fn next_arrival(&self) -> Option<Instant> {
+        self.under_way.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// What was counted on the way from a side.
+    #[must_use]
+    pub fn stats(&self, side: usize) -> LinkStats {
+        self.lines.get(side).map(|line| line.stats).unwrap_or_default()
     }
 }

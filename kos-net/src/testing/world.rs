@@ -14,7 +14,7 @@ use super::Dice;
 use super::fakes::SeededEntropy;
 use super::link::{Line, LinkConfig, LinkStats};
 use crate::config::Config;
-use crate::dev::{Batch, Capabilities, HeapFrame, Medium};
+use crate::dev::{Batch, Capabilities, HeapFrame, Medium, pcap};
 use crate::link::InterfaceId;
 use crate::ports::{Frame as _, NetDevice};
 use crate::sock::HeapStorage;
@@ -125,6 +125,8 @@ pub struct World {
     under_way: BTreeMap<(Instant, u64), (usize, usize, Vec<u8>)>,
     frames: u64,
     trace: SipHasher13,
+    /// Frames as they were sent, if they are recorded.
+    pcap: Option<Vec<u8>>,
 }
 
 impl World {
@@ -139,6 +141,7 @@ impl World {
             under_way: BTreeMap::new(),
             frames: 0,
             trace: SipHasher13::new_with_keys(0, 0),
+            pcap: None,
         }
     }
 
@@ -242,6 +245,17 @@ impl World {
         port.map(|port| port.line.stats).unwrap_or_default()
     }
 
+    /// From now on frames of that medium are recorded, as they leave their senders.
+    pub fn record(&mut self, medium: Medium) {
+        self.pcap = Some(pcap::file_header(medium).to_vec());
+    }
+
+    /// What was recorded: a file for tshark and its like.
+    #[must_use]
+    pub fn recorded(&self) -> &[u8] {
+        self.pcap.as_deref().unwrap_or_default()
+    }
+
     /// Tells all that went over all links so far, and when, from all else.
     #[must_use]
     pub fn trace(&self) -> u64 {
@@ -297,6 +311,10 @@ impl World {
             while !matches!(host.stack.poll(self.now, port.interface, port, budget), Ok(done) if !done.more) {
             }
             for frame in core::mem::take(&mut port.outbox) {
+                if let Some(record) = &mut self.pcap {
+                    record.extend(pcap::record_header(self.now, frame.bytes().len()));
+                    record.extend_from_slice(frame.bytes());
+                }
                 let Some(left) = port.line.enqueue(self.now, frame.bytes().len()) else { continue };
                 self.trace.write_u64(self.now.as_ticks());
                 self.trace.write_usize(number << 8 | index);

@@ -149,7 +149,8 @@ impl<F, S: Storage<F>> Core<F, S> {
         let from = if bound.is_unspecified() { self.unspecified_like(remote.0) } else { bound };
         self.way(from, remote.0).ok_or(BindError::NoRoute)?;
         if let Some(socket) = self.datagrams(id, kind) {
-            socket.remote = Some(remote);
+            let before = socket.remote.replace(remote);
+            self.connected_datagrams += u32::from(before.is_none());
         }
         Ok(())
     }
@@ -245,15 +246,16 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
     /// Sends the first datagram of a socket's queue.
     pub(crate) fn send_datagram(&mut self, index: u32) -> Sent {
         let Some(Socket::Datagrams(socket)) = self.core.sockets.at_mut(index) else { return Sent::Nothing };
-        let Some((envelope, data)) = socket.outgoing.peek(socket.send.as_ref()) else { return Sent::Nothing };
-        let (kind, port) = (socket.kind, socket.local.1);
+        if socket.outgoing.is_empty() {
+            return Sent::Nothing;
+        }
         // The queue is lent to the packet, and comes back below.
-        let length = data.len();
+        let (kind, port, queue) = (socket.kind, socket.local.1, socket.outgoing);
         let ring = core::mem::take(&mut socket.send);
-        let queue = socket.outgoing;
-        let data = queue.peek(ring.as_ref()).map_or(&[][..], |(_, data)| data);
-        debug_assert_eq!(data.len(), length, "the queue is as it was");
-        let outcome = self.emit_datagram(kind, port, &envelope, data);
+        let outcome = match queue.peek(ring.as_ref()) {
+            Some((envelope, data)) => self.emit_datagram(kind, port, &envelope, data),
+            None => Ok(()),
+        };
         let Some(Socket::Datagrams(socket)) = self.core.sockets.at_mut(index) else { return Sent::Nothing };
         socket.send = ring;
         match outcome {
@@ -265,7 +267,7 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
             socket.outgoing.pop(socket.send.as_ref());
         }
         self.core.sockets.tell(index, Readiness::WRITABLE);
-        Sent::Packet
+        Sent::Packets(1)
     }
 
     fn emit_datagram(

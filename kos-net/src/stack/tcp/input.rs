@@ -11,6 +11,7 @@ use crate::sock::list::NONE;
 use crate::sock::{Connection, Readiness, Socket, Storage};
 use crate::stack::{Arrival, Cast, Complaint, Pass, Taken, why};
 use crate::tcp::Unreachable;
+use crate::tcp::input::Change;
 use crate::tcp::listener::{Place, Rules, SynRecord, Verdict};
 use crate::tcp::output::reset_for;
 use crate::tcp::tcb::Tcb;
@@ -19,6 +20,15 @@ use crate::wire::{SeqNumber, TcpSegment};
 
 /// Both ends of a segment's connection: ours and the peer's.
 type Ends = (SocketAddr, SocketAddr);
+
+/// The connection that the last segment came for, of which the rest of the stack has not heard yet: the next one is mostly for it too.
+#[derive(Debug)]
+pub(in crate::stack) struct Recent {
+    index: u32,
+    ends: Ends,
+    change: Change,
+    progress: bool,
+}
 
 impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
     pub(in crate::stack) fn tcp_in(&mut self, arrival: &Arrival<'_>) -> Result<Taken, DropReason> {
@@ -30,6 +40,10 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
         let local = (arrival.to, segment.header.destination.get());
         let remote = (arrival.from, segment.header.source.get());
         let ends = (local.into(), remote.into());
+        if let Some(recent) = self.recent.as_ref().filter(|recent| recent.ends == ends) {
+            return self.connection_in(recent.index, ends, &segment);
+        }
+        self.finish_recent();
         match self.core.find_connection(local, remote) {
             Some(index) if self.core.connection(index).is_some() => self.connection_in(index, ends, &segment),
             Some(index) => self.rest_in(index, ends, &segment),
@@ -56,11 +70,14 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
                 connection.tcb.challenge(now);
             }
         }
-        if input.progress {
-            self.confirm(ends);
+        let ended = input.change.contains(Change::ENDED);
+        let recent =
+            self.recent.get_or_insert(Recent { index, ends, change: Change::empty(), progress: false });
+        recent.change |= input.change;
+        recent.progress |= input.progress;
+        if ended || input.reset {
+            self.finish_recent();
         }
-        self.core.tell_change(index, input.change);
-        self.core.settle(index);
         if input.reset {
             self.reset(ends, segment);
         }
@@ -69,6 +86,16 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
             None if segment.data.is_empty() => Ok(Taken::Consumed),
             None => Ok(Taken::Delivered),
         }
+    }
+
+    /// Does what follows from the segments that came for one connection in a row, once for all of them.
+    pub(in crate::stack) fn finish_recent(&mut self) {
+        let Some(recent) = self.recent.take() else { return };
+        if recent.progress && self.interface.neighbours.is_some() {
+            self.confirm(recent.ends);
+        }
+        self.core.tell_change(recent.index, recent.change);
+        self.core.settle(recent.index);
     }
 
     /// The neighbour towards a peer is there: what was sent over it was acknowledged.
@@ -166,6 +193,7 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
 
     /// What the network says of a segment of ours. It counts only if that is under way (RFC 5927).
     pub(in crate::stack) fn tcp_complaint(&mut self, complaint: &Complaint<'_>) -> Result<Taken, DropReason> {
+        self.finish_recent();
         let Some(&[a, b, c, d, e, f, g, h]) = complaint.payload.first_chunk::<8>() else {
             return Err(DropReason::BadTransport);
         };

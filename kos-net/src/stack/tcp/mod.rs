@@ -9,6 +9,7 @@ mod output;
 #[cfg(test)]
 mod tests;
 
+pub(super) use self::input::Recent;
 use super::{Core, Corruption};
 use crate::sock::demux::Flow;
 use crate::sock::{Connection, Place, Readiness, Socket, Storage};

@@ -1,46 +1,130 @@
 //! Segments on their way out, and timers.
 
 use core::net::SocketAddr;
+use core::ops::Range;
 
 use zerocopy::IntoBytes;
 
-use crate::dev::{FrameChecksum, Meta, Offloads};
+use crate::dev::{FrameChecksum, Gso, GsoKind, Meta, Offloads};
 use crate::drop_reason::DropReason;
 use crate::ports::{Frame, NetDevice};
 use crate::sock::{Socket, Storage};
 use crate::stack::{Packet, Pass, Sent};
 use crate::tcp::output::Outgoing;
 use crate::tcp::ring;
-use crate::wire::{Checksum, IpProtocol, MAX_OPTIONS, TcpFields, TcpHeader};
+use crate::wire::{Checksum, IpProtocol, MAX_OPTIONS, TcpFields, TcpFlags, TcpHeader};
 
 /// Where the checksum stands in the header.
 const CHECKSUM: usize = 16;
 const HEADER: usize = size_of::<TcpHeader>();
+/// IPv6, TCP and its options.
+const LARGEST_HEADERS: usize = 40 + HEADER + MAX_OPTIONS;
+/// The most segments of one connection that are cut here before the next has its turn.
+const UNIT: usize = 4;
+
+type Frames<F> = heapless::Vec<F, UNIT>;
+
+/// How much of a connection goes at once.
+#[derive(Clone, Copy, Debug)]
+struct Unit {
+    /// Bytes of data.
+    limit: usize,
+    /// Whether it is cut into segments here, or by the device.
+    cut_here: bool,
+}
 
 impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
-    /// Sends one segment of a connection. The frame is there before the connection says what goes into it: what it has said
-    /// counts as sent.
+    /// Sends for a connection: as much as fits a frame that the device cuts, or else a few segments that are cut here. The frames
+    /// are there before the connection says what goes into them: what it has said counts as sent.
     pub(in crate::stack) fn send_segment(&mut self, index: u32) -> Sent {
-        let largest = usize::from(self.interface.capabilities.mtu);
-        let Some(frame) = self.lease(largest) else { return Sent::Stuck };
+        let Some(connection) = self.core.connection(index) else { return Sent::Nothing };
+        let v4 = connection.local.is_ipv4();
+        let unit = self.unit(v4);
+        let Some(connection) = self.core.connection(index) else { return Sent::Nothing };
+        let (most, segment) = connection.tcb.largest_next(unit.limit);
+        let Some(mut frames) = self.lease_unit(v4, unit, most, segment) else { return Sent::Stuck };
         let now = self.core.now;
         let Some(connection) = self.core.connection(index) else { return Sent::Nothing };
         let ends = (connection.local, connection.remote);
         let (tcb, mut buffers) = connection.split();
-        let Some(outgoing) = tcb.transmit(now, &mut buffers, 0) else {
+        let limit = if unit.cut_here { segment.saturating_mul(frames.len()) } else { unit.limit };
+        let Some(outgoing) = tcb.transmit(now, &mut buffers, u32::try_from(limit).unwrap_or(0)) else {
             self.core.settle(index);
+            frames.into_iter().for_each(|frame| self.device.recycle(frame));
             return Sent::Nothing;
         };
-        // The ring is lent to the packet, and comes back below.
+        // The ring is lent to the packets, and comes back below.
         let bytes = core::mem::take(&mut connection.memory.send);
-        let data = ring::held(bytes.as_ref(), &outgoing.data);
-        if let Err(reason) = self.emit_segment(ends, &outgoing, data, Some(frame)) {
-            self.core.stats.unsent.count(reason);
-        }
+        let packets = self.emit_unit(ends, &outgoing, bytes.as_ref(), unit, &mut frames);
         if let Some(connection) = self.core.connection(index) {
             connection.memory.send = bytes;
         }
-        Sent::Packet
+        frames.into_iter().for_each(|frame| self.device.recycle(frame));
+        Sent::Packets(packets)
+    }
+
+    /// How much goes at once.
+    fn unit(&mut self, v4: bool) -> Unit {
+        let capabilities = &self.interface.capabilities;
+        let wanted = if v4 { Offloads::GSO_TCP_V4 } else { Offloads::GSO_TCP_V6 };
+        let largest = usize::try_from(capabilities.gso_max).unwrap_or(0).min(usize::from(u16::MAX));
+        if capabilities.offloads.contains(wanted | Offloads::CHECKSUM_TX)
+            && largest > usize::from(capabilities.mtu)
+        {
+            return Unit { limit: largest - LARGEST_HEADERS, cut_here: false };
+        }
+        Unit { limit: UNIT * usize::from(capabilities.mtu), cut_here: true }
+    }
+
+    /// Frames for up to `most` bytes of data, in segments of up to `segment` bytes if they are cut here.
+    fn lease_unit(&mut self, v4: bool, unit: Unit, most: usize, segment: usize) -> Option<Frames<F>> {
+        let mut frames = Frames::new();
+        let headers = if v4 { 20 } else { 40 } + HEADER + MAX_OPTIONS;
+        let mtu = usize::from(self.interface.capabilities.mtu);
+        if !unit.cut_here {
+            let length = if most > segment { headers + most } else { (headers + most).min(mtu) };
+            frames.push(self.lease(length)?).ok()?;
+            return Some(frames);
+        }
+        let count = (most / segment.max(1)).clamp(1, UNIT);
+        let length = (headers + most.min(segment)).min(mtu);
+        while frames.len() < count && self.has_room_for(frames.len() + 1) {
+            match self.lease(length) {
+                Some(frame) => frames.push(frame).ok()?,
+                None => break,
+            }
+        }
+        (!frames.is_empty()).then_some(frames)
+    }
+
+    /// Sends what a connection said, in as many packets as it takes; how many.
+    fn emit_unit(
+        &mut self,
+        ends: (SocketAddr, SocketAddr),
+        outgoing: &Outgoing,
+        ring: &[u8],
+        unit: Unit,
+        frames: &mut Frames<F>,
+    ) -> usize {
+        let mut packets = 0;
+        let segment = if unit.cut_here { u64::from(outgoing.segment.max(1)) } else { u64::MAX };
+        let Range { mut start, end } = outgoing.data;
+        loop {
+            let piece = start..end.min(start.saturating_add(segment));
+            let last = piece.end == end;
+            let mut packet = Outgoing { data: piece.clone(), ..outgoing.clone() };
+            packet.sequence = outgoing.sequence.plus(low(start - outgoing.data.start));
+            if !last {
+                packet.flags.remove(TcpFlags::PSH | TcpFlags::FIN);
+            }
+            let sent = self.emit_segment(ends, &packet, ring::held(ring, &piece), frames.pop());
+            sent.unwrap_or_else(|reason| self.core.stats.unsent.count(reason));
+            packets += 1;
+            if last {
+                return packets;
+            }
+            start = piece.end;
+        }
     }
 
     /// Sends a segment without data that belongs to no connection.
@@ -78,6 +162,7 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
         let mut packet = self.packet(local.ip(), remote.ip(), way.next, IpProtocol::TCP);
         packet.cut = false;
         packet.meta = self.transport_meta(&packet, offloaded);
+        packet.meta.gso = self.gso(&packet, outgoing, length);
         let parts = [&header, options, data.0, data.1];
         match leased {
             Some(frame) => self.emit_in(&packet, &parts, frame),
@@ -91,6 +176,15 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
         let link = if self.interface.neighbours.is_some() { 14 } else { 0 };
         let partial = FrameChecksum::Partial { start: link + ip, offset: 16 };
         Meta { checksum: if offloaded { partial } else { FrameChecksum::Whole }, ..Meta::default() }
+    }
+
+    /// What the device is told of data that it cuts.
+    fn gso(&self, packet: &Packet, outgoing: &Outgoing, options: usize) -> Option<Gso> {
+        let length = outgoing.data.end - outgoing.data.start;
+        let link = if self.interface.neighbours.is_some() { 14 } else { 0 };
+        let (kind, ip) = if packet.to.is_ipv4() { (GsoKind::TcpV4, 20) } else { (GsoKind::TcpV6, 40) };
+        let headers = u16::try_from(link + ip + HEADER + options).ok()?;
+        (length > u64::from(outgoing.segment)).then_some(Gso { kind, size: outgoing.segment, headers })
     }
 
     /// Does what connections' timers ask for.
@@ -148,4 +242,10 @@ fn sealed(
         field.copy_from_slice(&sum.to_be_bytes());
     }
     bytes
+}
+
+/// How far apart two places of one unit are: it is shorter than 2^32 bytes.
+#[expect(clippy::cast_possible_truncation, reason = "a unit has less than 64 KiB")]
+const fn low(distance: u64) -> u32 {
+    distance as u32
 }

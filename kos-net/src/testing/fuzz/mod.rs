@@ -1,10 +1,14 @@
-//! The body of each fuzz target.
+//! The body of each fuzz target: parsers and services here, whole stacks in `stacks`.
+
+mod stacks;
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv6Addr};
+
+pub use stacks::{stack_rx, two_stacks};
 
 use crate::services::dhcp::{DhcpClient, DhcpConfig};
 use crate::services::dns::{DnsClient, Over};

@@ -14,6 +14,7 @@ mod models;
 pub mod notify;
 pub mod policy;
 mod ports;
+pub mod ring;
 mod sync;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -20,6 +20,18 @@ pub(crate) enum Bug {
     LaterEndWins,
     /// A waiter sees that there are too few permits, and enters later.
     AcquireInTwoSteps,
+    /// A producer says that an item is there, in no order with putting it there.
+    TailUnordered,
+    /// A consumer says that a slot is free, in no order with emptying it.
+    HeadUnordered,
+    /// A slot is given on in no order with what was done to it.
+    TurnUnordered,
+    /// A push takes a consumer that stands still for a full ring.
+    StalledIsFull,
+    /// A consumer does not order its wish to be woken before its look at the ring.
+    ArmUnfenced,
+    /// A producer does not order its push before its look at that wish.
+    DueUnfenced,
 }
 
 /// Whether `bug` is in.

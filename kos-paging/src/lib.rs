@@ -4,12 +4,13 @@
 
 #[cfg(any(test, feature = "testing"))]
 extern crate alloc;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(any(test, loom, feature = "testing"))]
 extern crate std;
 
 mod addr;
 mod attrs;
 mod check;
+mod cpus;
 mod cursor;
 mod entry;
 mod error;
@@ -25,6 +26,8 @@ mod run;
 pub mod space;
 mod span;
 mod stats;
+#[cfg(target_has_atomic = "64")]
+mod sync;
 mod table;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -32,19 +35,22 @@ pub mod walk;
 
 pub use addr::{PhysAddr, VirtAddr, VirtRange};
 pub use attrs::{Attrs, Flags, MemorySlots, MemoryType};
+pub use cpus::CpuSet;
+#[cfg(target_has_atomic = "64")]
+pub use cpus::{Answer, Shootdown, TlbContext, WalkGuard, WalkMark, Walkers};
 pub use cursor::Cursor;
 pub use entry::RawEntry;
 pub use error::{
     AttrError, Corruption, CreateError, FlushError, MapError, PhysBitsError, ProtectError, RangeError,
     TranslateError, UnmapError, WalkError,
 };
-pub use flush::{Addresses, FlushSet, Flushed, Protected, Scope, Unmapped};
+pub use flush::{Addresses, FlushRange, FlushSet, Flushed, Protected, Scope, Unmapped};
 pub use format::{
     Entry, Format, Level, LongCaps, MAX_LEVELS, ReservedBits, Transition, TwoLevelCaps, VaRule, X86Long,
     X86TwoLevel,
 };
 pub use policy::{HugePolicy, SplitPolicy, WxPolicy};
-pub use ports::{Frame, FrameRequest, FrameSource, OutOfFrames, PhysMapper, TlbControl};
+pub use ports::{Frame, FrameRequest, FrameSource, OutOfFrames, PhysMapper, Stuck, TlbControl, TlbFlush};
 pub use stats::Stats;
 pub use table::Table;
 pub use walk::{Mapping, Runs, Translation};

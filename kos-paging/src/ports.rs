@@ -1,7 +1,7 @@
 //! What an integrator implements: frames for tables, a way to see them, and TLB invalidation.
 //!
 //! One type usually implements [`FrameSource`] and [`PhysMapper`] (the kernel's frame allocator with its direct map);
-//! [`TlbControl`] is passed where a flush is due. All three also work through `&T`. None may call back into the table
+//! [`TlbFlush`] is passed where a flush is due. All three also work through `&T`. None may call back into the table
 //! that calls it.
 #![expect(
     unsafe_code,
@@ -12,6 +12,7 @@ use core::fmt;
 use core::ptr::NonNull;
 
 use crate::addr::PhysAddr;
+use crate::cpus::CpuSet;
 use crate::flush::FlushSet;
 
 /// One physical frame of 4 KiB, owned by who holds this value. Losing it loses the frame.
@@ -97,14 +98,18 @@ pub unsafe trait PhysMapper {
     fn table(&self, frame: PhysAddr) -> Option<NonNull<u8>>;
 }
 
-/// Makes translations vanish from the TLBs of every CPU that may hold them.
+/// Makes translations vanish from every TLB that may hold them, and waits until that is done.
+///
+/// What a kernel of one CPU implements. One of several implements [`TlbControl`] and takes its
+/// [`Shootdown`](crate::Shootdown).
 ///
 /// # Safety
 ///
 /// When [`flush`](Self::flush) returns `Ok`, no CPU that has loaded the table uses a translation of `set` that it read
-/// before the call, nor, if [`FlushSet::tables`] says so, a cached entry above a leaf. A wrong implementation lets
-/// programs use freed frames.
-pub unsafe trait TlbControl {
+/// before the call, nor, if [`FlushSet::tables`] says so, a cached entry above a leaf; and no
+/// [`WalkGuard`](crate::WalkGuard) is held that was there at the call. A wrong implementation lets programs use freed
+/// frames.
+pub unsafe trait TlbFlush {
     /// Why a flush failed: a CPU that does not answer.
     type Error: core::error::Error;
 
@@ -115,6 +120,49 @@ pub unsafe trait TlbControl {
     /// Some CPU may still hold a translation of the set; what was unmapped stays out of reach and can be flushed again.
     fn flush(&self, set: &FlushSet) -> Result<(), Self::Error>;
 }
+
+/// Makes translations vanish from the TLBs of given CPUs, of up to `64 * WORDS`: a shootdown.
+///
+/// The calling CPU may be among them; it invalidates between [`submit`](Self::submit) and [`wait`](Self::wait), while
+/// the others do. Both are called with interrupts enabled, under whatever lock guards the table: who waits with them
+/// masked waits for ever for a CPU that does the same.
+///
+/// # Safety
+///
+/// When [`wait`](Self::wait) returns `Ok`, none of the CPUs uses a translation of the set, or a cached entry above one if
+/// [`FlushSet::tables`] says so, that it read before the submission; and no [`WalkGuard`](crate::WalkGuard) is held that
+/// was there then. A wrong implementation lets programs use freed frames.
+pub unsafe trait TlbControl<const WORDS: usize = 4> {
+    /// A request that is under way. Dropping it is no error: the CPUs answer all the same.
+    type Ticket: fmt::Debug;
+
+    /// Asks the CPUs `to`, no others, to invalidate `set`. The set may be empty of CPUs: then the walks alone are waited for.
+    fn submit(&self, set: &FlushSet, to: &CpuSet<WORDS>) -> Self::Ticket;
+
+    /// Waits until all have answered.
+    ///
+    /// # Errors
+    ///
+    /// [`Stuck`] names a CPU that does not answer, and has the ticket, to wait again.
+    fn wait(&self, ticket: Self::Ticket) -> Result<(), Stuck<Self::Ticket>>;
+}
+
+/// A CPU does not answer a shootdown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stuck<T> {
+    /// The CPU.
+    pub cpu: usize,
+    /// The request.
+    pub ticket: T,
+}
+
+impl<T> fmt::Display for Stuck<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CPU {} does not answer", self.cpu)
+    }
+}
+
+impl<T: fmt::Debug> core::error::Error for Stuck<T> {}
 
 impl<T: FrameSource + ?Sized> FrameSource for &T {
     fn allocate(&self, request: FrameRequest) -> Result<Frame, OutOfFrames> {
@@ -134,10 +182,23 @@ unsafe impl<T: PhysMapper + ?Sized> PhysMapper for &T {
 }
 
 // SAFETY: the flush is that of `T`, whose implementor ensures it.
-unsafe impl<T: TlbControl + ?Sized> TlbControl for &T {
+unsafe impl<T: TlbFlush + ?Sized> TlbFlush for &T {
     type Error = T::Error;
 
     fn flush(&self, set: &FlushSet) -> Result<(), Self::Error> {
         (**self).flush(set)
+    }
+}
+
+// SAFETY: tickets and answers are those of `T`, whose implementor ensures them.
+unsafe impl<const WORDS: usize, T: TlbControl<WORDS> + ?Sized> TlbControl<WORDS> for &T {
+    type Ticket = T::Ticket;
+
+    fn submit(&self, set: &FlushSet, to: &CpuSet<WORDS>) -> T::Ticket {
+        (**self).submit(set, to)
+    }
+
+    fn wait(&self, ticket: T::Ticket) -> Result<(), Stuck<T::Ticket>> {
+        (**self).wait(ticket)
     }
 }

@@ -96,6 +96,7 @@ impl<F, P: FrameSource> Table<F, P> {
     /// # Safety
     ///
     /// No CPU has the table loaded.
+    #[expect(clippy::result_large_err, reason = "a table that cannot go comes back whole")]
     pub unsafe fn destroy(self) -> Result<P, Self> {
         if self.stats.tables > 1 || self.stats.mapped_bytes + self.stats.quarantined_bytes > 0 {
             return Err(self);

@@ -11,7 +11,7 @@ use crate::addr::{PhysAddr, VirtAddr, VirtRange};
 use crate::attrs::Attrs;
 use crate::cursor::Cursor;
 use crate::error::{CreateError, MapError, ProtectError, RangeError, TranslateError, UnmapError};
-use crate::flush::{Protected, Unmapped};
+use crate::flush::{FlushSet, Protected, Unmapped};
 use crate::format::Format;
 use crate::policy::{HugePolicy, SplitPolicy, WxPolicy};
 use crate::ports::{FrameSource, PhysMapper};
@@ -28,6 +28,8 @@ pub struct Table<F, P> {
     pub(crate) root: PhysAddr,
     pub(crate) wx: WxPolicy,
     pub(crate) stats: Stats,
+    /// What the last unmapping found: it lies here, not in its token, for it is large.
+    pub(crate) flush: FlushSet,
 }
 
 impl<F: Format, P: FrameSource + PhysMapper> Table<F, P> {
@@ -39,7 +41,7 @@ impl<F: Format, P: FrameSource + PhysMapper> Table<F, P> {
     pub fn new(format: F, ports: P, wx: WxPolicy) -> Result<Self, CreateError> {
         let root = reserve::root(format, &ports)?;
         let stats = Stats { tables: 1, ..Stats::default() };
-        Ok(Self { format, ports, root, wx, stats })
+        Ok(Self { format, ports, root, wx, stats, flush: FlushSet::EMPTY })
     }
 
     /// The range as a place to work on.

@@ -3,7 +3,7 @@
 use core::convert::Infallible;
 use core::ptr::NonNull;
 
-use kos_paging::{FlushSet, PhysAddr, PhysMapper, Scope, TlbControl};
+use kos_paging::{FlushSet, PhysAddr, PhysMapper, Scope, TlbFlush};
 use kos_x86_64::layout::DIRECT_MAP;
 use kos_x86_64::shootdown::{self, Stale};
 use x86_64::VirtAddr;
@@ -34,7 +34,7 @@ pub(crate) struct Tlbs(pub(crate) &'static Metal);
 
 // SAFETY: every CPU in the set of those online, the caller included, has invalidated when `shoot` returns. A CPU that comes
 // online drops all that it read before, once it is in the set ([`Metal::come_online`]).
-unsafe impl TlbControl for Tlbs {
+unsafe impl TlbFlush for Tlbs {
     type Error = Infallible;
 
     fn flush(&self, set: &FlushSet) -> Result<(), Infallible> {
@@ -44,12 +44,11 @@ unsafe impl TlbControl for Tlbs {
     }
 }
 
+/// A request holds one range: more than one is everything.
 fn stale(set: &FlushSet) -> Stale {
-    let Scope::Pages(mut pages) = set.scope() else { return Stale::All };
-    let Some(first) = pages.next().map(|page| page.get()) else { return Stale::All };
-    let second = pages.next().map_or(first, |page| page.get());
-    let count = 1 + u64::from(second != first) + pages.count() as u64;
-    Stale::Pages { first, stride: second.wrapping_sub(first), count }
+    let (Scope::Pages(pages), [range]) = (set.scope(), set.ranges()) else { return Stale::All };
+    let first = range.range().first().get() & !(range.leaf_bytes() - 1);
+    Stale::Pages { first, stride: range.leaf_bytes(), count: pages.count() as u64 }
 }
 
 /// Makes this CPU forget. CR4.PGE is off, so loading CR3 drops everything; INVLPG drops cached entries above the leaf too.

@@ -5,7 +5,7 @@ use super::{LeafBits, leaves};
 use crate::attrs::Attrs;
 use crate::entry::Entries;
 use crate::error::ProtectError;
-use crate::flush::{FlushSet, Protected};
+use crate::flush::{Changed, Protected};
 use crate::format::{Entry, Format, Level, Transition};
 use crate::policy::SplitPolicy;
 use crate::ports::{FrameSource, PhysMapper};
@@ -20,14 +20,14 @@ pub(super) fn protect<F: Format, P: FrameSource + PhysMapper>(
     policy: SplitPolicy,
 ) -> Result<Protected, ProtectError> {
     let bits = LeafBits::new(table.format, table.wx, span, attrs)?;
-    let (needed, flush) = survey(table, span, policy)?;
+    let (needed, changed) = survey(table, span, policy)?;
     let reserve = Reserve::take(table.format, &table.ports, needed)?;
 
     let Table { format, ports, root, stats, .. } = table;
     let splitter = Splitter { format: *format, ports: &*ports, reserve, stats };
     let mut change = Change { splitter, bits, transition: Transition::None };
     change.table(Entries::ours(&*ports, *root), span::top::<F>(), span);
-    Ok(Protected::new(flush, change.transition))
+    Ok(Protected::new(changed, change.transition))
 }
 
 /// The first phase: tables for splits, and what TLBs may hold.
@@ -35,9 +35,9 @@ fn survey<F: Format, P: PhysMapper>(
     table: &Table<F, P>,
     span: Span,
     policy: SplitPolicy,
-) -> Result<(u64, Option<FlushSet>), ProtectError> {
+) -> Result<(u64, Changed), ProtectError> {
     let mut needed = 0;
-    let mut flush = None;
+    let mut changed: Option<Changed> = None;
     let mut next = span.first;
     for node in leaves(table, span) {
         let node = node?;
@@ -46,13 +46,17 @@ fn survey<F: Format, P: PhysMapper>(
         }
         needed +=
             split::tables::<F>(&node, span, policy).map_err(|leaf| ProtectError::PartOfHuge { leaf })?;
-        flush = FlushSet::join(flush, &node.mapping::<F>());
+        let leaf = node.mapping::<F>();
+        match &mut changed {
+            Some(changed) => changed.join(&leaf),
+            None => changed = Some(Changed::new(&leaf)),
+        }
         next = node.span.last + 1;
     }
-    if next <= span.last {
-        return Err(ProtectError::Hole { at: F::VA.address(next) });
+    match changed {
+        Some(changed) if next > span.last => Ok((needed, changed)),
+        _ => Err(ProtectError::Hole { at: F::VA.address(next) }),
     }
-    Ok((needed, flush))
 }
 
 /// The second phase: cannot fail.

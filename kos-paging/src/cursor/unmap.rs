@@ -4,11 +4,10 @@
 //! A table that holds nothing present any more is parked in its parent at once: the one flush that follows covers it.
 //! The sweep then hands out the leaves and frees the tables that are empty.
 
-use super::leaves;
 use super::split::{self, Splitter};
 use crate::entry::{Entries, RawEntry};
 use crate::error::UnmapError;
-use crate::flush::{FlushSet, Unmapped};
+use crate::flush::Unmapped;
 use crate::format::{Entry, Format, Level};
 use crate::policy::SplitPolicy;
 use crate::ports::{FrameSource, PhysMapper};
@@ -17,7 +16,7 @@ use crate::run::{self, Like, Run};
 use crate::span::{self, Span};
 use crate::stats::Stats;
 use crate::table::Table;
-use crate::walk::{Leaf, Mapping, Node};
+use crate::walk::{Leaf, Mapping, Node, Purpose, Walk};
 
 pub(super) fn unmap<F: Format, P: FrameSource + PhysMapper>(
     table: &mut Table<F, P>,
@@ -33,9 +32,10 @@ pub(super) fn unmap<F: Format, P: FrameSource + PhysMapper>(
     let mut park =
         Park { splitter: Splitter { format: *format, ports: &*ports, reserve, stats }, tables: false };
     park.table(Entries::ours(&*ports, *root), span::top::<F>(), span);
-    let tables = park.tables || survey.quarantined;
-    let flush = survey.flush.map(|set| if tables { set.with_tables() } else { set });
-    Ok(Unmapped::new(table, span, flush))
+    if park.tables || survey.quarantined {
+        table.flush.add_tables();
+    }
+    Ok(Unmapped::new(table, span))
 }
 
 /// What the first phase found.
@@ -46,16 +46,18 @@ struct Survey {
     bytes: u64,
     /// Something is already parked: its tables may be too.
     quarantined: bool,
-    flush: Option<FlushSet>,
 }
 
+/// Counts, and writes down in the table what must be flushed.
 fn survey<F: Format, P: PhysMapper>(
-    table: &Table<F, P>,
+    table: &mut Table<F, P>,
     span: Span,
     policy: SplitPolicy,
 ) -> Result<Survey, UnmapError> {
-    let mut survey = Survey { needed: 0, bytes: 0, quarantined: false, flush: None };
-    for node in leaves(table, span) {
+    let mut survey = Survey { needed: 0, bytes: 0, quarantined: false };
+    let Table { format, ports, root, flush, .. } = table;
+    flush.clear();
+    for node in Walk::new(*format, &*ports, *root, span, Purpose::Survey) {
         let node = node?;
         // What is parked has left the table: there is nothing to split.
         let policy = if node.parked { SplitPolicy::Refuse } else { policy };
@@ -63,7 +65,7 @@ fn survey<F: Format, P: PhysMapper>(
             split::tables::<F>(&node, span, policy).map_err(|leaf| UnmapError::PartOfHuge { leaf })?;
         survey.bytes += if node.parked { 0 } else { node.span.clip(span).bytes() };
         survey.quarantined |= node.parked;
-        survey.flush = FlushSet::join(survey.flush, &node.mapping::<F>());
+        flush.join(&node.mapping::<F>());
     }
     Ok(survey)
 }

@@ -8,7 +8,7 @@ use core::ptr::NonNull;
 
 use crate::addr::{PhysAddr, VirtAddr, VirtRange};
 use crate::flush::FlushSet;
-use crate::ports::{FrameRequest, FrameSource, OutOfFrames, PhysMapper, TlbControl};
+use crate::ports::{FrameRequest, FrameSource, OutOfFrames, PhysMapper, TlbFlush};
 
 /// What a check came to; a breach is told in words.
 pub type Verdict = Result<(), String>;
@@ -106,8 +106,8 @@ fn seen<P: PhysMapper + ?Sized>(ports: &P, frame: PhysAddr) -> Result<usize, Str
 ///
 /// # Errors
 ///
-/// The first breach of [`TlbControl`]'s contract.
-pub fn check_tlb_control<T: TlbControl + ?Sized>(
+/// The first breach of [`TlbFlush`]'s contract.
+pub fn check_tlb_control<T: TlbFlush + ?Sized>(
     tlb: &T,
     base: VirtAddr,
     mut fill: impl FnMut(VirtAddr),

@@ -7,7 +7,7 @@ use core::fmt;
 
 use super::mmu::{Access, Fault, Found, Mmu};
 use crate::flush::{FlushSet, Scope};
-use crate::ports::TlbControl;
+use crate::ports::TlbFlush;
 
 /// A translation as it was when it was read.
 #[derive(Clone, Copy, Debug)]
@@ -113,7 +113,7 @@ impl FakeTlb {
 
 #[expect(unsafe_code, reason = "a port that can break memory safety")]
 // SAFETY: no CPU loads the tables that this TLB caches; what it holds is compared, never used.
-unsafe impl TlbControl for FakeTlb {
+unsafe impl TlbFlush for FakeTlb {
     type Error = Stuck;
 
     fn flush(&self, set: &FlushSet) -> Result<(), Stuck> {

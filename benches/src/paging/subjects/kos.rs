@@ -5,7 +5,7 @@ use core::ptr::{NonNull, with_exposed_provenance_mut};
 
 use kos_paging::{
     Attrs, FlushSet, Frame, FrameRequest, FrameSource, HugePolicy, LongCaps, OutOfFrames, PhysAddr,
-    PhysMapper, SplitPolicy, Table, TlbControl, VirtAddr, VirtRange, WxPolicy, X86Long,
+    PhysMapper, SplitPolicy, Table, TlbFlush, VirtAddr, VirtRange, WxPolicy, X86Long,
 };
 
 use crate::harness::must;
@@ -43,7 +43,7 @@ fn address(physical: PhysAddr) -> usize {
 struct NoCpu;
 
 // SAFETY: where no CPU has loaded the table, none holds a translation of it.
-unsafe impl TlbControl for NoCpu {
+unsafe impl TlbFlush for NoCpu {
     type Error = Infallible;
 
     #[inline]

@@ -19,7 +19,7 @@ use kos_demo_kernel::platform::{
 };
 use kos_demo_kernel::time::{Duration, Instant};
 use kos_demo_kernel::{Kernel, Platform};
-use kos_paging::{Flags, FlushSet, LongCaps, PhysAddr, TlbControl, VirtAddr, X86Long};
+use kos_paging::{Flags, FlushSet, LongCaps, PhysAddr, TlbFlush, VirtAddr, X86Long};
 use kos_sched::arch::x86_64::StackSwitch;
 
 use crate::arena::{HostedEnv, HostedPhys};
@@ -97,7 +97,7 @@ pub struct NoTlb;
 
 #[expect(unsafe_code, reason = "the port promises that stale translations are gone")]
 // SAFETY: no translation outlives the walk that found it, so none is stale.
-unsafe impl TlbControl for NoTlb {
+unsafe impl TlbFlush for NoTlb {
     type Error = core::convert::Infallible;
 
     fn flush(&self, _: &FlushSet) -> Result<(), Self::Error> {

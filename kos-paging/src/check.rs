@@ -9,12 +9,13 @@ use crate::cursor;
 use crate::entry::Entries;
 use crate::error::{Corruption, WalkError};
 use crate::format::{Entry, Format, Level};
+use crate::mode::Mode;
 use crate::ports::PhysMapper;
 use crate::span::{self, Span};
 use crate::table::Table;
 use crate::walk;
 
-impl<F: Format, P: PhysMapper> Table<F, P> {
+impl<F: Format, P: PhysMapper, X: Mode> Table<F, P, X> {
     /// Walks every invariant of the table; reads all of it.
     ///
     /// # Errors
@@ -23,7 +24,7 @@ impl<F: Format, P: PhysMapper> Table<F, P> {
     pub fn check(&self) -> Result<(), Corruption> {
         let mut check = Check { table: self, tables: 0, mapped: 0, quarantined: 0 };
         check.table(self.root, span::top::<F>(), Span::whole::<F>(), false)?;
-        let stats = self.stats;
+        let stats = self.stats();
         agree("tables", stats.tables, check.tables)?;
         agree("mapped_bytes", stats.mapped_bytes, check.mapped)?;
         agree("quarantined_bytes", stats.quarantined_bytes, check.quarantined)
@@ -34,14 +35,14 @@ fn agree(counter: &'static str, counted: u64, found: u64) -> Result<(), Corrupti
     if counted == found { Ok(()) } else { Err(Corruption::Miscounted { counter, counted, found }) }
 }
 
-struct Check<'t, F, P> {
-    table: &'t Table<F, P>,
+struct Check<'t, F, P, X> {
+    table: &'t Table<F, P, X>,
     tables: u64,
     mapped: u64,
     quarantined: u64,
 }
 
-impl<F: Format, P: PhysMapper> Check<'_, F, P> {
+impl<F: Format, P: PhysMapper, X> Check<'_, F, P, X> {
     fn table(&mut self, frame: PhysAddr, level: Level, span: Span, parked: bool) -> Result<(), Corruption> {
         let at = span.address::<F>();
         let unknown = WalkError::UnknownFrame { at, level: level.up(), frame };

@@ -4,7 +4,7 @@
 //! is not an atomic one. Loads are relaxed; stores release, so that a new table's content is visible before the entry
 //! that links it.
 //!
-//! Invariant: [`Entries::store`] is called only for frames that the table took from its `FrameSource`.
+//! Invariant: [`Entries::store`] and `exchange` are called only for frames that the table took from its `FrameSource`.
 #![expect(unsafe_code, reason = "turns the mapper's pointer into atomics; the proof boundary of the crate")]
 
 use core::fmt::Debug;
@@ -49,6 +49,14 @@ mod sealed {
         ///
         /// `at` is aligned to the entry and valid for atomic stores.
         unsafe fn store(at: NonNull<Self>, entry: Self);
+
+        /// Stores `new` if the entry is `old`; else says what it is. Acquires, and releases.
+        ///
+        /// # Safety
+        ///
+        /// `at` is aligned to the entry and valid for atomic loads and stores.
+        #[cfg(target_has_atomic = "64")]
+        unsafe fn exchange(at: NonNull<Self>, old: Self, new: Self) -> Result<Self, Self>;
     }
 }
 
@@ -69,6 +77,15 @@ macro_rules! cell {
                 // SAFETY: the caller ensures alignment and validity; the reference ends with this expression.
                 let cell = unsafe { $atomic::from_ptr(at.as_ptr()) };
                 cell.store(entry, Ordering::Release);
+            }
+
+            #[cfg(target_has_atomic = "64")]
+            #[inline]
+            unsafe fn exchange(at: NonNull<Self>, old: Self, new: Self) -> Result<Self, Self> {
+                use core::sync::atomic::{Ordering, $atomic};
+                // SAFETY: the caller ensures alignment and validity; the reference ends with this expression.
+                let cell = unsafe { $atomic::from_ptr(at.as_ptr()) };
+                cell.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire)
             }
         }
     };
@@ -144,11 +161,29 @@ impl<'m, R: RawEntry> Entries<'m, R> {
         unsafe { R::load(at) }
     }
 
+    /// Reads an entry that another CPU may just have linked: what it wrote before is seen.
+    #[cfg(target_has_atomic = "64")]
+    #[inline]
+    pub(crate) fn load_acquire(self, index: usize) -> R {
+        let entry = self.load(index);
+        crate::sync::fence(crate::sync::Ordering::Acquire);
+        entry
+    }
+
     /// Writes an entry of a table of ours. The index wraps at the end of the table.
     pub(crate) fn store(self, index: usize, entry: R) {
         let at = self.slot(index);
         // SAFETY: `PhysMapper` ensures that a frame from the `FrameSource` is aligned and valid for atomic stores.
         unsafe { R::store(at, entry) }
+    }
+
+    /// Replaces an entry of a table of ours if it is `old`; else says what it is. The index wraps at the end of the table.
+    #[cfg(target_has_atomic = "64")]
+    #[inline]
+    pub(crate) fn exchange(self, index: usize, old: R, new: R) -> Result<R, R> {
+        let at = self.slot(index);
+        // SAFETY: `PhysMapper` ensures that a frame from the `FrameSource` is aligned and valid for atomic stores and loads.
+        unsafe { R::exchange(at, old, new) }
     }
 
     /// Makes every entry absent.

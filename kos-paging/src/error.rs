@@ -205,6 +205,25 @@ pub enum ProtectError {
     Walk(WalkError),
 }
 
+/// Why a huge leaf of a live table was not split.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SplitError<E> {
+    /// The virtual range is wrong.
+    Range(RangeError),
+    /// Not enough frames for the tables.
+    OutOfTables {
+        /// How many the split of one leaf needs.
+        needed: u64,
+    },
+    /// The frame source gave a frame that the MMU or the mapper cannot reach; it went back.
+    UnusableFrame(PhysAddr),
+    /// The leaf could not be flushed; it is in its place again.
+    Flush(E),
+    /// The table is damaged.
+    Walk(WalkError),
+}
+
 /// An invariant that [`Table::check`](crate::Table::check) found broken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -382,6 +401,30 @@ impl fmt::Display for ProtectError {
     }
 }
 
+impl<E: fmt::Display> fmt::Display for SplitError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Range(cause) => cause.fmt(f),
+            Self::OutOfTables { needed } => out_of_tables(f, *needed),
+            Self::UnusableFrame(frame) => unusable(f, *frame),
+            Self::Flush(cause) => write!(f, "the flush failed: {cause}"),
+            Self::Walk(cause) => cause.fmt(f),
+        }
+    }
+}
+
+impl<E> From<RangeError> for SplitError<E> {
+    fn from(cause: RangeError) -> Self {
+        Self::Range(cause)
+    }
+}
+
+impl<E> From<WalkError> for SplitError<E> {
+    fn from(cause: WalkError) -> Self {
+        Self::Walk(cause)
+    }
+}
+
 impl fmt::Display for Corruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -424,5 +467,6 @@ impl Error for CreateError {}
 impl Error for MapError {}
 impl Error for UnmapError {}
 impl Error for ProtectError {}
+impl<E: Error> Error for SplitError<E> {}
 impl Error for Corruption {}
 impl<T: fmt::Debug, E: fmt::Debug + fmt::Display> Error for FlushError<T, E> {}

@@ -16,6 +16,9 @@ mod entry;
 mod error;
 mod flush;
 mod format;
+#[cfg(target_has_atomic = "64")]
+mod live;
+mod mode;
 #[cfg(feature = "vma")]
 pub mod object;
 mod policy;
@@ -42,13 +45,18 @@ pub use cursor::Cursor;
 pub use entry::RawEntry;
 pub use error::{
     AttrError, Corruption, CreateError, FlushError, MapError, PhysBitsError, ProtectError, RangeError,
-    TranslateError, UnmapError, WalkError,
+    SplitError, TranslateError, UnmapError, WalkError,
 };
 pub use flush::{Addresses, FlushRange, FlushSet, Flushed, Protected, Scope, Unmapped};
 pub use format::{
     Entry, Format, Level, LongCaps, MAX_LEVELS, ReservedBits, Transition, TwoLevelCaps, VaRule, X86Long,
     X86TwoLevel,
 };
+#[cfg(target_has_atomic = "64")]
+pub use live::Walker;
+#[cfg(target_has_atomic = "64")]
+pub use mode::Live;
+pub use mode::{Exclusive, Mode};
 pub use policy::{HugePolicy, SplitPolicy, WxPolicy};
 pub use ports::{Frame, FrameRequest, FrameSource, OutOfFrames, PhysMapper, Stuck, TlbControl, TlbFlush};
 pub use stats::Stats;

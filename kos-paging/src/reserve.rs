@@ -8,7 +8,7 @@
 
 use crate::addr::PhysAddr;
 use crate::entry::Entries;
-use crate::error::{CreateError, MapError, ProtectError, UnmapError};
+use crate::error::{CreateError, MapError, ProtectError, SplitError, UnmapError};
 use crate::format::{Entry, Format};
 use crate::ports::{Frame, FrameRequest, FrameSource, PhysMapper};
 use crate::span;
@@ -139,6 +139,15 @@ fn table_frame<F: Format, P: FrameSource + PhysMapper>(
         _ => {
             ports.free(frame);
             Err(Some(address))
+        }
+    }
+}
+
+impl<E> From<ReserveError> for SplitError<E> {
+    fn from(cause: ReserveError) -> Self {
+        match cause {
+            ReserveError::OutOfTables { needed } => Self::OutOfTables { needed },
+            ReserveError::UnusableFrame(frame) => Self::UnusableFrame(frame),
         }
     }
 }

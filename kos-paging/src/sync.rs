@@ -1,9 +1,9 @@
 //! The atomics of every lock-free part, in one place, so that loom can take theirs; and bugs that the models must find.
 
 #[cfg(not(loom))]
-pub(crate) use core::sync::atomic::{AtomicU64, Ordering};
+pub(crate) use core::sync::atomic::{AtomicU64, Ordering, fence};
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// A bug that can be put in for the models. In any other build there are none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub(crate) enum Bug {
     GenerationBeforeEntry,
     /// A shootdown looks who has the space loaded, then counts itself.
     LoadedBeforeRequest,
+    /// A live split makes what it did not break before.
+    SplitUnbroken,
     /// A walk without a lock tells nobody.
     WalkUnseen,
 }

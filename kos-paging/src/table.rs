@@ -3,9 +3,10 @@
 //! Each operation first walks the range and takes every frame that it will need, then commits; the second phase has no
 //! error path. So an operation that fails leaves the table byte for byte as it was, and no frame is lost.
 //!
-//! Exclusive use: every edit takes `&mut self`, and entries are written with plain stores. A CPU may have the table
-//! loaded; on that CPU an edit must not race with accesses through the same pages (interrupt handlers included), else
-//! an accessed or dirty bit that the MMU sets meanwhile can be lost. No other CPU may have it loaded.
+//! [`Exclusive`]: entries are written with plain stores. A CPU may have the table loaded; on that CPU an edit must not
+//! race with accesses through the same pages (interrupt handlers included), else an accessed or dirty bit that the MMU
+//! sets meanwhile can be lost. No other CPU may have it loaded. [`Live`](crate::Live): CPUs may have it loaded; one edits
+//! it at a time, any number install pages and walk meanwhile.
 
 use crate::addr::{PhysAddr, VirtAddr, VirtRange};
 use crate::attrs::Attrs;
@@ -13,6 +14,7 @@ use crate::cursor::Cursor;
 use crate::error::{CreateError, MapError, ProtectError, RangeError, TranslateError, UnmapError};
 use crate::flush::{FlushSet, Protected, Unmapped};
 use crate::format::Format;
+use crate::mode::{Exclusive, Mode};
 use crate::policy::{HugePolicy, SplitPolicy, WxPolicy};
 use crate::ports::{FrameSource, PhysMapper};
 use crate::reserve;
@@ -22,7 +24,7 @@ use crate::walk::{self, Runs, Translation};
 
 /// A page table of format `F` whose frames come from and are seen through `P`.
 #[derive(Debug)]
-pub struct Table<F, P> {
+pub struct Table<F, P, X = Exclusive> {
     pub(crate) format: F,
     pub(crate) ports: P,
     pub(crate) root: PhysAddr,
@@ -30,6 +32,7 @@ pub struct Table<F, P> {
     pub(crate) stats: Stats,
     /// What the last unmapping found: it lies here, not in its token, for it is large.
     pub(crate) flush: FlushSet,
+    pub(crate) mode: X,
 }
 
 impl<F: Format, P: FrameSource + PhysMapper> Table<F, P> {
@@ -41,16 +44,21 @@ impl<F: Format, P: FrameSource + PhysMapper> Table<F, P> {
     pub fn new(format: F, ports: P, wx: WxPolicy) -> Result<Self, CreateError> {
         let root = reserve::root(format, &ports)?;
         let stats = Stats { tables: 1, ..Stats::default() };
-        Ok(Self { format, ports, root, wx, stats, flush: FlushSet::EMPTY })
+        Ok(Self { format, ports, root, wx, stats, flush: FlushSet::EMPTY, mode: Exclusive::NEW })
     }
+}
 
+impl<F: Format, P: FrameSource + PhysMapper, X: Mode> Table<F, P, X> {
     /// The range as a place to work on.
     ///
     /// # Errors
     ///
     /// [`RangeError`]: not whole pages, not canonical, or across the hole between the halves.
-    pub fn cursor(&mut self, range: VirtRange) -> Result<Cursor<'_, F, P>, RangeError> {
+    pub fn cursor(&mut self, range: VirtRange) -> Result<Cursor<'_, F, P, X>, RangeError> {
         let span = Span::of_pages::<F>(range)?;
+        let (tables, bytes) = self.mode.take_installed();
+        self.stats.tables += tables;
+        self.stats.mapped_bytes += bytes;
         Ok(Cursor::new(self, span))
     }
 
@@ -76,7 +84,11 @@ impl<F: Format, P: FrameSource + PhysMapper> Table<F, P> {
     /// # Errors
     ///
     /// [`UnmapError`]; nothing changed.
-    pub fn unmap(&mut self, range: VirtRange, split: SplitPolicy) -> Result<Unmapped<'_, F, P>, UnmapError> {
+    pub fn unmap(
+        &mut self,
+        range: VirtRange,
+        split: SplitPolicy,
+    ) -> Result<Unmapped<'_, F, P, X>, UnmapError> {
         self.cursor(range)?.unmap(split)
     }
 
@@ -120,7 +132,7 @@ impl<F: Format, P: FrameSource + PhysMapper> Table<F, P> {
     }
 }
 
-impl<F: Format, P> Table<F, P> {
+impl<F: Format, P, X: Mode> Table<F, P, X> {
     /// The root's physical address: for CR3.
     ///
     /// Who loads it answers for the code that then runs, stack and data included: for what is mapped now, and for every
@@ -144,7 +156,9 @@ impl<F: Format, P> Table<F, P> {
 
     /// The counters: `stats().tables` frames are in use for tables.
     #[must_use]
-    pub const fn stats(&self) -> Stats {
-        self.stats
+    pub fn stats(&self) -> Stats {
+        let (tables, bytes) = self.mode.installed();
+        let Stats { tables: counted, mapped_bytes, .. } = self.stats;
+        Stats { tables: counted + tables, mapped_bytes: mapped_bytes + bytes, ..self.stats }
     }
 }

@@ -4,8 +4,12 @@
 
 use super::LeafBits;
 use crate::addr::PhysAddr;
+#[cfg(target_has_atomic = "64")]
+use crate::addr::VirtRange;
 use crate::attrs::Attrs;
 use crate::entry::Entries;
+#[cfg(target_has_atomic = "64")]
+use crate::error::RangeError;
 use crate::error::{MapError, WalkError};
 use crate::format::{Entry, Format, Level};
 use crate::policy::HugePolicy;
@@ -15,8 +19,8 @@ use crate::span::{self, Span};
 use crate::table::Table;
 use crate::walk::{self, Leaf, Node};
 
-pub(super) fn map<F: Format, P: FrameSource + PhysMapper>(
-    table: &mut Table<F, P>,
+pub(super) fn map<F: Format, P: FrameSource + PhysMapper, X>(
+    table: &mut Table<F, P, X>,
     span: Span,
     phys: PhysAddr,
     attrs: Attrs,
@@ -35,6 +39,27 @@ pub(super) fn map<F: Format, P: FrameSource + PhysMapper>(
     let mut fill = Fill { format: *format, ports: &*ports, max, bits, start: span.first, phys, reserve };
     fill.table(Entries::ours(&*ports, *root), span::top::<F>(), span);
     Ok(())
+}
+
+/// The place and the entry of one leaf at `level`, with all that can be refused refused.
+#[cfg(target_has_atomic = "64")]
+pub(crate) fn one_leaf<F: Format, P: FrameSource + PhysMapper, X>(
+    table: &Table<F, P, X>,
+    range: VirtRange,
+    phys: PhysAddr,
+    attrs: Attrs,
+    level: Level,
+) -> Result<(Span, F::Raw), MapError> {
+    let span = Span::of_pages::<F>(range)?;
+    let bits = LeafBits::new(table.format, table.wx, span, attrs)?;
+    in_reach(table.format, span, phys)?;
+    if !span.covers::<F>(level) {
+        return Err(RangeError::Misaligned { at: range.first() }.into());
+    }
+    if !phys.is_aligned(span::size::<F>(level)) {
+        return Err(MapError::Misaligned { phys });
+    }
+    Ok((span, F::with_address(bits.at(level), phys)))
 }
 
 /// Refuses physical memory that entries cannot hold.

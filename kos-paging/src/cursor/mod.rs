@@ -11,6 +11,8 @@ mod replace;
 mod split;
 mod unmap;
 
+pub(crate) use map::one_leaf;
+pub(crate) use split::split_into;
 pub(crate) use unmap::sweep;
 
 use crate::addr::{PhysAddr, VirtRange};
@@ -18,6 +20,7 @@ use crate::attrs::{Attrs, Flags};
 use crate::error::{AttrError, MapError, ProtectError, UnmapError};
 use crate::flush::{Protected, Unmapped};
 use crate::format::{Format, Level, MAX_LEVELS};
+use crate::mode::{Exclusive, Mode};
 use crate::policy::{HugePolicy, SplitPolicy, WxPolicy};
 use crate::ports::{FrameSource, PhysMapper};
 use crate::span::Span;
@@ -26,13 +29,13 @@ use crate::walk::{Purpose, Runs, Walk};
 
 /// Whole pages of one half of the address space of a table, to be worked on.
 #[derive(Debug)]
-pub struct Cursor<'t, F, P> {
-    table: &'t mut Table<F, P>,
+pub struct Cursor<'t, F, P, X = Exclusive> {
+    table: &'t mut Table<F, P, X>,
     span: Span,
 }
 
-impl<'t, F: Format, P: FrameSource + PhysMapper> Cursor<'t, F, P> {
-    pub(crate) fn new(table: &'t mut Table<F, P>, span: Span) -> Self {
+impl<'t, F: Format, P: FrameSource + PhysMapper, X: Mode> Cursor<'t, F, P, X> {
+    pub(crate) const fn new(table: &'t mut Table<F, P, X>, span: Span) -> Self {
         Self { table, span }
     }
 
@@ -71,7 +74,7 @@ impl<'t, F: Format, P: FrameSource + PhysMapper> Cursor<'t, F, P> {
     /// # Errors
     ///
     /// [`UnmapError`]; nothing changed.
-    pub fn unmap(self, split: SplitPolicy) -> Result<Unmapped<'t, F, P>, UnmapError> {
+    pub fn unmap(self, split: SplitPolicy) -> Result<Unmapped<'t, F, P, X>, UnmapError> {
         unmap::unmap(self.table, self.span, split)
     }
 }
@@ -108,6 +111,6 @@ pub(crate) fn allowed<F: Format>(wx: WxPolicy, span: Span, attrs: Attrs) -> Resu
 }
 
 /// The leaves of a span, with what is parked, for a survey.
-fn leaves<F: Format, P: PhysMapper>(table: &Table<F, P>, span: Span) -> Walk<'_, F, P> {
+fn leaves<F: Format, P: PhysMapper, X>(table: &Table<F, P, X>, span: Span) -> Walk<'_, F, P> {
     Walk::new(table.format, &table.ports, table.root, span, Purpose::Survey)
 }

@@ -1,5 +1,7 @@
 //! Changing attributes: the whole range or nothing, holes refused.
 
+use core::marker::PhantomData;
+
 use super::split::{self, Splitter};
 use super::{LeafBits, leaves};
 use crate::attrs::Attrs;
@@ -7,14 +9,15 @@ use crate::entry::Entries;
 use crate::error::ProtectError;
 use crate::flush::{Changed, Protected};
 use crate::format::{Entry, Format, Level, Transition};
+use crate::mode::Mode;
 use crate::policy::SplitPolicy;
 use crate::ports::{FrameSource, PhysMapper};
 use crate::reserve::Reserve;
 use crate::span::{self, Span};
 use crate::table::Table;
 
-pub(super) fn protect<F: Format, P: FrameSource + PhysMapper>(
-    table: &mut Table<F, P>,
+pub(super) fn protect<F: Format, P: FrameSource + PhysMapper, X: Mode>(
+    table: &mut Table<F, P, X>,
     span: Span,
     attrs: Attrs,
     policy: SplitPolicy,
@@ -24,15 +27,16 @@ pub(super) fn protect<F: Format, P: FrameSource + PhysMapper>(
     let reserve = Reserve::take(table.format, &table.ports, needed)?;
 
     let Table { format, ports, root, stats, .. } = table;
-    let splitter = Splitter { format: *format, ports: &*ports, reserve, stats };
+    let mode = PhantomData::<X>;
+    let splitter = Splitter { format: *format, ports: &*ports, reserve, stats, mode };
     let mut change = Change { splitter, bits, transition: Transition::None };
     change.table(Entries::ours(&*ports, *root), span::top::<F>(), span);
     Ok(Protected::new(changed, change.transition))
 }
 
 /// The first phase: tables for splits, and what TLBs may hold.
-fn survey<F: Format, P: PhysMapper>(
-    table: &Table<F, P>,
+fn survey<F: Format, P: PhysMapper, X>(
+    table: &Table<F, P, X>,
     span: Span,
     policy: SplitPolicy,
 ) -> Result<(u64, Changed), ProtectError> {
@@ -60,13 +64,13 @@ fn survey<F: Format, P: PhysMapper>(
 }
 
 /// The second phase: cannot fail.
-struct Change<'p, F: Format, P> {
-    splitter: Splitter<'p, F, P>,
+struct Change<'p, F: Format, P, X> {
+    splitter: Splitter<'p, F, P, X>,
     bits: LeafBits<F::Raw>,
     transition: Transition,
 }
 
-impl<'p, F: Format, P: PhysMapper> Change<'p, F, P> {
+impl<'p, F: Format, P: PhysMapper, X: Mode> Change<'p, F, P, X> {
     fn table(&mut self, entries: Entries<'p, F::Raw>, level: Level, span: Span) {
         if level == Level::PAGE {
             return self.pages(entries, span);
@@ -76,9 +80,11 @@ impl<'p, F: Format, P: PhysMapper> Change<'p, F, P> {
             let raw = entries.load(index);
             match self.splitter.format.decode(raw, level) {
                 Ok(Entry::Leaf { phys, .. }) if piece.covers::<F>(level) => {
-                    let new = F::with_address(self.bits.at(level), phys) | raw & F::KEPT;
-                    self.transition = self.transition.max(self.splitter.format.transition(raw, new, level));
-                    entries.store(index, new);
+                    let bits = F::with_address(self.bits.at(level), phys);
+                    let change = |raw| bits | raw & F::KEPT;
+                    let old = X::replace(entries, index, change);
+                    self.transition =
+                        self.transition.max(self.splitter.format.transition(old, change(old), level));
                 }
                 _ => self.below(entries, index, level, piece),
             }
@@ -91,10 +97,9 @@ impl<'p, F: Format, P: PhysMapper> Change<'p, F, P> {
         let (bits, kept) = (self.bits.at(Level::PAGE), format.address_bits(Level::PAGE) | F::KEPT);
         let first = span.index::<F>(Level::PAGE);
         for index in first..first + span.whole_entries::<F>(Level::PAGE) {
-            let old = entries.load(index);
-            let new = bits | old & kept;
-            self.transition = self.transition.max(format.transition(old, new, Level::PAGE));
-            entries.store(index, new);
+            let change = |old| bits | old & kept;
+            let old = X::replace(entries, index, change);
+            self.transition = self.transition.max(format.transition(old, change(old), Level::PAGE));
         }
     }
 

@@ -1,8 +1,11 @@
 //! Parts of huge leaves: counting and making the tables that take a huge leaf's place.
 
+use core::marker::PhantomData;
+
 use crate::addr::PhysAddr;
 use crate::entry::Entries;
 use crate::format::{Entry, Format, Level};
+use crate::mode::Mode;
 use crate::policy::SplitPolicy;
 use crate::ports::PhysMapper;
 use crate::reserve::Reserve;
@@ -22,14 +25,15 @@ pub(super) fn tables<F: Format>(node: &Node, span: Span, policy: SplitPolicy) ->
 }
 
 /// What a commit works with.
-pub(super) struct Splitter<'p, F, P> {
+pub(super) struct Splitter<'p, F, P, X> {
     pub(super) format: F,
     pub(super) ports: &'p P,
     pub(super) reserve: Reserve,
     pub(super) stats: &'p mut Stats,
+    pub(super) mode: PhantomData<X>,
 }
 
-impl<'p, F: Format, P: PhysMapper> Splitter<'p, F, P> {
+impl<'p, F: Format, P: PhysMapper, X: Mode> Splitter<'p, F, P, X> {
     /// The table below an entry that is used in part: the one that is there, or one that takes the leaf's place and
     /// translates alike. `None` if nothing is there.
     pub(super) fn below(
@@ -42,7 +46,7 @@ impl<'p, F: Format, P: PhysMapper> Splitter<'p, F, P> {
         let raw = entries.load(index);
         match self.format.decode(raw, level).ok()? {
             Entry::Table { phys, .. } => Some((Entries::ours(self.ports, phys), below)),
-            Entry::Leaf { phys, .. } => Some((self.split(entries, index, level, below, phys), below)),
+            Entry::Leaf { phys, .. } => Some((self.split(entries, index, level, phys), below)),
             _ => None,
         }
     }
@@ -52,19 +56,31 @@ impl<'p, F: Format, P: PhysMapper> Splitter<'p, F, P> {
         entries: Entries<'p, F::Raw>,
         index: usize,
         level: Level,
-        below: Level,
         phys: PhysAddr,
     ) -> Entries<'p, F::Raw> {
-        let huge = entries.load(index);
-        let bits = self.format.split(huge, level);
         let (frame, child) = self.reserve.pop(self.format, self.ports);
-        let parts = Span::of_entry::<F>(0, level).pieces::<F>(below);
-        for (index, part) in parts.enumerate() {
-            child.store(index, F::with_address(bits, PhysAddr::new(phys.get() + part.first)));
-        }
-        entries.store(index, self.format.table(frame));
+        // Again for each bit that an MMU sets meanwhile: the small leaves have it too.
+        X::replace(entries, index, |huge| {
+            split_into(self.format, child, huge, level, phys);
+            self.format.table(frame)
+        });
         self.stats.tables += 1;
         self.stats.splits += 1;
         child
+    }
+}
+
+/// Fills a table with leaves that translate as `huge` at `level` does, which leads to `phys`.
+pub(crate) fn split_into<F: Format>(
+    format: F,
+    child: Entries<'_, F::Raw>,
+    huge: F::Raw,
+    level: Level,
+    phys: PhysAddr,
+) {
+    let bits = format.split(huge, level);
+    let parts = Span::of_entry::<F>(0, level).pieces::<F>(level.down().unwrap_or_default());
+    for (index, part) in parts.enumerate() {
+        child.store(index, F::with_address(bits, PhysAddr::new(phys.get() + part.first)));
     }
 }

@@ -4,11 +4,14 @@
 //! A table that holds nothing present any more is parked in its parent at once: the one flush that follows covers it.
 //! The sweep then hands out the leaves and frees the tables that are empty.
 
+use core::marker::PhantomData;
+
 use super::split::{self, Splitter};
 use crate::entry::{Entries, RawEntry};
 use crate::error::UnmapError;
 use crate::flush::Unmapped;
 use crate::format::{Entry, Format, Level};
+use crate::mode::Mode;
 use crate::policy::SplitPolicy;
 use crate::ports::{FrameSource, PhysMapper};
 use crate::reserve::{self, Reserve};
@@ -18,19 +21,20 @@ use crate::stats::Stats;
 use crate::table::Table;
 use crate::walk::{Leaf, Mapping, Node, Purpose, Walk};
 
-pub(super) fn unmap<F: Format, P: FrameSource + PhysMapper>(
-    table: &mut Table<F, P>,
+pub(super) fn unmap<F: Format, P: FrameSource + PhysMapper, X: Mode>(
+    table: &mut Table<F, P, X>,
     span: Span,
     policy: SplitPolicy,
-) -> Result<Unmapped<'_, F, P>, UnmapError> {
+) -> Result<Unmapped<'_, F, P, X>, UnmapError> {
     let survey = survey(table, span, policy)?;
     let reserve = Reserve::take(table.format, &table.ports, survey.needed)?;
 
     let Table { format, ports, root, stats, .. } = table;
     stats.mapped_bytes = stats.mapped_bytes.saturating_sub(survey.bytes);
     stats.quarantined_bytes += survey.bytes;
-    let mut park =
-        Park { splitter: Splitter { format: *format, ports: &*ports, reserve, stats }, tables: false };
+    let mode = PhantomData::<X>;
+    let splitter = Splitter { format: *format, ports: &*ports, reserve, stats, mode };
+    let mut park = Park { splitter, tables: false };
     park.table(Entries::ours(&*ports, *root), span::top::<F>(), span);
     if park.tables || survey.quarantined {
         table.flush.add_tables();
@@ -49,8 +53,8 @@ struct Survey {
 }
 
 /// Counts, and writes down in the table what must be flushed.
-fn survey<F: Format, P: PhysMapper>(
-    table: &mut Table<F, P>,
+fn survey<F: Format, P: PhysMapper, X>(
+    table: &mut Table<F, P, X>,
     span: Span,
     policy: SplitPolicy,
 ) -> Result<Survey, UnmapError> {
@@ -71,13 +75,13 @@ fn survey<F: Format, P: PhysMapper>(
 }
 
 /// The second phase: cannot fail.
-struct Park<'p, F: Format, P> {
-    splitter: Splitter<'p, F, P>,
+struct Park<'p, F: Format, P, X> {
+    splitter: Splitter<'p, F, P, X>,
     /// A table was parked.
     tables: bool,
 }
 
-impl<'p, F: Format, P: PhysMapper> Park<'p, F, P> {
+impl<'p, F: Format, P: PhysMapper, X: Mode> Park<'p, F, P, X> {
     fn table(&mut self, entries: Entries<'p, F::Raw>, level: Level, span: Span) {
         for piece in span.pieces::<F>(level) {
             self.entry(entries, level, piece);
@@ -94,7 +98,7 @@ impl<'p, F: Format, P: PhysMapper> Park<'p, F, P> {
             _ => return,
         };
         if gone {
-            entries.store(index, F::park(raw));
+            X::replace(entries, index, F::park);
             self.tables |= table;
         }
     }
@@ -113,8 +117,8 @@ fn all<R: RawEntry>(entries: Entries<'_, R>, test: impl Fn(R) -> bool) -> bool {
 }
 
 /// Hands out what is parked in `span`, and frees its tables. No TLB may hold any of it.
-pub(crate) fn sweep<F: Format, P: FrameSource + PhysMapper>(
-    table: &mut Table<F, P>,
+pub(crate) fn sweep<F: Format, P: FrameSource + PhysMapper, X>(
+    table: &mut Table<F, P, X>,
     span: Span,
     release: impl FnMut(Mapping),
 ) {

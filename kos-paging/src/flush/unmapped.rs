@@ -6,6 +6,7 @@ use crate::attrs::Flags;
 use crate::cursor;
 use crate::error::FlushError;
 use crate::format::{Format, Transition};
+use crate::mode::{Exclusive, Mode};
 use crate::ports::{FrameSource, PhysMapper, TlbFlush};
 use crate::span::Span;
 use crate::table::Table;
@@ -51,14 +52,14 @@ use crate::walk::Mapping;
 /// ```
 #[derive(Debug)]
 #[must_use = "what was unmapped stays quarantined until it is flushed and released"]
-pub struct Unmapped<'t, F, P> {
-    table: &'t mut Table<F, P>,
+pub struct Unmapped<'t, F, P, X = Exclusive> {
+    table: &'t mut Table<F, P, X>,
     span: Span,
 }
 
-impl<'t, F: Format, P: FrameSource + PhysMapper> Unmapped<'t, F, P> {
+impl<'t, F: Format, P: FrameSource + PhysMapper, X: Mode> Unmapped<'t, F, P, X> {
     /// What is parked in `span`; the table says what must be flushed.
-    pub(crate) const fn new(table: &'t mut Table<F, P>, span: Span) -> Self {
+    pub(crate) const fn new(table: &'t mut Table<F, P, X>, span: Span) -> Self {
         Self { table, span }
     }
 
@@ -73,7 +74,7 @@ impl<'t, F: Format, P: FrameSource + PhysMapper> Unmapped<'t, F, P> {
     /// # Errors
     ///
     /// [`FlushError`] holds the token, to try again. Dropping that leaves the range quarantined.
-    pub fn flush<T: TlbFlush>(self, tlb: &T) -> Result<Flushed<'t, F, P>, FlushError<Self, T::Error>> {
+    pub fn flush<T: TlbFlush>(self, tlb: &T) -> Result<Flushed<'t, F, P, X>, FlushError<Self, T::Error>> {
         match self.flush_set().map_or(Ok(()), |set| tlb.flush(set)) {
             Ok(()) => Ok(Flushed { table: self.table, span: self.span }),
             Err(cause) => Err(FlushError { token: self, cause }),
@@ -84,12 +85,12 @@ impl<'t, F: Format, P: FrameSource + PhysMapper> Unmapped<'t, F, P> {
 /// What was unmapped and is in no TLB any more.
 #[derive(Debug)]
 #[must_use = "what was unmapped stays quarantined until it is released"]
-pub struct Flushed<'t, F, P> {
-    table: &'t mut Table<F, P>,
+pub struct Flushed<'t, F, P, X = Exclusive> {
+    table: &'t mut Table<F, P, X>,
     span: Span,
 }
 
-impl<F: Format, P: FrameSource + PhysMapper> Flushed<'_, F, P> {
+impl<F: Format, P: FrameSource + PhysMapper, X: Mode> Flushed<'_, F, P, X> {
     /// Hands out what was mapped, in order, as runs of like leaves; their accessed and dirty bits are final. Tables that
     /// are empty go back to the frame source.
     pub fn release(self, run: impl FnMut(Mapping)) {

@@ -145,6 +145,8 @@ pub enum Transition {
     Lazy,
     /// A TLB may allow for a while what is no longer allowed.
     Flush,
+    /// Both entries must never be in TLBs at once: store an absent one, flush, then store the new one.
+    BreakBeforeMake,
 }
 
 /// One MMU's entries and geometry. Pure: no method reads or writes memory. Levels given are below `LEVELS` but where a

@@ -17,7 +17,7 @@ use super::frame_meta::{FrameMeta, FrameRef};
 use crate::addr::PhysAddr;
 use crate::error::CreateError;
 use crate::format::Format;
-use crate::ports::{Frame, FrameSource, OutOfFrames, PhysMapper, TlbControl};
+use crate::ports::{Frame, FrameSource, OutOfFrames, PhysMapper, TlbFlush};
 use crate::table::Table;
 
 /// Finds the counts of a frame.
@@ -175,7 +175,7 @@ impl<D: Deref<Target: Pager>> Pager for D {
 
 /// All that an address space needs, in one handle: cloned into each space, its table and its pins, so a reference or a
 /// counted pointer.
-pub trait SpaceEnv: FrameSource + PhysMapper + FrameTable + TlbControl + Clone {
+pub trait SpaceEnv: FrameSource + PhysMapper + FrameTable + TlbFlush + Clone {
     /// The MMU.
     type Format: Format;
     /// The lock of a space. It must not mask interrupts: a flush waits for other CPUs under it.

@@ -113,3 +113,66 @@ unsafe impl PhysMapper for Blind<'_> {
         None
     }
 }
+
+/// x86_64, but whatever changes a present entry must be broken before it is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BreakFirst(pub(crate) X86Long<4>);
+
+impl Format for BreakFirst {
+    type Raw = u64;
+
+    const LEVELS: u8 = X86Long::<4>::LEVELS;
+    const VA: VaRule = X86Long::<4>::VA;
+    const KEPT: u64 = X86Long::<4>::KEPT;
+
+    fn shift(level: Level) -> u32 {
+        X86Long::<4>::shift(level)
+    }
+
+    fn max_phys(&self) -> PhysAddr {
+        self.0.max_phys()
+    }
+
+    fn max_leaf(&self) -> Level {
+        self.0.max_leaf()
+    }
+
+    fn leaf_bits(&self, attrs: Attrs, level: Level) -> Result<u64, AttrError> {
+        self.0.leaf_bits(attrs, level)
+    }
+
+    fn with_address(bits: u64, phys: PhysAddr) -> u64 {
+        X86Long::<4>::with_address(bits, phys)
+    }
+
+    fn address_bits(&self, level: Level) -> u64 {
+        self.0.address_bits(level)
+    }
+
+    fn table(&self, phys: PhysAddr) -> u64 {
+        self.0.table(phys)
+    }
+
+    fn decode(&self, raw: u64, level: Level) -> Result<Entry, ReservedBits> {
+        self.0.decode(raw, level)
+    }
+
+    fn split(&self, raw: u64, level: Level) -> u64 {
+        self.0.split(raw, level)
+    }
+
+    fn park(raw: u64) -> u64 {
+        X86Long::<4>::park(raw)
+    }
+
+    fn unpark(raw: u64) -> Option<u64> {
+        X86Long::<4>::unpark(raw)
+    }
+
+    fn transition(&self, old: u64, new: u64, level: Level) -> Transition {
+        match self.0.transition(old, new, level) {
+            Transition::None => Transition::None,
+            _ => Transition::BreakBeforeMake,
+        }
+    }
+}

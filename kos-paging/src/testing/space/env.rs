@@ -14,7 +14,7 @@ use crate::error::CreateError;
 use crate::flush::FlushSet;
 use crate::format::{LongCaps, X86Long};
 use crate::policy::WxPolicy;
-use crate::ports::{Frame, FrameRequest, FrameSource, OutOfFrames, PhysMapper, TlbControl};
+use crate::ports::{Frame, FrameRequest, FrameSource, OutOfFrames, PhysMapper, TlbFlush};
 use crate::space::{FrameMeta, FrameTable, SpaceEnv, memory};
 use crate::table::Table;
 use crate::testing::{Arena, FailAt, Stuck};
@@ -140,7 +140,7 @@ unsafe impl FrameTable for SimEnv {
 }
 
 // SAFETY: no CPU loads the tables.
-unsafe impl TlbControl for SimEnv {
+unsafe impl TlbFlush for SimEnv {
     type Error = Stuck;
 
     fn flush(&self, _set: &FlushSet) -> Result<(), Stuck> {

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use lock_api::{Mutex, RwLock};
+use lock_api::Mutex;
 
 use crate::cache::Cache;
 use crate::config::{Config, ConfigError};
@@ -16,13 +16,14 @@ use crate::fs::{FileSystem, SyncMode};
 use crate::ports::{Env, Mappings, PageSource, SpecialOpener};
 use crate::stats::Stats;
 use crate::tree::inode::Going;
+use crate::tree::lock::NodeLock;
 use crate::tree::slots::NONE;
 use crate::tree::{Chore, Tree};
 
 /// Names, mounts and open files of one system. Lives as long as whatever it hands out: usually for ever.
 pub struct Vfs<E: Env> {
     tree: Mutex<E::Lock, Tree>,
-    pub(crate) node_locks: Vec<RwLock<E::RwLock, ()>>,
+    pub(crate) node_locks: Vec<NodeLock<E>>,
     pub(crate) rename_locks: Vec<Mutex<E::Lock, ()>>,
     pub(crate) opens: Opens<E>,
     pub(crate) locks: Mutex<E::Lock, LockTable>,
@@ -53,7 +54,7 @@ impl<E: Env> Vfs<E> {
         let inodes = tree.inodes.capacity();
         Ok(Self {
             tree: Mutex::new(tree),
-            node_locks: locks::<_, ConfigError>(inodes, || RwLock::new(()))?,
+            node_locks: locks::<_, ConfigError>(inodes, NodeLock::default)?,
             rename_locks: locks::<_, ConfigError>(config.mounts as usize, || Mutex::new(()))?,
             opens: Opens::new(config.files)?,
             locks: Mutex::new(LockTable::new(config.locks, config.lock_waiters)?),
@@ -90,7 +91,7 @@ impl<E: Env> Vfs<E> {
         let (result, mut chore) = {
             let mut tree = self.tree.lock();
             let result = work(&mut tree);
-            (result, tree.next_chore())
+            (result, if tree.is_idle() { None } else { tree.next_chore() })
         };
         while let Some(next) = chore {
             match next {
@@ -118,6 +119,7 @@ impl<E: Env> Vfs<E> {
         if self.cache.forget(going.slot) {
             let _ = fs.files().reserve(going.ino, 0, 0);
         }
+        self.set_stamped(going.slot, 0);
         self.tree_only(|tree| tree.free_inode(going));
     }
 

@@ -235,21 +235,19 @@ impl<E: Env> Vfs<E> {
     }
 
     /// Stamps the time of reading, by the rules of `relatime`: where the last one is not after the last change, or a day old.
-    /// What fails here fails silently: it is no part of reading.
+    /// What fails here fails silently: it is no part of reading, which is over.
     pub(crate) fn touch(&self, place: &Place<'_, E>) {
-        const DAY: i64 = 24 * 60 * 60;
-        if self.want_write(place).is_err() || self.mount_flags(place).contains(MountFlags::NO_ACCESS_TIMES) {
+        let (node, now) = (place.node(), self.now());
+        if self.is_stamped(node.inode, now) {
             return;
         }
-        let node = place.node();
-        let stale = |attr: &Attr, now: Timestamp| {
-            attr.accessed <= attr.modified
-                || attr.accessed <= attr.changed
-                || now.seconds.saturating_sub(attr.accessed.seconds) >= DAY
-        };
-        let (Ok(attr), now) = (self.attr(&node), self.now()) else { return };
-        let now = now.truncated(node.fs.info().time_step);
-        if now == attr.accessed || !stale(&attr, now) {
+        let untouched = MountFlags::READ_ONLY | MountFlags::NO_ACCESS_TIMES;
+        let info = node.fs.info();
+        if self.mount_flags(place).intersects(untouched) || info.features.contains(FsFeatures::READ_ONLY) {
+            return;
+        }
+        let now = now.truncated(info.access_step);
+        if self.has_fresh_access(&node, now, info.access_step) {
             return;
         }
         let _file = self.exclude(node.inode);
@@ -257,6 +255,22 @@ impl<E: Env> Vfs<E> {
         if let Ok(attr) = self.set_attr(&node, &set) {
             self.learn(&node, attr);
         }
+    }
+
+    /// Whether the time of reading needs no stamp `now`; if so, remembers until when.
+    fn has_fresh_access(&self, node: &Node, now: Timestamp, step: u64) -> bool {
+        const DAY: i64 = 24 * 60 * 60;
+        let _file = self.share(node.inode);
+        let Ok(attr) = self.attr(node) else { return true };
+        let last = attr.accessed;
+        let old = now.seconds.saturating_sub(last.seconds) >= DAY;
+        let fresh = last > attr.modified && last > attr.changed && !old;
+        if !fresh && now != last {
+            return false;
+        }
+        let lasts = if fresh { DAY } else { (step / 1_000_000_000).cast_signed() };
+        self.set_stamped(node.inode, last.seconds.saturating_add(lasts));
+        true
     }
 
     /// The place of a new file without a name, made in `dir`. `None`, and the file goes again, if there is no slot.

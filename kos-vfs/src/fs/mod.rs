@@ -50,6 +50,8 @@ pub struct FsInfo {
     pub max_name: usize,
     /// The step in which times are stored, in ns; 1 is exact.
     pub time_step: u64,
+    /// The step in which the time of reading is stored, in ns.
+    pub access_step: u64,
     /// What it is able to do.
     pub features: FsFeatures,
 }

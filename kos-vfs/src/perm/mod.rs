@@ -71,6 +71,7 @@ impl Error for Denied {}
 ///
 /// # Errors
 /// [`Denied::Mode`] with what the mode bits of his class lack.
+#[inline]
 pub fn may(cred: &Cred<'_>, attr: &Attr, want: Access) -> Result<(), Denied> {
     let shift = if cred.uid == attr.uid {
         6

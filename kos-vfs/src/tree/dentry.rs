@@ -80,6 +80,7 @@ impl Dentries {
         if self.oldest == NONE { None } else { Some(self.oldest) }
     }
 
+    #[inline]
     pub(crate) fn get(&self, index: u32) -> &Dentry {
         self.slots.at(index)
     }
@@ -88,6 +89,7 @@ impl Dentries {
         self.slots.get(index)
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, index: u32) -> &mut Dentry {
         self.slots.at_mut(index)
     }
@@ -168,6 +170,7 @@ impl Dentries {
         old_parent
     }
 
+    #[inline]
     pub(crate) fn pin(&mut self, index: u32) {
         if self.slots.at(index).pins == 0 && self.slots.at(index).hashed {
             self.unlist(index);
@@ -198,6 +201,7 @@ impl Dentries {
     }
 
     /// Marks it as just used.
+    #[inline]
     pub(crate) fn touch(&mut self, index: u32) {
         if self.slots.at(index).pins == 0 && self.slots.at(index).hashed && self.newest != index {
             self.unlist(index);

@@ -65,10 +65,12 @@ impl Inodes {
         self.slots.capacity()
     }
 
+    #[inline]
     pub(crate) fn get(&self, index: u32) -> &Inode {
         self.slots.at(index)
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, index: u32) -> &mut Inode {
         self.slots.at_mut(index)
     }

@@ -9,11 +9,13 @@
 //!
 //! Locks 1 to 5 are held across calls of the driver.
 
-use core::cmp::Ordering;
+use core::cmp::Ordering as Order;
+use core::sync::atomic::{AtomicU32, Ordering};
 
-use lock_api::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
+use lock_api::{MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::{Loc, Tree};
+use crate::attr::Timestamp;
 use crate::ports::Env;
 use crate::vfs::Vfs;
 
@@ -26,29 +28,64 @@ pub(crate) type Exclusive<'v, E> = RwLockWriteGuard<'v, <E as Env>::RwLock, ()>;
 pub(crate) type Pair<'v, E> = (Option<Exclusive<'v, E>>, Option<Exclusive<'v, E>>);
 
 /// Which of two directories is locked first. Only under the rename lock of their file system.
-pub(crate) fn order(tree: &Tree, first: u32, second: u32) -> Ordering {
+pub(crate) fn order(tree: &Tree, first: u32, second: u32) -> Order {
     if first == second {
-        Ordering::Equal
+        Order::Equal
     } else if tree.is_below(second, first) {
-        Ordering::Less
+        Order::Less
     } else if tree.is_below(first, second) {
-        Ordering::Greater
+        Order::Greater
     } else {
         tree.dentry(first).inode.cmp(&tree.dentry(second).inode)
     }
 }
 
+/// The lock of an inode, and up to which minute since 1970 reading it changes no time: 0 for none. That is set with the lock held
+/// shared, and taken back by whoever gets it exclusively: no change of the file comes between.
+pub(crate) struct NodeLock<E: Env> {
+    lock: RwLock<E::RwLock, ()>,
+    stamped: AtomicU32,
+}
+
+impl<E: Env> Default for NodeLock<E> {
+    fn default() -> Self {
+        Self { lock: RwLock::new(()), stamped: AtomicU32::new(0) }
+    }
+}
+
+/// The minute of a time; 0 before 1970 and far away.
+fn minute(seconds: i64) -> u32 {
+    u32::try_from(seconds / 60).unwrap_or(0)
+}
+
 impl<E: Env> Vfs<E> {
     /// The lock of an inode that is held.
     #[expect(clippy::indexing_slicing, reason = "there is one for each slot of the inode table")]
-    pub(crate) fn share(&self, inode: u32) -> Shared<'_, E> {
-        self.node_locks[inode as usize].read()
+    fn node_lock(&self, inode: u32) -> &NodeLock<E> {
+        &self.node_locks[inode as usize]
     }
 
-    /// The lock of an inode that is held.
-    #[expect(clippy::indexing_slicing, reason = "there is one for each slot of the inode table")]
+    /// An inode that is held, for who changes nothing.
+    pub(crate) fn share(&self, inode: u32) -> Shared<'_, E> {
+        self.node_lock(inode).lock.read()
+    }
+
+    /// An inode that is held, for who changes it.
     pub(crate) fn exclude(&self, inode: u32) -> Exclusive<'_, E> {
-        self.node_locks[inode as usize].write()
+        let node = self.node_lock(inode);
+        let guard = node.lock.write();
+        node.stamped.store(0, Ordering::Relaxed);
+        guard
+    }
+
+    /// Whether a read that is over, at `now`, changes no time of an inode that is held.
+    pub(crate) fn is_stamped(&self, inode: u32, now: Timestamp) -> bool {
+        minute(now.seconds) < self.node_lock(inode).stamped.load(Ordering::Relaxed)
+    }
+
+    /// No read before second `until` changes a time, unless the file changes. The inode is shared.
+    pub(crate) fn set_stamped(&self, inode: u32, until: i64) {
+        self.node_lock(inode).stamped.store(minute(until), Ordering::Relaxed);
     }
 
     /// The rename lock of a file system that is mounted.
@@ -64,12 +101,12 @@ impl<E: Env> Vfs<E> {
             (order(tree, first.dentry, second.dentry), inode(first), inode(second))
         });
         match order {
-            Ordering::Equal => (Some(self.exclude(a)), None),
-            Ordering::Less => {
+            Order::Equal => (Some(self.exclude(a)), None),
+            Order::Less => {
                 let a = self.exclude(a);
                 (Some(a), Some(self.exclude(b)))
             }
-            Ordering::Greater => {
+            Order::Greater => {
                 let b = self.exclude(b);
                 (Some(self.exclude(a)), Some(b))
             }

@@ -108,17 +108,20 @@ impl Tree {
 
     // Files.
 
+    #[inline]
     pub(crate) fn dentry(&self, index: u32) -> &Dentry {
         self.dentries.get(index)
     }
 
     /// The inode of a dentry; `None` of a negative one.
+    #[inline]
     pub(crate) fn inode_of(&self, dentry: u32) -> Option<&Inode> {
         let inode = self.dentry(dentry).inode;
         (inode != NONE).then(|| self.inodes.get(inode))
     }
 
     /// What is known about the file at `dentry`, which is there.
+    #[inline]
     pub(crate) fn attr_of(&self, dentry: u32) -> &Attr {
         &self.inodes.get(self.dentry(dentry).inode).attr
     }

@@ -84,17 +84,20 @@ impl Mount {
 }
 
 impl Tree {
+    #[inline]
     pub(crate) fn pin(&mut self, loc: Loc) {
         self.mounts.at_mut(loc.mount).pins += 1;
         self.dentries.pin(loc.dentry);
     }
 
+    #[inline]
     pub(crate) fn release(&mut self, loc: Loc) {
         self.unpin(loc.dentry);
         self.unpin_mount(loc.mount);
     }
 
     /// From a place down into whatever is mounted there.
+    #[inline]
     pub(crate) fn descend(&self, mut loc: Loc) -> Loc {
         while self.dentry(loc.dentry).mounts > 0
             && let Some(mount) = self.mount_at(loc)

@@ -47,6 +47,7 @@ impl Tree {
     }
 
     /// Gives a pin back.
+    #[inline]
     pub(crate) fn unpin(&mut self, index: u32) {
         if self.dentries.unpin(index) {
             self.drop_dentry(index);
@@ -65,6 +66,12 @@ impl Tree {
             }
             index = dentry.parent;
         }
+    }
+
+    /// Whether there is nothing to do without the lock, as is usual.
+    #[inline]
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.refused.is_none() && !self.inodes.has_going() && !self.unmounted
     }
 
     /// What is left to do without the lock.

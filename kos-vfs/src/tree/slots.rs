@@ -70,6 +70,7 @@ impl<T> Slots<T> {
         }
     }
 
+    #[inline]
     pub(crate) fn get(&self, index: u32) -> Option<&T> {
         match self.slots.get(index as usize) {
             Some(Slot::Used(value)) => Some(value),
@@ -77,6 +78,7 @@ impl<T> Slots<T> {
         }
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
         match self.slots.get_mut(index as usize) {
             Some(Slot::Used(value)) => Some(value),
@@ -86,12 +88,14 @@ impl<T> Slots<T> {
 
     /// What is in a slot that the caller has pinned.
     #[expect(clippy::panic, reason = "a pinned slot that is free is a broken invariant of this crate")]
+    #[inline]
     pub(crate) fn at(&self, index: u32) -> &T {
         self.get(index).unwrap_or_else(|| panic!("slot {index} is free"))
     }
 
     /// What is in a slot that the caller has pinned.
     #[expect(clippy::panic, reason = "a pinned slot that is free is a broken invariant of this crate")]
+    #[inline]
     pub(crate) fn at_mut(&mut self, index: u32) -> &mut T {
         self.get_mut(index).unwrap_or_else(|| panic!("slot {index} is free"))
     }

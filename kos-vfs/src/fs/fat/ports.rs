@@ -28,6 +28,7 @@ impl<D: BlockDevice, R: RawMutex + Send + Sync> FileSystem for Fat<D, R> {
             max_links: 1,
             max_name: NAME_MAX,
             time_step: 2_000_000_000,
+            access_step: 24 * 60 * 60 * 1_000_000_000,
             features: match self.options.read_only {
                 true => FsFeatures::SPELLINGS | FsFeatures::READ_ONLY,
                 false => FsFeatures::SPELLINGS,

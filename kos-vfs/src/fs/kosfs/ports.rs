@@ -25,6 +25,7 @@ impl<D: BlockDevice, R: RawRwLock + Send + Sync> FileSystem for KosFs<D, R> {
             max_links: LINKS_MAX,
             max_name: NAME_MAX,
             time_step: 1,
+            access_step: 1,
             features: all | read_only,
         }
     }

@@ -136,6 +136,7 @@ impl<E: Env> FileSystem for Procfs<E> {
             max_links: 1,
             max_name: NAME_MAX,
             time_step: 1,
+            access_step: 1,
             features: FsFeatures::SYMLINKS | FsFeatures::RESIDENT | FsFeatures::VOLATILE,
         }
     }

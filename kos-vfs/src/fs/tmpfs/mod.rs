@@ -183,6 +183,7 @@ impl<E: Env> FileSystem for Tmpfs<E> {
             max_links: LINKS_MAX,
             max_name: NAME_MAX,
             time_step: 1,
+            access_step: 1,
             features: FsFeatures::OWNERS
                 | FsFeatures::SYMLINKS
                 | FsFeatures::SPECIAL

@@ -8,7 +8,7 @@ use crate::addr::PhysAddr;
 use crate::cursor;
 use crate::entry::Entries;
 use crate::error::{Corruption, WalkError};
-use crate::format::{Entry, Format, Level};
+use crate::format::{Absent, Entry, Format, Level};
 use crate::mode::Mode;
 use crate::ports::PhysMapper;
 use crate::span::{self, Span};
@@ -46,17 +46,14 @@ impl<F: Format, P: PhysMapper, X> Check<'_, F, P, X> {
     fn table(&mut self, frame: PhysAddr, level: Level, span: Span, parked: bool) -> Result<(), Corruption> {
         let at = span.address::<F>();
         let unknown = WalkError::UnknownFrame { at, level: level.up(), frame };
-        let entries = Entries::<F::Raw>::open(&self.table.ports, frame).ok_or(unknown)?;
+        let entries = Entries::open::<F, P>(&self.table.ports, frame, level).ok_or(unknown)?;
         self.tables += 1;
         let mut used = false;
         for piece in span.pieces::<F>(level) {
             used |= self.entry(entries.load(piece.index::<F>(level)), level, piece, parked)?;
         }
-        if used || parked || level == span::top::<F>() {
-            Ok(())
-        } else {
-            Err(Corruption::EmptyTable { at, frame })
-        }
+        let fixed = level == span::top::<F>() || F::FIXED_ROOT && level.up() == span::top::<F>();
+        if used || parked || fixed { Ok(()) } else { Err(Corruption::EmptyTable { at, frame }) }
     }
 
     /// Whether the entry is present.
@@ -69,20 +66,23 @@ impl<F: Format, P: PhysMapper, X> Check<'_, F, P, X> {
         let gone = parked || original.is_some();
         let format = self.table.format;
         let present = original.unwrap_or(raw);
+        let stray = || Corruption::StrayBits { at, raw: raw.into() };
         match walk::decode(format, present, level, piece)? {
             Entry::Table { phys, .. } => {
                 let below = level.down().ok_or(WalkError::UnknownFrame { at, level, frame: phys })?;
-                if present & !F::KEPT != format.table(phys) {
+                if present & !F::KEPT != format.table(phys, level) {
                     return Err(Corruption::ForeignTable { at, raw: raw.into() });
                 }
                 self.table(phys, below, piece, gone)?;
             }
+            Entry::Absent(Absent::Empty) => return Err(stray()),
+            Entry::Absent(_) => {}
             Entry::Leaf { attrs, .. } => {
                 cursor::allowed::<F>(self.table.wx, piece, attrs)
                     .map_err(|cause| Corruption::Forbidden { at, cause })?;
                 *(if gone { &mut self.quarantined } else { &mut self.mapped }) += piece.bytes();
             }
-            Entry::Absent | Entry::Parked => return Err(Corruption::StrayBits { at, raw: raw.into() }),
+            Entry::Parked => return Err(stray()),
         }
         Ok(original.is_none())
     }

@@ -13,10 +13,11 @@ use core::ops::{BitAnd, BitOr, Not};
 use core::ptr::NonNull;
 
 use crate::addr::PhysAddr;
+use crate::format::{Format, Level};
 use crate::ports::PhysMapper;
 
-/// Bytes of a table.
-const TABLE_BYTES: usize = 4096;
+/// Bytes of the least that a mapper shows.
+const FRAME: usize = 4096;
 
 /// An entry in memory: `u32` or `u64`.
 pub trait RawEntry:
@@ -132,17 +133,34 @@ fn halves(at: NonNull<u64>) -> (NonNull<u32>, NonNull<u32>) {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entries<'m, R> {
     base: NonNull<R>,
+    /// The highest index; one less than a power of two.
+    last: usize,
     mapper: PhantomData<&'m ()>,
 }
 
 impl<'m, R: RawEntry> Entries<'m, R> {
-    /// Entries of a table; a power of two.
-    pub(crate) const COUNT: usize = TABLE_BYTES / size_of::<R>();
-
-    /// The entries of the table at `frame`; `None` if the mapper does not know it.
-    pub(crate) fn open<M: PhysMapper>(mapper: &'m M, frame: PhysAddr) -> Option<Self> {
-        let base = mapper.table(frame)?.cast();
-        Some(Self { base, mapper: PhantomData })
+    /// The entries of the table at `table`, which stand at `level`; `None` if the mapper does not know it. Roots may be
+    /// shorter than a frame and lie anywhere in one.
+    #[inline]
+    pub(crate) fn open<F, M>(mapper: &'m M, table: PhysAddr, level: Level) -> Option<Self>
+    where
+        F: Format<Raw = R>,
+        M: PhysMapper,
+    {
+        let bytes = 1_usize << F::table_shift(level);
+        let last = bytes / size_of::<R>() - 1;
+        if bytes >= FRAME {
+            let base = mapper.table(table, bytes)?.cast();
+            return Some(Self { base, last, mapper: PhantomData });
+        }
+        if !table.is_aligned(1 << F::table_shift(level)) {
+            return None;
+        }
+        let inside = usize::try_from(table.get() % FRAME as u64).ok()?;
+        let frame = mapper.table(PhysAddr::new(table.get() - inside as u64), FRAME)?;
+        // SAFETY: the table is shorter than a frame and aligned to its length: it lies in the frame that was shown.
+        let base = unsafe { frame.add(inside) }.cast();
+        Some(Self { base, last, mapper: PhantomData })
     }
 
     /// The entries of a table of ours, which the mapper has shown before.
@@ -150,8 +168,19 @@ impl<'m, R: RawEntry> Entries<'m, R> {
     /// # Panics
     ///
     /// If it does not show it again, against its contract.
-    pub(crate) fn ours<M: PhysMapper>(mapper: &'m M, frame: PhysAddr) -> Self {
-        Self::open(mapper, frame).unwrap_or_else(|| unreachable!("the mapper forgot the table at {frame}"))
+    #[inline]
+    pub(crate) fn ours<F, M>(mapper: &'m M, table: PhysAddr, level: Level) -> Self
+    where
+        F: Format<Raw = R>,
+        M: PhysMapper,
+    {
+        Self::open::<F, M>(mapper, table, level)
+            .unwrap_or_else(|| unreachable!("the mapper forgot the table at {table}"))
+    }
+
+    /// How many there are; a power of two.
+    pub(crate) const fn count(self) -> usize {
+        self.last + 1
     }
 
     /// Reads an entry. The index wraps at the end of the table.
@@ -188,11 +217,11 @@ impl<'m, R: RawEntry> Entries<'m, R> {
 
     /// Makes every entry absent.
     pub(crate) fn clear(self) {
-        (0..Self::COUNT).for_each(|index| self.store(index, R::default()));
+        (0..self.count()).for_each(|index| self.store(index, R::default()));
     }
 
     fn slot(self, index: usize) -> NonNull<R> {
-        // SAFETY: the offset is below the 4096 bytes that `PhysMapper` answers for.
-        unsafe { self.base.add(index % Self::COUNT) }
+        // SAFETY: the index is not above the last, so the entry lies in the bytes that `PhysMapper` answers for.
+        unsafe { self.base.add(index & self.last) }
     }
 }

@@ -8,7 +8,7 @@ use core::fmt;
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::attrs::MemoryType;
-use crate::format::Level;
+use crate::format::{Absent, Level};
 use crate::walk::Mapping;
 
 /// A range that no page table of the format can have.
@@ -54,6 +54,8 @@ pub enum AttrError {
     NoMemorySlot(MemoryType),
     /// `USER` in the upper half, which belongs to the kernel.
     UserInKernelHalf,
+    /// An absent entry has no room for this frame or slot.
+    StateOutOfReach(Absent),
 }
 
 /// A table that cannot be walked: not written by this crate, or damaged.
@@ -136,6 +138,13 @@ pub enum MapError {
         at: VirtAddr,
         /// The leaf that is there.
         existing: Mapping,
+    },
+    /// A page of the range is absent, but stands for something.
+    Held {
+        /// The first such address.
+        at: VirtAddr,
+        /// For what.
+        state: Absent,
     },
     /// Pages of the range were unmapped but never flushed: a TLB may still translate them.
     /// Unmap the range again, flush and release.
@@ -321,6 +330,7 @@ impl fmt::Display for AttrError {
             Self::NoExecuteDisable => f.write_str("the CPU cannot forbid execution"),
             Self::NoMemorySlot(memory) => write!(f, "no slot of the CPU has memory type {memory:?}"),
             Self::UserInKernelHalf => f.write_str("user access in the kernel's half"),
+            Self::StateOutOfReach(state) => write!(f, "no absent entry can hold {state:?}"),
         }
     }
 }
@@ -367,6 +377,7 @@ impl fmt::Display for MapError {
                 write!(f, "the range from physical address {phys} ends beyond {highest}")
             }
             Self::Occupied { at, existing } => write!(f, "{at} is already mapped to {}", existing.phys),
+            Self::Held { at, state } => write!(f, "{at} is held: {state:?}"),
             Self::Quarantined { at } => write!(f, "{at} was unmapped but not flushed"),
             Self::OutOfTables { needed } => out_of_tables(f, *needed),
             Self::UnusableFrame(frame) => unusable(f, *frame),

@@ -15,7 +15,7 @@ use crate::cursor;
 use crate::entry::{Entries, RawEntry};
 use crate::error::{MapError, SplitError, TranslateError, WalkError};
 use crate::flush::FlushSet;
-use crate::format::{Entry, Format, Level, MAX_LEVELS, Transition};
+use crate::format::{Absent, Entry, Format, Level, MAX_LEVELS, Transition};
 use crate::mode::sealed::Mode as _;
 use crate::mode::{Exclusive, Live};
 use crate::ports::{FrameSource, PhysMapper, TlbFlush};
@@ -100,7 +100,7 @@ where
         let (format, level, index) = (self.format, node.level, node.span.index::<F>(node.level));
         let mut reserve = Reserve::take(format, &self.ports, 1)?;
         let entries = entry_at(format, &self.ports, self.root, node.span.first, level);
-        let table = format.table(self.root);
+        let table = format.table(self.root, level);
         let breaks = format.transition(entries.load(index), table, level) == Transition::BreakBeforeMake;
         if breaks && !seeded(Bug::SplitUnbroken) {
             Live::<C>::replace(entries, index, F::park);
@@ -114,7 +114,7 @@ where
         let (frame, child) = reserve.pop(format, &self.ports);
         Live::<C>::replace(entries, index, |raw| {
             cursor::split_into(format, child, F::unpark(raw).unwrap_or(raw), level, node.leaf.phys);
-            format.table(frame)
+            format.table(frame, level)
         });
         self.stats.tables += 1;
         self.stats.splits += 1;
@@ -138,7 +138,7 @@ where
         let (span, leaf) = cursor::one_leaf(self, range, phys, attrs, level)?;
         let mut chain = Chain { leaf, tables: [None; MAX_LEVELS], made: false };
         let linked = self.link(span, level, &mut chain);
-        chain.give_back(&self.ports, linked.as_ref().ok().copied());
+        chain.give_back::<F, P>(&self.ports, linked.as_ref().ok().copied());
         let here = linked?;
         self.mode.count(u64::from(here.get() - level.get()), span.bytes());
         Ok(())
@@ -148,7 +148,7 @@ where
     fn link(&self, span: Span, level: Level, chain: &mut Chain<F::Raw>) -> Result<Level, MapError> {
         let (mut here, mut frame) = (span::top::<F>(), self.root);
         loop {
-            let entries = Entries::ours(&self.ports, frame);
+            let entries = Entries::ours::<F, P>(&self.ports, frame, here);
             let index = span.index::<F>(here);
             let raw = entries.load_acquire(index);
             match walk::decode(self.format, raw, here, span)? {
@@ -156,12 +156,13 @@ where
                     frame = phys;
                     here = here.down().unwrap_or_default();
                 }
-                Entry::Absent => {
+                Entry::Absent(Absent::Empty) => {
                     let new = chain.build(self.format, &self.ports, span, level, here)?;
                     if entries.exchange(index, raw, new).is_ok() {
                         return Ok(here);
                     }
                 }
+                Entry::Absent(state) => return Err(MapError::Held { at: span.address::<F>(), state }),
                 Entry::Parked => return Err(MapError::Quarantined { at: span.address::<F>() }),
                 _ => return Err(self.occupied(span)),
             }
@@ -190,12 +191,12 @@ fn entry_at<'p, F: Format, P: PhysMapper>(
     offset: u64,
     level: Level,
 ) -> Entries<'p, F::Raw> {
-    let (mut entries, mut here) = (Entries::ours(ports, root), span::top::<F>());
+    let (mut entries, mut here) = (Entries::ours::<F, P>(ports, root, span::top::<F>()), span::top::<F>());
     let at = Span { first: offset, last: offset };
     while let (true, Ok(Entry::Table { phys, .. }), Some(below)) =
         (here > level, format.decode(entries.load(at.index::<F>(here)), here), here.down())
     {
-        (entries, here) = (Entries::ours(ports, phys), below);
+        (entries, here) = (Entries::ours::<F, P>(ports, phys, below), below);
     }
     entries
 }
@@ -224,7 +225,7 @@ impl<R: RawEntry> Chain<R> {
         // A loser goes on below: what it has for this place and above is no more needed, but goes back at the end.
         let below =
             here.down().and_then(|below| self.tables.get(usize::from(below.get())).copied().flatten());
-        Ok(below.map_or(self.leaf, |table| format.table(table)))
+        Ok(below.map_or(self.leaf, |table| format.table(table, here)))
     }
 
     fn make<F: Format<Raw = R>, P: FrameSource + PhysMapper>(
@@ -243,17 +244,17 @@ impl<R: RawEntry> Chain<R> {
             let (frame, entries) = reserve.pop(format, ports);
             let at = Level::new(u8::try_from(at).unwrap_or(u8::MAX));
             entries.store(span.index::<F>(at), entry);
-            entry = format.table(frame);
+            entry = format.table(frame, at.up());
             *table = Some(frame);
         }
         Ok(())
     }
 
     /// Gives back the tables above the entry that was linked from `here`; all, if none was.
-    fn give_back<P: FrameSource>(self, ports: &P, linked: Option<Level>) {
+    fn give_back<F: Format, P: FrameSource>(self, ports: &P, linked: Option<Level>) {
         let used = linked.map_or(0, |here| usize::from(here.get()));
         for frame in self.tables.into_iter().skip(used).flatten() {
-            reserve::free(ports, frame);
+            reserve::free::<F, P>(ports, frame, Level::PAGE);
         }
     }
 }

@@ -15,25 +15,43 @@ use crate::addr::PhysAddr;
 use crate::cpus::CpuSet;
 use crate::flush::FlushSet;
 
-/// One physical frame of 4 KiB, owned by who holds this value. Losing it loses the frame.
+/// A block of `4096 << order` bytes of physical memory, owned by who holds this value. Losing it loses the frame.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a frame that is dropped is lost"]
-pub struct Frame(PhysAddr);
+pub struct Frame {
+    address: PhysAddr,
+    order: u8,
+}
 
 impl Frame {
-    /// Claims the frame at `address`.
+    /// Claims the 4 KiB at `address`.
     ///
     /// # Safety
     ///
     /// The 4 KiB at `address`, a multiple of 4096, are memory that nobody else uses until this value is given up.
     pub const unsafe fn new(address: PhysAddr) -> Self {
-        Self(address)
+        Self { address, order: 0 }
+    }
+
+    /// Claims the `4096 << order` bytes at `address`.
+    ///
+    /// # Safety
+    ///
+    /// The bytes at `address`, a multiple of their number, are memory that nobody else uses until this value is given up.
+    pub const unsafe fn of_order(address: PhysAddr, order: u8) -> Self {
+        Self { address, order }
     }
 
     /// Where the frame is.
     #[must_use]
     pub const fn address(&self) -> PhysAddr {
-        self.0
+        self.address
+    }
+
+    /// log2 of its length in units of 4 KiB.
+    #[must_use]
+    pub const fn order(&self) -> u8 {
+        self.order
     }
 }
 
@@ -43,13 +61,28 @@ impl Frame {
 pub struct FrameRequest {
     /// The highest address that the frame's last byte may have: an MMU reaches tables below its own limit only.
     pub highest: PhysAddr,
+    /// log2 of its length in units of 4 KiB: 0 on x86 and RISC-V, 2 and 4 for the tables of larger granules. The frame
+    /// is aligned to its length.
+    pub order: u8,
 }
 
 impl FrameRequest {
-    /// A frame that ends at or below `highest`.
+    /// A frame of 4 KiB that ends at or below `highest`.
     #[must_use]
     pub const fn below(highest: PhysAddr) -> Self {
-        Self { highest }
+        Self { highest, order: 0 }
+    }
+
+    /// The same, `4096 << order` bytes long.
+    #[must_use]
+    pub const fn of_order(self, order: u8) -> Self {
+        Self { order, ..self }
+    }
+
+    /// Length of the frame.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        4096 << self.order
     }
 }
 
@@ -68,7 +101,8 @@ impl core::error::Error for OutOfFrames {}
 /// Gives frames for tables and takes them back.
 ///
 /// Called under whatever lock guards the table, once a table frame; must not block. The content of a frame does not
-/// matter. A source that ignores `highest` is noticed: the frame goes back and the operation fails.
+/// matter. A source that ignores `highest` or `order` is noticed: the frame goes back and the operation fails. One that
+/// serves x86 and RISC-V alone may refuse every order but 0.
 /// A safe trait: who makes a [`Frame`] has made the claim that counts.
 pub trait FrameSource {
     /// Hands out one frame.
@@ -78,7 +112,7 @@ pub trait FrameSource {
     /// [`OutOfFrames`]; the operation that asked then changes nothing.
     fn allocate(&self, request: FrameRequest) -> Result<Frame, OutOfFrames>;
 
-    /// Takes back a frame that [`allocate`](Self::allocate) gave.
+    /// Takes back a frame that [`allocate`](Self::allocate) gave, as long as it was.
     fn free(&self, frame: Frame);
 }
 
@@ -88,14 +122,15 @@ pub trait FrameSource {
 ///
 /// # Safety
 ///
-/// For every answer `Some(pointer)` the 4 KiB from `pointer`, aligned to 4096, stay valid for atomic loads as long as
-/// the mapper lives and, for a frame that the paired [`FrameSource`] gave, for atomic stores; nobody reads or writes
+/// For every answer `Some(pointer)` the `bytes` bytes from `pointer`, aligned to 4096, stay valid for atomic loads as long
+/// as the mapper lives and, for a frame that the paired [`FrameSource`] gave, for atomic stores; nobody reads or writes
 /// them but by atomics or an MMU while they hold tables. Different frames have disjoint bytes. The answer for a frame
-/// never changes while a table uses it. `None` for whatever is not memory: a walk over hostile tables asks for any
-/// number.
+/// never changes while a table uses it. `None` for whatever is not memory, in part or whole: a walk over hostile tables
+/// asks for any number.
 pub unsafe trait PhysMapper {
-    /// Where the frame at `frame`, a multiple of 4096, can be read; `None` if it is no memory.
-    fn table(&self, frame: PhysAddr) -> Option<NonNull<u8>>;
+    /// Where the `bytes` bytes at `frame`, a multiple of `bytes`, can be read; `None` if any of them is no memory.
+    /// `bytes` is a power of two from 4096 to 65536; 4096 on x86 and RISC-V.
+    fn table(&self, frame: PhysAddr, bytes: usize) -> Option<NonNull<u8>>;
 }
 
 /// Makes translations vanish from every TLB that may hold them, and waits until that is done.
@@ -176,8 +211,8 @@ impl<T: FrameSource + ?Sized> FrameSource for &T {
 
 // SAFETY: the answers are those of `T`, whose implementor ensures them.
 unsafe impl<T: PhysMapper + ?Sized> PhysMapper for &T {
-    fn table(&self, frame: PhysAddr) -> Option<NonNull<u8>> {
-        (**self).table(frame)
+    fn table(&self, frame: PhysAddr, bytes: usize) -> Option<NonNull<u8>> {
+        (**self).table(frame, bytes)
     }
 }
 

@@ -4,6 +4,7 @@
 //! an address in reach, accessed and dirty say the same, and none has a reserved bit if the first has none. That holds
 //! for parked entries too, since parking treats each bit for itself.
 
+use crate::addr::PhysAddr;
 use crate::entry::Entries;
 use crate::format::{Entry, Format, Level};
 use crate::span::{self, Span};
@@ -43,10 +44,12 @@ pub(crate) fn of<F: Format>(
     let place = |raw: F::Raw| -> u64 { (F::unpark(raw).unwrap_or(raw) & address).into() };
     let attributes = !(address | F::KEPT);
     let (wanted, size) = (raw & attributes, span::size::<F>(level));
+    // One leaf further in physical memory, as an entry writes it.
+    let step: u64 = F::with_address(F::Raw::default(), PhysAddr::new(size)).into();
     let (mut last, mut at, mut used) = (Span::of_entry::<F>(rest.first, level).last, place(raw), raw);
     for index in first + 1..first + rest.whole_entries::<F>(level) {
         let next = entries.load(index);
-        at += size;
+        at += step;
         if next & attributes != wanted || like == Like::Contiguous && place(next) != at {
             break;
         }

@@ -43,7 +43,7 @@ impl<F: Format, P: FrameSource + PhysMapper> Table<F, P> {
     /// [`CreateError`]; no frame is kept.
     pub fn new(format: F, ports: P, wx: WxPolicy) -> Result<Self, CreateError> {
         let root = reserve::root(format, &ports)?;
-        let stats = Stats { tables: 1, ..Stats::default() };
+        let stats = Stats { tables: reserve::fixed_tables::<F>(), ..Stats::default() };
         Ok(Self { format, ports, root, wx, stats, flush: FlushSet::EMPTY, mode: Exclusive::NEW })
     }
 }

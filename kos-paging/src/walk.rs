@@ -5,10 +5,10 @@
 //! finite but as long as the address space: bound what you take from it.
 
 use crate::addr::{PhysAddr, VirtAddr, VirtRange};
-use crate::attrs::{Attrs, Flags};
+use crate::attrs::Attrs;
 use crate::entry::Entries;
 use crate::error::{TranslateError, WalkError};
-use crate::format::{Entry, Format, Level, MAX_LEVELS, ReservedBits};
+use crate::format::{Entry, Format, Level, Limit, MAX_LEVELS, ReservedBits};
 use crate::ports::PhysMapper;
 use crate::run::{self, Like, Run};
 use crate::span::{self, Span};
@@ -72,17 +72,18 @@ pub fn translate<F: Format, M: PhysMapper>(
 ) -> Result<Translation, TranslateError> {
     let offset = F::VA.offset(at).ok_or(TranslateError::NonCanonical { at })?;
     let span = Span { first: offset, last: offset };
-    let (mut frame, mut limit) = (root, Flags::all());
+    let (mut frame, mut limit) = (root, Limit::all());
     for level in (0..F::LEVELS).rev().map(Level::new) {
-        let entries = Entries::open(mapper, frame).ok_or_else(|| unknown::<F>(offset, level.up(), frame))?;
+        let entries = Entries::open::<F, M>(mapper, frame, level)
+            .ok_or_else(|| unknown::<F>(offset, level.up(), frame))?;
         match decode(format, entries.load(span.index::<F>(level)), level, span)? {
-            Entry::Absent | Entry::Parked => return Err(TranslateError::NotMapped { at, level }),
+            Entry::Absent(_) | Entry::Parked => return Err(TranslateError::NotMapped { at, level }),
             Entry::Table { phys, limit: narrower } => {
                 frame = phys;
-                limit &= narrower | ALWAYS;
+                limit &= narrower;
             }
             Entry::Leaf { phys, mut attrs, accessed, dirty } => {
-                attrs.flags &= limit;
+                attrs.flags = limit.narrow(attrs.flags);
                 let span = Span::of_entry::<F>(offset, level);
                 let leaf = Leaf { phys, attrs, accessed, dirty };
                 let leaf = Node { span, level, parked: false, leaf }.mapping::<F>();
@@ -93,9 +94,6 @@ pub fn translate<F: Format, M: PhysMapper>(
     // No format has tables below its last level.
     Err(unknown::<F>(offset, Level::PAGE, frame).into())
 }
-
-/// What a table cannot take away.
-const ALWAYS: Flags = Flags::READ.union(Flags::GLOBAL);
 
 /// The error of an entry at `level` that leads nowhere.
 #[cold]
@@ -195,7 +193,7 @@ impl Node {
 #[derive(Clone, Copy, Debug)]
 struct Step<'m, R> {
     entries: Entries<'m, R>,
-    limit: Flags,
+    limit: Limit,
     parked: bool,
 }
 
@@ -238,16 +236,16 @@ impl<'m, F: Format, M: PhysMapper> Walk<'m, F, M> {
         let parked = step.parked || original.is_some();
         let entry = decode(self.format, original.unwrap_or(raw), level, rest)?;
         match entry {
-            Entry::Absent | Entry::Parked => {
+            Entry::Absent(_) | Entry::Parked => {
                 self.advance(Span::of_entry::<F>(rest.first, level).last, rest);
                 Ok(None)
             }
             Entry::Table { phys, limit } => {
-                self.enter(rest.first, level, phys, step.limit & (limit | ALWAYS), parked)?;
+                self.enter(rest.first, level, phys, step.limit & limit, parked)?;
                 Ok(None)
             }
             Entry::Leaf { phys, mut attrs, accessed, dirty } => {
-                attrs.flags &= step.limit;
+                attrs.flags = step.limit.narrow(attrs.flags);
                 let leaf = Leaf { phys, attrs, accessed, dirty };
                 let Run { span, leaf } = run::of(&self.format, step.entries, level, rest, like, leaf);
                 self.advance(span.last, rest);
@@ -288,7 +286,7 @@ impl<'m, F: Format, M: PhysMapper> Walk<'m, F, M> {
         if let Some(step) = self.path.get(usize::from(self.level.get())).copied().flatten() {
             return Ok(step);
         }
-        self.enter(0, Level::new(F::LEVELS), self.root, Flags::all(), false)
+        self.enter(0, Level::new(F::LEVELS), self.root, Limit::all(), false)
     }
 
     /// Goes into the table that the entry of `offset` at level `from` points to.
@@ -297,12 +295,12 @@ impl<'m, F: Format, M: PhysMapper> Walk<'m, F, M> {
         offset: u64,
         from: Level,
         frame: PhysAddr,
-        limit: Flags,
+        limit: Limit,
         parked: bool,
     ) -> Result<Step<'m, F::Raw>, WalkError> {
         let unknown = || unknown::<F>(offset, from, frame);
         let level = from.down().ok_or_else(unknown)?;
-        let entries = Entries::open(self.mapper, frame).ok_or_else(unknown)?;
+        let entries = Entries::open::<F, M>(self.mapper, frame, level).ok_or_else(unknown)?;
         let step = Step { entries, limit, parked };
         self.level = level;
         if let Some(place) = self.path.get_mut(usize::from(level.get())) {

@@ -145,11 +145,12 @@ unsafe impl Env for HostedEnv {
 #[derive(Clone, Debug)]
 pub struct HostedPhys(pub Arc<Arena>);
 
-// SAFETY: every frame below the arena's end is 4096 valid bytes of the arena at a page-aligned address, disjoint from other
+// SAFETY: every frame that ends below the arena's end is valid bytes of the arena at a page-aligned address, disjoint from other
 // frames; exclusive use of a frame is the allocators' matter.
 unsafe impl PhysMapper for HostedPhys {
-    fn table(&self, frame: PhysAddr) -> Option<NonNull<u8>> {
-        let offset = usize::try_from(frame.get()).ok().filter(|offset| offset >> 12 < self.0.bytes >> 12)?;
+    fn table(&self, frame: PhysAddr, bytes: usize) -> Option<NonNull<u8>> {
+        let offset = usize::try_from(frame.get()).ok()?;
+        offset.checked_add(bytes).filter(|end| *end <= self.0.bytes)?;
         // SAFETY: the offset is within the mapping.
         Some(unsafe { self.0.base.add(offset) })
     }

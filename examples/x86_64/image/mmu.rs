@@ -22,7 +22,8 @@ pub(crate) struct PhysicalMap(pub(crate) Option<&'static BootInfo>);
 // SAFETY: usable memory is mapped, at its address plus a constant, for ever: its first 4 GiB by the boot tables, all of it by
 // the final ones; until those stand, no table lies above. Nobody but the paging code uses the frames of tables.
 unsafe impl PhysMapper for PhysicalMap {
-    fn table(&self, frame: PhysAddr) -> Option<NonNull<u8>> {
+    fn table(&self, frame: PhysAddr, _bytes: usize) -> Option<NonNull<u8>> {
+        // Every table of this machine's format is 4 KiB.
         self.0.filter(|boot| boot.is_memory(frame.get()))?;
         NonNull::new(pointer(DIRECT_MAP + frame.get()))
     }

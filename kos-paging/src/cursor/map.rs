@@ -11,7 +11,7 @@ use crate::entry::Entries;
 #[cfg(target_has_atomic = "64")]
 use crate::error::RangeError;
 use crate::error::{MapError, WalkError};
-use crate::format::{Entry, Format, Level};
+use crate::format::{Absent, Entry, Format, Level};
 use crate::policy::HugePolicy;
 use crate::ports::{FrameSource, PhysMapper};
 use crate::reserve::Reserve;
@@ -37,7 +37,7 @@ pub(super) fn map<F: Format, P: FrameSource + PhysMapper, X>(
     stats.tables += needed;
     stats.mapped_bytes += span.bytes();
     let mut fill = Fill { format: *format, ports: &*ports, max, bits, start: span.first, phys, reserve };
-    fill.table(Entries::ours(&*ports, *root), span::top::<F>(), span);
+    fill.table(Entries::ours::<F, P>(ports, *root, span::top::<F>()), span::top::<F>(), span);
     Ok(())
 }
 
@@ -97,7 +97,7 @@ impl<F: Format, P: PhysMapper> Survey<'_, F, P> {
     fn tables(&self, frame: PhysAddr, level: Level, span: Span) -> Result<u64, MapError> {
         let at = span.address::<F>();
         let unknown = WalkError::UnknownFrame { at, level: level.up(), frame };
-        let entries = Entries::<F::Raw>::open(self.ports, frame).ok_or(unknown)?;
+        let entries = Entries::open::<F, P>(self.ports, frame, level).ok_or(unknown)?;
         let mut missing = 0;
         for piece in span.pieces::<F>(level) {
             missing += self.entry(entries.load(piece.index::<F>(level)), level, piece)?;
@@ -108,7 +108,8 @@ impl<F: Format, P: PhysMapper> Survey<'_, F, P> {
     fn entry(&self, raw: F::Raw, level: Level, piece: Span) -> Result<u64, MapError> {
         let at = piece.address::<F>();
         match walk::decode(self.format, raw, level, piece)? {
-            Entry::Absent => Ok(piece.tables_below::<F>(level, self.max)),
+            Entry::Absent(Absent::Empty) => Ok(piece.tables_below::<F>(level, self.max)),
+            Entry::Absent(state) => Err(MapError::Held { at, state }),
             Entry::Parked => Err(MapError::Quarantined { at }),
             Entry::Table { phys, .. } => {
                 let below = level.down().ok_or(WalkError::UnknownFrame { at, level, frame: phys })?;
@@ -169,11 +170,11 @@ impl<'p, F: Format, P: PhysMapper> Fill<'p, F, P> {
 
     fn below(&mut self, entries: Entries<'p, F::Raw>, index: usize, level: Level, below: Level, piece: Span) {
         if let Ok(Entry::Table { phys, .. }) = self.format.decode(entries.load(index), level) {
-            self.table(Entries::ours(self.ports, phys), below, piece);
+            self.table(Entries::ours::<F, P>(self.ports, phys, below), below, piece);
         } else {
             let (frame, child) = self.reserve.pop(self.format, self.ports);
             self.table(child, below, piece);
-            entries.store(index, self.format.table(frame));
+            entries.store(index, self.format.table(frame, level));
         }
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn protect<F: Format, P: FrameSource + PhysMapper, X: Mode>(
     let mode = PhantomData::<X>;
     let splitter = Splitter { format: *format, ports: &*ports, reserve, stats, mode };
     let mut change = Change { splitter, bits, transition: Transition::None };
-    change.table(Entries::ours(&*ports, *root), span::top::<F>(), span);
+    change.table(Entries::ours::<F, P>(ports, *root, span::top::<F>()), span::top::<F>(), span);
     Ok(Protected::new(changed, change.transition))
 }
 
@@ -81,7 +81,7 @@ impl<'p, F: Format, P: PhysMapper, X: Mode> Change<'p, F, P, X> {
             match self.splitter.format.decode(raw, level) {
                 Ok(Entry::Leaf { phys, .. }) if piece.covers::<F>(level) => {
                     let bits = F::with_address(self.bits.at(level), phys);
-                    let change = |raw| bits | raw & F::KEPT;
+                    let change = |raw| F::carry(bits, raw);
                     let old = X::replace(entries, index, change);
                     self.transition =
                         self.transition.max(self.splitter.format.transition(old, change(old), level));
@@ -94,10 +94,10 @@ impl<'p, F: Format, P: PhysMapper, X: Mode> Change<'p, F, P, X> {
     /// The dense case: the survey has seen that all of these are leaves.
     fn pages(&mut self, entries: Entries<'p, F::Raw>, span: Span) {
         let format = self.splitter.format;
-        let (bits, kept) = (self.bits.at(Level::PAGE), format.address_bits(Level::PAGE) | F::KEPT);
+        let (bits, address) = (self.bits.at(Level::PAGE), format.address_bits(Level::PAGE));
         let first = span.index::<F>(Level::PAGE);
         for index in first..first + span.whole_entries::<F>(Level::PAGE) {
-            let change = |old| bits | old & kept;
+            let change = |old| F::carry(bits | old & address, old);
             let old = X::replace(entries, index, change);
             self.transition = self.transition.max(format.transition(old, change(old), Level::PAGE));
         }

@@ -45,7 +45,7 @@ impl<'p, F: Format, P: PhysMapper, X: Mode> Splitter<'p, F, P, X> {
         let below = level.down()?;
         let raw = entries.load(index);
         match self.format.decode(raw, level).ok()? {
-            Entry::Table { phys, .. } => Some((Entries::ours(self.ports, phys), below)),
+            Entry::Table { phys, .. } => Some((Entries::ours::<F, P>(self.ports, phys, below), below)),
             Entry::Leaf { phys, .. } => Some((self.split(entries, index, level, phys), below)),
             _ => None,
         }
@@ -62,7 +62,7 @@ impl<'p, F: Format, P: PhysMapper, X: Mode> Splitter<'p, F, P, X> {
         // Again for each bit that an MMU sets meanwhile: the small leaves have it too.
         X::replace(entries, index, |huge| {
             split_into(self.format, child, huge, level, phys);
-            self.format.table(frame)
+            self.format.table(frame, level)
         });
         self.stats.tables += 1;
         self.stats.splits += 1;

@@ -10,7 +10,7 @@ use super::split::{self, Splitter};
 use crate::entry::{Entries, RawEntry};
 use crate::error::UnmapError;
 use crate::flush::Unmapped;
-use crate::format::{Entry, Format, Level};
+use crate::format::{Absent, Entry, Format, Level};
 use crate::mode::Mode;
 use crate::policy::SplitPolicy;
 use crate::ports::{FrameSource, PhysMapper};
@@ -35,7 +35,7 @@ pub(super) fn unmap<F: Format, P: FrameSource + PhysMapper, X: Mode>(
     let mode = PhantomData::<X>;
     let splitter = Splitter { format: *format, ports: &*ports, reserve, stats, mode };
     let mut park = Park { splitter, tables: false };
-    park.table(Entries::ours(&*ports, *root), span::top::<F>(), span);
+    park.table(Entries::ours::<F, P>(ports, *root, span::top::<F>()), span::top::<F>(), span);
     if park.tables || survey.quarantined {
         table.flush.add_tables();
     }
@@ -90,7 +90,9 @@ impl<'p, F: Format, P: PhysMapper, X: Mode> Park<'p, F, P, X> {
 
     fn entry(&mut self, entries: Entries<'p, F::Raw>, level: Level, piece: Span) {
         let index = piece.index::<F>(level);
-        let gone = piece.covers::<F>(level) || self.part(entries, index, level, piece);
+        let fixed = F::FIXED_ROOT && level == span::top::<F>();
+        let whole = !fixed && piece.covers::<F>(level);
+        let gone = whole || self.part(entries, index, level, piece) && !fixed;
         let raw = entries.load(index);
         let table = match self.splitter.format.decode(raw, level) {
             Ok(Entry::Leaf { .. }) => false,
@@ -108,12 +110,14 @@ impl<'p, F: Format, P: PhysMapper, X: Mode> Park<'p, F, P, X> {
         let Some((child, below)) = self.splitter.below(entries, index, level) else { return false };
         self.table(child, below, piece);
         let format = self.splitter.format;
-        all(child, |raw| matches!(format.decode(raw, below), Ok(Entry::Absent | Entry::Parked)))
+        all(child, |raw| {
+            matches!(format.decode(raw, below), Ok(Entry::Absent(Absent::Empty) | Entry::Parked))
+        })
     }
 }
 
 fn all<R: RawEntry>(entries: Entries<'_, R>, test: impl Fn(R) -> bool) -> bool {
-    (0..Entries::<R>::COUNT).all(|index| test(entries.load(index)))
+    (0..entries.count()).all(|index| test(entries.load(index)))
 }
 
 /// Hands out what is parked in `span`, and frees its tables. No TLB may hold any of it.
@@ -124,7 +128,7 @@ pub(crate) fn sweep<F: Format, P: FrameSource + PhysMapper, X>(
 ) {
     let Table { format, ports, root, stats, .. } = table;
     let mut sweep = Sweep { format: *format, ports: &*ports, stats, run: None, release };
-    sweep.table(Entries::ours(&*ports, *root), span::top::<F>(), span, false);
+    sweep.table(Entries::ours::<F, P>(ports, *root, span::top::<F>()), span::top::<F>(), span, false);
     sweep.end_run();
 }
 
@@ -157,12 +161,12 @@ impl<'p, F: Format, P: FrameSource + PhysMapper, R: FnMut(Mapping)> Sweep<'p, F,
             }
             Ok(Entry::Table { phys, .. }) => {
                 let Some(below) = level.down() else { return piece.last };
-                let child = Entries::ours(self.ports, phys);
+                let child = Entries::ours::<F, P>(self.ports, phys, below);
                 self.table(child, below, piece, parked);
                 if parked && all(child, |raw| raw == F::Raw::default()) {
                     entries.store(index, F::Raw::default());
                     self.stats.tables = self.stats.tables.saturating_sub(1);
-                    reserve::free(self.ports, phys);
+                    reserve::free::<F, P>(self.ports, phys, below);
                 }
                 piece.last
             }

@@ -9,6 +9,8 @@ mod x86_two_level;
 
 use core::fmt;
 
+use bitflags::bitflags;
+
 pub use x86_long::{LongCaps, X86Long};
 pub use x86_two_level::{TwoLevelCaps, X86TwoLevel};
 
@@ -103,20 +105,66 @@ impl VaRule {
     }
 }
 
+/// What an entry that translates nothing stands for; the MMU ignores it, software reads it in its fault handler.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[non_exhaustive]
+pub enum Absent {
+    /// Nothing is here.
+    #[default]
+    Empty,
+    /// Nothing may ever be here: a page beside a stack.
+    Guard,
+    /// A frame that nobody may access for now: what a mapping without any right comes to.
+    Kept(PhysAddr),
+    /// The page is in this slot of a swap device.
+    Swap(u64),
+    /// The page is on its way to another frame.
+    Migrating,
+}
+
+bitflags! {
+    /// What a table leaves to the leaves below it.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+    pub struct Limit: u8 {
+        /// Stores.
+        const WRITE = 1 << 0;
+        /// Instruction fetches from pages of the kernel.
+        const EXECUTE = 1 << 1;
+        /// Access from user mode.
+        const USER = 1 << 2;
+        /// Instruction fetches from pages of user mode.
+        const USER_EXECUTE = 1 << 3;
+    }
+}
+
+impl Limit {
+    /// A leaf's rights, narrowed by this limit.
+    #[must_use]
+    #[inline]
+    pub fn narrow(self, flags: Flags) -> Flags {
+        let fetch = if flags.contains(Flags::USER) { Self::USER_EXECUTE } else { Self::EXECUTE };
+        let without = |limit: Self, flag: Flags| if self.contains(limit) { Flags::empty() } else { flag };
+        flags
+            & !(without(Self::WRITE, Flags::WRITE)
+                | without(fetch, Flags::EXECUTE)
+                | without(Self::USER, Flags::USER))
+    }
+}
+
 /// What an entry says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Entry {
-    /// Nothing, for the MMU; all other bits are ignored.
-    Absent,
+    /// Nothing, for the MMU; what it stands for is software's matter.
+    Absent(Absent),
     /// Absent for the MMU; unmapped by us and not flushed yet ([`Format::park`]).
     Parked,
     /// A table one level below.
     Table {
         /// Where it is.
         phys: PhysAddr,
-        /// The rights that leaves below can have at most: of `WRITE`, `EXECUTE` and `USER`.
-        limit: Flags,
+        /// The rights that leaves below can have at most.
+        limit: Limit,
     },
     /// A page.
     Leaf {
@@ -131,7 +179,8 @@ pub enum Entry {
     },
 }
 
-/// The bits of a present entry that the MMU reserves and that are set.
+/// The bits of a present entry that the MMU reserves and that are set; or bits that together say what
+/// [`Attrs`] cannot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ReservedBits(pub u64);
 
@@ -141,6 +190,9 @@ pub struct ReservedBits(pub u64);
 pub enum Transition {
     /// Nothing: no TLB can hold what changed.
     None,
+    /// A walk may overlook for a while what is there now: a barrier orders the store before the next access (A64:
+    /// `DSB ISHST` and `ISB`; RISC-V: `SFENCE.VMA`).
+    Fence,
     /// A TLB may refuse for a while what is allowed now: a spurious fault, healed by the next walk.
     Lazy,
     /// A TLB may allow for a while what is no longer allowed.
@@ -165,11 +217,30 @@ pub trait Format: Copy + fmt::Debug + 'static {
     /// Bits of a leaf that belong to the MMU's bookkeeping and outlive [`protect`](crate::Table::protect): accessed, dirty.
     const KEPT: Self::Raw;
 
+    /// The entries of the root lead to tables that are there from the creation to the end (PAE: the CPU reads them only
+    /// when it loads the root).
+    const FIXED_ROOT: bool = false;
+
     /// log2 of the bytes that an entry at `level` translates; for `LEVELS`, of the whole space.
     fn shift(level: Level) -> u32;
 
+    /// log2 of the bytes of a table whose entries stand at `level`. All below the root are of one length; the root may be
+    /// shorter.
+    #[must_use]
+    #[inline]
+    fn table_shift(level: Level) -> u32 {
+        Self::shift(level.up()) - Self::shift(level) + size_of::<Self::Raw>().ilog2()
+    }
+
     /// The last byte of the physical address space.
     fn max_phys(&self) -> PhysAddr;
+
+    /// The last byte that a table may have whose entries stand at `level`.
+    #[inline]
+    fn max_table(&self, level: Level) -> PhysAddr {
+        let _ = level;
+        self.max_phys()
+    }
 
     /// The highest level at which this CPU has leaves; it has them at all levels below too.
     fn max_leaf(&self) -> Level;
@@ -188,8 +259,15 @@ pub trait Format: Copy + fmt::Debug + 'static {
     /// [`leaf_bits`](Self::leaf_bits), ignored or reserved; [`park`](Self::park) keeps or inverts each of them.
     fn address_bits(&self, level: Level) -> Self::Raw;
 
-    /// An entry for the table at `phys`, which narrows no rights: the leaf decides.
-    fn table(&self, phys: PhysAddr) -> Self::Raw;
+    /// An entry at `level` for the table at `phys`, which narrows no rights: the leaf decides.
+    fn table(&self, phys: PhysAddr, level: Level) -> Self::Raw;
+
+    /// An entry that the MMU ignores and [`decode`](Self::decode) reads back. At level 0, but for `Empty` and `Guard`.
+    ///
+    /// # Errors
+    ///
+    /// [`AttrError::StateOutOfReach`] for a frame or slot that an entry cannot hold.
+    fn absent(&self, state: Absent) -> Result<Self::Raw, AttrError>;
 
     /// What the MMU makes of an entry.
     ///
@@ -207,6 +285,13 @@ pub trait Format: Copy + fmt::Debug + 'static {
 
     /// The present entry that was parked; `None` if this one was not.
     fn unpark(raw: Self::Raw) -> Option<Self::Raw>;
+
+    /// The leaf `bits`, with an address or without, and what the MMU noted about the use of the leaf `old`.
+    #[must_use]
+    #[inline]
+    fn carry(bits: Self::Raw, old: Self::Raw) -> Self::Raw {
+        bits | old & Self::KEPT
+    }
 
     /// What storing `new` over `old` asks of the TLBs.
     fn transition(&self, old: Self::Raw, new: Self::Raw, level: Level) -> Transition;

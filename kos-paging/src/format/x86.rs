@@ -2,9 +2,10 @@
 //!
 //! Source: SDM vol. 3, "Paging": formats of paging-structure entries.
 
+use crate::addr::PhysAddr;
 use crate::attrs::{Attrs, Flags, MemorySlots};
 use crate::error::AttrError;
-use crate::format::{Level, Transition};
+use crate::format::{Absent, Level, Limit, Transition};
 
 /// Present.
 pub(super) const P: u32 = 1 << 0;
@@ -54,18 +55,50 @@ pub(super) fn leaf_bits(attrs: Attrs, level: Level, memory: &MemorySlots) -> Res
 #[inline]
 pub(super) fn attrs(bits: u32, level: Level, memory: &MemorySlots) -> Result<Attrs, u32> {
     let when = |bit: u32, flag: Flags| if bits & bit == 0 { Flags::empty() } else { flag };
-    let flags = Flags::READ | limit(bits) | when(G, Flags::GLOBAL);
+    let flags = Flags::READ | when(RW, Flags::WRITE) | when(US, Flags::USER) | when(G, Flags::GLOBAL);
     match memory.memory(slot(bits, level)) {
         Some(memory) => Ok(Attrs { flags, memory }),
         None => Err(pat(level)),
     }
 }
 
-/// The rights, but for `EXECUTE`, that an entry leaves to what is below it.
+/// The rights that a table entry leaves to what is below it.
 #[inline]
-pub(super) fn limit(bits: u32) -> Flags {
-    let when = |bit: u32, flag: Flags| if bits & bit == 0 { Flags::empty() } else { flag };
-    when(RW, Flags::WRITE) | when(US, Flags::USER)
+pub(super) fn limit(bits: u32, execute: bool) -> Limit {
+    let when = |allowed: bool, limit: Limit| if allowed { limit } else { Limit::empty() };
+    let fetch = Limit::EXECUTE.union(Limit::USER_EXECUTE);
+    when(bits & RW != 0, Limit::WRITE) | when(bits & US != 0, Limit::USER) | when(execute, fetch)
+}
+
+/// In an absent entry that is not parked: it stands for something, by the two bits of [`KIND`].
+const HELD: u32 = 1 << 10;
+/// What: 0 guard, 1 frame, 2 swap slot, 3 migrating.
+const KIND: u32 = 3 << 1;
+
+/// The low bits of an absent entry, and the number that goes into its address bits.
+#[inline]
+pub(super) const fn absent(state: Absent) -> (u32, u64) {
+    match state {
+        Absent::Empty => (0, 0),
+        Absent::Guard => (HELD, 0),
+        Absent::Kept(phys) => (HELD | 1 << 1, phys.get() >> 12),
+        Absent::Swap(slot) => (HELD | 2 << 1, slot),
+        Absent::Migrating => (HELD | KIND, 0),
+    }
+}
+
+/// What an absent entry with these low bits and this number stands for.
+#[inline]
+pub(super) const fn absent_state(bits: u32, number: u64) -> Absent {
+    if bits & HELD == 0 {
+        return Absent::Empty;
+    }
+    match (bits & KIND) >> 1 {
+        0 => Absent::Guard,
+        1 => Absent::Kept(PhysAddr::new(number << 12)),
+        2 => Absent::Swap(number),
+        _ => Absent::Migrating,
+    }
 }
 
 /// The low bits of a huge leaf at `level`, moved to where a leaf one level below has them.

@@ -3,7 +3,7 @@
 //! Source: SDM vol. 3, "4-Level Paging and 5-Level Paging"; bits that both Intel and AMD reserve are refused.
 
 use super::x86;
-use super::{Entry, Format, Level, ReservedBits, Transition, VaRule};
+use super::{Absent, Entry, Format, Level, ReservedBits, Transition, VaRule};
 use crate::addr::PhysAddr;
 use crate::attrs::{Attrs, Flags, MemorySlots};
 use crate::error::{AttrError, PhysBitsError};
@@ -83,6 +83,12 @@ fn below_huge(level: Level) -> u64 {
     (1 << X86Long::<4>::shift(level)) - (1 << 13)
 }
 
+/// What an absent entry stands for.
+#[inline]
+fn state(raw: u64) -> Absent {
+    x86::absent_state(low(raw), ((raw ^ ADDRESS) & ADDRESS) >> 12)
+}
+
 #[inline]
 fn low(raw: u64) -> u32 {
     // Bits 0 to 12 are all that the shared code looks at.
@@ -132,31 +138,41 @@ impl Format for X86Long<4> {
     }
 
     #[inline]
-    fn table(&self, phys: PhysAddr) -> u64 {
+    fn table(&self, phys: PhysAddr, _level: Level) -> u64 {
         u64::from(x86::TABLE) | phys.get()
+    }
+
+    /// Inverts the number in the address bits: see [`park`](Self::park).
+    #[inline]
+    fn absent(&self, state: Absent) -> Result<u64, AttrError> {
+        let (bits, number) = x86::absent(state);
+        if bits == 0 {
+            return Ok(0);
+        }
+        match number.checked_mul(1 << 12) {
+            Some(place) if place & !ADDRESS == 0 => Ok(u64::from(bits) | place ^ ADDRESS),
+            _ => Err(AttrError::StateOutOfReach(state)),
+        }
     }
 
     // Always: at a level known at the call most of it folds away.
     #[inline(always)]
     fn decode(&self, raw: u64, level: Level) -> Result<Entry, ReservedBits> {
         if raw & u64::from(x86::P) == 0 {
-            return Ok(if Self::unpark(raw).is_some() { Entry::Parked } else { Entry::Absent });
+            return Ok(if Self::unpark(raw).is_some() { Entry::Parked } else { Entry::Absent(state(raw)) });
         }
         let leaf = Self::is_leaf(raw, level);
         let reserved = raw & (self.reserved | if leaf { self.reserved_in_leaf(level) } else { 0 });
         if reserved != 0 {
             return Err(ReservedBits(reserved));
         }
-        let execute = if raw & XD == 0 { Flags::EXECUTE } else { Flags::empty() };
         if !leaf {
-            return Ok(Entry::Table {
-                phys: PhysAddr::new(raw & ADDRESS),
-                limit: x86::limit(low(raw)) | execute,
-            });
+            let limit = x86::limit(low(raw), raw & XD == 0);
+            return Ok(Entry::Table { phys: PhysAddr::new(raw & ADDRESS), limit });
         }
         let mut attrs =
             x86::attrs(low(raw), level, &self.caps.memory).map_err(|bit| ReservedBits(bit.into()))?;
-        attrs.flags |= execute;
+        attrs.flags |= if raw & XD == 0 { Flags::EXECUTE } else { Flags::empty() };
         // Bits beyond the CPU's addresses were refused above.
         let phys = PhysAddr::new(raw & ADDRESS & !((1 << Self::shift(level)) - 1));
         let bit = |bit: u32| raw & u64::from(bit) != 0;

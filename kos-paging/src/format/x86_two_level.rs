@@ -5,7 +5,7 @@
 //! Source: SDM vol. 3, "32-Bit Paging".
 
 use super::x86;
-use super::{Entry, Format, Level, ReservedBits, Transition, VaRule};
+use super::{Absent, Entry, Format, Level, ReservedBits, Transition, VaRule};
 use crate::addr::PhysAddr;
 use crate::attrs::{Attrs, Flags, MemorySlots};
 use crate::error::AttrError;
@@ -96,17 +96,27 @@ impl Format for X86TwoLevel {
     }
 
     #[inline]
-    fn table(&self, phys: PhysAddr) -> u32 {
+    fn table(&self, phys: PhysAddr, _level: Level) -> u32 {
         x86::TABLE | address_bits(phys)
+    }
+
+    #[inline]
+    fn absent(&self, state: Absent) -> Result<u32, AttrError> {
+        let (bits, number) = x86::absent(state);
+        match u32::try_from(number) {
+            Ok(number) if number < 1 << 20 => Ok(bits | number << 12),
+            _ => Err(AttrError::StateOutOfReach(state)),
+        }
     }
 
     #[inline]
     fn decode(&self, raw: u32, level: Level) -> Result<Entry, ReservedBits> {
         if raw & x86::P == 0 {
-            return Ok(if Self::unpark(raw).is_some() { Entry::Parked } else { Entry::Absent });
+            let state = x86::absent_state(raw, u64::from(raw >> 12));
+            return Ok(if Self::unpark(raw).is_some() { Entry::Parked } else { Entry::Absent(state) });
         }
         if !self.is_leaf(raw, level) {
-            let limit = x86::limit(raw) | Flags::EXECUTE;
+            let limit = x86::limit(raw, true);
             return Ok(Entry::Table { phys: PhysAddr::new((raw & ADDRESS).into()), limit });
         }
         let reserved = if level == Level::PAGE { 0 } else { raw & BELOW_HUGE };

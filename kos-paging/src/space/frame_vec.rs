@@ -219,7 +219,7 @@ impl<T> FrameVec<T> {
 /// A frame that can be seen.
 fn take<P: FrameSource + PhysMapper>(ports: &P) -> Result<Place, OutOfFrames> {
     let frame = ports.allocate(FrameRequest::below(PhysAddr::new(u64::MAX)))?;
-    match ports.table(frame.address()) {
+    match ports.table(frame.address(), 4096) {
         Some(seen) => Ok(Place { phys: frame.address(), seen }),
         None => {
             ports.free(frame);

@@ -29,7 +29,7 @@ impl Bytes {
     /// `len` bytes from `at`, or up to the end of the 4 KiB that they are in.
     fn open<M: PhysMapper>(mapper: &M, at: PhysAddr, len: usize) -> Option<Self> {
         let inside = usize::try_from(at.get() % 4096).ok()?;
-        let base = mapper.table(PhysAddr::new(at.get() - at.get() % 4096))?;
+        let base = mapper.table(PhysAddr::new(at.get() - at.get() % 4096), FRAME)?;
         // SAFETY: the offset is below the 4096 bytes that the mapper answers for.
         let base = unsafe { base.add(inside) };
         Some(Self { base, len: len.min(FRAME - inside) })
@@ -162,7 +162,7 @@ pub(crate) fn with_bytes<M: PhysMapper, R>(
     bytes: usize,
     work: impl FnOnce(&mut [u8]) -> R,
 ) -> Option<R> {
-    let base = mapper.table(frame.address()).filter(|_| bytes <= FRAME)?;
+    let base = mapper.table(frame.address(), FRAME).filter(|_| bytes <= FRAME)?;
     // SAFETY: who holds the `Frame` alone uses its bytes, and it is borrowed mutably for as long as the slice lives.
     let slice = unsafe { core::slice::from_raw_parts_mut(base.as_ptr(), bytes) };
     Some(work(slice))

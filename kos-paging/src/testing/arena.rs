@@ -13,7 +13,7 @@ use crate::ports::{Frame, FrameRequest, FrameSource, OutOfFrames, PhysMapper};
 
 /// What a frame holds before it is handed out and after it came back: present, and wrong everywhere.
 const JUNK: u64 = 0xa5a5_a5a5_a5a5_a5a5;
-const FRAME: u64 = 4096;
+const PAGE: u64 = 4096;
 const WORDS: usize = 512;
 
 #[repr(align(4096))]
@@ -24,9 +24,11 @@ pub type Image = BTreeMap<u64, Vec<u64>>;
 
 /// Physical memory from [`Arena::BASE`]; hands out its highest frames first.
 ///
+/// Its frames are of one length; a request for a shorter one is served with a whole one.
 /// Only frames in use can be seen: a table that is read after it was freed is an error, not luck.
 pub struct Arena {
     pages: Box<[Page]>,
+    order: u8,
     free: RefCell<Vec<usize>>,
     used: RefCell<Vec<bool>>,
 }
@@ -35,12 +37,19 @@ impl Arena {
     /// The address of its first frame.
     pub const BASE: u64 = 0x0040_0000;
 
-    /// An arena of `frames` frames.
+    /// An arena of `frames` frames of 4 KiB.
     #[must_use]
     pub fn new(frames: usize) -> Self {
+        Self::of_order(frames, 0)
+    }
+
+    /// An arena of `frames` frames of `4096 << order` bytes.
+    #[must_use]
+    pub fn of_order(frames: usize, order: u8) -> Self {
         let page = |_| Page([const { AtomicU64::new(JUNK) }; WORDS]);
         Self {
-            pages: (0..frames).map(page).collect(),
+            pages: (0..frames << order).map(page).collect(),
+            order,
             free: RefCell::new((0..frames).collect()),
             used: RefCell::new(alloc::vec![false; frames]),
         }
@@ -55,18 +64,20 @@ impl Arena {
     /// Frames left.
     #[must_use]
     pub fn available(&self) -> u64 {
-        self.pages.len() as u64 - self.used()
+        self.used.borrow().len() as u64 - self.used()
     }
 
     /// The content of every frame in use.
     #[must_use]
     pub fn image(&self) -> Image {
-        let words = |page: &Page| page.0.iter().map(|word| word.load(Ordering::Relaxed)).collect();
+        let words = |pages: &[Page]| {
+            pages.iter().flat_map(|page| &page.0).map(|word| word.load(Ordering::Relaxed)).collect()
+        };
         let used = self.used.borrow();
-        let frames = self.pages.iter().zip(used.iter()).enumerate();
+        let frames = self.pages.chunks(1 << self.order).zip(used.iter()).enumerate();
         frames
             .filter(|(_, (_, used))| **used)
-            .map(|(index, (page, _))| (address(index), words(page)))
+            .map(|(index, (pages, _))| (self.address(index), words(pages)))
             .collect()
     }
 
@@ -102,43 +113,58 @@ impl Arena {
     }
 
     fn index(&self, at: u64) -> Option<usize> {
-        let index = usize::try_from(at.checked_sub(Self::BASE)? / FRAME).ok()?;
+        let index = usize::try_from(at.checked_sub(Self::BASE)? / self.frame()).ok()?;
         self.used.borrow().get(index)?.then_some(index)
     }
 
+    /// The page of an address in a frame in use.
+    fn page(&self, at: u64) -> Option<&Page> {
+        self.index(at)?;
+        self.pages.get(usize::try_from((at - Self::BASE) / PAGE).ok()?)
+    }
+
     fn word(&self, at: u64) -> Option<&AtomicU64> {
-        let page = self.pages.get(self.index(at)?)?;
-        page.0.get(usize::try_from(at % FRAME / 8).ok()?)
+        self.page(at)?.0.get(usize::try_from(at % PAGE / 8).ok()?)
     }
 
     fn fill(&self, index: usize) {
-        for word in self.pages.get(index).into_iter().flat_map(|page| &page.0) {
+        let pages = self.pages.chunks(1 << self.order).nth(index);
+        for word in pages.into_iter().flatten().flat_map(|page| &page.0) {
             word.store(JUNK, Ordering::Relaxed);
         }
     }
-}
 
-const fn address(index: usize) -> u64 {
-    Arena::BASE + index as u64 * FRAME
+    /// Bytes of a frame.
+    const fn frame(&self) -> u64 {
+        PAGE << self.order
+    }
+
+    const fn address(&self, index: usize) -> u64 {
+        Self::BASE + index as u64 * self.frame()
+    }
 }
 
 impl core::fmt::Debug for Arena {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Arena").field("frames", &self.pages.len()).field("used", &self.used()).finish()
+        f.debug_struct("Arena")
+            .field("frames", &self.used.borrow().len())
+            .field("used", &self.used())
+            .finish()
     }
 }
 
 impl FrameSource for Arena {
     fn allocate(&self, request: FrameRequest) -> Result<Frame, OutOfFrames> {
         let mut free = self.free.borrow_mut();
-        let within = |index: &usize| address(*index) + FRAME - 1 <= request.highest.get();
-        let place = free.iter().rposition(within).ok_or(OutOfFrames)?;
+        let fits = request.order <= self.order;
+        let within = |index: &usize| self.address(*index) + self.frame() - 1 <= request.highest.get();
+        let place = free.iter().rposition(|index| fits && within(index)).ok_or(OutOfFrames)?;
         let index = free.remove(place);
         if let Some(used) = self.used.borrow_mut().get_mut(index) {
             *used = true;
         }
         // SAFETY: the frame was free, lies in this arena's memory and is handed out once until it comes back.
-        Ok(unsafe { Frame::new(PhysAddr::new(address(index))) })
+        Ok(unsafe { Frame::of_order(PhysAddr::new(self.address(index)), request.order) })
     }
 
     fn free(&self, frame: Frame) {
@@ -155,8 +181,13 @@ impl FrameSource for Arena {
 
 // SAFETY: the pages are atomics, aligned to 4096, that live as long as the arena and move never; each frame is its own.
 unsafe impl PhysMapper for Arena {
-    fn table(&self, frame: PhysAddr) -> Option<NonNull<u8>> {
-        let page = self.pages.get(self.index(frame.get())?)?;
-        Some(NonNull::from(page).cast())
+    fn table(&self, frame: PhysAddr, bytes: usize) -> Option<NonNull<u8>> {
+        let last = frame.get().checked_add(bytes as u64 - 1)?;
+        if self.index(frame.get())? != self.index(last)? || !frame.is_aligned(PAGE) {
+            return None;
+        }
+        let first = usize::try_from((frame.get() - Self::BASE) / PAGE).ok()?;
+        let pages = self.pages.get(first..first + bytes.div_ceil(4096))?;
+        Some(NonNull::from(pages).cast())
     }
 }

@@ -87,16 +87,20 @@ pub fn check_phys_mapper<P: FrameSource + PhysMapper + ?Sized>(ports: &P) -> Ver
     ports.free(other);
     verdict?;
     let nowhere = PhysAddr::new(u64::MAX - (FRAME - 1));
-    if ports.table(nowhere).is_some() { Err(format!("{nowhere} is taken for memory")) } else { Ok(()) }
+    if ports.table(nowhere, 4096).is_some() { Err(format!("{nowhere} is taken for memory")) } else { Ok(()) }
 }
 
 fn seen<P: PhysMapper + ?Sized>(ports: &P, frame: PhysAddr) -> Result<usize, String> {
     let address = |pointer: NonNull<u8>| pointer.addr().get();
-    let place = ports.table(frame).map(address).ok_or_else(|| format!("{frame} cannot be seen"))?;
+    let place = ports.table(frame, 4096).map(address).ok_or_else(|| format!("{frame} cannot be seen"))?;
     if !place.is_multiple_of(4096) {
         return Err(format!("{frame} is seen at {place:#x}, which is not aligned"));
     }
-    if ports.table(frame).map(address) == Some(place) { Ok(place) } else { Err(format!("{frame} moved")) }
+    if ports.table(frame, 4096).map(address) == Some(place) {
+        Ok(place)
+    } else {
+        Err(format!("{frame} moved"))
+    }
 }
 
 /// A flush drops the translation of every page of its set.

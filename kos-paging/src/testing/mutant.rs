@@ -3,7 +3,7 @@
 use crate::addr::PhysAddr;
 use crate::attrs::Attrs;
 use crate::error::AttrError;
-use crate::format::{Entry, Format, Level, ReservedBits, Transition, VaRule, X86Long};
+use crate::format::{Absent, Entry, Format, Level, ReservedBits, Transition, VaRule, X86Long};
 
 const P: u64 = 1 << 0;
 const RW: u64 = 1 << 1;
@@ -80,13 +80,17 @@ impl<const FAULT: usize> Format for Mutant<FAULT> {
         self.0.address_bits(level)
     }
 
-    fn table(&self, phys: PhysAddr) -> u64 {
-        let entry = self.0.table(phys);
+    fn table(&self, phys: PhysAddr, level: Level) -> u64 {
+        let entry = self.0.table(phys, level);
         match FAULT {
             4 => entry & !RW,
             5 => entry & !US,
             _ => entry,
         }
+    }
+
+    fn absent(&self, state: Absent) -> Result<u64, AttrError> {
+        self.0.absent(state)
     }
 
     fn decode(&self, raw: u64, level: Level) -> Result<Entry, ReservedBits> {

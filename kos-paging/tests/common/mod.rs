@@ -109,7 +109,7 @@ impl FrameSource for Blind<'_> {
 
 // SAFETY: it answers for nothing.
 unsafe impl PhysMapper for Blind<'_> {
-    fn table(&self, _frame: PhysAddr) -> Option<NonNull<u8>> {
+    fn table(&self, _frame: PhysAddr, _bytes: usize) -> Option<NonNull<u8>> {
         None
     }
 }

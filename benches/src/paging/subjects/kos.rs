@@ -29,7 +29,7 @@ impl FrameSource for Pool {
 // SAFETY: physical memory is at its own address; the tables in question are those that we made.
 unsafe impl PhysMapper for Pool {
     #[inline]
-    fn table(&self, frame: PhysAddr) -> Option<NonNull<u8>> {
+    fn table(&self, frame: PhysAddr, _: usize) -> Option<NonNull<u8>> {
         NonNull::new(with_exposed_provenance_mut(address(frame)))
     }
 }

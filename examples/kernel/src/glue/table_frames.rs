@@ -34,14 +34,16 @@ impl<F, M> TableFrames<F, M> {
 impl<F: FrameAlloc, M> FrameSource for TableFrames<F, M> {
     fn allocate(&self, request: kos_paging::FrameRequest) -> Result<Frame, OutOfFrames> {
         let limit = self.limit.load(Relaxed).min(request.highest.get().saturating_add(1));
-        let low = FrameRequest::new(1).below(frame_of(PhysAddr::new(limit)));
+        let count = 1 << request.order;
+        let low = FrameRequest::new(count).aligned(count).below(frame_of(PhysAddr::new(limit)));
         let range = self.frames.allocate(&low).map_err(|_| OutOfFrames)?;
         // SAFETY: the frame allocator gives a frame to one owner.
-        Ok(unsafe { Frame::new(phys_of(range.start())) })
+        Ok(unsafe { Frame::of_order(phys_of(range.start()), request.order) })
     }
 
     fn free(&self, frame: Frame) {
-        let range = FrameRange::new(frame_of(frame.address()), 1).unwrap_or(FrameRange::EMPTY);
+        let range =
+            FrameRange::new(frame_of(frame.address()), 1 << frame.order()).unwrap_or(FrameRange::EMPTY);
         // SAFETY: the frame came from `allocate`, and its owner has given it up.
         let freed = unsafe { self.frames.free(range) };
         debug_assert!(freed.is_ok(), "the frame allocator must know its own frame");
@@ -50,7 +52,7 @@ impl<F: FrameAlloc, M> FrameSource for TableFrames<F, M> {
 
 // SAFETY: the answers are the machine's, which promises the same.
 unsafe impl<F, M: PhysMapper> PhysMapper for TableFrames<F, M> {
-    fn table(&self, frame: PhysAddr) -> Option<NonNull<u8>> {
-        self.mapper.table(frame)
+    fn table(&self, frame: PhysAddr, bytes: usize) -> Option<NonNull<u8>> {
+        self.mapper.table(frame, bytes)
     }
 }

@@ -123,8 +123,8 @@ impl FrameSource for SimEnv {
 
 // SAFETY: the answers are the arena's, whose frames are this machine's.
 unsafe impl PhysMapper for SimEnv {
-    fn table(&self, frame: PhysAddr) -> Option<NonNull<u8>> {
-        self.frames.table(frame)
+    fn table(&self, frame: PhysAddr, bytes: usize) -> Option<NonNull<u8>> {
+        self.frames.table(frame, bytes)
     }
 }
 

@@ -90,7 +90,8 @@ impl Attrs {
     }
 }
 
-/// The CPU's table of memory types that an entry selects from by number: on x86 the PAT, index = PAT·4 + PCD·2 + PWT.
+/// The CPU's table of memory types that an entry selects from by number: on x86 the PAT, index = PAT·4 + PCD·2 + PWT;
+/// on AArch64 MAIR_EL1.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct MemorySlots([Option<MemoryType>; 8]);
 
@@ -123,6 +124,28 @@ impl MemorySlots {
             None,
         ])
     };
+
+    /// An AArch64 MAIR_EL1 of four slots: normal write-back memory (0xff), device nGnRE (0x04), normal not cached (0x44),
+    /// normal write-through (0xbb); the others are never used.
+    pub const A64: Self = {
+        use MemoryType::{Uncached, WriteBack, WriteCombining, WriteThrough};
+        Self::with_gaps([
+            Some(WriteBack),
+            Some(Uncached),
+            Some(WriteCombining),
+            Some(WriteThrough),
+            None,
+            None,
+            None,
+            None,
+        ])
+    };
+
+    /// The table with these slots, in the CPU's order; `None` is never used.
+    #[must_use]
+    pub const fn with_gaps(slots: [Option<MemoryType>; 8]) -> Self {
+        Self(slots)
+    }
 
     /// The table with these slots, in the CPU's order.
     #[must_use]

@@ -36,7 +36,7 @@ pub enum RangeError {
     },
 }
 
-/// No x86_64 CPU has physical addresses of this many bits: 32 to 52.
+/// No CPU of this format has physical addresses of this many bits, or an encryption bit there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PhysBitsError(pub u8);
 
@@ -318,7 +318,7 @@ impl fmt::Display for RangeError {
 
 impl fmt::Display for PhysBitsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no x86_64 CPU has {} physical address bits", self.0)
+        write!(f, "no CPU of this format has {} physical address bits", self.0)
     }
 }
 

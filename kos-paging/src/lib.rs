@@ -49,8 +49,8 @@ pub use error::{
 };
 pub use flush::{Addresses, FlushRange, FlushSet, Flushed, Protected, Scope, Unmapped};
 pub use format::{
-    Absent, Entry, Format, Level, Limit, LongCaps, MAX_LEVELS, ReservedBits, Transition, TwoLevelCaps,
-    VaRule, X86Long, X86TwoLevel,
+    A64, A64Caps, Absent, Entry, Format, Level, Limit, LongCaps, MAX_LEVELS, PaeCaps, ReservedBits, Riscv,
+    RiscvCaps, Transition, TwoLevelCaps, UseBits, VaRule, X86Long, X86Pae, X86TwoLevel,
 };
 #[cfg(target_has_atomic = "64")]
 pub use live::Walker;

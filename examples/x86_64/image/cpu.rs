@@ -58,7 +58,13 @@ pub(crate) fn format() -> X86Long<4> {
 
 /// What every x86_64 CPU can express.
 const OLDEST: X86Long<4> = {
-    let caps = LongCaps { phys_bits: 36, nx: false, huge_1g: false, memory: MemorySlots::X86_RESET };
+    let caps = LongCaps {
+        phys_bits: 36,
+        nx: false,
+        huge_1g: false,
+        memory: MemorySlots::X86_RESET,
+        encryption_bit: None,
+    };
     match X86Long::new(caps) {
         Ok(format) => format,
         Err(_) => unreachable!(),
@@ -74,5 +80,6 @@ fn paging() -> LongCaps {
         nx: Efer::read().contains(EferFlags::NO_EXECUTE_ENABLE),
         huge_1g: extended.is_some_and(|features| features.has_1gib_pages()),
         memory: MemorySlots::X86_RESET,
+        encryption_bit: None,
     }
 }

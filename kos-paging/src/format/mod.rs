@@ -3,15 +3,22 @@
 //! A [`Format`] is a value: it carries what the CPU can do. It touches no memory, so that every format runs on every
 //! host. Everything else in the crate is written once, over this trait.
 
+mod a64;
+mod absent;
+mod riscv;
 mod x86;
 mod x86_long;
+mod x86_pae;
 mod x86_two_level;
 
 use core::fmt;
 
 use bitflags::bitflags;
 
+pub use a64::{A64, A64Caps};
+pub use riscv::{Riscv, RiscvCaps};
 pub use x86_long::{LongCaps, X86Long};
+pub use x86_pae::{PaeCaps, X86Pae};
 pub use x86_two_level::{TwoLevelCaps, X86TwoLevel};
 
 use crate::addr::{PhysAddr, VirtAddr};
@@ -71,6 +78,8 @@ pub enum VaRule {
     Flat(u32),
     /// The top bit of `bits` repeats up to bit 63: two halves with a hole between them. The upper is the kernel's.
     SignExtended(u32),
+    /// The last `2^bits` numbers: the kernel's alone.
+    High(u32),
 }
 
 impl VaRule {
@@ -94,15 +103,27 @@ impl VaRule {
         match self {
             Self::Flat(_) => false,
             Self::SignExtended(bits) => offset >> (bits - 1) & 1 == 1,
+            Self::High(_) => true,
         }
     }
 
     /// The highest offset.
     #[must_use]
     pub const fn last_offset(self) -> u64 {
-        let (Self::Flat(bits) | Self::SignExtended(bits)) = self;
+        let (Self::Flat(bits) | Self::SignExtended(bits) | Self::High(bits)) = self;
         (1 << bits) - 1
     }
+}
+
+/// Who keeps the accessed and dirty bits of a leaf.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum UseBits {
+    /// The MMU sets them.
+    Hardware,
+    /// The first access faults, and the first store: the handler sets them ([`Format::mark`]) and returns.
+    Fault,
+    /// Nobody: they are set from the beginning, and tell nothing.
+    Preset,
 }
 
 /// What an entry that translates nothing stands for; the MMU ignores it, software reads it in its fault handler.
@@ -134,6 +155,8 @@ bitflags! {
         const USER = 1 << 2;
         /// Instruction fetches from pages of user mode.
         const USER_EXECUTE = 1 << 3;
+        /// To be translations of one address space: without it all are global.
+        const LOCAL = 1 << 4;
     }
 }
 
@@ -144,6 +167,7 @@ impl Limit {
     pub fn narrow(self, flags: Flags) -> Flags {
         let fetch = if flags.contains(Flags::USER) { Self::USER_EXECUTE } else { Self::EXECUTE };
         let without = |limit: Self, flag: Flags| if self.contains(limit) { Flags::empty() } else { flag };
+        let flags = if self.contains(Self::LOCAL) { flags } else { flags | Flags::GLOBAL };
         flags
             & !(without(Self::WRITE, Flags::WRITE)
                 | without(fetch, Flags::EXECUTE)
@@ -292,6 +316,10 @@ pub trait Format: Copy + fmt::Debug + 'static {
     fn carry(bits: Self::Raw, old: Self::Raw) -> Self::Raw {
         bits | old & Self::KEPT
     }
+
+    /// The leaf `raw` as an MMU that keeps accessed and dirty bits leaves it after an access, or after a store.
+    #[must_use]
+    fn mark(raw: Self::Raw, write: bool) -> Self::Raw;
 
     /// What storing `new` over `old` asks of the TLBs.
     fn transition(&self, old: Self::Raw, new: Self::Raw, level: Level) -> Transition;

@@ -2,10 +2,9 @@
 //!
 //! Source: SDM vol. 3, "Paging": formats of paging-structure entries.
 
-use crate::addr::PhysAddr;
 use crate::attrs::{Attrs, Flags, MemorySlots};
 use crate::error::AttrError;
-use crate::format::{Absent, Level, Limit, Transition};
+use crate::format::{Level, Limit, Transition};
 
 /// Present.
 pub(super) const P: u32 = 1 << 0;
@@ -67,38 +66,10 @@ pub(super) fn attrs(bits: u32, level: Level, memory: &MemorySlots) -> Result<Att
 pub(super) fn limit(bits: u32, execute: bool) -> Limit {
     let when = |allowed: bool, limit: Limit| if allowed { limit } else { Limit::empty() };
     let fetch = Limit::EXECUTE.union(Limit::USER_EXECUTE);
-    when(bits & RW != 0, Limit::WRITE) | when(bits & US != 0, Limit::USER) | when(execute, fetch)
-}
-
-/// In an absent entry that is not parked: it stands for something, by the two bits of [`KIND`].
-const HELD: u32 = 1 << 10;
-/// What: 0 guard, 1 frame, 2 swap slot, 3 migrating.
-const KIND: u32 = 3 << 1;
-
-/// The low bits of an absent entry, and the number that goes into its address bits.
-#[inline]
-pub(super) const fn absent(state: Absent) -> (u32, u64) {
-    match state {
-        Absent::Empty => (0, 0),
-        Absent::Guard => (HELD, 0),
-        Absent::Kept(phys) => (HELD | 1 << 1, phys.get() >> 12),
-        Absent::Swap(slot) => (HELD | 2 << 1, slot),
-        Absent::Migrating => (HELD | KIND, 0),
-    }
-}
-
-/// What an absent entry with these low bits and this number stands for.
-#[inline]
-pub(super) const fn absent_state(bits: u32, number: u64) -> Absent {
-    if bits & HELD == 0 {
-        return Absent::Empty;
-    }
-    match (bits & KIND) >> 1 {
-        0 => Absent::Guard,
-        1 => Absent::Kept(PhysAddr::new(number << 12)),
-        2 => Absent::Swap(number),
-        _ => Absent::Migrating,
-    }
+    when(bits & RW != 0, Limit::WRITE)
+        | when(bits & US != 0, Limit::USER)
+        | when(execute, fetch)
+        | Limit::LOCAL
 }
 
 /// The low bits of a huge leaf at `level`, moved to where a leaf one level below has them.

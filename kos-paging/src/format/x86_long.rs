@@ -1,9 +1,10 @@
-//! x86_64 paging with four levels: 4 KiB, 2 MiB and 1 GiB leaves, 48-bit addresses, execute-disable.
+//! x86_64 paging with four levels (48-bit addresses) or five (LA57: 57): 4 KiB, 2 MiB and 1 GiB leaves,
+//! execute-disable.
 //!
 //! Source: SDM vol. 3, "4-Level Paging and 5-Level Paging"; bits that both Intel and AMD reserve are refused.
 
-use super::x86;
 use super::{Absent, Entry, Format, Level, ReservedBits, Transition, VaRule};
+use super::{absent, x86};
 use crate::addr::PhysAddr;
 use crate::attrs::{Attrs, Flags, MemorySlots};
 use crate::error::{AttrError, PhysBitsError};
@@ -26,32 +27,46 @@ pub struct LongCaps {
     pub huge_1g: bool,
     /// The PAT (MSR 277).
     pub memory: MemorySlots,
+    /// The address bit that marks encrypted memory (SME, SEV: CPUID 8000_001F, EBX bits 0 to 5), from `phys_bits` to 51.
+    /// Every entry gets it; one without it is an error.
+    pub encryption_bit: Option<u8>,
 }
 
 impl LongCaps {
     /// A current CPU: 48 bits, NX, 1 GiB leaves, the PAT as after reset. For tests and tools; a kernel asks its CPU.
-    pub const FULL: Self = Self { phys_bits: 48, nx: true, huge_1g: true, memory: MemorySlots::X86_RESET };
+    pub const FULL: Self =
+        Self { phys_bits: 48, nx: true, huge_1g: true, memory: MemorySlots::X86_RESET, encryption_bit: None };
 }
 
-/// The format of x86_64 with `LEVELS` levels. Four so far.
+/// The format of x86_64 with `LEVELS` levels, four or five.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct X86Long<const LEVELS: usize> {
     caps: LongCaps,
     /// What no present entry may have set on this CPU.
     reserved: u64,
+    /// What every present entry has set: the encryption bit.
+    mask: u64,
 }
 
-impl X86Long<4> {
+impl<const LEVELS: usize> X86Long<LEVELS> {
+    const KNOWN: () = assert!(LEVELS == 4 || LEVELS == 5, "x86_64 has four or five levels");
+
     /// The format for a CPU with these abilities.
     ///
     /// # Errors
     ///
-    /// [`PhysBitsError`] if `phys_bits` is none that an x86_64 CPU can have.
+    /// [`PhysBitsError`] if `phys_bits` or `encryption_bit` is none that an x86_64 CPU can have.
     pub const fn new(caps: LongCaps) -> Result<Self, PhysBitsError> {
+        let () = Self::KNOWN;
+        let mask = match caps.encryption_bit {
+            Some(bit) if bit < caps.phys_bits || bit > 51 => return Err(PhysBitsError(bit)),
+            Some(bit) => 1 << bit,
+            None => 0,
+        };
         match caps.phys_bits {
             bits @ 32..=52 => {
                 let xd = if caps.nx { 0 } else { XD };
-                Ok(Self { caps, reserved: ADDRESS & !((1 << bits) - 1) | xd })
+                Ok(Self { caps, reserved: ADDRESS & !((1 << bits) - 1) & !mask | xd, mask })
             }
             bits => Err(PhysBitsError(bits)),
         }
@@ -63,7 +78,7 @@ impl X86Long<4> {
         &self.caps
     }
 
-    #[inline]
+    #[inline(always)]
     fn is_leaf(raw: u64, level: Level) -> bool {
         level == Level::PAGE || raw & u64::from(x86::PS) != 0
     }
@@ -83,23 +98,17 @@ fn below_huge(level: Level) -> u64 {
     (1 << X86Long::<4>::shift(level)) - (1 << 13)
 }
 
-/// What an absent entry stands for.
-#[inline]
-fn state(raw: u64) -> Absent {
-    x86::absent_state(low(raw), ((raw ^ ADDRESS) & ADDRESS) >> 12)
-}
-
 #[inline]
 fn low(raw: u64) -> u32 {
     // Bits 0 to 12 are all that the shared code looks at.
     (raw & 0x1fff) as u32
 }
 
-impl Format for X86Long<4> {
+impl<const LEVELS: usize> Format for X86Long<LEVELS> {
     type Raw = u64;
 
-    const LEVELS: u8 = 4;
-    const VA: VaRule = VaRule::SignExtended(48);
+    const LEVELS: u8 = if LEVELS == 5 { 5 } else { 4 };
+    const VA: VaRule = VaRule::SignExtended(if LEVELS == 5 { 57 } else { 48 });
     const KEPT: u64 = AD;
 
     #[inline]
@@ -119,7 +128,7 @@ impl Format for X86Long<4> {
 
     #[inline]
     fn leaf_bits(&self, attrs: Attrs, level: Level) -> Result<u64, AttrError> {
-        let bits = u64::from(x86::leaf_bits(attrs, level, &self.caps.memory)?);
+        let bits = u64::from(x86::leaf_bits(attrs, level, &self.caps.memory)?) | self.mask;
         match (attrs.flags.contains(Flags::EXECUTE), self.caps.nx) {
             (true, _) => Ok(bits),
             (false, true) => Ok(bits | XD),
@@ -139,49 +148,48 @@ impl Format for X86Long<4> {
 
     #[inline]
     fn table(&self, phys: PhysAddr, _level: Level) -> u64 {
-        u64::from(x86::TABLE) | phys.get()
+        u64::from(x86::TABLE) | self.mask | phys.get()
     }
 
-    /// Inverts the number in the address bits: see [`park`](Self::park).
+    /// Inverts the address bits: see [`park`](Self::park).
     #[inline]
     fn absent(&self, state: Absent) -> Result<u64, AttrError> {
-        let (bits, number) = x86::absent(state);
-        if bits == 0 {
-            return Ok(0);
-        }
-        match number.checked_mul(1 << 12) {
-            Some(place) if place & !ADDRESS == 0 => Ok(u64::from(bits) | place ^ ADDRESS),
-            _ => Err(AttrError::StateOutOfReach(state)),
-        }
+        let entry = absent::encode(state, ADDRESS)?;
+        Ok(if entry == 0 { 0 } else { entry ^ ADDRESS })
     }
 
     // Always: at a level known at the call most of it folds away.
     #[inline(always)]
     fn decode(&self, raw: u64, level: Level) -> Result<Entry, ReservedBits> {
         if raw & u64::from(x86::P) == 0 {
-            return Ok(if Self::unpark(raw).is_some() { Entry::Parked } else { Entry::Absent(state(raw)) });
+            return Ok(if Self::unpark(raw).is_some() {
+                Entry::Parked
+            } else {
+                Entry::Absent(absent::decode(raw ^ ADDRESS, ADDRESS))
+            });
         }
         let leaf = Self::is_leaf(raw, level);
         let reserved = raw & (self.reserved | if leaf { self.reserved_in_leaf(level) } else { 0 });
-        if reserved != 0 {
-            return Err(ReservedBits(reserved));
+        let missing = !raw & self.mask;
+        if reserved | missing != 0 {
+            return Err(ReservedBits(reserved | missing));
         }
         if !leaf {
             let limit = x86::limit(low(raw), raw & XD == 0);
-            return Ok(Entry::Table { phys: PhysAddr::new(raw & ADDRESS), limit });
+            return Ok(Entry::Table { phys: PhysAddr::new(raw & ADDRESS & !self.mask), limit });
         }
         let mut attrs =
             x86::attrs(low(raw), level, &self.caps.memory).map_err(|bit| ReservedBits(bit.into()))?;
         attrs.flags |= if raw & XD == 0 { Flags::EXECUTE } else { Flags::empty() };
         // Bits beyond the CPU's addresses were refused above.
-        let phys = PhysAddr::new(raw & ADDRESS & !((1 << Self::shift(level)) - 1));
+        let phys = PhysAddr::new(raw & ADDRESS & !self.mask & !((1 << Self::shift(level)) - 1));
         let bit = |bit: u32| raw & u64::from(bit) != 0;
         Ok(Entry::Leaf { phys, attrs, accessed: bit(x86::A), dirty: bit(x86::D) })
     }
 
     #[inline]
     fn split(&self, raw: u64, level: Level) -> u64 {
-        u64::from(x86::split(low(raw), level)) | raw & XD
+        u64::from(x86::split(low(raw), level)) | raw & (XD | self.mask)
     }
 
     /// Inverts the address, so that a CPU with the L1TF fault speculates on no memory that exists.
@@ -195,6 +203,11 @@ impl Format for X86Long<4> {
         let state = raw & u64::from(x86::P | x86::PARKED);
         (state == u64::from(x86::PARKED))
             .then_some((raw ^ ADDRESS ^ u64::from(x86::PARKED)) | u64::from(x86::P))
+    }
+
+    #[inline]
+    fn mark(raw: u64, write: bool) -> u64 {
+        raw | u64::from(if write { x86::A | x86::D } else { x86::A })
     }
 
     #[inline]

@@ -4,8 +4,8 @@
 //! 4 GiB in huge leaves) is not used; such an entry is an error.
 //! Source: SDM vol. 3, "32-Bit Paging".
 
-use super::x86;
 use super::{Absent, Entry, Format, Level, ReservedBits, Transition, VaRule};
+use super::{absent, x86};
 use crate::addr::PhysAddr;
 use crate::attrs::{Attrs, Flags, MemorySlots};
 use crate::error::AttrError;
@@ -102,17 +102,14 @@ impl Format for X86TwoLevel {
 
     #[inline]
     fn absent(&self, state: Absent) -> Result<u32, AttrError> {
-        let (bits, number) = x86::absent(state);
-        match u32::try_from(number) {
-            Ok(number) if number < 1 << 20 => Ok(bits | number << 12),
-            _ => Err(AttrError::StateOutOfReach(state)),
-        }
+        let entry = absent::encode(state, ADDRESS.into())?;
+        u32::try_from(entry).map_err(|_| AttrError::StateOutOfReach(state))
     }
 
     #[inline]
     fn decode(&self, raw: u32, level: Level) -> Result<Entry, ReservedBits> {
         if raw & x86::P == 0 {
-            let state = x86::absent_state(raw, u64::from(raw >> 12));
+            let state = absent::decode(raw.into(), ADDRESS.into());
             return Ok(if Self::unpark(raw).is_some() { Entry::Parked } else { Entry::Absent(state) });
         }
         if !self.is_leaf(raw, level) {
@@ -142,6 +139,11 @@ impl Format for X86TwoLevel {
     #[inline]
     fn unpark(raw: u32) -> Option<u32> {
         (raw & (x86::P | x86::PARKED) == x86::PARKED).then_some(raw & !x86::PARKED | x86::P)
+    }
+
+    #[inline]
+    fn mark(raw: u32, write: bool) -> u32 {
+        raw | x86::A | if write { x86::D } else { 0 }
     }
 
     #[inline]

@@ -114,6 +114,10 @@ impl<const FAULT: usize> Format for Mutant<FAULT> {
         X86Long::<4>::unpark(raw)
     }
 
+    fn mark(raw: u64, write: bool) -> u64 {
+        X86Long::<4>::mark(raw, write)
+    }
+
     fn transition(&self, old: u64, new: u64, level: Level) -> Transition {
         if FAULT == 12 { Transition::None } else { self.0.transition(old, new, level) }
     }

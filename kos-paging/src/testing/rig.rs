@@ -89,7 +89,8 @@ impl Rig<X86Long<4>> {
 
 #[expect(clippy::expect_used, reason = "the rigs give constants that are right")]
 fn long(phys_bits: u8, nx: bool, huge_1g: bool) -> X86Long<4> {
-    X86Long::<4>::new(LongCaps { phys_bits, nx, huge_1g, memory: SLOTS }).expect("between 32 and 52 bits")
+    X86Long::<4>::new(LongCaps { phys_bits, nx, huge_1g, memory: SLOTS, encryption_bit: None })
+        .expect("between 32 and 52 bits")
 }
 
 impl Rig<X86TwoLevel> {

@@ -22,12 +22,11 @@ impl<F: Format, P: PhysMapper, X: Mode> Table<F, P, X> {
     ///
     /// The first [`Corruption`] found.
     pub fn check(&self) -> Result<(), Corruption> {
-        let mut check = Check { table: self, tables: 0, mapped: 0, quarantined: 0 };
-        check.table(self.root, span::top::<F>(), Span::whole::<F>(), false)?;
+        let (tables, mapped, quarantined) = Check::count(self)?;
         let stats = self.stats();
-        agree("tables", stats.tables, check.tables)?;
-        agree("mapped_bytes", stats.mapped_bytes, check.mapped)?;
-        agree("quarantined_bytes", stats.quarantined_bytes, check.quarantined)
+        agree("tables", stats.tables, tables)?;
+        agree("mapped_bytes", stats.mapped_bytes, mapped)?;
+        agree("quarantined_bytes", stats.quarantined_bytes, quarantined)
     }
 }
 
@@ -35,14 +34,21 @@ fn agree(counter: &'static str, counted: u64, found: u64) -> Result<(), Corrupti
     if counted == found { Ok(()) } else { Err(Corruption::Miscounted { counter, counted, found }) }
 }
 
-struct Check<'t, F, P, X> {
+pub(crate) struct Check<'t, F, P, X> {
     table: &'t Table<F, P, X>,
     tables: u64,
     mapped: u64,
     quarantined: u64,
 }
 
-impl<F: Format, P: PhysMapper, X> Check<'_, F, P, X> {
+impl<'t, F: Format, P: PhysMapper, X> Check<'t, F, P, X> {
+    /// Tables, bytes mapped and bytes quarantined, by a walk of every other invariant.
+    pub(crate) fn count(table: &'t Table<F, P, X>) -> Result<(u64, u64, u64), Corruption> {
+        let mut check = Check { table, tables: 0, mapped: 0, quarantined: 0 };
+        check.table(table.root, span::top::<F>(), Span::whole::<F>(), false)?;
+        Ok((check.tables, check.mapped, check.quarantined))
+    }
+
     fn table(&mut self, frame: PhysAddr, level: Level, span: Span, parked: bool) -> Result<(), Corruption> {
         let at = span.address::<F>();
         let unknown = WalkError::UnknownFrame { at, level: level.up(), frame };

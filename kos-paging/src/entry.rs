@@ -29,6 +29,7 @@ pub trait RawEntry:
     + BitOr<Output = Self>
     + Not<Output = Self>
     + Into<u64>
+    + TryFrom<u64>
     + sealed::Cell
 {
 }

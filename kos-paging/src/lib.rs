@@ -9,6 +9,7 @@ extern crate std;
 
 mod addr;
 mod attrs;
+mod boot;
 mod check;
 mod cpus;
 mod cursor;
@@ -38,6 +39,7 @@ pub mod walk;
 
 pub use addr::{PhysAddr, VirtAddr, VirtRange};
 pub use attrs::{Attrs, Flags, MemorySlots, MemoryType};
+pub use boot::BootTable;
 pub use cpus::CpuSet;
 #[cfg(target_has_atomic = "64")]
 pub use cpus::{Answer, Shootdown, TlbContext, WalkGuard, WalkMark, Walkers};

@@ -25,3 +25,25 @@ fn page_table_ops_corpus() {
 fn space_corpus() {
     replay("space", kos_paging::testing::fuzz::space);
 }
+
+/// The corpus, and 20 000 entries more for each format.
+#[test]
+fn decode_corpus() {
+    replay("decode", kos_paging::testing::fuzz::decode);
+    for seed in 0..200_000_u64 {
+        let mut bytes: Vec<u8> = kos_paging::testing::noise(seed, 10).collect();
+        // Half of them are present.
+        bytes[2] |= u8::from(seed % 4 > 1);
+        kos_paging::testing::fuzz::decode(&bytes);
+    }
+}
+
+/// The corpus, and 20 images more for each format.
+#[test]
+fn walk_hostile_corpus() {
+    replay("walk_hostile", kos_paging::testing::fuzz::walk_hostile);
+    for seed in 0..200 {
+        let bytes: Vec<u8> = kos_paging::testing::noise(seed, 4096).collect();
+        kos_paging::testing::fuzz::walk_hostile(&bytes);
+    }
+}

@@ -69,7 +69,7 @@ impl FrameSource for Frames {
 
 // SAFETY: pages of atomics, aligned, which live as long as this.
 unsafe impl PhysMapper for Frames {
-    fn table(&self, frame: PhysAddr) -> Option<NonNull<u8>> {
+    fn table(&self, frame: PhysAddr, _: usize) -> Option<NonNull<u8>> {
         let index = usize::try_from(frame.get().checked_sub(BASE)? / PAGE).ok()?;
         self.pages.get(index).map(|page| NonNull::from(page).cast())
     }

@@ -178,12 +178,12 @@ mod tests {
         let arena = Arena::new(5 * FRAME - 1).unwrap();
         assert!(arena.holds(5 * FRAME - 1) && !arena.holds(5 * FRAME));
         let memory = HostedPhys(Arc::new(arena));
-        let last = memory.table(PhysAddr::new(4 * FRAME)).unwrap();
+        let last = memory.table(PhysAddr::new(4 * FRAME), 4096).unwrap();
         // SAFETY: the last frame of the arena, whose last byte is 4095.
         let last = unsafe { last.add(4095) };
         // SAFETY: a byte of the arena, which lives and which nobody else uses.
         unsafe { last.write(1) };
-        assert_eq!(memory.table(PhysAddr::new(5 * FRAME)), None);
+        assert_eq!(memory.table(PhysAddr::new(5 * FRAME), 4096), None);
     }
 
     #[test]

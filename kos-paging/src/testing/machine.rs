@@ -7,7 +7,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::mmu::{self, Access, Census, Fault, Mmu, Mode};
+use super::mmu::{self, Access, Census, Fault, Mmu};
 use super::model::{Model, Piece, joined};
 use super::op::{Kind, Op};
 use super::rig::Rig;
@@ -25,9 +25,6 @@ use crate::walk::Mapping;
 /// What a step came to; a difference is told in words.
 pub type Verdict = Result<(), String>;
 
-/// Frames for tables: few enough that large mappings in small pages run out.
-const FRAMES: usize = 48;
-
 macro_rules! ensure {
     ($holds:expr, $($told:tt)+) => {
         if !$holds {
@@ -42,7 +39,7 @@ macro_rules! ensure {
 ///
 /// The first difference between table, model, MMU and TLB.
 pub fn run<F: Format>(rig: Rig<F>, bytes: &[u8]) -> Verdict {
-    let ports = FailAt::new(Arena::new(FRAMES));
+    let ports = FailAt::new(Arena::of_order(rig.frames, rig.order));
     let table = Table::new(rig.format, &ports, rig.wx).map_err(|cause| format!("no table: {cause}"))?;
     let tlb = FakeTlb::new();
     let mut machine =
@@ -55,6 +52,9 @@ pub fn run<F: Format>(rig: Rig<F>, bytes: &[u8]) -> Verdict {
     }
     machine.end()
 }
+
+/// Accessed and dirty, where something is mapped.
+type UseBits = Option<(bool, bool)>;
 
 struct Machine<'p, F> {
     rig: Rig<F>,
@@ -117,7 +117,7 @@ impl<F: Format> Machine<'_, F> {
         if let Some(cause) = self.attr_error(op) {
             return Some(MapError::Attr(cause));
         }
-        if !op.phys.is_multiple_of(4096) {
+        if !op.phys.is_multiple_of(self.rig.page()) {
             return Some(MapError::Misaligned { phys: op.phys() });
         }
         if op.phys + (op.last - op.first) >= self.rig.phys_end {
@@ -215,7 +215,7 @@ impl<F: Format> Machine<'_, F> {
         match (result, expected) {
             (Ok(protected), None) => {
                 self.model.protect(op.first, op.last, op.attrs);
-                ensure!(self.used_at(op) == used, "accessed and dirty bits changed");
+                ensure!(self.keeps(used, self.used_at(op)), "accessed and dirty bits changed");
                 // What only relaxes needs no flush: then nothing stale may be found either.
                 if op.stuck && protected.transition() < Transition::Flush {
                     return Ok(());
@@ -234,8 +234,19 @@ impl<F: Format> Machine<'_, F> {
     }
 
     /// Accessed and dirty bits at both ends of a range.
-    fn used_at(&self, op: &Op) -> [Option<(bool, bool)>; 2] {
+    fn used_at(&self, op: &Op) -> [UseBits; 2] {
         [op.first, op.last].map(|at| self.mmu().probe(at).ok().map(|found| (found.accessed, found.dirty)))
+    }
+
+    /// Whether accessed and dirty bits are as they were; where they are preset, a right to stores brings a dirty bit.
+    fn keeps(&self, before: [UseBits; 2], after: [UseBits; 2]) -> bool {
+        let lost = |(before, after): (UseBits, UseBits)| match (before, after) {
+            (Some((accessed, dirty)), Some((accesses, dirties))) => {
+                (accessed && !accesses) || (dirty && !dirties)
+            }
+            (before, after) => before != after,
+        };
+        before == after || self.rig.preset && !before.into_iter().zip(after).any(lost)
     }
 
     fn protect_error(&self, op: &Op) -> Option<ProtectError> {
@@ -278,6 +289,8 @@ impl<F: Format> Machine<'_, F> {
             (!access.write || flags.contains(Flags::WRITE))
                 && (!access.fetch || flags.contains(Flags::EXECUTE))
                 && (!access.user || flags.contains(Flags::USER))
+                && (access.write || access.fetch || flags.contains(Flags::READ))
+                && (!access.fetch || access.user || self.rig.kernel_runs_user || !flags.contains(Flags::USER))
         });
         ensure!(found.is_ok() == allowed, "{access:?} gave {found:?}, the model says {expected:?}");
         if let Err(Fault::Page(code)) = found {
@@ -307,7 +320,8 @@ impl<F: Format> Machine<'_, F> {
         self.compare(&[])?;
         let Stats { tables, mapped_bytes, quarantined_bytes, .. } = self.table.stats();
         let left = (tables, mapped_bytes, quarantined_bytes, self.ports.inner().used());
-        ensure!(left == (1, 0, 0, 1), "at the end tables, mapped, quarantined, frames: {left:?}");
+        let fixed = self.rig.fixed_tables;
+        ensure!(left == (fixed, 0, 0, fixed), "at the end tables, mapped, quarantined, frames: {left:?}");
         Ok(())
     }
 
@@ -412,20 +426,18 @@ impl<F: Format> Machine<'_, F> {
     }
 
     fn range_error(&self, op: &Op) -> Option<RangeError> {
-        let alien = |at: u64| match self.rig.mode {
-            Mode::TwoLevel { .. } => at > u64::from(u32::MAX),
-            Mode::FourLevel { .. } => !matches!(at >> 47, 0 | 0x1_ffff),
-        };
-        if let Some(at) = [op.first, op.last].into_iter().find(|at| alien(*at)) {
+        let mode = self.rig.mode;
+        if let Some(at) = [op.first, op.last].into_iter().find(|at| !mode.translates(*at)) {
             return Some(RangeError::NonCanonical { at: VirtAddr::new(at) });
         }
-        if op.first >> 63 != op.last >> 63 {
-            return Some(RangeError::NonCanonical { at: VirtAddr::new(1 << 47) });
+        if let Some(sign) = mode.sign_bit().filter(|_| op.first >> 63 != op.last >> 63) {
+            return Some(RangeError::NonCanonical { at: VirtAddr::new(1 << sign) });
         }
-        if !op.first.is_multiple_of(4096) {
+        let page = self.rig.page();
+        if !op.first.is_multiple_of(page) {
             return Some(RangeError::Misaligned { at: VirtAddr::new(op.first) });
         }
-        (op.last % 4096 != 4095).then_some(RangeError::Misaligned { at: VirtAddr::new(op.last) })
+        (op.last % page != page - 1).then_some(RangeError::Misaligned { at: VirtAddr::new(op.last) })
     }
 
     fn attr_error(&self, op: &Op) -> Option<AttrError> {
@@ -434,7 +446,7 @@ impl<F: Format> Machine<'_, F> {
             Some(AttrError::WriteAndExecute)
         } else if flags.contains(Flags::USER) && op.first >> 63 == 1 {
             Some(AttrError::UserInKernelHalf)
-        } else if !flags.contains(Flags::READ) {
+        } else if !self.rig.readable(flags) {
             Some(AttrError::NotReadable)
         } else if !self.rig.pat.contains(&memory) {
             Some(AttrError::NoMemorySlot(memory))
@@ -486,7 +498,7 @@ fn points(first: u64, last: u64) -> Vec<u64> {
 
 fn flags(found: &mmu::Found) -> Flags {
     let when = |holds: bool, flag: Flags| if holds { flag } else { Flags::empty() };
-    Flags::READ
+    when(found.readable, Flags::READ)
         | when(found.writable, Flags::WRITE)
         | when(found.executable, Flags::EXECUTE)
         | when(found.user, Flags::USER)

@@ -8,13 +8,14 @@
 //! | [`mmu`] | translates as the manuals say; shares no code with the formats |
 //! | [`model`], [`machine`] | a naive model, and the step that drives table and model together |
 //! | [`Rig`] | a format with its machine: new and old CPUs |
-//! | [`mutant`] | formats with a wrong bit, which the model must catch |
+//! | [`broken`], [`mutant`] | formats with a wrong bit, which the model must catch |
 //! | [`contract`] | checks that an integrator runs on his own ports |
 //! | [`fuzz`] | bodies of the fuzz targets |
 //!
 //! Uses `std`.
 
 mod arena;
+pub mod broken;
 pub mod contract;
 mod fail_at;
 pub mod fuzz;

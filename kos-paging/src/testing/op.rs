@@ -6,8 +6,6 @@ use crate::attrs::{Attrs, Flags, MemoryType};
 use crate::format::Level;
 use crate::policy::{HugePolicy, SplitPolicy};
 
-const PAGE: u64 = 4096;
-
 /// What to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
@@ -46,19 +44,20 @@ impl Op {
         let mut next = || take.next().unwrap_or_default();
         let [kind, base, offset, size, phys, flags, policy, fail] = core::array::from_fn(|_| next());
         let huge_bits = rig.leaf_bits.get(1).copied().unwrap_or(21);
+        let page = rig.page();
         let place = base >> 4;
         let again = before.filter(|_| (6..14).contains(&place));
         let base_at = rig.bases.iter().cycle().nth((base & 0xf).into()).copied().unwrap_or_default();
         let base_at = again.map_or(base_at, |before| before.first);
-        let inside = if place < 10 && again.is_some() { 0 } else { offset_of(offset, huge_bits) };
+        let inside = if place < 10 && again.is_some() { 0 } else { offset_of(offset, page, huge_bits) };
         let first = base_at.wrapping_add(inside) + if place == 15 { 0x123 } else { 0 };
-        let last = first.wrapping_add(bytes_of(size, huge_bits)).wrapping_sub(1);
+        let last = first.wrapping_add(bytes_of(size, page, huge_bits)).wrapping_sub(1);
         let last = again.filter(|_| place < 8).map_or(last, |before| before.last);
         Self {
             kind: kind_of(kind),
             first,
             last: if place == 14 { last ^ 1 } else { last },
-            phys: phys_of(rig.phys_end, phys, inside),
+            phys: phys_of(rig.phys_end, page, phys, inside),
             attrs: attrs_of(rig.always, flags, policy),
             huge: huge_of(policy >> 3),
             split: if policy & 0x20 == 0 { SplitPolicy::Refuse } else { SplitPolicy::Split },
@@ -83,29 +82,29 @@ const fn kind_of(byte: u8) -> Kind {
 }
 
 /// How far behind a base: often not at all, else pages, huge pages, or both.
-fn offset_of(byte: u8, huge_bits: u32) -> u64 {
+fn offset_of(byte: u8, page: u64, huge_bits: u32) -> u64 {
     let (low, middle) = (u64::from(byte & 3), u64::from(byte >> 2 & 0xf));
     match byte >> 6 {
         0 => 0,
-        1 => u64::from(byte & 0x3f) * PAGE,
+        1 => u64::from(byte & 0x3f) * page,
         2 => low << huge_bits,
-        _ => (low << huge_bits) + middle * PAGE,
+        _ => (low << huge_bits) + middle * page,
     }
 }
 
 /// From one page to more than 1 GiB.
-fn bytes_of(byte: u8, huge_bits: u32) -> u64 {
+fn bytes_of(byte: u8, page: u64, huge_bits: u32) -> u64 {
     let count = u64::from(byte & 0x3f);
     match byte >> 6 {
-        0 => count * PAGE,
-        1 => (count * 8 + 1) * PAGE,
-        2 => ((count % 4 + 1) << huge_bits) + count / 4 * PAGE,
-        _ => (1 << 30) + ((count % 2) << huge_bits) + count / 2 % 2 * PAGE,
+        0 => count * page,
+        1 => (count * 8 + 1) * page,
+        2 => ((count % 4 + 1) << huge_bits) + count / 4 * page,
+        _ => (1 << 30) + ((count % 2) << huge_bits) + count / 2 % 2 * page,
     }
 }
 
 /// Mostly aligned like the virtual address, sometimes off by pages, rarely off by bytes or near the end.
-fn phys_of(end: u64, byte: u8, inside: u64) -> u64 {
+fn phys_of(end: u64, page: u64, byte: u8, inside: u64) -> u64 {
     let base = match byte & 3 {
         0 => 0,
         1 => 1 << 30,
@@ -114,8 +113,8 @@ fn phys_of(end: u64, byte: u8, inside: u64) -> u64 {
     };
     let off = match byte >> 5 {
         0..=4 => 0,
-        5 => PAGE,
-        6 => 5 * PAGE,
+        5 => page,
+        6 => 5 * page,
         _ if byte == 0xff => 16,
         _ => 0x20_0000,
     };

@@ -29,6 +29,7 @@ impl Cached {
             phys != now.phys
                 || then.pat_index != now.pat_index
                 || then.global && !now.global
+                || then.readable && !now.readable
                 || then.writable && !now.writable
                 || then.user && !now.user
                 || then.executable && !now.executable

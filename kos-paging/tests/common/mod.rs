@@ -149,8 +149,16 @@ impl Format for BreakFirst {
         self.0.address_bits(level)
     }
 
-    fn table(&self, phys: PhysAddr) -> u64 {
-        self.0.table(phys)
+    fn absent(&self, state: Absent) -> Result<u64, AttrError> {
+        self.0.absent(state)
+    }
+
+    fn mark(raw: u64, write: bool) -> u64 {
+        X86Long::<4>::mark(raw, write)
+    }
+
+    fn table(&self, phys: PhysAddr, level: Level) -> u64 {
+        self.0.table(phys, level)
     }
 
     fn decode(&self, raw: u64, level: Level) -> Result<Entry, ReservedBits> {

@@ -8,6 +8,7 @@ extern crate alloc;
 extern crate std;
 
 mod caller;
+pub mod cap;
 mod error;
 #[cfg(all(test, loom))]
 mod models;

@@ -15,11 +15,16 @@
 //! | [`rings`]: event index | a consumer sleeps beside an item | each of the two fences left out |
 //! | [`rings`]: mpmc | two have one slot, or an item comes twice | a turn given on without order |
 //! | [`rings`]: stalled | somebody who stands still makes a ring full | taken for full |
+//! | [`caps`]: close/get | an object goes while a lookup holds it | emptied while pinned |
+//! | [`caps`]: close/get | a lookup that fails delays a close for ever | it does not end what it delayed |
+//! | [`caps`]: reuse/get | a number finds the next object of its slot | the generation stays |
+//! | [`caps`]: reuse/check | rights of the next capability are told of this one | no fence before they are written |
 //!
 //! Each model runs the code of this crate, with loom's atomics, cells and locks in place of the processor's (`sync`).
 //!
 //! Source: Norris and Demsky, CDSchecker (OOPSLA 2013), which loom implements.
 
+mod caps;
 mod park;
 mod permits;
 mod rings;

@@ -32,6 +32,14 @@ pub(crate) enum Bug {
     ArmUnfenced,
     /// A producer does not order its push before its look at that wish.
     DueUnfenced,
+    /// A closed slot is emptied though a lookup holds it.
+    EmptiedWhilePinned,
+    /// A lookup that failed does not end the close that it delayed.
+    FailedPinForgotten,
+    /// A slot is used again under the same generation.
+    GenerationKept,
+    /// What is known of a capability is written in no order with the end of the one before.
+    FactsUnfenced,
 }
 
 /// Whether `bug` is in.

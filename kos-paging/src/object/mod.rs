@@ -7,5 +7,7 @@
 
 mod mappers;
 mod memory_object;
+mod store;
 
-pub use memory_object::{MemoryObject, ObjectError, ObjectPorts, Store, Zeros};
+pub use memory_object::MemoryObject;
+pub use store::{ObjectError, ObjectPorts, Store, Zeros};

@@ -64,8 +64,6 @@ pub struct SpaceStats {
     pub tables: u64,
     /// Frames for the list of mappings.
     pub vma_frames: u64,
-    /// Pages that are pinned now.
-    pub pinned_pages: u64,
     /// Faults that were resolved without asking a pager.
     pub minor_faults: u64,
     /// Faults for which a pager was asked.

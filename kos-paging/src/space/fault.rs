@@ -4,10 +4,11 @@
 //! question leaves the lock ([`Ask`]), and the answer comes back under it: the mapping is compared with what was asked
 //! for, and the fault begins again if it differs. Nothing here waits but for the flush of a page that is replaced.
 
+use super::ask::{Ask, Page};
 use super::error::FaultError;
 use super::frame_meta::FrameRef;
 use super::memory;
-use super::ports::{PageIn, Pager, SpaceEnv, Token};
+use super::ports::{Pager, SpaceEnv, Token};
 use super::pt::{PtError, attrs_of, fresh, page_bytes, page_of};
 use super::state::{Class, State};
 use super::vma::{Behaviour, Kind, Vma, range};
@@ -52,88 +53,6 @@ pub(super) enum Step<E: SpaceEnv> {
     Ask(Ask<E>),
 }
 
-/// A question to a pager.
-pub(super) struct Ask<E: SpaceEnv> {
-    env: E,
-    object: E::Object,
-    fault: Fault,
-    /// The page.
-    at: u64,
-    offset: u64,
-    version: u64,
-    highest: PhysAddr,
-    /// The page is there; it is to become writable.
-    present: bool,
-    shared_write: bool,
-}
-
-/// Its answer.
-pub(super) enum Answer<E: SpaceEnv> {
-    Wait(Token),
-    Page(Ask<E>, Page),
-}
-
-/// What a pager had.
-pub(super) enum Page {
-    /// It is there already.
-    Present,
-    /// A frame that the pager keeps as well.
-    Shared(FrameRef),
-    /// A frame of the program's own.
-    Own(FrameRef),
-}
-
-impl<E: SpaceEnv> Ask<E> {
-    /// Asks, without a lock.
-    pub(super) fn ask(self) -> Result<Answer<E>, Refused<E>> {
-        let page = if self.present {
-            Page::Present
-        } else {
-            match self.object.page_in(self.offset).map_err(FaultError::Pager)? {
-                PageIn::Wait(token) => return Ok(Answer::Wait(token)),
-                PageIn::Shared(frame) => Page::Shared(frame),
-                PageIn::Fill => Page::Own(self.fill()?),
-            }
-        };
-        if self.shared_write
-            && let Err(cause) = self.object.make_writable(self.offset)
-        {
-            page.give_back(&self.env);
-            return Err(FaultError::Pager(cause));
-        }
-        Ok(Answer::Page(self, page))
-    }
-
-    /// A fresh frame with what the pager puts into it.
-    fn fill(&self) -> Result<FrameRef, Refused<E>> {
-        let (env, bytes) = (&self.env, usize::try_from(page_bytes::<E>()).unwrap_or_default());
-        let mut frame = fresh(env, self.highest).ok_or(FaultError::OutOfFrames)?;
-        let put = |into: &mut [u8]| {
-            into.fill(0);
-            self.object.fill(self.offset, into)
-        };
-        match memory::with_bytes(env, &mut frame, bytes, put) {
-            Some(Ok(())) => counted(env, frame).ok_or(FaultError::OutOfFrames),
-            Some(Err(cause)) => {
-                env.free(frame);
-                Err(FaultError::Pager(cause))
-            }
-            None => {
-                env.free(frame);
-                Err(FaultError::OutOfFrames)
-            }
-        }
-    }
-}
-
-impl Page {
-    fn give_back<E: SpaceEnv>(self, env: &E) {
-        if let Self::Shared(frame) | Self::Own(frame) = self {
-            frame.release(env);
-        }
-    }
-}
-
 impl<E: SpaceEnv> State<E> {
     /// Resolves a fault, or says whom to ask.
     pub(super) fn fault(&mut self, fault: Fault) -> Result<Step<E>, Refused<E>> {
@@ -161,9 +80,7 @@ impl<E: SpaceEnv> State<E> {
         }
         let vma = self.set.find(at).ok_or(FaultError::NoMapping)?;
         let kernel = vma.kind == Kind::Kernel && fault.user;
-        let readable =
-            vma.rights & Flags::READ | if vma.rights.is_empty() { Flags::empty() } else { Flags::READ };
-        if kernel || !(vma.rights | readable).contains(fault.access) {
+        if kernel || !vma.grants(fault.access) {
             return Err(FaultError::Denied);
         }
         Ok(vma.clone())
@@ -442,19 +359,6 @@ impl<E: SpaceEnv> State<E> {
                 return;
             }
         }
-    }
-}
-
-impl<E: SpaceEnv> Ask<E> {
-    /// Whether the mapping still shows what was asked for, and allows it.
-    fn is_for(&self, vma: &Vma<E::Object>) -> bool {
-        let Some(backing) = &vma.backing else { return false };
-        backing.object == self.object
-            && vma.offset_of(self.at) == self.offset
-            && vma.rights.contains(self.fault.access)
-            && (vma.is_shared() && self.fault.access.contains(Flags::WRITE)) == self.shared_write
-            && backing.object.version() == self.version
-            && self.offset < backing.object.bytes()
     }
 }
 

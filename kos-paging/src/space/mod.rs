@@ -26,6 +26,7 @@
 //! Each change takes all memory that it needs before it changes anything: an error leaves the space as it was.
 //! Source: POSIX.1-2024 mmap, mprotect, munmap; Linux mremap, madvise.
 
+mod ask;
 mod check;
 mod config;
 mod copy;
@@ -37,6 +38,7 @@ mod frame_vec;
 mod map;
 pub(crate) mod memory;
 pub mod oom;
+mod path;
 mod pin;
 pub mod ports;
 mod protect;
@@ -73,7 +75,8 @@ use crate::addr::{PhysAddr, VirtAddr, VirtRange};
 use crate::attrs::Flags;
 use crate::error::CreateError;
 use crate::walk::Mapping;
-use fault::{Answer, PagerError, Step};
+use ask::Answer;
+use fault::{PagerError, Step};
 use pt::PageTable;
 use state::State;
 

@@ -164,7 +164,6 @@ const ZERO: SpaceStats = SpaceStats {
     peak_pages: 0,
     tables: 0,
     vma_frames: 0,
-    pinned_pages: 0,
     minor_faults: 0,
     major_faults: 0,
     spurious_faults: 0,

@@ -5,16 +5,15 @@
 //! Source: Adelson-Velsky and Landis 1962; gaps as Linux kept them in `vm_area_struct.rb_subtree_gap`.
 
 use super::frame_vec::FrameVec;
+use super::path::Path;
 use super::vma::{Behaviour, Vma};
 use crate::ports::{FrameSource, OutOfFrames, PhysMapper};
 
 /// No node.
-const NIL: u32 = u32::MAX;
-/// The deepest path of a tree of 2^32 nodes.
-const DEPTH: usize = 48;
+pub(super) const NIL: u32 = u32::MAX;
 
 #[derive(Debug)]
-struct Node<O> {
+pub(super) struct Node<O> {
     vma: Vma<O>,
     /// The lowest address of the subtree, guard gap included.
     low: u64,
@@ -30,7 +29,7 @@ struct Node<O> {
 #[derive(Debug)]
 pub(crate) struct Tree<O> {
     nodes: FrameVec<Node<O>>,
-    root: u32,
+    pub(super) root: u32,
     /// Bytes that stay free below a mapping that grows down.
     guard: u64,
 }
@@ -209,7 +208,7 @@ impl<O> Tree<O> {
         self.node(node).map(|node| &node.vma)
     }
 
-    fn node(&self, node: u32) -> Option<&Node<O>> {
+    pub(super) fn node(&self, node: u32) -> Option<&Node<O>> {
         self.nodes.get(usize::try_from(node).ok()?)
     }
 
@@ -287,7 +286,7 @@ impl<O> Tree<O> {
     }
 
     /// Balances a node whose children are balanced; the node that then stands there.
-    fn balance(&mut self, at: u32) -> u32 {
+    pub(super) fn balance(&mut self, at: u32) -> u32 {
         self.renew(at);
         let Some([left, right]) = self.node(at).map(|node| node.children) else { return at };
         let (low, high) = (self.height(left), self.height(right));
@@ -316,7 +315,7 @@ impl<O> Tree<O> {
         risen
     }
 
-    fn set_child(&mut self, at: u32, side: usize, to: u32) {
+    pub(super) fn set_child(&mut self, at: u32, side: usize, to: u32) {
         if let Some(place) = self.node_mut(at).and_then(|node| node.children.get_mut(side)) {
             *place = to;
         }
@@ -349,57 +348,6 @@ fn index(node: usize) -> u32 {
     u32::try_from(node).unwrap_or(NIL)
 }
 
-fn child<O>(node: &Node<O>, side: usize) -> u32 {
+pub(super) fn child<O>(node: &Node<O>, side: usize) -> u32 {
     node.children.get(side).copied().unwrap_or(NIL)
-}
-
-/// Nodes from the root, each with the side on which the way goes on.
-#[derive(Debug)]
-struct Path {
-    steps: [(u32, usize); DEPTH],
-    len: usize,
-}
-
-impl Default for Path {
-    fn default() -> Self {
-        Self { steps: [(NIL, 0); DEPTH], len: 0 }
-    }
-}
-
-impl Path {
-    fn push(&mut self, node: u32, side: usize) {
-        if let Some(step) = self.steps.get_mut(self.len) {
-            *step = (node, side);
-            self.len += 1;
-        }
-    }
-
-    /// The node that the path leads to.
-    fn follow<O>(&self, tree: &Tree<O>) -> u32 {
-        match self.last() {
-            Some((node, side)) => tree.node(node).map_or(NIL, |node| child(node, side)),
-            None => tree.root,
-        }
-    }
-
-    /// Makes the path lead to another node.
-    fn link<O>(&self, tree: &mut Tree<O>, to: u32) {
-        match self.last() {
-            Some((node, side)) => tree.set_child(node, side, to),
-            None => tree.root = to,
-        }
-    }
-
-    fn last(&self) -> Option<(u32, usize)> {
-        self.steps.get(self.len.checked_sub(1)?).copied()
-    }
-
-    /// Balances every node of the path, the last first.
-    fn rebalance<O>(mut self, tree: &mut Tree<O>) {
-        while let Some((node, _)) = self.last() {
-            self.len -= 1;
-            let risen = tree.balance(node);
-            self.link(tree, risen);
-        }
-    }
 }

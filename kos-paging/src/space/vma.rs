@@ -85,6 +85,12 @@ impl<O> Vma<O> {
         self.range.last().get()
     }
 
+    /// Whether it allows an access. What may be written or run may be read: no MMU that we know tells them apart for all.
+    pub(crate) fn grants(&self, access: Flags) -> bool {
+        let implied = if self.rights.is_empty() { Flags::empty() } else { Flags::READ };
+        (self.rights | implied).contains(access)
+    }
+
     /// Whether others see what is written here.
     #[must_use]
     pub const fn is_shared(&self) -> bool {

@@ -11,36 +11,31 @@ use alloc::vec::Vec;
 use super::env::{SimEnv, SimMachine};
 use super::model::{ModelObjects, ModelSpace, Page, Refusal, WORDS, Words};
 use super::objects::{Memory, SimObject, StoreFailed};
-use super::recount;
+use super::step::{FIRST, PAGE, PAGES, SPACES, Step, model_move};
 use crate::addr::{VirtAddr, VirtRange};
 use crate::attrs::Flags;
 use crate::object::ObjectError;
 use crate::space::{
-    Advice, Behaviour, Config, CopyCause, CopyError, FaultError, MapRequest, Move, Pinned, Place, Space,
-    SpaceError, SpaceId,
+    Advice, Config, CopyCause, CopyError, FaultError, MapRequest, Move, Pinned, Place, Space, SpaceError,
+    SpaceId,
 };
 
-const PAGE: u64 = 4096;
-/// The first page that spaces have, and their number.
-const FIRST: u64 = 0x7f0;
-const PAGES: u64 = 48;
-const SPACES: usize = 4;
 const OBJECTS: usize = 2;
 const OBJECT_PAGES: u64 = 8;
 
 /// Why an object has no page.
 type Cause = ObjectError<StoreFailed>;
-type Told = Result<(), String>;
+pub(super) type Told = Result<(), String>;
 
 /// The machine and its model.
 #[derive(Debug)]
 pub struct Machine {
-    env: SimEnv,
-    spaces: Vec<Space<SimEnv>>,
-    models: Vec<ModelSpace>,
-    objects: Vec<(Rc<Memory>, SimObject)>,
+    pub(super) env: SimEnv,
+    pub(super) spaces: Vec<Space<SimEnv>>,
+    pub(super) models: Vec<ModelSpace>,
+    pub(super) objects: Vec<(Rc<Memory>, SimObject)>,
     contents: ModelObjects,
-    pins: Vec<Pinned<SimEnv>>,
+    pub(super) pins: Vec<Pinned<SimEnv>>,
     next_id: u64,
     /// Steps that ended for want of frames.
     pub starved: u64,
@@ -48,40 +43,6 @@ pub struct Machine {
     pub writes: u64,
     /// Forks that were done.
     pub forks: u64,
-}
-
-/// One step, as bytes say it.
-#[derive(Clone, Copy, Debug)]
-struct Step {
-    what: u8,
-    space: usize,
-    first: u64,
-    pages: u64,
-    extra: u8,
-    fail: Option<u64>,
-}
-
-impl Step {
-    fn read(bytes: &mut impl Iterator<Item = u8>) -> Option<Self> {
-        let (what, space, first, extra) = (bytes.next()?, bytes.next()?, bytes.next()?, bytes.next()?);
-        let offset = u64::from(first) % PAGES;
-        let pages = (u64::from(extra >> 4) % 8 + 1).min(PAGES - offset);
-        let fail = (space >> 4 == 1).then(|| u64::from(space >> 2 & 3));
-        Some(Self { what, space: usize::from(space) % SPACES, first: FIRST + offset, pages, extra, fail })
-    }
-
-    fn range(&self) -> VirtRange {
-        crate::space::range(self.first * PAGE, (self.first + self.pages) * PAGE - 1)
-    }
-
-    fn rights(&self) -> Flags {
-        match self.extra % 8 {
-            0 => Flags::READ,
-            1 => Flags::empty(),
-            2 => Flags::READ | Flags::EXECUTE,
-            _ => Flags::READ | Flags::WRITE,
-        }
-    }
 }
 
 /// Runs steps read from `bytes`, checks after each, and at the end that nothing is left.
@@ -414,77 +375,4 @@ impl Machine {
         }
         Ok(())
     }
-
-    /// Everything that is resident reads as the model says, mappings are the model's, counts are right.
-    fn check(&self) -> Told {
-        for (space, model) in self.spaces.iter().zip(&self.models) {
-            space.check().map_err(|error| format!("{error}"))?;
-            self.check_space(space, model)?;
-        }
-        let frames = self.objects.iter().flat_map(|(memory, _)| {
-            let mut frames = Vec::new();
-            memory.frames(|phys| frames.push(phys.get()));
-            frames
-        });
-        recount(self.env, &self.spaces, frames.chain(self.pins.iter().map(|pin| pin.address().get())))
-    }
-
-    fn check_space(&self, space: &Space<SimEnv>, model: &ModelSpace) -> Told {
-        let mut next = Some(VirtAddr::new(0));
-        let mut pages = 0;
-        while let Some(vma) = next.and_then(|next| space.vma_at_or_after(next)) {
-            next = vma.range.last().checked_add(1);
-            for number in vma.range.first().get() / PAGE..=vma.range.last().get() / PAGE {
-                let Some(page) = model.pages.get(&number) else {
-                    return Err(format!("page {number:#x} is mapped"));
-                };
-                pages += 1;
-                let dont_fork = vma.behaviour.contains(Behaviour::DONT_FORK);
-                if vma.rights != page.rights || vma.is_shared() != page.shared || dont_fork != page.dont_fork
-                {
-                    return Err(format!("page {number:#x}: {vma}, expected {page:?}"));
-                }
-            }
-        }
-        if pages == model.pages.len() {
-            Ok(())
-        } else {
-            Err(format!("{pages} pages, expected {}", model.pages.len()))
-        }
-    }
-
-    /// Drops all and finds no frame left.
-    fn end(mut self) -> Result<Self, String> {
-        self.pins.clear();
-        self.spaces.clear();
-        self.objects.clear();
-        let used = self.env.used();
-        if used > 0 { Err(format!("{used} frames are left")) } else { Ok(self) }
-    }
-}
-
-/// The model after a move, if it is possible.
-fn model_move(model: &ModelSpace, step: Step, to: u64, pages: u64) -> Option<ModelSpace> {
-    let fits =
-        to + pages <= FIRST + PAGES && model.covered(step.first, step.pages) && model.is_free(to, pages);
-    let source = model.pages.get(&step.first).copied().filter(|_| fits)?;
-    let like = |page: &Page, number: u64| {
-        let object = source.object.map(|(object, index)| (object, index + (number - step.first)));
-        page.rights == source.rights
-            && page.shared == source.shared
-            && page.dont_fork == source.dont_fork
-            && page.object == object
-    };
-    let mut moved = model.clone();
-    let old: Vec<Page> =
-        (step.first..step.first + step.pages).filter_map(|page| moved.pages.remove(&page)).collect();
-    if !old.iter().zip(step.first..).all(|(page, number)| like(page, number)) {
-        return None;
-    }
-    for number in 0..pages {
-        let object = source.object.map(|(object, index)| (object, index + number));
-        let own = old.get(usize::try_from(number).ok()?).and_then(|page| page.own);
-        moved.pages.insert(to + number, Page { object, own, ..source });
-    }
-    Some(moved)
 }

@@ -5,13 +5,15 @@
 //! | [`SimMachine`], [`SimEnv`] | frames with counts, a frame of zeros, failures at the k-th allocation, a CPU that does not answer |
 //! | [`SimObject`], [`SimStore`], [`SimPager`] | objects: in frames over a store, or filled, late and failing |
 //! | [`machine`] | operations on four spaces and their model |
-//! | [`recount`] | references against entries, pins and holds |
+//! | [`recount()`] | references against entries, pins and holds |
 
 mod env;
 pub mod machine;
 pub mod model;
 mod objects;
 mod recount;
+mod step;
+mod verify;
 
 pub use env::{SimEnv, SimMachine, TestLock};
 pub use objects::{Meanwhile, Memory, SimObject, SimPager, SimStore, StoreFailed};

@@ -86,7 +86,7 @@ impl Reserve {
     }
 }
 
-impl<F: Format, P: FrameSource + PhysMapper> Table<F, P> {
+impl<F: Format, P: FrameSource + PhysMapper, X> Table<F, P, X> {
     /// Gives the root's frame back, and the ports.
     ///
     /// # Errors

@@ -9,11 +9,12 @@ use crate::attrs::Attrs;
 use crate::entry::Entries;
 use crate::error::{ProtectError, WalkError};
 use crate::format::{Entry, Format, Level};
+use crate::mode::Mode;
 use crate::ports::{FrameSource, PhysMapper};
 use crate::span::{self, Span};
 use crate::table::Table;
 
-impl<F: Format, P: FrameSource + PhysMapper> Table<F, P> {
+impl<F: Format, P: FrameSource + PhysMapper, X: Mode> Table<F, P, X> {
     /// Makes the page at `at`, a leaf of the smallest size, one of the frame at `phys`; whether `flush` could drop the old
     /// translation from every TLB, without which nothing changed.
     ///
@@ -39,7 +40,7 @@ impl<F: Format, P: FrameSource + PhysMapper> Table<F, P> {
         if !reached || !phys.is_aligned(page) {
             return Err(WalkError::UnknownFrame { at, level: Level::PAGE, frame: phys }.into());
         }
-        entries.store(index, F::park(old));
+        let old = X::replace(entries, index, F::park);
         let flushed = flush();
         entries.store(index, if flushed { F::with_address(bits.at(Level::PAGE), phys) } else { old });
         Ok(flushed)

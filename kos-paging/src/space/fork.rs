@@ -19,7 +19,7 @@ use crate::walk::Mapping;
 impl<E: SpaceEnv> State<E> {
     /// See [`Space::fork`](super::Space::fork).
     pub(super) fn fork(&mut self, id: SpaceId) -> Result<Self, ForkError> {
-        let pt = PageTable::new(&self.env).map_err(ForkError::Create)?;
+        let pt = PageTable::new(&self.env, id).map_err(ForkError::Create)?;
         let mut child = Self::new(self.env.clone(), id, pt, self.config);
         child.heap = self.heap;
         // On failure, dropping the child gives all that it has back.

@@ -13,7 +13,8 @@
 //! - **System calls**: [`Space::map`], [`unmap`](Space::unmap), [`protect`](Space::protect), [`remap`](Space::remap),
 //!   [`advise`](Space::advise), [`brk`](Space::brk), [`fork`](Space::fork); pointers of programs only through
 //!   [`copy_in`](Space::copy_in) and its like, which resolve faults themselves and never touch a user address.
-//! - **Context switch**: load [`Space::root`]; it never changes. Before a space is dropped, no CPU may have it loaded.
+//! - **Context switch**: enter the [`TlbContext`](crate::TlbContext) behind [`Space::tlb`], load [`Space::root`]; it never
+//!   changes. Flushes then go to the CPUs that have the space loaded, and to no others. Before a space is dropped, no CPU may have it loaded.
 //!
 //! The lock may be held while a flush waits for other CPUs: take it with interrupts on, also there. No method may be
 //! called from an interrupt handler. Lock order: a space, then an object; [`Space::fork`] takes the parent's only.
@@ -84,6 +85,7 @@ use state::State;
 pub struct Space<E: SpaceEnv> {
     env: E,
     root: PhysAddr,
+    tlb: E::Tlb,
     state: Mutex<E::Lock, State<E>>,
 }
 
@@ -94,12 +96,17 @@ impl<E: SpaceEnv> Space<E> {
     ///
     /// [`CreateError`]; no frame is kept.
     pub fn new(env: E, id: SpaceId, config: Config) -> Result<Self, CreateError> {
-        let pt = PageTable::new(&env)?;
+        let pt = PageTable::new(&env, id)?;
         Ok(Self::from_state(State::new(env, id, pt, config)))
     }
 
     fn from_state(state: State<E>) -> Self {
-        Self { env: state.env.clone(), root: state.pt.table().root(), state: Mutex::new(state) }
+        Self {
+            env: state.env.clone(),
+            root: state.pt.table().root(),
+            tlb: state.pt.tlb().clone(),
+            state: Mutex::new(state),
+        }
     }
 
     /// The root of its table: for CR3. It never changes.
@@ -108,6 +115,12 @@ impl<E: SpaceEnv> Space<E> {
     #[must_use]
     pub const fn root(&self) -> PhysAddr {
         self.root
+    }
+
+    /// What flushes it: for the context switch, which tells it who has the space loaded.
+    #[must_use]
+    pub const fn tlb(&self) -> &E::Tlb {
+        &self.tlb
     }
 
     /// The number that it was made with.

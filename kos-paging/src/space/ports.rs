@@ -17,6 +17,7 @@ use super::frame_meta::{FrameMeta, FrameRef};
 use crate::addr::PhysAddr;
 use crate::error::CreateError;
 use crate::format::Format;
+use crate::mode::Mode;
 use crate::ports::{Frame, FrameSource, OutOfFrames, PhysMapper, TlbFlush};
 use crate::table::Table;
 
@@ -173,20 +174,27 @@ impl<D: Deref<Target: Pager>> Pager for D {
     }
 }
 
+/// A table and who flushes it.
+pub type NewTable<E> = (Table<<E as SpaceEnv>::Format, E, <E as SpaceEnv>::Mode>, <E as SpaceEnv>::Tlb);
+
 /// All that an address space needs, in one handle: cloned into each space, its table and its pins, so a reference or a
 /// counted pointer.
-pub trait SpaceEnv: FrameSource + PhysMapper + FrameTable + TlbFlush + Clone {
+pub trait SpaceEnv: FrameSource + PhysMapper + FrameTable + Clone {
     /// The MMU.
     type Format: Format;
+    /// [`Live<C>`](crate::Live), for several CPUs, or [`Exclusive`](crate::Exclusive) for one.
+    type Mode: Mode;
+    /// Flushes one space: who has it loaded, by its [`TlbContext`](crate::TlbContext). A counted pointer.
+    type Tlb: TlbFlush + Clone;
     /// The lock of a space. It must not mask interrupts: a flush waits for other CPUs under it.
     type Lock: lock_api::RawMutex;
     /// What mappings show.
     type Object: Pager + Clone + PartialEq;
 
-    /// A fresh table, with whatever the kernel maps in every space.
+    /// A fresh table for the space with this number, with whatever the kernel maps in every space; and its flusher.
     ///
     /// # Errors
     ///
     /// [`CreateError`]; the space is not made then.
-    fn new_table(&self) -> Result<Table<Self::Format, Self>, CreateError>;
+    fn new_table(&self, id: SpaceId) -> Result<NewTable<Self>, CreateError>;
 }

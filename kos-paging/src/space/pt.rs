@@ -5,7 +5,7 @@
 use core::fmt;
 use core::mem::ManuallyDrop;
 
-use super::ports::SpaceEnv;
+use super::ports::{SpaceEnv, SpaceId};
 use super::vma::{Kind, Vma, range};
 use crate::addr::{PhysAddr, VirtAddr, VirtRange};
 use crate::attrs::{Attrs, Flags};
@@ -13,13 +13,13 @@ use crate::error::{AttrError, CreateError, MapError, ProtectError, TranslateErro
 use crate::flush::FlushSet;
 use crate::format::{Format, Level, Transition};
 use crate::policy::{HugePolicy, SplitPolicy};
-use crate::ports::{Frame, FrameRequest};
+use crate::ports::{Frame, FrameRequest, TlbFlush};
 use crate::span;
 use crate::table::Table;
 use crate::walk::Mapping;
 
 /// The table of a space.
-pub(super) struct PageTable<E: SpaceEnv>(pub(super) ManuallyDrop<Table<E::Format, E>>);
+pub(super) struct PageTable<E: SpaceEnv>(pub(super) ManuallyDrop<Table<E::Format, E, E::Mode>>, E::Tlb);
 
 /// Why the table could not be changed; it is as it was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,8 +31,8 @@ pub(super) enum PtError {
 }
 
 impl<E: SpaceEnv> PageTable<E> {
-    pub(super) fn new(env: &E) -> Result<Self, CreateError> {
-        env.new_table().map(|table| Self(ManuallyDrop::new(table)))
+    pub(super) fn new(env: &E, id: SpaceId) -> Result<Self, CreateError> {
+        env.new_table(id).map(|(table, tlb)| Self(ManuallyDrop::new(table), tlb))
     }
 
     /// log2 of the pages of a huge page, if there are any.
@@ -82,9 +82,8 @@ impl<E: SpaceEnv> PageTable<E> {
 
     /// Takes out what is mapped, and shows it when no TLB has it any more.
     pub(super) fn unmap(&mut self, range: VirtRange, released: impl FnMut(Mapping)) -> Result<(), PtError> {
-        let env = self.0.ports().clone();
         let unmapped = self.0.unmap(range, SplitPolicy::Split)?;
-        let flushed = unmapped.flush(&env).map_err(|_| PtError::Stuck)?;
+        let flushed = unmapped.flush(&self.1).map_err(|_| PtError::Stuck)?;
         flushed.release(released);
         Ok(())
     }
@@ -98,22 +97,27 @@ impl<E: SpaceEnv> PageTable<E> {
     /// Drops the translations of a range from every TLB.
     pub(super) fn flush(&self, range: VirtRange) -> Result<(), PtError> {
         let page = span::size::<E::Format>(Level::PAGE);
-        self.0.ports().flush(&FlushSet::new(range, page)).map_err(|_| PtError::Stuck)
+        self.1.flush(&FlushSet::new(range, page)).map_err(|_| PtError::Stuck)
     }
 
     /// Puts another frame in the place of a page that is mapped; nobody sees the page absent without waiting.
     pub(super) fn replace(&mut self, at: u64, phys: PhysAddr, attrs: Attrs) -> Result<(), PtError> {
-        let env = self.0.ports().clone();
+        let Self(table, tlb) = self;
         let page = span::size::<E::Format>(Level::PAGE);
         let set = FlushSet::new(range(at, at + (page - 1)), page);
-        self.0
-            .replace_page(VirtAddr::new(at), phys, attrs, || env.flush(&set).is_ok())?
+        table
+            .replace_page(VirtAddr::new(at), phys, attrs, || tlb.flush(&set).is_ok())?
             .then_some(())
             .ok_or(PtError::Stuck)
     }
 
-    pub(super) fn table(&self) -> &Table<E::Format, E> {
+    pub(super) fn table(&self) -> &Table<E::Format, E, E::Mode> {
         &self.0
+    }
+
+    /// Who flushes it.
+    pub(super) const fn tlb(&self) -> &E::Tlb {
+        &self.1
     }
 
     /// The last byte of physical memory that entries reach.

@@ -13,9 +13,11 @@ use crate::addr::PhysAddr;
 use crate::error::CreateError;
 use crate::flush::FlushSet;
 use crate::format::{LongCaps, X86Long};
+use crate::mode::Exclusive;
 use crate::policy::WxPolicy;
 use crate::ports::{Frame, FrameRequest, FrameSource, OutOfFrames, PhysMapper, TlbFlush};
-use crate::space::{FrameMeta, FrameTable, SpaceEnv, memory};
+use crate::space::ports::NewTable;
+use crate::space::{FrameMeta, FrameTable, SpaceEnv, SpaceId, memory};
 use crate::table::Table;
 use crate::testing::{Arena, FailAt, Stuck};
 
@@ -151,13 +153,15 @@ unsafe impl TlbFlush for SimEnv {
 
 impl SpaceEnv for SimEnv {
     type Format = X86Long<4>;
+    type Mode = Exclusive;
+    type Tlb = Self;
     type Lock = TestLock;
     type Object = SimObject;
 
-    fn new_table(&self) -> Result<Table<X86Long<4>, Self>, CreateError> {
+    fn new_table(&self, _id: SpaceId) -> Result<NewTable<Self>, CreateError> {
         #[expect(clippy::expect_used, reason = "the abilities are those of a CPU")]
         let format = X86Long::<4>::new(LongCaps::FULL).expect("a CPU that exists");
-        Table::new(format, *self, WxPolicy::Deny)
+        Ok((Table::new(format, *self, WxPolicy::Deny)?, *self))
     }
 }
 

@@ -238,6 +238,17 @@ impl World {
         self.hosts.iter().skip(host.0).take(1).flat_map(|host| &host.ports).map(|port| port.calls).sum()
     }
 
+    /// Lets `frame` arrive at a host's adapters on `link` now, from nobody: what who is not on the way sends in another's name. It
+    /// is received when time goes on.
+    pub fn inject(&mut self, host: HostId, link: LinkId, frame: &[u8]) {
+        self.trace.write_u64(self.now.as_ticks());
+        self.trace.write(frame);
+        let ports = self.hosts.iter_mut().skip(host.0).take(1).flat_map(|host| &mut host.ports);
+        for port in ports.filter(|port| port.link == link.0) {
+            port.inbox.push_back(HeapFrame::new(frame.to_vec()));
+        }
+    }
+
     /// What was counted on the way from a host to a link.
     #[must_use]
     pub fn link_stats(&self, host: HostId, link: LinkId) -> LinkStats {

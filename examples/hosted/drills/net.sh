@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The stack behind a TAP device, against Linux, in network namespaces that go with this script: ping of each size class, curl, wrk,
-# bytes both ways, a lease and a name from dnsmasq; tshark reads what was recorded. Needs root and /dev/net/tun; what needs a
+# bytes and iperf3 both ways, a lease and a name from dnsmasq; tshark reads what was recorded. Needs root and /dev/net/tun; what needs a
 # program that is missing is skipped, and counted.
 #
 # Usage: drills/net.sh [TIMES], from anywhere in the repository; TIMES is how often curl fetches 1 MiB (1000).
@@ -47,44 +47,94 @@ mkdir "$work/files"
 head -c 1048576 /dev/urandom >"$work/files/mib"
 echo hello >"$work/files/index.html"
 sum=$(sha256sum <"$work/files/mib")
-start --ip 192.0.2.2/24 --ip 2001:db8::2/64 --echo --discard --chargen --http "$work/files" --pcap "$work/pcap"
+ours='eth.src == 02:6b:6f:73:00:01'
+services=(--ip 192.0.2.2/24 --ip 2001:db8::2/64 --echo --discard --chargen --iperf3 --http "$work/files")
 
-for to in 192.0.2.2 2001:db8::2; do
-    lost=0
-    for size in 0 1 7 8 56 1000 1452 1472 1473 2000 4096 9000 32768 65000 65499 65507; do
-        ping -q -n -c 2 -i 0.05 -W 2 -s "$size" "$to" >"$work/ping" 2>&1 || { lost=$((lost + 1)); say "$to: $size bytes lost"; }
-    done
-    [ "$lost" = 0 ] && say "ping $to: all sizes" || fault "ping $to: $lost sizes"
-done
-
-if have curl; then
-    for url in http://192.0.2.2 'http://[2001:db8::2]'; do
-        good=0
-        for _ in $(seq "$((times / 2))"); do
-            [ "$(curl -sg --max-time 20 "$url/mib" | sha256sum)" = "$sum" ] && good=$((good + 1))
+pings() {
+    for to in 192.0.2.2 2001:db8::2; do
+        lost=0
+        for size in 0 1 7 8 56 1000 1452 1472 1473 2000 4096 9000 32768 65000 65499 65507; do
+            ping -q -n -c 2 -i 0.05 -W 2 -s "$size" "$to" >"$work/ping" 2>&1 || { lost=$((lost + 1)); say "$to: $size bytes lost"; }
         done
-        [ "$good" = "$((times / 2))" ] && say "curl $url: $good of 1 MiB" || fault "curl $url: $good of $((times / 2))"
+        [ "$lost" = 0 ] && say "ping $to: all sizes" || fault "ping $to: $lost sizes"
     done
-    [ "$(curl -s -o /dev/null -w '%{http_code}' http://192.0.2.2/../etc/passwd%00)" = 404 ] || fault "a path that leads out"
-fi
-if have wrk; then
-    wrk -c64 -t2 -d"${DRILL_SECONDS:-10}s" http://192.0.2.2/index.html >"$work/wrk"
-    grep -q 'Socket errors\|Non-2xx' "$work/wrk" && fault "wrk: $(grep 'Socket errors\|Non-2xx' "$work/wrk")"
-    say "wrk: $(grep Requests/sec "$work/wrk")"
-fi
-for to in 192.0.2.2 2001:db8::2; do
-    bytes=$(timeout "${DRILL_SECONDS:-10}" bash -c "cat </dev/tcp/$to/19" | wc -c || true)
-    [ "$bytes" -gt 1000000 ] && say "chargen $to: $bytes bytes" || fault "chargen $to: $bytes bytes"
-    bytes=$(timeout 60 bash -c "head -c 200000000 /dev/zero | tee >(cat >/dev/tcp/$to/9) | wc -c" || true)
-    [ "$bytes" = 200000000 ] && say "discard $to: $bytes bytes" || fault "discard $to: $bytes bytes"
-done
+}
+
+# streams SECONDS CURLS BYTES: what a server of each kind is for.
+streams() {
+    if have curl; then
+        for url in http://192.0.2.2 'http://[2001:db8::2]'; do
+            good=0
+            for _ in $(seq "$2"); do
+                [ "$(curl -sg --max-time 20 "$url/mib" | sha256sum)" = "$sum" ] && good=$((good + 1))
+            done
+            [ "$good" = "$2" ] && say "curl $url: $good of 1 MiB" || fault "curl $url: $good of $2"
+        done
+        [ "$(curl -s -o /dev/null -w '%{http_code}' http://192.0.2.2/../etc/passwd%00)" = 404 ] || fault "a path that leads out"
+    fi
+    if have wrk; then
+        wrk -c64 -t2 -d"$1s" http://192.0.2.2/index.html >"$work/wrk"
+        grep -q 'Socket errors\|Non-2xx' "$work/wrk" && fault "wrk: $(grep 'Socket errors\|Non-2xx' "$work/wrk")"
+        say "wrk: $(grep Requests/sec "$work/wrk")"
+    fi
+    for to in 192.0.2.2 2001:db8::2; do
+        bytes=$(timeout "$1" bash -c "cat </dev/tcp/$to/19" | wc -c || true)
+        [ "$bytes" -gt 1000000 ] && say "chargen $to: $bytes bytes" || fault "chargen $to: $bytes bytes"
+        bytes=$(timeout 60 bash -c "head -c $3 /dev/zero | tee >(cat >/dev/tcp/$to/9) | wc -c" || true)
+        [ "$bytes" = "$3" ] && say "discard $to: $bytes bytes" || fault "discard $to: $bytes bytes"
+    done
+    have iperf3 || return 0
+    for to in 192.0.2.2 2001:db8::2; do
+        for way in '' -R; do
+            # shellcheck disable=SC2086
+            if iperf3 -c "$to" $way -t "$1" -J >"$work/iperf3" 2>"$work/err"; then
+                rate=$(awk '/"sum_received"/ { on = 1 } on && /"bits_per_second"/ { printf "%.0f Mbit/s", $2 / 1e6; exit }' "$work/iperf3")
+                say "iperf3 $to $way: $rate"
+            else
+                fault "iperf3 $to $way: $(grep '"error"' "$work/iperf3")"
+            fi
+        done
+    done
+}
+
+# Packets that Linux found damaged or malformed in this namespace, one counter a line.
+damaged() {
+    awk '$1 ~ /:$/ { if (names[$1]) { for (i = 2; i <= NF; i++) if (name[$1, i] ~ /CsumErrors|InHdrErrors|InErrs/ && $i > 0) print $1 name[$1, i] "=" $i }
+        else { names[$1] = 1; for (i = 2; i <= NF; i++) name[$1, i] = $i } }' /proc/net/snmp
+    awk '$1 ~ /CsumErrors|Ip6InHdrErrors|Icmp6InErrors/ && $2 > 0 { print $1 "=" $2 }' /proc/net/snmp6
+}
+
+# A little of everything, each frame of it recorded and read by tshark.
+start "${services[@]}" --pcap "$work/pcap"
+pings
+streams 1 2 20000000
 stop
 if have tshark; then
     bad=$(tshark -r "$work/pcap" -o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE -o udp.check_checksum:TRUE \
-        -Y '_ws.malformed || ((ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0) && eth.src == 02:6b:6f:73:00:01)' 2>/dev/null | wc -l)
-    resets=$(tshark -r "$work/pcap" -Y 'tcp.flags.reset == 1 && eth.src == 02:6b:6f:73:00:01' 2>/dev/null | wc -l)
-    [ "$bad" = 0 ] && say "tshark: no malformed frame, $resets resets" || fault "tshark: $bad malformed frames"
+        -Y "_ws.malformed || ((ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0) && $ours)" 2>/dev/null | wc -l)
+    [ "$bad" = 0 ] && say "tshark: no malformed frame" || fault "tshark: $bad malformed frames"
+    resets=$(tshark -r "$work/pcap" -Y "tcp.flags.reset == 1 && $ours" 2>/dev/null | tee "$work/resets" | wc -l)
+    [ "$resets" = 0 ] && say "tshark: no reset of ours" || fault "tshark: $resets resets of ours, the first: $(head -1 "$work/resets")"
 fi
+
+# All of it at length: Linux counts what is damaged, tshark keeps our resets only.
+start "${services[@]}"
+watch=''
+if have tshark; then
+    tshark -q -i tap0 -f 'ether src 02:6b:6f:73:00:01 and (tcp[13] & 4 != 0 or (ip6[6] == 6 and ip6[53] & 4 != 0))' -w "$work/live" 2>"$work/tshark" &
+    watch=$!
+    sleep 2
+fi
+streams "${DRILL_SECONDS:-10}" "$((times / 2))" 200000000
+if [ -n "$watch" ]; then
+    kill -INT "$watch"
+    wait "$watch" || true
+    resets=$(tshark -r "$work/live" 2>/dev/null | tee "$work/resets" | wc -l)
+    [ "$resets" = 0 ] && say "no reset of ours" || fault "$resets resets of ours, the first: $(head -1 "$work/resets")"
+fi
+stop
+wrong=$(damaged)
+[ -z "$wrong" ] && say 'Linux found nothing damaged' || fault "Linux found: $wrong"
 
 if have dnsmasq; then
     start --dhcp --resolve drill.example --pcap "$work/pcap2"
@@ -95,7 +145,7 @@ if have dnsmasq; then
     for _ in $(seq 200); do grep -qs '^\(no \)\?address' "$work/out" && break; sleep 0.1; done
     grep -q '^lease 192.0.2.5' "$work/out" && say "$(grep ^lease "$work/out")" || fault "no lease: $(cat "$work/err")"
     grep -q '^address 198.51.100.7' "$work/out" && say 'dnsmasq answers' || fault "no name: $(cat "$work/out")"
-    for _ in $(seq 700); do [ "$(grep -c ^lease "$work/out")" -ge 2 ] && break; sleep 0.1; done
+    for _ in $(seq 1000); do [ "$(grep -c ^lease "$work/out")" -ge 2 ] && break; sleep 0.1; done
     [ "$(grep -c ^lease "$work/out")" -ge 2 ] && say 'dnsmasq renews' || fault 'not renewed'
     stop
 fi

@@ -106,7 +106,6 @@ impl Queue {
     pub(crate) const EMPTY: Self = Self { head: 0, tail: 0, wrap: 0, count: 0 };
 
     /// How many datagrams there are.
-    #[cfg(test)]
     pub(crate) const fn len(&self) -> u32 {
         self.count
     }

@@ -172,6 +172,12 @@ impl<F, S: Storage<F>> Core<F, S> {
         self.gateways.push((interface, gateway)).map_err(|_| InterfaceError::TableFull)
     }
 
+    pub(super) fn remove_gateway(&mut self, interface: u8, gateway: IpAddr) -> bool {
+        let before = self.gateways.len();
+        self.gateways.retain(|one| *one != (interface, gateway));
+        self.gateways.len() < before
+    }
+
     pub(super) fn poll_at(&self, interface: &Interface<F, S::Neighbours>) -> Option<Instant> {
         let sending = self.sockets.has_dirty(interface.id.0).then_some(self.now);
         let pieces = self.reassembly.as_ref().and_then(Reassembly::poll_at);
@@ -232,7 +238,9 @@ impl<F, S: Storage<F>> Core<F, S> {
         let on = gateway.map(|(interface, _)| *interface);
         let mut own =
             self.addresses.iter().filter(usable).filter(|own| own.address.is_ipv4() == to.is_ipv4());
-        let Some(own) = own.find(|own| everybody || Some(own.interface) == on) else {
+        // Nobody else hears what is said to oneself.
+        let heard = |own: &&Address| everybody && Some(own.interface) != self.loopback;
+        let Some(own) = own.find(|own| heard(own) || Some(own.interface) == on) else {
             return self.way_without_address(from, to);
         };
         let next = if everybody { to } else { gateway?.1 };

@@ -31,6 +31,7 @@ pub(crate) use self::input::{Arrival, Cast, Taken, why};
 use self::interface::Interface;
 pub(crate) use self::output::Packet;
 pub(crate) use self::pass::{Pass, Sent};
+pub use self::view::{SocketKind, SocketView};
 use crate::config::Config;
 use crate::dev::{Capabilities, Medium};
 use crate::error::{ConfigError, InterfaceError};
@@ -159,6 +160,11 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
     pub fn set_gateway(&mut self, interface: InterfaceId, gateway: IpAddr) -> Result<(), InterfaceError> {
         self.known(interface)?;
         self.core.set_gateway(interface.0, gateway)
+    }
+
+    /// What is beyond the links is no longer reached over `gateway`; whether it was.
+    pub fn remove_gateway(&mut self, interface: InterfaceId, gateway: IpAddr) -> bool {
+        self.core.remove_gateway(interface.0, gateway)
     }
 
     /// Receives from `device`, runs what is due at `now`, sends: all that there is to do for that interface, within `budget`.

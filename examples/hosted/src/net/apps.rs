@@ -9,6 +9,7 @@ use kos_net::time::Instant;
 use kos_net::{SocketId, StreamError};
 
 use super::files::Exchange;
+use super::iperf::Iperf;
 use super::{HostEntropy, HostStack};
 
 /// Who waits longer than that gets no answer.
@@ -22,6 +23,7 @@ pub(super) enum Service {
     Discard,
     Chargen,
     Http,
+    Iperf,
 }
 
 /// A connection's part of a service.
@@ -30,6 +32,7 @@ enum Talk {
     Discard,
     Chargen(u8),
     Http(Box<Exchange>),
+    Iperf,
 }
 
 pub(super) struct Apps {
@@ -37,6 +40,7 @@ pub(super) struct Apps {
     datagrams: Option<SocketId>,
     talks: HashMap<SocketId, Talk>,
     folder: PathBuf,
+    iperf: Iperf,
 }
 
 /// Whether a connection goes on.
@@ -49,7 +53,8 @@ pub(super) enum Next {
 impl Apps {
     pub(super) fn new(folder: Option<PathBuf>) -> Self {
         let folder = folder.unwrap_or_default();
-        Self { listeners: HashMap::new(), datagrams: None, talks: HashMap::new(), folder }
+        let (listeners, talks) = (HashMap::new(), HashMap::new());
+        Self { listeners, datagrams: None, talks, folder, iperf: Iperf::default() }
     }
 
     pub(super) fn listen(
@@ -104,6 +109,7 @@ impl Apps {
                 Service::Discard => Talk::Discard,
                 Service::Chargen => Talk::Chargen(0),
                 Service::Http => Talk::Http(Box::new(Exchange::new(now))),
+                Service::Iperf => Talk::Iperf,
             };
             self.talks.insert(id, talk);
             self.talk(stack, now, id);
@@ -117,6 +123,7 @@ impl Apps {
             Talk::Discard => discard(stack, id),
             Talk::Chargen(line) => generate(stack, id, line),
             Talk::Http(exchange) => exchange.run(stack, now, id, &self.folder),
+            Talk::Iperf => self.iperf.run(stack, now, id),
         };
         if next == Next::Close {
             stack.close(id);
@@ -154,7 +161,7 @@ fn echo(stack: &mut HostStack, id: SocketId) -> Next {
     }
 }
 
-fn discard(stack: &mut HostStack, id: SocketId) -> Next {
+pub(super) fn discard(stack: &mut HostStack, id: SocketId) -> Next {
     loop {
         if let Err(error) = stack.tcp_receive(id, |data| (data.len(), ())) {
             return after(error);

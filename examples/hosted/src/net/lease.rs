@@ -1,46 +1,51 @@
 //! An address from a server, and names: [`Leasing`].
-//!
-//! Messages of DHCP go beside the stack: there is no address yet to send them from.
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::io;
 
 use kos_net::SocketId;
 use kos_net::link::InterfaceId;
-use kos_net::services::dhcp::{CLIENT_PORT, DhcpClient, DhcpConfig, DhcpTransmit, Lease, SERVER_PORT};
-use kos_net::services::dns::{DnsClient, Over};
+use kos_net::services::dhcp::{CLIENT_PORT, DhcpClient, DhcpConfig, Lease, SERVER_PORT};
+use kos_net::services::dns::{DnsClient, Over, QueryId, SERVER_PORT as DNS_PORT};
 use kos_net::time::Instant;
+use kos_net::wire::MacAddr;
 use kos_net::wire::dns::DnsType;
-use kos_net::wire::{EtherType, EthernetHeader, IpProtocol, Ipv4Header, MacAddr, UdpHeader};
-use zerocopy::IntoBytes as _;
 
-use super::tap::Tap;
 use super::{HostEntropy, HostStack, say};
 
 pub(super) struct Leasing {
     client: DhcpClient<'static>,
-    mac: MacAddr,
+    socket: SocketId,
     address: Option<Ipv4Addr>,
+    router: Option<IpAddr>,
     name: Option<String>,
     dns: DnsClient<4, 8>,
     /// Sockets of questions, with their ports.
     asked: Vec<(SocketId, u16)>,
-    queries: Vec<kos_net::services::dns::QueryId>,
+    queries: Vec<QueryId>,
 }
 
 impl Leasing {
-    pub(super) fn new(now: Instant, mac: MacAddr, name: Option<String>) -> Self {
+    pub(super) fn new(
+        now: Instant,
+        mac: MacAddr,
+        name: Option<String>,
+        stack: &mut HostStack,
+    ) -> io::Result<Self> {
+        let local = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), CLIENT_PORT);
+        let socket = stack.udp_bind(local, &mut HostEntropy).map_err(io::Error::other)?;
         let config = DhcpConfig { mac, previous: None, host_name: b"kos" };
         let client = DhcpClient::new(now, config);
-        Self {
+        Ok(Self {
             client,
-            mac,
+            socket,
             address: None,
+            router: None,
             name,
             dns: DnsClient::new(),
             asked: Vec::new(),
             queries: Vec::new(),
-        }
+        })
     }
 
     pub(super) fn poll_at(&self, now: Instant) -> Option<Instant> {
@@ -52,14 +57,14 @@ impl Leasing {
         now: Instant,
         stack: &mut HostStack,
         interface: InterfaceId,
-        tap: &mut Tap,
     ) -> io::Result<()> {
-        while let Some(message) = tap.leases.pop_front() {
-            if let Err(reason) = self.client.on_message(now, &message) {
+        let client = &mut self.client;
+        while let Ok(heard) = stack.udp_receive(self.socket, |_, message| client.on_message(now, message)) {
+            if let Err(reason) = heard {
                 eprintln!("DHCP: {reason}");
             }
         }
-        self.send(now, tap)?;
+        self.send(now, stack)?;
         if self.client.take_change() {
             self.apply(stack, interface);
             self.ask(now);
@@ -67,27 +72,17 @@ impl Leasing {
         self.resolve(now, stack)
     }
 
-    fn send(&mut self, now: Instant, tap: &mut Tap) -> io::Result<()> {
+    fn send(&mut self, now: Instant, stack: &mut HostStack) -> io::Result<()> {
         let mut out = [0; 600];
         while let Some(sent) = self.client.poll(now, &mut HostEntropy, &mut out).map_err(io::Error::other)? {
-            tap.send(&self.frame(&sent, out.get(..sent.length).unwrap_or_default())?)?;
+            let to = SocketAddr::new(sent.to.into(), SERVER_PORT);
+            if let Err(error) =
+                stack.udp_send(self.socket, Some(to), out.get(..sent.length).unwrap_or_default())
+            {
+                eprintln!("DHCP: {error}"); // It is sent again, later.
+            }
         }
         Ok(())
-    }
-
-    /// A message on its way: to all on the link, for the address of the server's adapter is the stack's to know.
-    fn frame(&self, sent: &DhcpTransmit, message: &[u8]) -> io::Result<Vec<u8>> {
-        let (from, to) = ((sent.from.into(), CLIENT_PORT), (sent.to.into(), SERVER_PORT));
-        let too_long = || io::Error::from(io::ErrorKind::InvalidData);
-        let udp = UdpHeader::new(from, to, message).ok_or_else(too_long)?;
-        let length = size_of::<UdpHeader>() + message.len();
-        let ip = Ipv4Header::new(sent.from, sent.to, IpProtocol::UDP, 64, length).ok_or_else(too_long)?;
-        let ethernet = EthernetHeader {
-            destination: MacAddr::BROADCAST,
-            source: self.mac,
-            ether_type: EtherType::IPV4.0.into(),
-        };
-        Ok([ethernet.as_bytes(), ip.as_bytes(), udp.as_bytes(), message].concat())
     }
 
     /// Takes what the lease says, or gives up what it said.
@@ -95,19 +90,26 @@ impl Leasing {
         if let Some(before) = self.address.take() {
             stack.remove_address(interface, before.into());
         }
-        let Some(lease) = self.client.lease() else { return say(format_args!("no lease")) };
+        if let Some(before) = self.router.take() {
+            stack.remove_gateway(interface, before);
+        }
+        let Some(lease) = self.client.lease() else {
+            self.dns.set_servers([]);
+            return say(format_args!("no lease"));
+        };
         if let Err(error) = stack.add_address(interface, lease.address.into(), lease.prefix) {
             return eprintln!("{}: {error}", lease.address);
         }
         self.address = Some(lease.address);
         for route in lease.routes.iter().filter(|route| route.bits == 0) {
-            if let Err(error) = stack.set_gateway(interface, route.router.into()) {
-                eprintln!("{}: {error}", route.router);
+            match stack.set_gateway(interface, route.router.into()) {
+                Ok(()) => self.router = Some(route.router.into()),
+                Err(error) => eprintln!("{}: {error}", route.router),
             }
         }
         let Lease { address, prefix, server, name_servers, .. } = lease;
         say(format_args!("lease {address}/{prefix} from {server}, name servers {name_servers:?}"));
-        self.dns.set_servers(name_servers.iter().map(|&server| IpAddr::V4(server)));
+        self.dns.set_servers(name_servers.iter().map(|&server| SocketAddr::new(server.into(), DNS_PORT)));
     }
 
     fn ask(&mut self, now: Instant) {
@@ -163,8 +165,9 @@ impl Leasing {
         Ok(())
     }
 
-    pub(super) fn release(&mut self, now: Instant, tap: &mut Tap) -> io::Result<()> {
+    /// Says that the address is free again; the stack still has to send it.
+    pub(super) fn release(&mut self, now: Instant, stack: &mut HostStack) -> io::Result<()> {
         self.client.release(now);
-        self.send(now, tap)
+        self.send(now, stack)
     }
 }

@@ -3,6 +3,7 @@
 
 mod apps;
 mod files;
+mod iperf;
 mod lease;
 mod pcap;
 mod tap;
@@ -66,6 +67,9 @@ pub struct Arguments {
     /// Send characters as fast as they are taken, on port 19.
     #[arg(long)]
     chargen: bool,
+    /// Serve iperf3, one stream at a time, on port 5201.
+    #[arg(long)]
+    iperf3: bool,
     /// Write all frames to this file.
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
@@ -148,6 +152,7 @@ impl Host {
             (arguments.echo, 7, Service::Echo),
             (arguments.discard, 9, Service::Discard),
             (arguments.chargen, 19, Service::Chargen),
+            (arguments.iperf3, iperf::PORT, Service::Iperf),
         ];
         let mut apps = Apps::new(arguments.http.clone());
         for (_, port, service) in services.into_iter().filter(|(wanted, ..)| *wanted) {
@@ -156,7 +161,8 @@ impl Host {
         if arguments.http.is_some() {
             apps.listen(&mut stack, any(80), Service::Http)?;
         }
-        let leasing = arguments.dhcp.then(|| Leasing::new(now(), MAC, arguments.resolve.clone()));
+        let resolve = arguments.resolve.clone();
+        let leasing = arguments.dhcp.then(|| Leasing::new(now(), MAC, resolve, &mut stack)).transpose()?;
         let stop = Arc::new(AtomicBool::new(false));
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
             signal_hook::flag::register(signal, Arc::clone(&stop))?;
@@ -171,7 +177,7 @@ impl Host {
             let worked = self.apps.run(&mut self.stack, now());
             let mut due = self.stack.poll_at();
             if let Some(leasing) = &mut self.leasing {
-                leasing.run(now(), &mut self.stack, self.interface, &mut self.tap)?;
+                leasing.run(now(), &mut self.stack, self.interface)?;
                 due = due.into_iter().chain(leasing.poll_at(now())).min();
             }
             if !progress.more && !worked {
@@ -179,7 +185,8 @@ impl Host {
             }
         }
         if let Some(leasing) = &mut self.leasing {
-            leasing.release(now(), &mut self.tap)?;
+            leasing.release(now(), &mut self.stack)?;
+            self.stack.poll(now(), self.interface, &mut self.tap, Budget::default())?;
         }
         say(format_args!("{:?}", self.stack.stats()));
         self.tap.flush()

@@ -1,12 +1,10 @@
 //! A TAP device as a port of the stack: [`Tap`].
 
-use alloc::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use kos_net::dev::{Batch, Capabilities, HeapFrame, Medium};
-use kos_net::wire::{EtherType, EthernetFrame, IpProtocol, Ipv4Packet, UdpDatagram};
 use kos_net::{Frame as _, NetDevice};
 
 use super::pcap::Pcap;
@@ -15,34 +13,18 @@ use super::pcap::Pcap;
 const FRAME: usize = 14 + 4 + MTU as usize;
 const MTU: u16 = 1500;
 
-/// A TAP device, in front of which messages of DHCP for a client are taken out: they come before there is an address.
+/// A TAP device.
 #[derive(Debug)]
 pub(super) struct Tap {
     file: File,
     capabilities: Capabilities,
     pcap: Option<Pcap>,
-    /// Messages to port 68.
-    pub(super) leases: VecDeque<Vec<u8>>,
 }
 
 impl Tap {
     pub(super) fn open(name: &str, pcap: Option<Pcap>) -> io::Result<Self> {
         let file = super::tun::open(name)?;
-        Ok(Self {
-            file,
-            capabilities: Capabilities::new(Medium::Ethernet, MTU),
-            pcap,
-            leases: VecDeque::new(),
-        })
-    }
-
-    /// Sends a frame at once, or loses it.
-    pub(super) fn send(&mut self, frame: &[u8]) -> io::Result<()> {
-        self.record(frame)?;
-        match self.file.write(frame) {
-            Err(error) if error.kind() != ErrorKind::WouldBlock && !is_down(&error) => Err(error),
-            _ => Ok(()),
-        }
+        Ok(Self { file, capabilities: Capabilities::new(Medium::Ethernet, MTU), pcap })
     }
 
     /// Writes out what was recorded.
@@ -58,19 +40,6 @@ impl Tap {
 /// Whether the other side of the link is not up: what is sent then is lost, as on a cable that is not plugged in.
 fn is_down(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EIO)
-}
-
-/// The message in a frame that goes to the port of DHCP clients.
-fn lease(frame: &[u8]) -> Option<Vec<u8>> {
-    let frame = EthernetFrame::parse(frame).ok().filter(|frame| frame.ether_type == EtherType::IPV4)?;
-    let packet = Ipv4Packet::parse(frame.payload).ok()?;
-    if packet.header.protocol() != IpProtocol::UDP || !packet.header.place().is_whole() {
-        return None;
-    }
-    let (from, to) = (packet.header.source().into(), packet.header.destination().into());
-    let datagram = UdpDatagram::parse(packet.payload, from, to, false).ok()?;
-    (datagram.header.destination.get() == kos_net::services::dhcp::CLIENT_PORT)
-        .then(|| datagram.data.to_vec())
 }
 
 impl AsFd for Tap {
@@ -96,9 +65,6 @@ impl NetDevice for Tap {
                 Err(error) => return Err(error),
             }
             self.record(&bytes)?;
-            if let Some(message) = lease(&bytes) {
-                self.leases.push_back(message);
-            }
             drop(into.push(HeapFrame::new(bytes))); // There is room.
         }
         Ok(())

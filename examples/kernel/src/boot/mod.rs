@@ -299,21 +299,26 @@ fn start_disk<P: Platform>(platform: &P, notes: &mut Notes<'_, '_, P>) -> Option
     disk.ok()
 }
 
-/// A kernel without a network is alone; it says so.
+/// Bytes of free memory with which a kernel without a card still has a network, of itself alone.
+const TALK_TO_ONESELF: u64 = 8 << 20;
+
+/// A kernel without a card is alone; it says so.
 fn start_net<P: Platform>(kernel: &Kernel<P>, notes: &mut Notes<'_, '_, P>) -> Option<Net<P>> {
-    let started = match kernel.platform().start_net() {
+    let card = kernel.platform().start_net();
+    match &card {
         Ok(card) => {
             let (mac, mtu) = (card.mac(), card.capabilities().mtu);
             let link = if card.is_up() { "up" } else { "down" };
             notes.figures(format_args!("eth0: {mac}, MTU {mtu}, link {link}"));
-            Net::start(kernel, card).map_err(|error| Text::new(format_args!("{error}")))
         }
-        Err(error @ DeviceError { fault: DeviceFault::Absent, .. }) => {
-            notes.figures(format_args!("{error}"));
-            return None;
-        }
-        Err(error) => Err(Text::new(format_args!("{error}"))),
-    };
+        Err(error @ DeviceError { fault: DeviceFault::Absent, .. }) => notes.figures(format_args!("{error}")),
+        Err(error) => notes.degraded(format_args!("{error}")),
+    }
+    let free = kernel.heap.frames().inner().stats().free as u64 * FRAME_BYTES;
+    if card.is_err() && free < TALK_TO_ONESELF {
+        return None;
+    }
+    let started = Net::start(kernel, card.ok());
     started.inspect_err(|error| notes.degraded(format_args!("{error}"))).ok()
 }
 

@@ -35,22 +35,39 @@ pub(super) fn dev<P: Platform>(
 
 /// `/proc`: files that say what the commands of these names say.
 pub(super) fn proc<P: Platform>(now: Timestamp) -> Result<Arc<dyn FileSystem>, NameError> {
-    let mut root = Fixed::new();
-    for (name, command) in [
-        ("cache", "cachestat"),
-        ("cpuinfo", "lscpu"),
-        ("interrupts", "irq"),
-        ("kmsg", "dmesg"),
-        ("meminfo", "free"),
-        ("pci", "lspci"),
-        ("slabinfo", "slabtop"),
-        ("threads", "ps"),
-        ("uptime", "uptime"),
-    ] {
-        let file = Said { command, machine: PhantomData::<fn() -> P> };
-        root = root.with(name, Mode::of(0o444), Body::File(Arc::new(file)))?;
-    }
+    let mut root = said::<P>(FILES)?;
+    root = root.with("net", Mode::of(0o555), Body::Dir(Arc::new(said::<P>(NET_FILES)?)))?;
     Ok(Arc::new(Procfs::<FilesEnv<P>>::new(Arc::new(root), now)))
+}
+
+/// Files, and the commands that say what is in them.
+const FILES: &[(&str, &[&str])] = &[
+    ("cache", &["cachestat"]),
+    ("cpuinfo", &["lscpu"]),
+    ("interrupts", &["irq"]),
+    ("kmsg", &["dmesg"]),
+    ("meminfo", &["free"]),
+    ("pci", &["lspci"]),
+    ("slabinfo", &["slabtop"]),
+    ("threads", &["ps"]),
+    ("uptime", &["uptime"]),
+];
+/// Those in `/proc/net`.
+const NET_FILES: &[(&str, &[&str])] = &[
+    ("arp", &["arp"]),
+    ("dev", &["ifconfig"]),
+    ("names", &["nameserver"]),
+    ("route", &["route"]),
+    ("stat", &["netstat"]),
+    ("tcp", &["netstat", "tcp"]),
+    ("udp", &["netstat", "udp"]),
+];
+
+fn said<P: Platform>(files: &'static [(&'static str, &'static [&'static str])]) -> Result<Fixed, NameError> {
+    files.iter().try_fold(Fixed::new(), |dir, &(name, words)| {
+        let file = Said { words, machine: PhantomData::<fn() -> P> };
+        dir.with(name, Mode::of(0o444), Body::File(Arc::new(file)))
+    })
 }
 
 /// Numbers that nobody can tell beforehand who does not know the machine's secret; not for keys of people's.
@@ -119,22 +136,23 @@ impl<P: Platform> SpecialFile for ConsoleFile<P> {
 
 /// A file that says what a command says.
 struct Said<P> {
-    command: &'static str,
+    /// The command and its arguments.
+    words: &'static [&'static str],
     machine: PhantomData<fn() -> P>,
 }
 
 impl<P> fmt::Debug for Said<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.command)
+        f.debug_list().entries(self.words).finish()
     }
 }
 
 impl<P: Platform> SyntheticFile for Said<P> {
     fn generate(&self, out: &mut Content) -> fmt::Result {
-        let Some(Run::Kernel(run)) = cmds::find::<P>(self.command).map(|command| &command.run) else {
-            return Err(out.fail(Errno::ENODEV));
-        };
-        let said = P::with_kernel(|kernel| run(kernel, &[], out).is_ok());
+        let found = self.words.split_first();
+        let found = found.and_then(|(name, arguments)| Some((&cmds::find::<P>(name)?.run, arguments)));
+        let Some((Run::Kernel(run), arguments)) = found else { return Err(out.fail(Errno::ENODEV)) };
+        let said = P::with_kernel(|kernel| run(kernel, arguments, out).is_ok());
         if said == Some(true) { Ok(()) } else { Err(out.fail(Errno::EIO)) }
     }
 }

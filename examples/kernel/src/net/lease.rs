@@ -2,7 +2,8 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use kos_net::services::dhcp::{DhcpClient, DhcpConfig, Lease};
+use kos_net::services::dhcp::{CLIENT_PORT as CLIENT, DhcpClient, DhcpConfig, Lease, SERVER_PORT as SERVER};
+use kos_net::services::dns::SERVER_PORT as DNS;
 use kos_net::wire::MacAddr;
 use kos_net::{BindError, SocketId};
 
@@ -10,8 +11,6 @@ use super::State;
 use crate::platform::Platform;
 use crate::time::Instant;
 
-const CLIENT: u16 = 68;
-const SERVER: u16 = 67;
 /// Bytes of the longest message that the client writes.
 const MESSAGE: usize = 576;
 const NAME: &[u8] = b"kos";
@@ -20,8 +19,8 @@ const NAME: &[u8] = b"kos";
 pub(crate) struct Lessee {
     client: DhcpClient<'static>,
     socket: SocketId,
-    /// The address that the stack has from it.
-    applied: Option<Ipv4Addr>,
+    /// What the stack has from it: an address, a router.
+    applied: (Option<Ipv4Addr>, Option<IpAddr>),
 }
 
 impl Lessee {
@@ -41,7 +40,7 @@ impl<P: Platform> State<P> {
         let local = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), CLIENT);
         let socket = self.stack.udp_bind(local, &mut self.entropy)?;
         let client = DhcpClient::new(now, DhcpConfig { mac, previous: None, host_name: NAME });
-        self.lessee = Some(Lessee { client, socket, applied: None });
+        self.lessee = Some(Lessee { client, socket, applied: (None, None) });
         Ok(())
     }
 
@@ -73,19 +72,24 @@ impl<P: Platform> State<P> {
         changed
     }
 
+    /// Gives the stack what the lease says, and takes what the one before said away.
     fn apply(&mut self, lessee: &mut Lessee) {
-        if let Some(old) = lessee.applied.take() {
-            self.stack.remove_address(self.interface, old.into());
+        let Some(interface) = self.card.as_ref().map(|card| card.interface) else { return };
+        let (address, router) = core::mem::take(&mut lessee.applied);
+        if let Some(address) = address {
+            self.stack.remove_address(interface, address.into());
         }
-        let Some(lease) = lessee.client.lease() else { return };
-        if self.stack.add_address(self.interface, lease.address.into(), lease.prefix).is_ok() {
-            lessee.applied = Some(lease.address);
+        if let Some(router) = router {
+            self.stack.remove_gateway(interface, router);
+        }
+        let Some(lease) = lessee.client.lease() else { return self.set_name_servers([]) };
+        if self.stack.add_address(interface, lease.address.into(), lease.prefix).is_ok() {
+            lessee.applied.0 = Some(lease.address);
         }
         let everywhere = lease.routes.iter().find(|route| route.bits == 0);
-        if let Some(route) = everywhere {
-            // A router that cannot be one is left out.
-            let _ = self.stack.set_gateway(self.interface, IpAddr::V4(route.router));
-        }
-        self.names.set_servers(lease.name_servers.iter().map(|&server| server.into()));
+        let router = everywhere.map(|route| IpAddr::V4(route.router));
+        // A router that cannot be one is left out.
+        lessee.applied.1 = router.filter(|&router| self.stack.set_gateway(interface, router).is_ok());
+        self.set_name_servers(lease.name_servers.iter().map(|&server| SocketAddr::new(server.into(), DNS)));
     }
 }

@@ -1,9 +1,10 @@
-//! The network of the kernel: one [`Stack`](kos_net::Stack) over the card, and the thread that polls it.
+//! The network of the kernel: one [`Stack`](kos_net::Stack) over this host itself and the card, and the thread that polls it.
 //!
 //! Whoever uses a socket does so under the lock of the [`State`], calls the poller, and sleeps until there is news. The card's
 //! interrupt calls the poller, too; it takes no lock.
 
 mod lease;
+mod names;
 mod state;
 pub(crate) mod stream;
 pub(crate) mod web;
@@ -22,6 +23,7 @@ use crate::glue::sleep_lock::{Ambient, SleepLock};
 use crate::platform::Platform;
 use crate::threads::{How, Member};
 use crate::time::Instant;
+pub(crate) use names::NameError;
 pub(crate) use state::{NetError, State};
 
 type SleepMutex<P, T> = Mutex<SleepLock<P>, T>;
@@ -39,23 +41,25 @@ pub(crate) struct Net<P: Platform> {
 const LARGE_STACK: usize = 1 << 20;
 
 impl<P: Platform> Net<P> {
-    /// A stack over `card`, without addresses yet: they are leased.
-    pub(crate) fn start(kernel: &Kernel<P>, card: P::Net) -> Result<Self, NetError> {
-        let (card, made) = (SleepMutex::<P, _>::new(Some(card)), SleepMutex::<P, _>::new(None));
+    /// A stack over `card`, if there is one; its address is leased.
+    pub(crate) fn start(kernel: &Kernel<P>, card: Option<P::Net>) -> Result<Self, NetError> {
+        let (card, made) = (SleepMutex::<P, _>::new(card), SleepMutex::<P, _>::new(None));
         let work = || {
-            let net = card.lock().take().map(|card| Self::make(kernel, card));
-            *made.lock() = net;
+            let card = card.lock().take();
+            *made.lock() = Some(Self::make(kernel, card));
         };
         let maker = Member::new(How::new("net-start").stack(LARGE_STACK), &work);
         kernel.with_team(&[maker], |_| ()).map_err(|_| NetError::NoMemory)?;
         made.into_inner().unwrap_or(Err(NetError::NoMemory))
     }
 
-    fn make(kernel: &Kernel<P>, card: P::Net) -> Result<Self, NetError> {
-        let mac = card.mac();
+    fn make(kernel: &Kernel<P>, card: Option<P::Net>) -> Result<Self, NetError> {
+        let mac = card.as_ref().map(P::Net::mac);
         let mut state = boxed(State::new(kernel.platform(), card)?)?;
         let [one] = &mut *state;
-        one.start_leasing(kernel.platform().now(), mac).map_err(NetError::Lease)?;
+        if let Some(mac) = mac {
+            one.start_leasing(kernel.platform().now(), mac).map_err(NetError::Lease)?;
+        }
         Ok(Self { state: Mutex::new(state), turns: AtomicU64::new(0), news: WaitQueue::new(Ambient::new()) })
     }
 

@@ -2,95 +2,136 @@
 
 use core::error::Error;
 use core::fmt;
+use core::net::{Ipv4Addr, Ipv6Addr};
 
-use kos_net::dev::HeapFrame;
+use kos_net::dev::{HeapFrame, Loopback};
 use kos_net::link::InterfaceId;
-use kos_net::services::dns::DnsClient;
 use kos_net::sock::HeapStorage;
 use kos_net::{
-    BindError, Budget, Config, ConfigError, InterfaceError, LinkControl, NetDevice, SocketId, Stack,
+    BindError, Budget, Config, ConfigError, Entropy, InterfaceError, LinkControl, NetDevice, SocketId, Stack,
 };
 
 use super::lease::Lessee;
+use super::names::Resolver;
 use crate::glue::entropy::KernelEntropy;
-use crate::platform::Platform;
+use crate::platform::{NetCard, Platform};
 use crate::text::Text;
-use crate::time::Instant;
+use crate::time::{Duration, Instant, after};
 
 /// Sockets at most.
 const SOCKETS: u32 = 4096;
 /// Neighbours that are known at most.
 const NEIGHBOURS: usize = 128;
-/// Questions about names at a time, and answers that are remembered.
-const QUERIES: usize = 4;
-const ANSWERS: usize = 16;
 /// Polls of a turn, so that others get the lock, too.
 const POLLS: usize = 8;
+/// Packets that this host has on their way to itself, and bytes of the longest.
+const SELF_FRAMES: usize = 64;
+const SELF_MTU: u16 = 16 << 10;
+/// After how long a card that found no memory looks for some again.
+const HUNGER: Duration = Duration::from_millis(100);
 
 type KernelStack = Stack<HeapFrame, HeapStorage<HeapFrame>>;
 
-/// Stack, card, and what they need.
+/// Stack, devices, and what they need.
 pub(crate) struct State<P: Platform> {
     pub(crate) stack: KernelStack,
     pub(crate) entropy: KernelEntropy,
-    pub(crate) card: P::Net,
-    pub(crate) interface: InterfaceId,
+    /// This host, as it hears itself.
+    own: Loopback<alloc::vec::Vec<u8>, SELF_FRAMES>,
+    pub(crate) own_interface: InterfaceId,
+    pub(crate) card: Option<Card<P::Net>>,
     pub(crate) lessee: Option<Lessee>,
-    pub(crate) names: DnsClient<QUERIES, ANSWERS>,
-    /// Where the HTTP server listens.
-    pub(crate) web: Option<SocketId>,
-    /// What the card failed with, once it did.
+    pub(super) names: Resolver,
+    pub(crate) web: Web,
+    /// A socket was closed that somebody may wait for.
+    closed: bool,
+}
+
+/// A network card.
+pub(crate) struct Card<N> {
+    pub(crate) device: N,
+    pub(crate) interface: InterfaceId,
+    /// What it failed with, once it did.
     pub(crate) failed: Option<Text>,
 }
 
+/// The HTTP server.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Web {
+    /// Where it listens.
+    pub(crate) listener: Option<SocketId>,
+    /// Requests that were answered whole.
+    pub(crate) answered: u64,
+}
+
 impl<P: Platform> State<P> {
-    /// A stack over `card`, without addresses.
+    /// A stack over this host itself and `card`, which has no address yet.
     #[expect(clippy::large_stack_frames, reason = "made on a stack that is large enough")]
-    pub(super) fn new(platform: &P, card: P::Net) -> Result<Self, NetError> {
+    pub(super) fn new(platform: &P, card: Option<P::Net>) -> Result<Self, NetError> {
         let mut entropy = KernelEntropy::new(platform);
-        let (stack, interface) = open(&card, &mut entropy)?;
-        let names = DnsClient::new();
-        Ok(Self { stack, entropy, card, interface, lessee: None, names, web: None, failed: None })
+        let own = Loopback::new(SELF_MTU);
+        let (mut stack, own_interface) = open(&own, &mut entropy)?;
+        let card = card.map(|device| Card::new(device, &mut stack, &mut entropy)).transpose()?;
+        let names = Resolver::new();
+        let (lessee, web, closed) = (None, Web::default(), false);
+        Ok(Self { stack, entropy, own, own_interface, card, lessee, names, web, closed })
     }
 
     /// Does what is to be done at `now`: when there is more, and whether there is news of a socket.
     pub(super) fn turn(&mut self, now: Instant) -> (Option<Instant>, bool) {
-        if self.failed.is_some() {
-            return (None, false);
-        }
-        let mut more = true;
-        for _ in 0..POLLS {
-            match self.stack.poll(now, self.interface, &mut self.card, Budget::default()) {
-                Ok(progress) if progress.more => continue,
-                Ok(_) => more = false,
-                Err(error) => {
-                    self.failed.get_or_insert_with(|| Text::new(format_args!("{error}")));
-                    more = false;
-                }
-            }
-            break;
-        }
-        let mut news = self.lease(now);
+        let more = (0..POLLS).all(|_| self.poll(now));
+        let mut news = self.lease(now) | self.resolve(now) | core::mem::take(&mut self.closed);
         while self.stack.next_ready().is_some() {
             news = true;
         }
-        // What the client said is to be sent.
         let lease = self.lessee.as_ref().and_then(Lessee::poll_at);
-        let next = [self.stack.poll_at(), lease].into_iter().flatten().min();
+        let hungry = self.card.as_ref().filter(|card| card.failed.is_none() && card.device.is_starved());
+        let hungry = hungry.map(|_| after(now, HUNGER));
+        let next = [self.stack.poll_at(), lease, self.names.poll_at(now), hungry].into_iter().flatten().min();
         (if more { Some(now) } else { next }, news)
+    }
+
+    /// Closes a socket, and has those told who wait for it.
+    pub(crate) fn close(&mut self, id: SocketId) {
+        self.stack.close(id);
+        self.closed = true;
+    }
+
+    /// Polls each device once; whether there may be more to do at once.
+    fn poll(&mut self, now: Instant) -> bool {
+        let Ok(own) = self.stack.poll(now, self.own_interface, &mut self.own, Budget::default());
+        // What was just sent there has to be received.
+        let own = own.frames_in + own.packets_out > 0;
+        let Some(card) = self.card.as_mut().filter(|card| card.failed.is_none()) else { return own };
+        match self.stack.poll(now, card.interface, &mut card.device, Budget::default()) {
+            Ok(progress) => own | progress.more,
+            Err(error) => {
+                card.failed = Some(Text::new(format_args!("{error}")));
+                own
+            }
+        }
     }
 }
 
-/// Makes a stack with one interface.
+impl<N: NetDevice<Frame = HeapFrame> + LinkControl> Card<N> {
+    fn new(device: N, stack: &mut KernelStack, entropy: &mut KernelEntropy) -> Result<Self, NetError> {
+        let added = stack.add_interface(device.capabilities(), device.mac(), entropy);
+        let interface = added.map_err(NetError::Interface)?;
+        Ok(Self { device, interface, failed: None })
+    }
+}
+
+/// Makes a stack that hears itself.
 #[expect(clippy::large_stack_frames, reason = "made on a stack that is large enough")]
-fn open<N: NetDevice + LinkControl>(
-    card: &N,
-    entropy: &mut KernelEntropy,
-) -> Result<(KernelStack, InterfaceId), NetError> {
+fn open(own: &impl NetDevice, entropy: &mut dyn Entropy) -> Result<(KernelStack, InterfaceId), NetError> {
     let storage = HeapStorage::new(SOCKETS, NEIGHBOURS);
     let mut stack = Stack::new(Config::new(), storage, entropy).map_err(NetError::Config)?;
-    let interface = stack.add_interface(card.capabilities(), card.mac(), entropy);
-    interface.map(|interface| (stack, interface)).map_err(NetError::Interface)
+    let opened = stack.add_interface(own.capabilities(), kos_net::wire::MacAddr([0; 6]), entropy);
+    let interface = opened.map_err(NetError::Interface)?;
+    for (address, prefix) in [(Ipv4Addr::LOCALHOST.into(), 8), (Ipv6Addr::LOCALHOST.into(), 128)] {
+        stack.add_address(interface, address, prefix).map_err(NetError::Interface)?;
+    }
+    Ok((stack, interface))
 }
 
 /// Why there is no network.
@@ -98,7 +139,7 @@ fn open<N: NetDevice + LinkControl>(
 pub(crate) enum NetError {
     /// The stack cannot be.
     Config(ConfigError),
-    /// It cannot have the card.
+    /// It cannot have the device.
     Interface(InterfaceError),
     /// There is no socket to lease an address with.
     Lease(BindError),

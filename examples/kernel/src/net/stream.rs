@@ -6,7 +6,7 @@ use kos_net::{AcceptError, SocketId, StreamError};
 
 use crate::Kernel;
 use crate::platform::Platform;
-use crate::time::{Duration, Instant};
+use crate::time::{Duration, Instant, after};
 
 /// A connection; dropped, it is closed.
 pub(crate) struct Stream<'k, P: Platform> {
@@ -39,8 +39,8 @@ impl<'k, P: Platform> Stream<'k, P> {
     }
 
     /// When the patience ends.
-    fn until(&self) -> Option<Instant> {
-        self.kernel.platform().now().checked_add_duration(self.patience)
+    fn until(&self) -> Instant {
+        after(self.kernel.platform().now(), self.patience)
     }
 
     /// The bytes that come next, as many as are there and fit; 0 when the peer is done.
@@ -48,8 +48,16 @@ impl<'k, P: Platform> Stream<'k, P> {
     /// # Errors
     /// The connection is over; [`StreamError::NotNow`] if nothing came in time.
     pub(crate) fn read(&self, out: &mut [u8]) -> Result<usize, StreamError> {
+        self.read_until(self.until(), out)
+    }
+
+    /// The same, with patience until `until`.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read).
+    pub(crate) fn read_until(&self, until: Instant, out: &mut [u8]) -> Result<usize, StreamError> {
         let Some(net) = self.kernel.net() else { return Err(StreamError::BadSocket) };
-        let read = net.wait(self.kernel, self.until(), |state| {
+        let read = net.wait(self.kernel, Some(until), |state| {
             let taken = state.stack.tcp_receive(self.id, |bytes| {
                 let count = copy(out, bytes);
                 (count, count)
@@ -63,27 +71,53 @@ impl<'k, P: Platform> Stream<'k, P> {
         read.unwrap_or(Err(StreamError::NotNow))
     }
 
+    /// Tells the peer that nothing follows.
+    ///
+    /// # Errors
+    /// The connection is over.
+    pub(crate) fn finish(&self) -> Result<(), StreamError> {
+        let Some(net) = self.kernel.net() else { return Err(StreamError::BadSocket) };
+        net.with(self.kernel, |state| state.stack.tcp_shutdown(self.id))
+    }
+
     /// Sends all of `bytes`, as soon as there is room for them.
     ///
     /// # Errors
     /// The connection is over; [`StreamError::NotNow`] if the peer took nothing in time.
     pub(crate) fn write(&self, mut bytes: &[u8]) -> Result<(), StreamError> {
-        let Some(net) = self.kernel.net() else { return Err(StreamError::BadSocket) };
         while !bytes.is_empty() {
-            let written = net.wait(self.kernel, self.until(), |state| {
-                let sent = state.stack.tcp_send(self.id, |room| {
-                    let count = copy(room, bytes);
-                    (count, count)
-                });
-                match sent {
-                    Err(StreamError::NotNow) => None,
-                    other => Some(other),
-                }
-            });
-            let count = written.unwrap_or(Err(StreamError::NotNow))?;
+            let count = self.write_some(self.until(), bytes)?;
             bytes = bytes.get(count..).unwrap_or_default();
         }
         Ok(())
+    }
+
+    /// Sends all of `bytes`, if the peer takes them until `until`.
+    ///
+    /// # Errors
+    /// Those of [`write`](Self::write).
+    pub(crate) fn write_until(&self, until: Instant, mut bytes: &[u8]) -> Result<(), StreamError> {
+        while !bytes.is_empty() {
+            let count = self.write_some(until, bytes)?;
+            bytes = bytes.get(count..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Sends as many of `bytes` as there is room for, once there is room.
+    fn write_some(&self, until: Instant, bytes: &[u8]) -> Result<usize, StreamError> {
+        let Some(net) = self.kernel.net() else { return Err(StreamError::BadSocket) };
+        let written = net.wait(self.kernel, Some(until), |state| {
+            let sent = state.stack.tcp_send(self.id, |room| {
+                let count = copy(room, bytes);
+                (count, count)
+            });
+            match sent {
+                Err(StreamError::NotNow) => None,
+                other => Some(other),
+            }
+        });
+        written.unwrap_or(Err(StreamError::NotNow))
     }
 }
 

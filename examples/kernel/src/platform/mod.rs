@@ -9,13 +9,12 @@
 //! the first line on (input may be silent until the timer runs).
 
 mod description;
+mod net_card;
 mod no_net;
 
 use core::fmt;
 
 use kos_alloc::CpuIndex;
-use kos_net::dev::HeapFrame;
-use kos_net::{LinkControl, NetDevice};
 use kos_vfs::block::{BlockDevice, QueueStats};
 
 use crate::Kernel;
@@ -26,6 +25,7 @@ pub use description::{
     Access, Cpu, CpuMemory, CpuState, DeviceError, DeviceFault, FirmwareKind, FirmwareRegion, Input,
     InterruptCount, LeftOut, Listening, Mapping, Refused, Reserved, Rights, TIMER, TimerReport, TrapReport,
 };
+pub use net_card::NetCard;
 pub use no_net::NoNet;
 
 /// One machine. Immutable to its user: what changes (console, counters) stands behind the machine's own locks or atomics.
@@ -39,7 +39,7 @@ pub trait Platform: Sized + Sync + 'static {
     /// Finds the memory of a page table, before and after [`Platform::activate`].
     type Phys: kos_paging::PhysMapper + Send;
     /// Makes the MMU forget translations.
-    type Tlb: kos_paging::TlbFlush;
+    type Tlb: kos_paging::TlbControl;
     /// The page-table format; its value carries what this CPU can express.
     type Format: kos_paging::Format + Send;
     /// Interrupt mask, timer, interrupts to other CPUs, sleep and clock, for the scheduler.
@@ -47,7 +47,7 @@ pub trait Platform: Sized + Sync + 'static {
     /// A disk; clones are handles of the same.
     type Disk: BlockDevice + Clone + fmt::Debug + 'static;
     /// A network card, owned by the thread that polls it.
-    type Net: NetDevice<Frame = HeapFrame> + LinkControl + Send + fmt::Debug + 'static;
+    type Net: NetCard + Send + fmt::Debug + 'static;
     /// Leaves one stack for another.
     type Switch: kos_sched::ContextSwitch<Context: Default> + 'static;
 

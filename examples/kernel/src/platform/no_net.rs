@@ -6,6 +6,8 @@ use kos_net::dev::{Batch, Capabilities, HeapFrame};
 use kos_net::wire::MacAddr;
 use kos_net::{LinkControl, NetDevice};
 
+use super::NetCard;
+
 /// A card that no machine has: there are no values of it.
 #[derive(Clone, Copy, Debug)]
 pub enum NoNet {}
@@ -43,6 +45,12 @@ impl LinkControl for NoNet {
     }
 
     fn filter(&mut self, _: MacAddr, _: bool) -> Result<(), Infallible> {
+        match *self {}
+    }
+}
+
+impl NetCard for NoNet {
+    fn is_starved(&self) -> bool {
         match *self {}
     }
 }

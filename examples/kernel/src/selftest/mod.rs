@@ -11,6 +11,7 @@ mod heap;
 mod hoard;
 pub(crate) mod ktap;
 mod machine;
+mod net;
 mod paging;
 mod sched;
 pub(crate) mod smp;
@@ -119,6 +120,7 @@ pub(crate) fn selected<P: Platform>(
         drills::tests(),
         sched::tests(),
         files::tests(),
+        net::tests(),
     ]);
     let own = kernel.platform().tests();
     let sabotage = sabotage.map(machine::sabotage);

@@ -10,7 +10,7 @@
 mod header;
 mod lane;
 
-use kos_demo_kernel::platform::{DeviceError, DeviceFault};
+use kos_demo_kernel::platform::{DeviceError, DeviceFault, NetCard};
 use kos_net::dev::{Batch, Capabilities, HeapFrame, Medium, Offloads};
 use kos_net::wire::MacAddr;
 use kos_net::{Frame as _, LinkControl, NetDevice};
@@ -59,6 +59,8 @@ pub(crate) struct VirtioNet {
     mac: MacAddr,
     /// Whether the device tells of its link.
     tells_link: bool,
+    /// Whether there was no memory for all the empty frames that the device takes.
+    starved: bool,
     broken: bool,
 }
 
@@ -92,7 +94,8 @@ pub(crate) fn start(found: &VirtioFunction, apic_id: u8) -> Result<VirtioNet, De
     transport.finish_init();
     let tells_link = features.contains(Features::STATUS);
     let capabilities = capabilities(features);
-    let mut card = VirtioNet { transport, receive, transmit, capabilities, mac, tells_link, broken: false };
+    let (starved, broken) = (false, false);
+    let mut card = VirtioNet { transport, receive, transmit, capabilities, mac, tells_link, starved, broken };
     card.refill();
     Ok(card)
 }
@@ -115,12 +118,15 @@ fn capabilities(features: Features) -> Capabilities {
 }
 
 impl VirtioNet {
-    /// Gives the device as many empty frames as it takes, and there is memory for.
+    /// Gives the device as many empty frames as it takes, and there is memory for. A device that has none does not interrupt
+    /// again: who owns the card comes back for more.
     fn refill(&mut self) {
-        while self.receive.has_room()
-            && let Some(frame) = HeapFrame::allocate(BUFFER)
-        {
-            if self.receive.submit(Header::default(), frame).is_err() {
+        self.starved = false;
+        while self.receive.has_room() {
+            let frame = HeapFrame::allocate(BUFFER);
+            let given = frame.is_some_and(|frame| self.receive.submit(Header::default(), frame).is_ok());
+            if !given {
+                self.starved = true;
                 break;
             }
         }
@@ -224,5 +230,11 @@ impl LinkControl for VirtioNet {
     fn filter(&mut self, _: MacAddr, _: bool) -> Result<(), DeviceError> {
         // Without a control queue the device lets all groups in.
         Ok(())
+    }
+}
+
+impl NetCard for VirtioNet {
+    fn is_starved(&self) -> bool {
+        self.starved && !self.broken
     }
 }

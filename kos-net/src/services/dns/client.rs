@@ -1,13 +1,13 @@
 //! The resolver: [`DnsClient`].
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 
 use heapless::Vec;
 
 use super::answer::{self, Answer, Said};
 use super::cache::{Cache, Name};
 use super::query::{DnsDrop, DnsError, DnsTransmit, Over, Query, QueryId, ResolveError, Secret, State};
-use super::{MAX_SERVERS, MAX_UDP, SERVER_PORT};
+use super::{MAX_SERVERS, MAX_UDP};
 use crate::ports::Entropy;
 use crate::time::Instant;
 use crate::wire::dns::{DnsCode, DnsFlags, DnsMessage, DnsName, DnsType, QueryError, emit_query};
@@ -21,7 +21,7 @@ const FORMAT_ERROR: DnsCode = DnsCode(1);
 /// A resolver with room for so many questions on their way, and so many remembered answers.
 #[derive(Clone, Debug)]
 pub struct DnsClient<const QUERIES: usize, const CACHE: usize> {
-    servers: Vec<IpAddr, MAX_SERVERS>,
+    servers: Vec<SocketAddr, MAX_SERVERS>,
     queries: [(u32, Option<Query>); QUERIES],
     cache: Cache<CACHE>,
 }
@@ -39,13 +39,20 @@ impl<const QUERIES: usize, const CACHE: usize> DnsClient<QUERIES, CACHE> {
         Self { servers: Vec::new(), queries: core::array::from_fn(|_| (0, None)), cache: Cache::new() }
     }
 
-    /// Whom to ask: the first three of them. If they are others than before, what the others said is forgotten.
-    pub fn set_servers(&mut self, servers: impl IntoIterator<Item = IpAddr>) {
-        let servers: Vec<IpAddr, MAX_SERVERS> = servers.into_iter().take(MAX_SERVERS).collect();
+    /// Whom to ask, usually at [`SERVER_PORT`](super::SERVER_PORT): the first three of them. If they are others than before, what
+    /// the others said is forgotten.
+    pub fn set_servers(&mut self, servers: impl IntoIterator<Item = SocketAddr>) {
+        let servers: Vec<SocketAddr, MAX_SERVERS> = servers.into_iter().take(MAX_SERVERS).collect();
         if servers != self.servers {
             self.servers = servers;
             self.cache.clear();
         }
+    }
+
+    /// Whom it asks.
+    #[must_use]
+    pub fn servers(&self) -> &[SocketAddr] {
+        &self.servers
     }
 
     /// Puts a question. The answer may be there at once: [`answer`](Self::answer).
@@ -159,8 +166,7 @@ impl<const QUERIES: usize, const CACHE: usize> DnsClient<QUERIES, CACHE> {
             matches!(query.state, State::Sent(_))
                 && !query.tcp
                 && query.secret.port == port
-                && from.port() == SERVER_PORT
-                && query.server(&servers) == Some(from.ip())
+                && query.server(&servers) == Some(from)
         };
         let (_, query) = self
             .queries
@@ -240,7 +246,7 @@ fn is_exactly(name: DnsName<'_>, text: &[u8]) -> bool {
 
 impl Query {
     /// Whose turn it is.
-    fn server(&self, servers: &[IpAddr]) -> Option<IpAddr> {
+    fn server(&self, servers: &[SocketAddr]) -> Option<SocketAddr> {
         let turn = usize::from(self.tries.saturating_sub(1)).checked_rem(servers.len())?;
         servers.get(turn).copied()
     }
@@ -257,7 +263,7 @@ impl Query {
         &mut self,
         now: Instant,
         id: QueryId,
-        servers: &[IpAddr],
+        servers: &[SocketAddr],
         entropy: &mut (impl Entropy + ?Sized),
         out: &mut [u8],
     ) -> Result<DnsTransmit, ResolveError> {
@@ -276,7 +282,7 @@ impl Query {
         self.state = State::Sent(Instant::from_ticks(until));
         let server = self.server(servers).ok_or(ResolveError::NoServers)?;
         let over = if self.tcp { Over::Tcp } else { Over::Udp { port: secret.port } };
-        Ok(DnsTransmit { query: id, to: SocketAddr::new(server, SERVER_PORT), over, length })
+        Ok(DnsTransmit { query: id, to: server, over, length })
     }
 
     /// Whether `message` repeats what only who saw the question knows.

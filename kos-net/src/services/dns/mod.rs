@@ -21,7 +21,7 @@ pub use answer::{Answer, MAX_ANSWER};
 pub use client::DnsClient;
 pub use query::{DnsDrop, DnsError, DnsTransmit, Over, QueryId, ResolveError};
 
-/// Where servers listen.
+/// Where servers usually listen.
 pub const SERVER_PORT: u16 = 53;
 /// The most servers.
 pub const MAX_SERVERS: usize = 3;

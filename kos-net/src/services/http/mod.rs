@@ -11,7 +11,7 @@
 //! |---|---|
 //! | head longer than the buffer (8 KiB is usual), more than 64 headers | 431 |
 //! | body longer than [`Limits::body`] | 413 |
-//! | head not complete 10 s after it began | 408 |
+//! | head not complete 10 s after it began, body 60 s after its head | 408 |
 //!
 //! Source: RFC 9112, RFC 9110. JSON, compression and files are the application's.
 

@@ -14,12 +14,15 @@ pub struct Limits {
     pub body: u64,
     /// How long a head may take, from its first byte, or from the begin of the connection or the end of the request before.
     pub head: Duration,
+    /// How long a body may take, from the end of its head.
+    pub rest: Duration,
 }
 
 impl Default for Limits {
-    /// 1 MiB and 10 s.
+    /// 1 MiB, 10 s and 60 s.
     fn default() -> Self {
-        Self { body: 1 << 20, head: Duration::from_ticks(10_000_000_000) }
+        let (head, rest) = (Duration::from_ticks(10_000_000_000), Duration::from_ticks(60_000_000_000));
+        Self { body: 1 << 20, head, rest }
     }
 }
 
@@ -70,7 +73,8 @@ pub struct ServerConnection<B> {
     asked: Asked,
     /// How much of the response is written.
     answer: Answer,
-    head_due: Option<Instant>,
+    /// When what the client sends now has to be there.
+    due: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,19 +91,19 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> ServerConnection<B> {
     /// A connection that began at `now`. A head is at most as long as `head`.
     #[must_use]
     pub fn new(now: Instant, head: B, limits: Limits) -> Self {
-        let head_due = now.checked_add_duration(limits.head);
-        Self { head, limits, state: State::Head(0), asked: UNKNOWN, answer: Answer::Nothing, head_due }
+        let due = now.checked_add_duration(limits.head);
+        Self { head, limits, state: State::Head(0), asked: UNKNOWN, answer: Answer::Nothing, due }
     }
 
-    /// When [`on_timer`](Self::on_timer) is to be called; `None` while no head is awaited.
+    /// When [`on_timer`](Self::on_timer) is to be called; `None` while nothing of the client's is awaited.
     #[must_use]
     pub const fn deadline(&self) -> Option<Instant> {
-        self.head_due
+        self.due
     }
 
-    /// The time for a head may be over: 408, if some of it came, else the end without a word.
+    /// The time for a head or a body may be over: 408, if some of it came, else the end without a word.
     pub fn on_timer(&mut self, now: Instant) -> Event<'static> {
-        if self.head_due.is_none_or(|due| due > now) {
+        if self.due.is_none_or(|due| due > now) {
             return Event::More;
         }
         match self.state {
@@ -115,7 +119,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> ServerConnection<B> {
     /// [`Event::More`].
     pub fn on_bytes<'a>(&'a mut self, now: Instant, input: &'a [u8]) -> (usize, Event<'a>) {
         match self.state {
-            State::Head(_) if !input.is_empty() => self.on_head(input),
+            State::Head(_) if !input.is_empty() => self.on_head(now, input),
             State::Body(body) if body.is_over() => (0, self.end(now)),
             State::Body(mut body) if !input.is_empty() => match body.next(input) {
                 Ok(Piece::Data(count)) => {
@@ -134,13 +138,13 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> ServerConnection<B> {
     }
 
     fn end(&mut self, now: Instant) -> Event<'static> {
-        self.state = State::Responding;
+        (self.state, self.due) = (State::Responding, None);
         self.turn(now);
         Event::End
     }
 
     /// Takes bytes up to the end of the head; empty lines before it are skipped.
-    fn on_head(&mut self, input: &[u8]) -> (usize, Event<'_>) {
+    fn on_head(&mut self, now: Instant, input: &[u8]) -> (usize, Event<'_>) {
         let State::Head(mut length) = self.state else { return (0, Event::More) };
         for (index, &byte) in input.iter().enumerate() {
             let Some(place) = self.head.as_mut().get_mut(length) else {
@@ -154,21 +158,22 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> ServerConnection<B> {
             } else if byte == b'\n' && !read.ends_with(b"\r\n") {
                 return (index + 1, self.refuse(Status::BAD_REQUEST));
             } else if read.ends_with(b"\r\n\r\n") {
-                return (index + 1, self.on_request(length));
+                return (index + 1, self.on_request(now, length));
             }
         }
         self.state = State::Head(length);
         (input.len(), Event::More)
     }
 
-    fn on_request(&mut self, length: usize) -> Event<'_> {
+    fn on_request(&mut self, now: Instant, length: usize) -> Event<'_> {
         let read = head::parse(self.head.as_ref().get(..length).unwrap_or_default());
         let body = read.and_then(|request| Body::new(request.framing, self.limits.body));
         let (Ok(Request { method, version, keep, waits, .. }), Ok(body)) = (read, body) else {
             return self.refuse(read.err().or(body.err()).unwrap_or(Status::BAD_REQUEST));
         };
         self.asked = Asked { method, version, keep, waits };
-        (self.state, self.answer, self.head_due) = (State::Body(body), Answer::Nothing, None);
+        (self.state, self.answer) = (State::Body(body), Answer::Nothing);
+        self.due = now.checked_add_duration(self.limits.rest);
         // Read again, for the borrow: the first reading said yes.
         match head::parse(self.head.as_ref().get(..length).unwrap_or_default()) {
             Ok(request) => Event::Request(request),
@@ -187,7 +192,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> ServerConnection<B> {
     }
 
     fn close(&mut self) {
-        (self.state, self.head_due) = (State::Closed, None);
+        (self.state, self.due) = (State::Closed, None);
     }
 
     /// Writes leave to send the body, which a client waits for that sent `Expect: 100-continue`; at most once, and not when
@@ -295,7 +300,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> ServerConnection<B> {
         match (self.state, self.answer) {
             (State::Responding, Answer::Complete) if self.asked.keep => {
                 (self.state, self.answer) = (State::Head(0), Answer::Nothing);
-                self.head_due = now.checked_add_duration(self.limits.head);
+                self.due = now.checked_add_duration(self.limits.head);
             }
             // A body that nobody reads after the answer is not skipped for ever: the connection ends.
             (State::Responding, Answer::Complete) => self.close(),

@@ -246,6 +246,21 @@ fn a_slow_head_is_not_waited_for() {
 }
 
 #[test]
+fn a_slow_body_is_not_waited_for() {
+    let (mut head, mut out) = ([0; 256], [0; 200]);
+    let mut server = ServerConnection::new(NOW, &mut head[..], Limits::default());
+    let request = b"POST / HTTP/1.1\r\nhost: k\r\ncontent-length: 9\r\n\r\n";
+    assert!(matches!(server.on_bytes(at(5), request).1, Event::Request(_)));
+    // A byte now and then does not help.
+    assert_eq!(server.on_bytes(at(60), b"x"), (1, Event::Body(b"x")));
+    assert_eq!((server.deadline(), server.on_timer(at(64))), (Some(at(65)), Event::More));
+    assert_eq!(server.on_timer(at(65)), Event::Refused(Status::REQUEST_TIMEOUT));
+    let written = server.respond(at(65), &Response::new(Status::REQUEST_TIMEOUT, "", 0), &mut out).unwrap();
+    assert!(out[..written].starts_with(b"HTTP/1.1 408 "));
+    assert!(server.is_closed() && server.deadline().is_none());
+}
+
+#[test]
 fn bodies_of_unknown_length_go_in_chunks() {
     let answer = Response {
         length: Length::Unknown,

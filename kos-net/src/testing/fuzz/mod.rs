@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 pub use stacks::{stack_rx, two_stacks};
 
@@ -219,7 +219,7 @@ fn lease(bytes: &[u8]) {
 fn resolve(bytes: &[u8]) {
     let (now, server) = (Instant::from_ticks(0), IpAddr::V6(Ipv6Addr::LOCALHOST));
     let mut client = DnsClient::<1, 1>::new();
-    client.set_servers([server]);
+    client.set_servers([SocketAddr::new(server, 53)]);
     let mut out = [0; 320];
     let Ok(query) = client.resolve(now, "a.b", DnsType::A) else { return };
     let Ok(Some(sent)) = client.poll(now, &mut SeededEntropy::new(1), &mut out) else { return };

@@ -5,7 +5,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use kos_net::{ReceiveError, SocketId};
 
-use super::{address, failed, net, usage};
+use super::{failed, host, net, usage};
 use crate::Kernel;
 use crate::platform::Platform;
 use crate::shell::{CommandError, CommandResult, Next};
@@ -23,7 +23,11 @@ pub(in crate::cmds) fn run<P: Platform>(
     arguments: &[&str],
     out: &mut dyn Write,
 ) -> CommandResult {
-    let (to, count, size) = match *arguments {
+    let (once, words) = match arguments {
+        ["-o", words @ ..] => (true, words),
+        words => (false, words),
+    };
+    let (to, count, size) = match *words {
         [to] => (to, COUNT, DATA),
         [to, count] => (to, number(count)?, DATA),
         [to, count, size] => (to, number(count)?, usize::from(number(size)?)),
@@ -32,13 +36,13 @@ pub(in crate::cmds) fn run<P: Platform>(
     if size > MOST {
         return Err(usage(format_args!("a ping carries {MOST} bytes at most")));
     }
-    let (net, to) = (net(kernel)?, address(to)?);
+    let (net, to) = (net(kernel)?, host(kernel, to)?);
     let any = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = net.with(kernel, |state| state.stack.ping_open(any, &mut state.entropy))?;
-    let done = send_all(kernel, socket, to, (count, size), out);
+    let done = send_all(kernel, socket, to, (count, size, once), out);
     net.with(kernel, |state| state.stack.close(socket));
-    let replies = done?;
-    writeln!(out, "{count} sent, {replies} received")?;
+    let (sent, replies) = done?;
+    writeln!(out, "{sent} sent, {replies} received")?;
     if replies == 0 { Err(CommandError::Quiet) } else { Ok(Next::Continue) }
 }
 
@@ -46,14 +50,14 @@ fn number(word: &str) -> Result<u16, CommandError> {
     word.parse().map_err(|_| usage(format_args!("'{word}' is no number up to 65535")))
 }
 
-/// Sends, waits, and says what came; how many replies.
+/// Sends, waits, and says what came: how often it sent, and how many replies came.
 fn send_all<P: Platform>(
     kernel: &Kernel<P>,
     socket: SocketId,
     to: IpAddr,
-    (count, size): (u16, usize),
+    (count, size, once): (u16, usize, bool),
     out: &mut dyn Write,
-) -> Result<u16, CommandError> {
+) -> Result<(u16, u16), CommandError> {
     let (net, now) = (net(kernel)?, || kernel.platform().now());
     let mut data = alloc::vec::Vec::new();
     data.try_reserve_exact(size).map_err(|_| failed(format_args!("no memory for {size} bytes")))?;
@@ -62,7 +66,10 @@ fn send_all<P: Platform>(
     for sequence in 1..=count {
         let start = now();
         let until = start.checked_add_duration(INTERVAL);
-        net.with(kernel, |state| state.stack.ping_send(socket, to, sequence, &data))?;
+        let sent = net.with(kernel, |state| state.stack.ping_send(socket, to, sequence, &data));
+        if let Err(error) = sent {
+            writeln!(out, "seq {sequence}: {error}")?;
+        }
         let reply = net.wait(kernel, until, |state| {
             loop {
                 let reply = state.stack.ping_receive(socket, |from, bytes| {
@@ -90,11 +97,14 @@ fn send_all<P: Platform>(
             Some(Err(error)) => writeln!(out, "seq {sequence}: {error}")?,
             None => writeln!(out, "seq {sequence}: no reply")?,
         }
+        if once && replies > 0 {
+            return Ok((sequence, replies));
+        }
         if sequence < count {
             let _ = kernel.threads.sleep_until(until);
         }
     }
-    Ok(replies)
+    Ok((count, replies))
 }
 
 fn since(start: Instant, end: Instant) -> Text {

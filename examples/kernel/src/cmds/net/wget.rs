@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 use kos_net::services::http::{ClientConnection, ClientEvent, Method, Status, write_request};
 use siphasher::sip::SipHasher13;
 
-use super::{failed, net, usage};
+use super::{failed, host, net, usage};
 use crate::net::stream::Stream;
 use crate::platform::Platform;
 use crate::shell::{CommandError, CommandResult, Next, Output as _, Session, Streams};
@@ -20,17 +20,20 @@ const HEAD: usize = 2048;
 const MOST: u64 = 1 << 32;
 const PORT: u16 = 80;
 
-/// `http://10.0.2.2:8000/x`: where, and what.
-fn parse(url: &str) -> Result<(SocketAddr, &str, &str), CommandError> {
+/// `http://10.0.2.2:8000/x`: host, port, both as they are written, and what.
+fn parse(url: &str) -> Result<(&str, u16, &str, &str), CommandError> {
     let wrong = || usage(format_args!("'{url}' is not like http://10.0.2.2:8000/page"));
     let rest = url.strip_prefix("http://").ok_or_else(wrong)?;
-    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let place = host.parse().or_else(|_| {
-        let address = host.trim_matches(['[', ']']).parse();
-        address.map(|address| SocketAddr::new(address, PORT))
-    });
+    let (place, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    // A colon in brackets is one of an address.
+    let colon = place.rfind(':').filter(|&colon| place.rfind(']').is_none_or(|bracket| bracket < colon));
+    let (host, port) = place.split_at(colon.unwrap_or(place.len()));
+    let port = match port.strip_prefix(':') {
+        Some(port) => port.parse().map_err(|_| wrong())?,
+        None => PORT,
+    };
     let path = if path.is_empty() { "/" } else { path };
-    place.map(|place| (place, host, path)).map_err(|_| wrong())
+    if host.is_empty() { Err(wrong()) } else { Ok((host, port, place, path)) }
 }
 
 pub(in crate::cmds) fn run<'k, P: Platform>(
@@ -43,13 +46,13 @@ pub(in crate::cmds) fn run<'k, P: Platform>(
         ["-s", url] => (true, url),
         _ => return Err(usage(format_args!("[-s] URL"))),
     };
-    let (place, host, path) = parse(url)?;
+    let (name, port, place, path) = parse(url)?;
     let kernel = session.kernel;
     net(kernel)?;
-    let opened =
-        Stream::connect(kernel, place, PATIENCE).ok_or_else(|| failed(format_args!("no network")))?;
+    let to = SocketAddr::new(host(kernel, name)?, port);
+    let opened = Stream::connect(kernel, to, PATIENCE).ok_or_else(|| failed(format_args!("no network")))?;
     let (stream, mut request) = (opened?, [0; 512]);
-    let length = write_request(Method::Get, host, path, &[], &mut request)?;
+    let length = write_request(Method::Get, place, path, &[], &mut request)?;
     stream.write(request.get(..length).unwrap_or_default())?;
     let (mut head, mut hash, mut count) = ([0; HEAD], SipHasher13::new(), 0);
     let mut response = ClientConnection::new(Method::Get, &mut head, MOST);
@@ -63,7 +66,7 @@ pub(in crate::cmds) fn run<'k, P: Platform>(
     }
     match status.0 {
         200..300 => Ok(Next::Continue),
-        number => Err(failed(format_args!("{host} answers {number}"))),
+        number => Err(failed(format_args!("{place} answers {number}"))),
     }
 }
 

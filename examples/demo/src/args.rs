@@ -62,6 +62,18 @@ pub enum Action {
         #[arg(long, default_value_t = 1, value_name = "N")]
         seed: u64,
     },
+    /// Leases, resolves, pings, fetches and serves; then two kernels fetch from each other.
+    Net {
+        /// Pieces of 1 MiB that curl fetches from the kernel.
+        #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        count: u32,
+        /// MiB that each of two kernels on one cable fetches from the other; 0 for none.
+        #[arg(long, default_value_t = 10, value_name = "MIB", value_parser = clap::value_parser!(u32).range(..=1024))]
+        exchange: u32,
+        /// Where the frames of the first kernel go [else target/demo/net.pcap].
+        #[arg(long, value_name = "FILE")]
+        pcap: Option<PathBuf>,
+    },
     /// Counts the instructions of the kernel's paths and holds them against their budgets.
     Bench {
         /// Makes the counts the budgets.
@@ -174,13 +186,19 @@ impl Args {
         let cpus = self.options.cpus.unwrap_or(if self.is_smp() { 4 } else { 1 });
         let (cpu, disk) = (self.options.cpu.clone(), self.options.disk.clone());
         let net = self.wants_net().then_some(Net::User { forward: self.options.forward });
-        Machine { board, memory, cpus, cpu, accel, screen, reboots: false, counts_instructions, disk, net }
+        let (reboots, pcap) = (false, None);
+        Machine { board, memory, cpus, cpu, accel, screen, reboots, counts_instructions, disk, net, pcap }
     }
 
     /// The longest time of a run.
     #[must_use]
     pub fn limit(&self) -> Duration {
-        Duration::from_secs(self.options.timeout.unwrap_or(if self.is_smp() { 900 } else { 60 }))
+        let usual = match self.action {
+            Some(Action::Smp { .. }) => 900,
+            Some(Action::Net { .. }) => 3600,
+            _ => 60,
+        };
+        Duration::from_secs(self.options.timeout.unwrap_or(usual))
     }
 
     /// Whether the machine gets a disk without being asked for: its shell, on a board that has a place for one.
@@ -223,6 +241,8 @@ impl Action {
             }
             Some(Self::Bench { .. }) => "mode=run exec=counts".into(),
             Some(Self::Crash { .. }) => "mode=run exec=durability".into(),
+            // Each of its kernels gets another.
+            Some(Self::Net { .. }) => "mode=run exec=true".into(),
         }
     }
 }

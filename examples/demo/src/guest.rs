@@ -4,6 +4,7 @@
 //! socket is the end of QEMU. It never touches the terminal. Every run has a deadline; whatever happens to this process,
 //! QEMU is gone afterwards ([`Owned`]).
 
+use alloc::sync::Arc;
 use core::time::Duration;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -18,7 +19,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::log::Log;
-use crate::machine::{Machine, Wires};
+use crate::machine::{Machine, Net, Wires};
 use crate::process::{Owned, QUEUE, Received, keep, pump, receive};
 
 /// What to boot, and on what.
@@ -38,6 +39,8 @@ pub struct Boot {
     pub timeout: Duration,
     /// Whether the time limit ends with [`Next::Ready`].
     pub endless_once_ready: bool,
+    /// The end of a cable to another machine, for its card in place of [`Machine::net`], with the card's number.
+    pub cable: Option<(Arc<OwnedFd>, u8)>,
 }
 
 /// What came from the guest.
@@ -138,11 +141,18 @@ impl Guest {
             com2: com2_qemu.as_raw_fd(),
             monitor: monitor_qemu.as_raw_fd(),
         };
+        let mut machine = boot.machine.clone();
+        let cable = boot.cable.as_ref().map(|(cable, number)| Ok((cable.try_clone()?, *number)));
+        let cable = cable.transpose().map_err(Error::io("share a cable"))?;
+        if let Some((cable, number)) = &cable {
+            machine.net = Some(Net::Cable { fd: cable.as_raw_fd(), number: *number });
+        }
         let mut command = Command::new(&boot.qemu);
-        command.args(boot.machine.arguments(&boot.kernel, &boot.command_line, &module_path, wires));
+        command.args(machine.arguments(&boot.kernel, &boot.command_line, &module_path, wires));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let started = Instant::now();
-        let inherited = vec![com1_qemu, com2_qemu, monitor_qemu, module];
+        let mut inherited = vec![com1_qemu, com2_qemu, monitor_qemu, module];
+        inherited.extend(cable.map(|(cable, _)| cable));
         let mut process = Owned::spawn(command, inherited).map_err(Error::io("start QEMU"))?;
         let (sender, pieces) = mpsc::sync_channel(QUEUE);
         if let Some(stderr) = process.take_stderr() {

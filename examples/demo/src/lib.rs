@@ -32,4 +32,5 @@ pub mod records;
 pub mod report;
 pub mod status;
 pub mod terminal;
+pub mod tour;
 pub mod verdict;

@@ -136,6 +136,8 @@ pub struct Machine {
     pub disk: Option<PathBuf>,
     /// Its network card, if the board can have one.
     pub net: Option<Net>,
+    /// A file that gets all frames of the card.
+    pub pcap: Option<PathBuf>,
 }
 
 /// What a network card is connected to.
@@ -222,6 +224,10 @@ impl Machine {
         }
         if let Some(net) = self.net.filter(|_| self.board != Board::Microvm) {
             add(&net.arguments().each_ref().map(String::as_str));
+            if let Some(pcap) = &self.pcap {
+                let file = pcap.to_string_lossy().replace(',', ",,");
+                add(&["-object", &format!("filter-dump,id=dump,netdev=net,file={file}")]);
+            }
         }
         add(&["-append", command_line, "-kernel"]);
         all.extend([kernel.as_os_str(), OsStr::new("-initrd"), module.as_os_str()].map(OsString::from));
@@ -268,6 +274,7 @@ mod tests {
             counts_instructions: false,
             disk: Some("/d,e".into()),
             net: Some(Net::User { forward: Some(8080) }),
+            pcap: Some("/p".into()),
         };
         let wires = Wires { com1: 5, com2: 7, monitor: 9 };
         let all = machine.arguments(Path::new("/a b"), "mode=run exec=free; memstat", Path::new("/s"), wires);
@@ -302,6 +309,7 @@ mod tests {
                 counts_instructions: false,
                 disk: None,
                 net: None,
+                pcap: None,
             };
             let all = machine.arguments(Path::new("/k"), "", Path::new("/s"), wires).join(OsStr::new("|"));
             let all = all.into_string().unwrap();
@@ -319,6 +327,7 @@ mod tests {
         let words =
             "|-netdev|user,id=net,hostfwd=tcp:127.0.0.1:8080-:80|-device|virtio-net-pci,netdev=net,romfile=|";
         assert!(all.contains(words), "{all}");
+        assert!(all.contains("|-object|filter-dump,id=dump,netdev=net,file=/p|"), "{all}");
         assert!(!arguments(Board::Microvm).contains("netdev"));
         let [_, network, _, card] = Net::Cable { fd: 9, number: 10 }.arguments();
         assert_eq!(network, "socket,id=net,fd=9");

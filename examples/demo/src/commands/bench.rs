@@ -23,7 +23,7 @@ pub(super) fn execute(
     }
     boot.machine.counts_instructions = true;
     let mut said = Vec::new();
-    let ended = run::listen(session, &boot, &mut |bytes, _| {
+    let ended = run::listen(session.interrupt, &mut session.report, &boot, &mut |bytes, _| {
         said.extend_from_slice(bytes);
         Ok(())
     })?;

@@ -2,6 +2,7 @@
 
 mod bench;
 mod crash;
+mod net;
 mod run;
 mod shell;
 mod test;
@@ -54,6 +55,9 @@ impl Session<'_> {
             Some(Action::Run { .. } | Action::Smp { .. }) => run::execute(self),
             Some(Action::Test { .. }) => test::execute(self),
             Some(Action::Crash { kill, seed }) => crash::execute(self, *kill, *seed),
+            Some(Action::Net { count, exchange, pcap }) => {
+                net::execute(self, &net::Plan { count: *count, exchange: *exchange, pcap: pcap.clone() })
+            }
             Some(Action::Bench { update, budgets }) => bench::execute(self, *update, budgets.as_deref()),
         }
     }
@@ -98,6 +102,7 @@ impl Session<'_> {
             command_line: Action::command_line(args.action.as_ref()),
             timeout: args.limit(),
             endless_once_ready: false,
+            cable: None,
         })
     }
 
@@ -142,10 +147,8 @@ impl Session<'_> {
         let unseen = match &self.args.action {
             _ if self.report.verbose() => "",
             None => "",
-            Some(Action::Run { .. } | Action::Smp { .. } | Action::Bench { .. } | Action::Crash { .. }) => {
-                &text
-            }
             Some(Action::Test { .. }) => text.split(ktap::HEADER).next().unwrap_or_default(),
+            Some(_) => &text,
         };
         if !unseen.is_empty() {
             self.report.say(&format!("--- log of the kernel\n{}\n---", unseen.trim_end()));
@@ -174,7 +177,8 @@ impl Session<'_> {
     fn hosted_commands(&self) -> Vec<String> {
         let commands = match &self.args.action {
             // It has no instructions to count, and one CPU.
-            None | Some(Action::Smp { .. } | Action::Bench { .. } | Action::Crash { .. }) => {
+            None
+            | Some(Action::Smp { .. } | Action::Bench { .. } | Action::Crash { .. } | Action::Net { .. }) => {
                 return Vec::new();
             }
             Some(Action::Run { exec }) => exec.clone(),

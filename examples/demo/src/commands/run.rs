@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::Session;
 use crate::error::Error;
 use crate::guest::{Boot, Event, Guest, Next, Run};
+use crate::interrupt::Interrupt;
 use crate::records::{Decoder, Record, RecordError};
 use crate::report::Report;
 use crate::status::Status;
@@ -34,17 +35,18 @@ pub(super) struct Ended {
 
 pub(super) fn execute(session: &mut Session<'_>) -> Result<Status, Error> {
     let boot = session.boot()?;
-    let ended = listen(session, &boot, &mut |bytes, report| report.output(bytes))?;
+    let output = &mut |bytes: &[u8], report: &mut Report| report.output(bytes);
+    let ended = listen(session.interrupt, &mut session.report, &boot, output)?;
     Ok(session.conclude(&ended.run, ended.verdict, &ended.failed))
 }
 
 /// Boots, and hands on what the commands print, as it comes.
 pub(super) fn listen(
-    session: &mut Session<'_>,
+    interrupt: &Interrupt,
+    report: &mut Report,
     boot: &Boot,
     output: &mut Output<'_>,
 ) -> Result<Ended, Error> {
-    let (interrupt, report) = (session.interrupt, &mut session.report);
     let (mut channel, started) = (Channel::default(), Instant::now());
     let run = Guest::start(boot)?.listen(interrupt, &mut |event| match event {
         Event::Records(bytes) => channel.take(bytes, &mut |bytes| output(bytes, report)),

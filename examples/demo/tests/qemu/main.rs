@@ -15,6 +15,7 @@ mod boots;
 mod children;
 mod files;
 mod guests;
+mod net;
 mod reds;
 mod smp;
 mod support;

@@ -79,6 +79,8 @@ pub enum DirError {
     TargetTooLong,
     /// The file system has no links, or no files of that kind.
     Unsupported,
+    /// Nobody makes regular files on this file system.
+    MakesNoFiles,
 }
 
 impl DirError {
@@ -101,6 +103,8 @@ impl DirError {
             Self::IntoItself | Self::Invalid => Errno::EINVAL,
             Self::LinkToDirectory | Self::Unsupported => Errno::EPERM,
             Self::TargetTooLong => Errno::ENAMETOOLONG,
+            // So Linux answers where only the kernel makes files, as in `/proc`.
+            Self::MakesNoFiles => Errno::EACCES,
         }
     }
 }

@@ -20,8 +20,9 @@ pub use namespaces::Pivot;
 pub use survey::MountEntry;
 pub use xattr::XattrName;
 
-use crate::attr::{Attr, Mode, SetAttr, Timestamp};
+use crate::attr::{Attr, FileType, Mode, SetAttr, Timestamp};
 use crate::cred::Cred;
+use crate::error::FsError;
 use crate::fs::{FsFeatures, NewNode};
 use crate::name::Name;
 use crate::ports::{Env, WallClock as _};
@@ -182,7 +183,10 @@ impl<'a, 'v, E: Env> Call<'a, 'v, E> {
         child: &Place<'v, E>,
         new: &NewNode<'_>,
     ) -> Result<(), DirError> {
-        let attr = dir.fs.dirs().create(dir.ino, name, new)?;
+        let attr = dir.fs.dirs().create(dir.ino, name, new).map_err(|error| match error {
+            FsError::Unsupported if new.kind == FileType::Regular => DirError::MakesNoFiles,
+            error => error.into(),
+        })?;
         self.vfs().tree(|tree| match tree.enter(dir.fs_id, attr) {
             Ok(inode) => {
                 tree.name_made(child.loc().dentry, inode);

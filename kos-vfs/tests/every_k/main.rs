@@ -8,6 +8,7 @@
 extern crate alloc;
 
 mod memory;
+mod mounting;
 mod steps;
 
 use alloc::collections::BTreeMap;

@@ -259,15 +259,18 @@ impl<D: BlockDevice, R: RawMutex + Send + Sync> FileOps for Fat<D, R> {
         length: u64,
         now: Timestamp,
     ) -> Result<Attr, FsError> {
-        if how != Allocate::Grow {
+        if !matches!(how, Allocate::Grow | Allocate::KeepSize) {
             return Err(FsError::Unsupported);
         }
         let end = u32::try_from(offset.saturating_add(length));
         let end = end.map_err(|_| FsError::TooLarge { limit: SIZE_MAX })?;
         self.with(|volume| {
             let size = volume.node(file)?.entry.size;
-            if size < end {
-                volume.resize(file, end, now)?;
+            match how {
+                _ if end <= size => {}
+                // Clusters behind the end of a file are damage to whoever checks the volume.
+                Allocate::KeepSize => return Err(FsError::Unsupported),
+                _ => volume.resize(file, end, now)?,
             }
             volume.attr(file)
         })

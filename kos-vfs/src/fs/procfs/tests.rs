@@ -260,3 +260,17 @@ fn a_listing_meets_each_process_that_lives_once() {
         }
     });
 }
+
+/// As Linux answers in `/proc`: EACCES to who would make a file by opening it, EPERM for everything else.
+#[test]
+fn nobody_makes_files_in_it() {
+    with_proc(|call, _, _| {
+        let how = How { flags: OpenFlags::READ_WRITE | OpenFlags::CREATE, ..How::default() };
+        let opened = call.open(At::Cwd, b"/new", &how).map_err(|error| error.errno());
+        assert_eq!(opened.err(), Some(Errno::EACCES));
+        let made = call.mkdir(At::Cwd, b"/new", Mode::of(0o755));
+        assert_eq!(made.map_err(|error| error.errno()), Err(Errno::EPERM));
+        let opened = call.open(At::Cwd, b"/knob", &how);
+        assert!(opened.is_ok(), "one that is there can be opened so");
+    });
+}

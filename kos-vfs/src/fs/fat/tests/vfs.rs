@@ -154,6 +154,8 @@ fn what_fat_has_not_is_refused_as_linux_does() {
         expect 0 chown /file 0 0
         expect EOPNOTSUPP fallocate 0 3 0 100
         expect 0 fallocate 0 0 0 5000
+        expect 0 fallocate 0 1 1000 4000
+        expect EOPNOTSUPP fallocate 0 1 1000 4001
         expect 5000 stat /file size
         expect 0 lseek 0 0 SEEK_DATA
         expect 5000 lseek 0 7 SEEK_HOLE

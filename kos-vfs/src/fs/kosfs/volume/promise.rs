@@ -46,7 +46,9 @@ impl Promises {
         if pages == 0 {
             self.files.remove(&file);
         } else {
-            self.files.try_reserve(1).map_err(|_| FsError::NoMemory)?;
+            if own == 0 {
+                self.files.try_reserve(1).map_err(|_| FsError::NoMemory)?;
+            }
             self.files.insert(file, pages);
         }
         self.pages = total;

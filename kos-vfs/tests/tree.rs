@@ -317,3 +317,69 @@ fn lock_order_holds_for_nested_rename() {
         kos_vfs::FileType::Directory
     );
 }
+
+#[test]
+fn the_corpus_of_resolve_passes() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/resolve");
+    let corpus =
+        std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
+    let count = corpus.map(|data| kos_vfs::testing::fuzz::resolve(&data)).count();
+    assert!(count > 3, "{count}");
+}
+
+#[test]
+fn random_bytes_lead_nowhere_they_must_not() {
+    let mut random = Generator::new(5);
+    let pieces: [&[u8]; 14] = [
+        b"\xff\x00",
+        b"\xff\x02",
+        b"\xff\x04",
+        b"\xff\x05",
+        b"\xff\x47",
+        b"\xff\x87",
+        b"\xff\x4f",
+        b"\xfe/d/l",
+        b"\xfe",
+        b"/d/",
+        b"../",
+        b"a/",
+        b"l",
+        b"b",
+    ];
+    for _ in 0..kos_vfs::testing::cases() {
+        let pick = |_| pieces[usize::try_from(random.below(14)).unwrap_or_default()];
+        let data: Vec<u8> = (0..200).map(pick).collect::<Vec<_>>().concat();
+        kos_vfs::testing::fuzz::resolve(&data);
+    }
+}
+
+/// Reading stamps once after a change, and again after the next; whoever comes to the place of a file in memory is stamped, too.
+#[test]
+fn reading_stamps_once_after_each_change() {
+    let (vfs, clock, fs) = system(&Config { dentries: 16, ..Config::default() });
+    let view = vfs.mount_root(fs, MountFlags::empty()).unwrap();
+    let ctx = Ctx::root();
+    let call = view.call(&ctx);
+    let how = |flags| How { flags, mode: Mode::of(0o644), ..How::default() };
+    let mut now = 0_u64;
+    let mut read = |path: &[u8], write: bool| {
+        let file = call.open(At::Cwd, path, &how(OpenFlags::READ_WRITE | OpenFlags::CREATE)).unwrap();
+        now += 10;
+        clock.set(now * 1_000_000_000);
+        if write {
+            call.pwrite(&file, b"bytes", 0).unwrap();
+        }
+        now += 10;
+        clock.set(now * 1_000_000_000);
+        file.pread(&mut [0; 3], 0).unwrap();
+        let stat = call.stat(file.place()).unwrap();
+        now.cast_signed() - stat.attr.accessed.seconds
+    };
+    for round in 0..40_u8 {
+        let path = [b'/', b'a' + round % 20, b'0' + round / 20];
+        assert_eq!(read(&path, true), 0, "after a change");
+        assert_eq!((read(&path, false), read(&path, false)), (20, 40), "without one");
+        assert_eq!(read(&path, true), 0, "after the next change");
+        vfs.shrink(0);
+    }
+}

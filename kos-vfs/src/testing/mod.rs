@@ -9,6 +9,7 @@
 //! | [`PowerCut`] | a device that loses, reorders and tears what was not flushed |
 //! | `FileDisk` | a file of the host as a block device (Unix) |
 //! | [`check_block_device`] | the contract of a block device |
+//! | [`check_file_system`] | the contract of a file system |
 //! | [`CpioWriter`], [`CpioEntry`] | writes cpio archives, good and bad |
 //! | [`HostEnv`], [`TestClock`] | locks that yield, and a clock that is set by hand |
 //! | [`script`] | file-system calls as text: the path client's engine |
@@ -20,6 +21,7 @@
 
 mod block;
 mod cases;
+mod contract;
 #[cfg(feature = "synthetic")]
 mod cpio;
 mod data;
@@ -28,6 +30,7 @@ mod env;
 pub(crate) mod fat;
 #[cfg(feature = "kosfs")]
 mod kosfs;
+mod resolve;
 pub mod script;
 mod volume;
 
@@ -38,6 +41,7 @@ pub use block::{
     check_queued_device,
 };
 pub use cases::cases;
+pub use contract::check_file_system;
 #[cfg(feature = "synthetic")]
 pub use cpio::{CpioEntry, CpioWriter};
 pub use data::{DataModel, DataOp};
@@ -61,4 +65,5 @@ pub mod fuzz {
     pub use super::fat::mount_fat;
     #[cfg(feature = "kosfs")]
     pub use super::kosfs::{fsck_kosfs, mount_kosfs};
+    pub use super::resolve::resolve;
 }

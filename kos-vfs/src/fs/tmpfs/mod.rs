@@ -76,6 +76,8 @@ pub struct Tmpfs<E: Env> {
 
 /// The most names of a file.
 const LINKS_MAX: u32 = 65_000;
+/// The most bytes of a file.
+const SIZE_MAX: u64 = i64::MAX.cast_unsigned();
 
 const ROOT: Ino = Ino { number: 1, generation: 0 };
 
@@ -179,7 +181,7 @@ impl<E: Env> FileSystem for Tmpfs<E> {
         FsInfo {
             kind: "tmpfs",
             block_size: 4096,
-            max_size: i64::MAX.cast_unsigned(),
+            max_size: SIZE_MAX,
             max_links: LINKS_MAX,
             max_name: NAME_MAX,
             time_step: 1,

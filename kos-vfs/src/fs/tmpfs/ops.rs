@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::dir::Names;
 use super::node::{Body, Node};
 use super::pages::{PAGE, Pages};
-use super::{Tmpfs, blank};
+use super::{SIZE_MAX, Tmpfs, blank};
 use crate::attr::{Attr, FileType, Ino, Timestamp};
 use crate::error::FsError;
 use crate::fs::{Allocate, Cookie, DirOps, DirSink, FileOps, NewNode, Rename, RenameEnd, Seek, SyncMode};
@@ -240,9 +240,8 @@ impl<E: Env> FileOps for Tmpfs<E> {
     }
 
     fn write_at(&self, file: Ino, offset: u64, bytes: &[u8], now: Timestamp) -> Result<usize, FsError> {
-        let limit = i64::MAX.cast_unsigned();
-        if offset.checked_add(bytes.len() as u64).is_none_or(|end| end > limit) {
-            return Err(FsError::TooLarge { limit });
+        if offset.checked_add(bytes.len() as u64).is_none_or(|end| end > SIZE_MAX) {
+            return Err(FsError::TooLarge { limit: SIZE_MAX });
         }
         self.with_mut(file, |node| {
             let count = node.pages_mut()?.write(offset, bytes, &self.pages)?;
@@ -253,6 +252,9 @@ impl<E: Env> FileOps for Tmpfs<E> {
     }
 
     fn truncate(&self, file: Ino, size: u64, now: Timestamp) -> Result<Attr, FsError> {
+        if size > SIZE_MAX {
+            return Err(FsError::TooLarge { limit: SIZE_MAX });
+        }
         self.with_mut(file, |node| {
             if size < node.attr.size {
                 node.pages_mut()?.cut(size, &self.pages);

@@ -73,8 +73,8 @@ impl<P: Park> Park for &P {
 pub enum BlockReason {
     /// Until a condition holds.
     Condition,
-    /// For bits of a notification.
-    Notification,
+    /// For the count of an event counter, or for room in it.
+    EventCounter,
     /// For permits of a semaphore.
     Semaphore,
 }

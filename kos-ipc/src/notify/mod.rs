@@ -2,10 +2,16 @@
 //!
 //! | object | what it is |
 //! |---|---|
+//! | [`EventCounter`] | a sum that is taken as a whole, or one by one: Linux's eventfd |
 //! | [`Semaphore`] | permits, handed over in the order in which they were asked for |
 
+mod counter;
 mod semaphore;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+#[cfg(all(target_os = "linux", not(loom)))]
+mod tests_linux;
 
+pub use counter::{CounterError, CounterMode, EventCounter};
 pub use semaphore::{AcquireError, ReleaseError, Semaphore};

@@ -1,13 +1,14 @@
-//! Semaphores beside what POSIX says of them.
+//! Semaphores beside what POSIX says of them; event counters.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::future::Future;
 use core::pin::pin;
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::task::{Context, Poll, Waker};
 
-use super::{AcquireError, ReleaseError, Semaphore};
+use super::{AcquireError, CounterError, CounterMode, EventCounter, ReleaseError, Semaphore};
 use crate::caller::Caller;
 use crate::error::WaitError;
 use crate::policy::NoPolicy;
@@ -114,4 +115,74 @@ fn a_closed_semaphore_ends_waits_and_gives_what_is_left() {
     assert_eq!(wait.as_mut().poll(cx), Poll::Ready(closed));
     assert_eq!(semaphore.acquire(&caller, 2, None), closed);
     assert_eq!(semaphore.acquire(&caller, 1, None), Ok(()));
+}
+
+/// One thread that reads, or writes, with deadlines. Returns how much.
+fn move_events(counter: &EventCounter<SimEnv>, me: SimToken, number: u64, rng: &mut Rng) -> u64 {
+    let caller = Caller::new(&me, (), &NoPolicy);
+    let mut one = || {
+        let (until, events) = (Some(Instant::from_ticks(rng.next() % 100)), rng.next() % 20);
+        match number.is_multiple_of(2) {
+            true => counter.read(&caller, until).unwrap_or(0),
+            false => counter.write(&caller, events, until).map_or(0, |()| events),
+        }
+    };
+    (0..4).fold(0, |sum: u64, _| sum.wrapping_add(one()))
+}
+
+/// What is written is read, in whatever order readers and writers come, sleep and give up; nobody sleeps beside what it waits for.
+fn events_are_conserved(seed: u64, mode: CounterMode) {
+    let (read, mut counter) = (AtomicU64::new(0), None);
+    let near_full = EventCounter::<SimEnv>::MAX - 10;
+    let written = AtomicU64::new(0);
+    simulate(seed, |park| {
+        let start = if seed.is_multiple_of(2) { 0 } else { near_full };
+        let shared = Arc::new(EventCounter::<SimEnv>::new(park.clone(), start, mode, 0, 0));
+        counter = Some(Arc::clone(&shared));
+        written.fetch_add(start, Ordering::Relaxed);
+        let body = |number: u64| {
+            let (shared, read, written) = (Arc::clone(&shared), &read, &written);
+            Box::new(move |me| {
+                let mut rng = Rng::new(seed << 8 | number);
+                let sum = if number.is_multiple_of(2) { read } else { written };
+                sum.fetch_add(move_events(&shared, me, number, &mut rng), Ordering::Relaxed);
+            }) as SimBody<'_>
+        };
+        (0..4).map(body).collect::<Vec<_>>()
+    })
+    .unwrap();
+    let counter = counter.unwrap();
+    let left = written.into_inner().wrapping_sub(read.into_inner());
+    assert_eq!((counter.count(), counter.check()), (left, Ok(())), "seed {seed}");
+}
+
+#[test]
+fn events_are_conserved_in_any_order() {
+    for seed in 0..u64::from(cases()) / 4 {
+        events_are_conserved(seed, CounterMode::Whole);
+        events_are_conserved(seed, CounterMode::One);
+    }
+}
+
+#[test]
+fn a_writer_waits_for_room_and_a_reader_makes_it() {
+    let (park, policy) = (StdPark::new(), NoPolicy);
+    let token = park.token();
+    let caller = Caller::new(&token, (), &policy);
+    let max = EventCounter::<StdEnv>::MAX;
+    let counter = EventCounter::<StdEnv>::new(park, max, CounterMode::Whole, 0, 0);
+    assert_eq!(counter.try_write(&caller, 1), Err(CounterError::WouldBlock));
+    assert_eq!(counter.write(&caller, u64::MAX, None), Err(CounterError::TooMany));
+    let gone = Err(CounterError::Wait(WaitError::TimedOut));
+    assert_eq!(counter.write(&caller, 1, Some(Instant::from_ticks(0))), gone);
+    assert_eq!(counter.try_write(&caller, 0), Ok(()));
+    assert_eq!(counter.read(&caller, None), Ok(max));
+    let cx = &mut Context::from_waker(Waker::noop());
+    let mut first = Box::pin(counter.read_async(&caller));
+    let mut second = pin!(counter.read_async(&caller));
+    assert!(first.as_mut().poll(cx).is_pending() && second.as_mut().poll(cx).is_pending());
+    counter.write(&caller, 3, None).unwrap();
+    drop(first);
+    assert_eq!(second.as_mut().poll(cx), Poll::Ready(Ok(3)), "what a dropped future had goes to the next");
+    assert_eq!((counter.count(), counter.check()), (0, Ok(())));
 }

@@ -17,9 +17,9 @@ pub use none::NoPolicy;
 #[repr(u8)]
 #[non_exhaustive]
 pub enum Op {
-    /// Sets bits of a notification, or adds to an event counter.
+    /// Adds to an event counter.
     Post,
-    /// Takes bits of a notification, or the count of an event counter.
+    /// Takes the count of an event counter.
     Take,
     /// Takes permits of a semaphore.
     Acquire,
@@ -34,6 +34,8 @@ pub enum Op {
 pub enum ObjectKind {
     /// A [`Semaphore`](crate::notify::Semaphore).
     Semaphore = 1,
+    /// An [`EventCounter`](crate::notify::EventCounter).
+    EventCounter,
 }
 
 /// An object as policies see it.

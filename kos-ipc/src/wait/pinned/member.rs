@@ -151,6 +151,16 @@ impl<'q, E: Env, K: Kind<E>> Member<'q, E, K> {
         });
         drop(other);
     }
+
+    /// Runs `work` on the value of a wait that has ended, or not begun; `None` while it waits.
+    pub(crate) fn with_value<R>(self: Pin<&mut Self>, work: impl FnOnce(&mut K::Value) -> R) -> Option<R> {
+        let node = &self.into_ref().get_ref().node;
+        if node.state() == WAITING {
+            return None;
+        }
+        // SAFETY: the node is in no list, and the caller has the member for himself: he is the owner (invariant 1).
+        Some(unsafe { node.with(|body| work(&mut body.value)) })
+    }
 }
 
 fn outcome_of(state: u32) -> Option<Result<(), WaitError>> {

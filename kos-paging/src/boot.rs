@@ -203,7 +203,7 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
-    fn frames(memory: &Arena) -> std::vec::Vec<Cell<PhysAddr>> {
+    fn frames(memory: &Arena) -> alloc::vec::Vec<Cell<PhysAddr>> {
         let any = FrameRequest::below(PhysAddr::new(u64::MAX));
         core::iter::from_fn(|| memory.allocate(any).ok()).map(|frame| Cell::new(frame.address())).collect()
     }

@@ -251,17 +251,26 @@ fn run(seed: u64, steps: usize, touch: bool) {
             }
             continue;
         }
-        if op.pages == 0 || !comparable(op, &host.maps(), &model) {
+        // Touched mappings of ours are larger than the host's: there its own list decides.
+        let maps = if touch && matches!(op.what % 8, 4 | 5) { host.maps() } else { ours.maps() };
+        if op.pages == 0 || !comparable(op, &maps, &model) {
             continue;
         }
         let (theirs, mine) = (host.apply(op, &model), ours.apply(op));
         assert_eq!(mine, theirs, "step {done}, seed {seed}: {op:?} with {model:?}");
-        let (theirs, mine) = (host.maps(), ours.maps());
-        let (host_pages, our_pages) = (pages(&theirs), pages(&mine));
-        assert_eq!(our_pages, host_pages, "step {done}, seed {seed}: {op:?}");
+        let mine = ours.maps();
+        let our_pages = pages(&mine);
+        done += 1;
+        model = our_pages;
+        // Reading the host's list is most of the time of this test.
+        if done % 8 > 0 {
+            continue;
+        }
+        let (theirs, our_pages) = (host.maps(), &model);
+        assert_eq!(*our_pages, pages(&theirs), "step {done}, seed {seed}: {op:?}");
         if !touch {
             assert_eq!(mine, theirs, "step {done}, seed {seed}: {op:?}");
-        } else if done % 8 == 0 {
+        } else {
             for (page, _) in our_pages.iter().filter(|(_, rights)| **rights & 1 > 0) {
                 assert_eq!(
                     ours.read(*page),
@@ -270,15 +279,13 @@ fn run(seed: u64, steps: usize, touch: bool) {
                 );
             }
         }
-        model = our_pages;
-        done += 1;
     }
     ours.space.check().unwrap();
     host.unmap(0, PAGES);
     println!("{done} operations, touched: {touch}");
 }
 
-/// `KOS_LINUX_STEPS=140000` for 10^5 operations.
+/// `KOS_LINUX_STEPS=80000` for 10^5 operations.
 fn steps() -> usize {
     std::env::var("KOS_LINUX_STEPS").ok().and_then(|steps| steps.parse().ok()).unwrap_or(3000)
 }

@@ -1,7 +1,8 @@
 //! Random sequences of operations: table, naive model, software MMU and TLB must agree after every one; formats with a
 //! wrong bit must not.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use core::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
 
 use kos_paging::testing::broken::{self, Broken};
 use kos_paging::testing::machine::run;

@@ -9,6 +9,7 @@ mod meta;
 pub mod pcap;
 #[cfg(feature = "smoltcp-phy-014")]
 mod smoltcp;
+mod vnet;
 
 pub use batch::{BATCH, Batch};
 #[cfg(feature = "alloc")]
@@ -19,3 +20,4 @@ pub use loopback::Loopback;
 pub use meta::{FrameChecksum, Gso, GsoKind, Meta};
 #[cfg(feature = "smoltcp-phy-014")]
 pub use smoltcp::{SmoltcpDevice, UnknownMedium};
+pub use vnet::VnetHeader;

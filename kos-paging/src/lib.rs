@@ -8,6 +8,7 @@ extern crate alloc;
 extern crate std;
 
 mod addr;
+mod asid;
 mod attrs;
 mod boot;
 mod check;
@@ -38,6 +39,7 @@ pub mod testing;
 pub mod walk;
 
 pub use addr::{PhysAddr, VirtAddr, VirtRange};
+pub use asid::{AsidError, AsidSlot, Asids, Switch};
 pub use attrs::{Attrs, Flags, MemorySlots, MemoryType};
 pub use boot::BootTable;
 pub use cpus::CpuSet;

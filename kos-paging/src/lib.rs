@@ -7,6 +7,7 @@ extern crate alloc;
 #[cfg(any(test, loom, feature = "testing"))]
 extern crate std;
 
+mod access;
 mod addr;
 mod asid;
 mod attrs;
@@ -38,6 +39,7 @@ mod table;
 pub mod testing;
 pub mod walk;
 
+pub use access::{OffsetMap, Recursive, RecursiveSlot, SlotError};
 pub use addr::{PhysAddr, VirtAddr, VirtRange};
 pub use asid::{AsidError, AsidSlot, Asids, Switch};
 pub use attrs::{Attrs, Flags, MemorySlots, MemoryType};

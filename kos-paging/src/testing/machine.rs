@@ -7,6 +7,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::image;
 use super::mmu::{self, Access, Census, Fault, Mmu};
 use super::model::{Model, Piece, joined};
 use super::op::{Kind, Op};
@@ -39,6 +40,23 @@ macro_rules! ensure {
 ///
 /// The first difference between table, model, MMU and TLB.
 pub fn run<F: Format>(rig: Rig<F>, bytes: &[u8]) -> Verdict {
+    run_and(rig, bytes, |_| ())
+}
+
+/// The same, and an image of the tables before all is unmapped: see [`image`](super::image).
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn image<F: Format>(rig: Rig<F>, bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let mut written = Vec::new();
+    run_and(rig, bytes, |machine| {
+        written = image::write(&machine.rig, machine.ports.inner(), machine.table.root(), &machine.model);
+    })?;
+    Ok(written)
+}
+
+fn run_and<F: Format>(rig: Rig<F>, bytes: &[u8], look: impl FnOnce(&Machine<'_, F>)) -> Verdict {
     let ports = FailAt::new(Arena::of_order(rig.frames, rig.order));
     let table = Table::new(rig.format, &ports, rig.wx).map_err(|cause| format!("no table: {cause}"))?;
     let tlb = FakeTlb::new();
@@ -50,6 +68,7 @@ pub fn run<F: Format>(rig: Rig<F>, bytes: &[u8]) -> Verdict {
         machine.step(&op).map_err(|told| format!("operation {number}, {op:?}: {told}"))?;
         before = Some(op);
     }
+    look(&machine);
     machine.end()
 }
 

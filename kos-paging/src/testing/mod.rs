@@ -10,6 +10,7 @@
 //! | [`Rig`] | a format with its machine: new and old CPUs |
 //! | [`broken`], [`mutant`] | formats with a wrong bit, which the model must catch |
 //! | [`contract`] | checks that an integrator runs on his own ports |
+//! | [`image`] | tables as a file, with questions and their answers |
 //! | [`fuzz`] | bodies of the fuzz targets |
 //!
 //! Uses `std`.
@@ -19,6 +20,7 @@ pub mod broken;
 pub mod contract;
 mod fail_at;
 pub mod fuzz;
+pub mod image;
 pub mod machine;
 pub mod mmu;
 pub mod model;

@@ -1,5 +1,11 @@
 //! What page-table code of others got wrong, in each format: the edges of the space, parts of huge leaves, minimum tables.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "bodies of tests: what they do must succeed"
+)]
+
 mod common;
 
 use common::{at, phys, range};
@@ -126,7 +132,7 @@ fn parts<F: Format>(rig: Rig<F>) {
                 let kept = index < pages && !(first..=last).contains(&index);
                 assert_eq!(
                     found.map(|found| found.phys),
-                    kept.then_some(phys(index * page)),
+                    kept.then(|| phys(index * page)),
                     "{index} of {pages}"
                 );
             }

@@ -1,4 +1,11 @@
 //! Attacks by who is not on the way: he knows addresses and ports, and has to guess the numbers. Frames are written by etherparse.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panic"
+)]
 
 use core::net::{IpAddr, SocketAddr};
 
@@ -68,7 +75,7 @@ impl Victims {
                 bytes[6..12].copy_from_slice(&MACS[from]);
                 self.world.inject(self.hosts[to], LinkId::first(), &bytes);
             }
-            if index % 1024 == 0 {
+            if index.is_multiple_of(1024) {
                 self.world.run(Duration::from_millis(1), |_| false);
             }
         }

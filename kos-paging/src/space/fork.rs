@@ -47,8 +47,10 @@ impl<E: SpaceEnv> State<E> {
     /// Gives a run of a mapping to the child: shared, but for pinned pages of private memory.
     fn give_run(&self, child: &mut Self, vma: &Vma<E::Object>, run: &Mapping) -> Result<(), PtError> {
         let (last, mut first) = (run.range.last().get(), run.range.first().get());
-        let pinned =
-            |phys| !vma.is_shared() && self.env.meta(phys).is_some_and(|meta: &FrameMeta| meta.pins() > 0);
+        let writable = run.attrs.flags.contains(Flags::WRITE);
+        // A page that the object has is nobody's own: a write goes to a copy of it, with or without the child.
+        let own = |meta: &FrameMeta| meta.pins() > 0 && (writable || !meta.is_object());
+        let pinned = |phys| !vma.is_shared() && self.env.meta(phys).is_some_and(own);
         for (at, phys) in pages_of::<E>(run, first, last) {
             if pinned(phys) {
                 child.take_run(vma, run, first, at)?;

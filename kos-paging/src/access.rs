@@ -125,6 +125,8 @@ impl<F: Recursive> RecursiveSlot<F> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::boxed::Box;
+
     use super::*;
     use crate::addr::VirtRange;
     use crate::attrs::Attrs;
@@ -172,7 +174,7 @@ mod tests {
     #[test]
     #[expect(unsafe_code, reason = "shows a frame of an arena")]
     fn an_offset_ends_where_memory_does() {
-        let memory = std::boxed::Box::leak(std::boxed::Box::new([0_u64; 2048]));
+        let memory = Box::leak(Box::new([0_u64; 2048]));
         let base = NonNull::from(memory).cast();
         // SAFETY: nothing is read through it.
         let map = unsafe { OffsetMap::new(base, PhysAddr::new(0x10_0000), 0x4000) };

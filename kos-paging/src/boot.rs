@@ -196,6 +196,8 @@ impl<F: Format, P: FrameSource + PhysMapper> Table<F, P> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
     use crate::attrs::Flags;
     use crate::format::{LongCaps, TwoLevelCaps, X86Long, X86TwoLevel};
@@ -203,7 +205,7 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
-    fn frames(memory: &Arena) -> alloc::vec::Vec<Cell<PhysAddr>> {
+    fn frames(memory: &Arena) -> Vec<Cell<PhysAddr>> {
         let any = FrameRequest::below(PhysAddr::new(u64::MAX));
         core::iter::from_fn(|| memory.allocate(any).ok()).map(|frame| Cell::new(frame.address())).collect()
     }

@@ -22,6 +22,8 @@ mod format;
 #[cfg(target_has_atomic = "64")]
 mod live;
 mod mode;
+#[cfg(all(test, loom))]
+mod models;
 #[cfg(feature = "vma")]
 pub mod object;
 mod policy;

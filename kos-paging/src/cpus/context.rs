@@ -6,8 +6,8 @@
 //!
 //! Invariant: `seen` of a CPU is the generation up to which its TLB holds nothing stale. Only that CPU writes it, with
 //! interrupts masked. A CPU is in `loaded` before it reads the generation and loads the root, and until after it has
-//! loaded another root; a shootdown raises the generation before it reads `loaded`. Both are sequentially consistent, so
-//! that one of the two sees the other.
+//! loaded another root; a shootdown raises the generation before it reads `loaded`. A full fence
+//! stands between on both sides, so that one of the two sees the other.
 //!
 //! Source: the generations of Linux's `arch/x86/mm/tlb.c`, as described in its comments.
 
@@ -15,7 +15,7 @@ use core::fmt;
 
 use super::{AtomicCpuSet, CpuSet, Shootdown};
 use crate::flush::FlushSet;
-use crate::sync::{AtomicU64, Bug, Ordering, seeded};
+use crate::sync::{AtomicU64, Bug, Ordering, fence, seeded};
 
 /// What one address space knows of the TLBs of up to `64 * WORDS` CPUs. 8 bytes a CPU.
 pub struct TlbContext<const WORDS: usize = 4> {
@@ -55,6 +55,7 @@ impl<const WORDS: usize> TlbContext<WORDS> {
         if !self.loaded.insert(cpu) {
             return false;
         }
+        fence(Ordering::SeqCst);
         let generation = early.unwrap_or_else(|| self.generation.load(Ordering::SeqCst));
         load(seen.load(Ordering::Relaxed) != generation);
         seen.store(generation, Ordering::Release);
@@ -86,6 +87,7 @@ impl<const WORDS: usize> TlbContext<WORDS> {
             return (self.generation.fetch_add(1, Ordering::SeqCst) + 1, loaded);
         }
         let generation = self.generation.fetch_add(1, Ordering::SeqCst) + 1;
+        fence(Ordering::SeqCst);
         (generation, self.loaded())
     }
 

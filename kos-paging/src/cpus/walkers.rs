@@ -4,12 +4,12 @@
 //! something else before that walk has ended: whoever waits for a shootdown waits for the walks too.
 //!
 //! Invariant: the low half of a CPU's counter is the number of guards that it holds, the high half grows each time the
-//! last of them goes. Sequentially consistent: a walk that begins after an entry was unlinked and the mark was set finds
+//! last of them goes. A full fence stands before a mark and after an entry: a walk that begins after an entry was unlinked and the mark was set finds
 //! the entry unlinked; one that began before is seen by the mark.
 
 use core::marker::PhantomData;
 
-use crate::sync::{AtomicU64, Bug, Ordering, seeded};
+use crate::sync::{AtomicU64, Bug, Ordering, fence, seeded};
 
 /// One walk.
 const WALK: u64 = 1;
@@ -50,6 +50,7 @@ impl<const CPUS: usize> Walkers<CPUS> {
         let counter = self.0.get(cpu)?;
         if !seeded(Bug::WalkUnseen) {
             counter.fetch_add(WALK, Ordering::SeqCst);
+            fence(Ordering::SeqCst);
         }
         Some(WalkGuard { counter, here: PhantomData })
     }
@@ -57,6 +58,7 @@ impl<const CPUS: usize> Walkers<CPUS> {
     /// The walks that are under way. To be called after the entries were unlinked.
     #[must_use]
     pub fn mark(&self) -> WalkMark<CPUS> {
+        fence(Ordering::SeqCst);
         WalkMark(core::array::from_fn(|cpu| {
             self.0.get(cpu).map_or(0, |counter| counter.load(Ordering::SeqCst))
         }))

@@ -39,7 +39,7 @@ pub trait Platform: Sized + Sync + 'static {
     /// Finds the memory of a page table, before and after [`Platform::activate`].
     type Phys: kos_paging::PhysMapper + Send;
     /// Makes the MMU forget translations.
-    type Tlb: kos_paging::TlbControl;
+    type Tlb: kos_paging::TlbFlush;
     /// The page-table format; its value carries what this CPU can express.
     type Format: kos_paging::Format + Send;
     /// Interrupt mask, timer, interrupts to other CPUs, sleep and clock, for the scheduler.

@@ -109,7 +109,7 @@ proptest! {
 /// Whether a sequence tells the format with this fault from the format.
 fn caught_when<F: Format>(rig: Rig<F>, fault: u32, bit: u32) -> bool {
     let subject = rig.with_format(Broken::new(rig.format, fault, bit));
-    (0..2000).any(|seed| {
+    (0..20_000).any(|seed| {
         let bytes: Vec<_> = noise(seed, 160).collect();
         // A table whose own entries are damaged may also run into an assertion.
         !matches!(catch_unwind(AssertUnwindSafe(|| run(subject, &bytes))), Ok(Ok(())))

@@ -58,7 +58,7 @@ impl Op {
             first,
             last: if place == 14 { last ^ 1 } else { last },
             phys: phys_of(rig.phys_end, page, phys, inside),
-            attrs: attrs_of(rig.always, flags, policy),
+            attrs: attrs_of(rig.always, flags, policy, rig.pat.len()),
             huge: huge_of(policy >> 3),
             split: if policy & 0x20 == 0 { SplitPolicy::Refuse } else { SplitPolicy::Split },
             fail: (fail >= 0xc0).then_some((fail & 0xf).into()),
@@ -121,10 +121,12 @@ fn phys_of(end: u64, page: u64, byte: u8, inside: u64) -> u64 {
     base + inside + off
 }
 
-fn attrs_of(always: Flags, flags: u8, policy: u8) -> Attrs {
+fn attrs_of(always: Flags, flags: u8, policy: u8, types: usize) -> Attrs {
     let read = if flags & 0xe0 == 0xe0 { Flags::empty() } else { Flags::READ };
     let always = if flags & 0xe0 == 0xc0 { Flags::empty() } else { always };
     let memory = match policy & 7 {
+        // Where there is one memory type, others are refused: that need not be tried half of the time.
+        0..=2 if types == 1 => MemoryType::WriteBack,
         0 => MemoryType::WriteThrough,
         1 => MemoryType::Uncached,
         2 => MemoryType::WriteProtected,

@@ -52,6 +52,8 @@ pub enum InterfaceError {
     TableFull,
     /// There is no memory for its neighbours.
     NoNeighbours,
+    /// There is no memory for its batch of frames.
+    NoBatch,
     /// There are no random bytes.
     Entropy,
 }
@@ -189,6 +191,7 @@ impl fmt::Display for InterfaceError {
             Self::NotUnicast => f.write_str("an address of several hosts"),
             Self::TableFull => f.write_str("the table is full"),
             Self::NoNeighbours => f.write_str("no memory for neighbours"),
+            Self::NoBatch => f.write_str("no memory for a batch of frames"),
             Self::Entropy => f.write_str("no random bytes"),
         }
     }

@@ -39,5 +39,5 @@ pub use error::{
 pub use ports::{Entropy, EntropyError, Frame, LinkControl, NetDevice};
 pub use room::Room;
 pub use sock::{Envelope, Readiness, SocketId};
-pub use stack::{Budget, Corruption, Progress, SocketKind, SocketView, Stack};
+pub use stack::{Budget, Corruption, InterfaceSlot, Progress, SocketKind, SocketView, Stack};
 pub use stats::{Drops, Stats};

@@ -5,8 +5,10 @@ use core::marker::PhantomData;
 
 use super::memory::{Memory, TcpMemory};
 use super::{NoBuffers, NoSlots, Slot, Storage};
+use crate::dev::Batch;
 use crate::ip::reassembly::ReassemblySlot;
 use crate::link::neighbour;
+use crate::stack::InterfaceSlot;
 use crate::tcp::congestion::CongestionControl;
 use crate::tcp::{Gap, Sent, SynRecord};
 
@@ -22,25 +24,34 @@ impl<'a, C: CongestionControl + Debug> Memory for Lent<'a, C> {
     type Congestion = C;
 }
 
+/// Room for an interface in lent slices.
+pub type LentInterface<'a, F> = InterfaceSlot<F, &'a mut [neighbour::Slot<F>], &'a mut Batch<F>>;
+
 /// Memory that the integrator lends for good; nothing grows. What is lent of a list leaves an empty slice there.
+///
+/// `'a`: the bytes and records; `'s`, which may be shorter: the slots and lists that refer to them.
 #[derive(Debug)]
-pub struct FixedStorage<'a, F, C: CongestionControl + Debug> {
+pub struct FixedStorage<'s, 'a, F, C: CongestionControl + Debug> {
     /// One for each socket.
-    pub slots: &'a mut [Slot<Lent<'a, C>>],
+    pub slots: &'s mut [Slot<Lent<'a, C>>],
     /// Two for each socket but those that listen.
-    pub buffers: &'a mut [&'a mut [u8]],
+    pub buffers: &'s mut [&'a mut [u8]],
     /// One for each connection: a record for each segment that may be in flight.
-    pub sent: &'a mut [&'a mut [Sent]],
+    pub sent: &'s mut [&'a mut [Sent]],
     /// One for each connection: a record for each range that may come out of order.
-    pub gaps: &'a mut [&'a mut [Gap]],
+    pub gaps: &'s mut [&'a mut [Gap]],
     /// One for each listener: a record for each handshake, in multiples of 8; without, all peers get cookies.
-    pub records: &'a mut [&'a mut [Option<SynRecord>]],
+    pub records: &'s mut [&'a mut [Option<SynRecord>]],
     /// One for each datagram that comes in pieces; it takes an equal part of `piece_bytes`.
     pub pieces: &'a mut [ReassemblySlot],
     /// Their bytes; without, datagrams in pieces are dropped.
     pub piece_bytes: &'a mut [u8],
     /// One for each interface with neighbours.
-    pub neighbours: &'a mut [&'a mut [neighbour::Slot<F>]],
+    pub neighbours: &'s mut [&'a mut [neighbour::Slot<F>]],
+    /// One for each interface.
+    pub interfaces: &'s mut [LentInterface<'a, F>],
+    /// One for each interface, and one for what comes: the last.
+    pub batches: &'s mut [Option<&'a mut Batch<F>>],
 }
 
 /// Takes a slice of `lists`: the smallest that is long enough, else the longest.
@@ -59,10 +70,12 @@ fn put<'a, T>(lists: &mut [&'a mut [T]], list: &'a mut [T]) {
     }
 }
 
-impl<'a, F, C: CongestionControl + Debug> Storage<F> for FixedStorage<'a, F, C> {
+impl<'s, 'a, F, C: CongestionControl + Debug> Storage<F> for FixedStorage<'s, 'a, F, C> {
     type Memory = Lent<'a, C>;
     type Neighbours = &'a mut [neighbour::Slot<F>];
     type Pieces = &'a mut [ReassemblySlot];
+    type Batch = &'a mut Batch<F>;
+    type Interfaces = &'s mut [LentInterface<'a, F>];
 
     fn slots(&self) -> u32 {
         u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
@@ -125,5 +138,13 @@ impl<'a, F, C: CongestionControl + Debug> Storage<F> for FixedStorage<'a, F, C> 
 
     fn neighbours(&mut self) -> Option<Self::Neighbours> {
         take(self.neighbours, 0).ok()
+    }
+
+    fn interfaces(&mut self) -> Self::Interfaces {
+        core::mem::take(&mut self.interfaces)
+    }
+
+    fn batch(&mut self) -> Option<Self::Batch> {
+        self.batches.iter_mut().rev().find_map(Option::take)
     }
 }

@@ -2,13 +2,16 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::borrow::{Borrow, BorrowMut};
 use core::fmt::Debug;
 use core::marker::PhantomData;
 
 use super::memory::{Memory, TcpMemory};
-use super::{NoBuffers, NoSlots, Slot, Storage};
+use super::{INTERFACES, NoBuffers, NoSlots, Slot, Storage};
+use crate::dev::{BATCH, Batch};
 use crate::ip::reassembly::ReassemblySlot;
 use crate::link::neighbour;
+use crate::stack::InterfaceSlot;
 use crate::tcp::congestion::{CongestionControl, Cubic};
 use crate::tcp::{Gap, MAX_GAPS, Sent, SynRecord};
 
@@ -31,6 +34,33 @@ impl<C: CongestionControl + Debug> Memory for Heap<C> {
     type Gaps = Vec<Gap>;
     type Records = Vec<Option<SynRecord>>;
     type Congestion = C;
+}
+
+type FullBatch<F> = Batch<F, [Option<F>; BATCH]>;
+
+/// A batch on the heap.
+#[derive(Debug)]
+pub struct HeapBatch<F>(Box<[FullBatch<F>; 1]>);
+
+impl<F> HeapBatch<F> {
+    fn new() -> Option<Self> {
+        let batch = allocate(1, Batch::new).ok()?;
+        batch.into_boxed_slice().try_into().ok().map(Self)
+    }
+}
+
+impl<F> Borrow<Batch<F>> for HeapBatch<F> {
+    fn borrow(&self) -> &Batch<F> {
+        let [batch] = &*self.0;
+        batch
+    }
+}
+
+impl<F> BorrowMut<Batch<F>> for HeapBatch<F> {
+    fn borrow_mut(&mut self) -> &mut Batch<F> {
+        let [batch] = &mut *self.0;
+        batch
+    }
 }
 
 /// Memory of the global allocator, up to limits.
@@ -78,6 +108,8 @@ impl<F, C: CongestionControl + Debug> Storage<F> for HeapStorage<F, C> {
     type Memory = Heap<C>;
     type Neighbours = Vec<neighbour::Slot<F>>;
     type Pieces = Vec<ReassemblySlot>;
+    type Batch = HeapBatch<F>;
+    type Interfaces = Vec<InterfaceSlot<F, Self::Neighbours, Self::Batch>>;
 
     fn slots(&self) -> u32 {
         self.slots
@@ -146,5 +178,13 @@ impl<F, C: CongestionControl + Debug> Storage<F> for HeapStorage<F, C> {
 
     fn neighbours(&mut self) -> Option<Self::Neighbours> {
         allocate(self.neighbours, neighbour::Slot::new).ok()
+    }
+
+    fn interfaces(&mut self) -> Self::Interfaces {
+        allocate(INTERFACES, InterfaceSlot::new).unwrap_or_default()
+    }
+
+    fn batch(&mut self) -> Option<Self::Batch> {
+        HeapBatch::new()
     }
 }

@@ -21,9 +21,9 @@ mod storage;
 
 pub(crate) use connection::Connection;
 pub(crate) use datagrams::{Datagrams, Kind, Place};
-pub use fixed::{FixedStorage, Lent};
+pub use fixed::{FixedStorage, Lent, LentInterface};
 #[cfg(feature = "alloc")]
-pub use heap::{Heap, HeapStorage};
+pub use heap::{Heap, HeapBatch, HeapStorage};
 pub(crate) use listening::Listening;
 pub use memory::{Memory, TcpMemory};
 pub(crate) use ports::choose as choose_port;

@@ -1,12 +1,15 @@
 //! Where the memory of sockets comes from: [`Storage`].
 
+use core::borrow::BorrowMut;
 use core::fmt;
 
 use super::Slot;
 use super::memory::{Memory, TcpMemory};
+use crate::dev::Batch;
 use crate::ip::reassembly::ReassemblySlot;
 use crate::link::neighbour;
 use crate::room::Room;
+use crate::stack::InterfaceSlot;
 
 /// Memory for sockets and tables. Slots never move and never vanish.
 pub trait Storage<F> {
@@ -16,6 +19,10 @@ pub trait Storage<F> {
     type Neighbours: Room<neighbour::Slot<F>>;
     /// The memory of datagrams that come in pieces, beside their bytes.
     type Pieces: Room<ReassemblySlot> + fmt::Debug;
+    /// Frames between the stack and a device.
+    type Batch: BorrowMut<Batch<F>>;
+    /// The memory of all interfaces.
+    type Interfaces: Room<InterfaceSlot<F, Self::Neighbours, Self::Batch>>;
 
     /// How many slots there are.
     fn slots(&self) -> u32;
@@ -61,6 +68,13 @@ pub trait Storage<F> {
 
     /// Memory for the neighbours of one more interface; at least 4 slots.
     fn neighbours(&mut self) -> Option<Self::Neighbours>;
+
+    /// Memory for all interfaces; asked for once. 16 at most are used.
+    fn interfaces(&mut self) -> Self::Interfaces;
+
+    /// A batch: for frames that come, asked for once, and for those that go out by one more interface. It has to have room for
+    /// a frame at least; a datagram in more pieces goes out whole only if the device takes them at once.
+    fn batch(&mut self) -> Option<Self::Batch>;
 }
 
 /// There is no room for one more socket.

@@ -78,7 +78,7 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
         if came != accounted {
             return Err(Corruption::Frames { came, accounted });
         }
-        for neighbours in self.interfaces.iter().filter_map(|interface| interface.neighbours.as_ref()) {
+        for neighbours in self.each().filter_map(|interface| interface.neighbours.as_ref()) {
             neighbours.check().map_err(Corruption::Neighbours)?;
         }
         if let Some(pieces) = &self.core.reassembly {

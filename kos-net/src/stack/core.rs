@@ -70,7 +70,6 @@ pub(crate) struct Way {
     pub(crate) source: IpAddr,
 }
 
-#[derive(Debug)]
 pub(crate) struct Core<F, S: Storage<F>> {
     pub(crate) config: Config,
     pub(crate) sockets: Sockets<F, S>,
@@ -97,6 +96,8 @@ pub(crate) struct Core<F, S: Storage<F>> {
     /// Paths that are narrower than their first link.
     pub(crate) paths: PathMtus<[PathSlot; PATHS]>,
     pub(crate) identifications: Identifications,
+    /// Where frames come in; taken out while they do.
+    pub(super) incoming: Option<S::Batch>,
 }
 
 impl<F, S: Storage<F>> Core<F, S> {
@@ -108,6 +109,7 @@ impl<F, S: Storage<F>> Core<F, S> {
     ) -> Self {
         let [[jitter, ..], seed, numbers] = keys;
         let reassembly = sockets.storage.reassembly().map(|(slots, bytes)| Reassembly::new(slots, bytes));
+        let incoming = sockets.storage.batch();
         let icmp_limit = IcmpLimit::new([Bucket::FULL; BUCKETS], config.ip.icmp_errors, seed);
         Self {
             config,
@@ -127,6 +129,7 @@ impl<F, S: Storage<F>> Core<F, S> {
             icmp_limit,
             paths: PathMtus::new([PathSlot::EMPTY; PATHS]),
             identifications: Identifications::new(numbers),
+            incoming,
         }
     }
 
@@ -178,7 +181,7 @@ impl<F, S: Storage<F>> Core<F, S> {
         self.gateways.len() < before
     }
 
-    pub(super) fn poll_at(&self, interface: &Interface<F, S::Neighbours>) -> Option<Instant> {
+    pub(super) fn poll_at(&self, interface: &Interface<F, S::Neighbours, S::Batch>) -> Option<Instant> {
         let sending = self.sockets.has_dirty(interface.id.0).then_some(self.now);
         let pieces = self.reassembly.as_ref().and_then(Reassembly::poll_at);
         sending.into_iter().chain(interface.poll_at()).chain(pieces).min()

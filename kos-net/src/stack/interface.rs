@@ -1,4 +1,8 @@
-//! What belongs to one device: [`Interface`].
+//! What belongs to one device: [`Interface`], in an [`InterfaceSlot`].
+
+use core::borrow::BorrowMut;
+use core::fmt;
+use core::marker::PhantomData;
 
 use crate::dev::{Batch, Capabilities};
 use crate::link::InterfaceId;
@@ -7,8 +11,30 @@ use crate::room::Room;
 use crate::time::Instant;
 use crate::wire::MacAddr;
 
-#[derive(Debug)]
-pub(super) struct Interface<F, N> {
+/// Room for one interface of a stack. `N`: the memory of its neighbours, `B`: its batch.
+pub struct InterfaceSlot<F, N, B>(pub(crate) Option<Interface<F, N, B>>);
+
+impl<F, N, B> InterfaceSlot<F, N, B> {
+    /// No interface.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(None)
+    }
+}
+
+impl<F, N, B> Default for InterfaceSlot<F, N, B> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<F, N, B> fmt::Debug for InterfaceSlot<F, N, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("InterfaceSlot").field(&self.0.as_ref().map(|interface| interface.id)).finish()
+    }
+}
+
+pub(crate) struct Interface<F, N, B> {
     pub(super) id: InterfaceId,
     pub(super) capabilities: Capabilities,
     pub(super) mac: MacAddr,
@@ -17,18 +43,25 @@ pub(super) struct Interface<F, N> {
     /// Those on its link, if it has a link with stations.
     pub(super) neighbours: Option<Neighbours<F, N>>,
     /// Frames that the device has not taken yet.
-    pub(super) out: Batch<F>,
+    out: B,
+    _frames: PhantomData<F>,
 }
 
-impl<F, N: Room<Slot<F>>> Interface<F, N> {
+impl<F, N: Room<Slot<F>>, B: BorrowMut<Batch<F>>> Interface<F, N, B> {
     pub(super) const fn new(
         id: InterfaceId,
         capabilities: Capabilities,
         mac: MacAddr,
         neighbours: Option<Neighbours<F, N>>,
+        out: B,
     ) -> Self {
         let loopback = capabilities.loopback;
-        Self { id, capabilities, mac, loopback, neighbours, out: Batch::new() }
+        Self { id, capabilities, mac, loopback, neighbours, out, _frames: PhantomData }
+    }
+
+    /// Frames that the device has not taken yet.
+    pub(super) fn out(&mut self) -> &mut Batch<F> {
+        self.out.borrow_mut()
     }
 
     /// Whether what it sends comes back: it has no stations, and nothing to lose.

@@ -18,10 +18,9 @@ mod tcp;
 mod tests;
 mod view;
 
+use ::core::fmt;
 use ::core::net::IpAddr;
 use ::core::task::Waker;
-
-use heapless::Vec;
 
 pub use self::check::Corruption;
 use self::core::Address;
@@ -29,6 +28,7 @@ pub(crate) use self::core::{Core, waiting};
 pub(crate) use self::icmp::{Complaint, Refusal, echo_header};
 pub(crate) use self::input::{Arrival, Cast, Taken, why};
 use self::interface::Interface;
+pub use self::interface::InterfaceSlot;
 pub(crate) use self::output::Packet;
 pub(crate) use self::pass::{Pass, Sent};
 pub use self::view::{SocketKind, SocketView};
@@ -44,10 +44,16 @@ use crate::time::Instant;
 use crate::wire::MacAddr;
 
 /// A stack of TCP/IP: one owner, who polls it.
-#[derive(Debug)]
 pub struct Stack<F, S: Storage<F>> {
-    interfaces: Vec<Interface<F, S::Neighbours>, INTERFACES>,
+    interfaces: S::Interfaces,
     core: Core<F, S>,
+}
+
+impl<F, S: Storage<F>> fmt::Debug for Stack<F, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (addresses, stats) = (&self.core.addresses, &self.core.stats);
+        f.debug_struct("Stack").field("addresses", addresses).field("stats", stats).finish_non_exhaustive()
+    }
 }
 
 /// How much one poll may do, so that it ends.
@@ -88,25 +94,27 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
         entropy.fill(secrets.as_flattened_mut()).map_err(|_| ConfigError::Entropy)?;
         entropy.fill(keys.as_flattened_mut().as_flattened_mut()).map_err(|_| ConfigError::Entropy)?;
         let [flows, numbers] = secrets;
-        let sockets = Sockets::new(storage, flows);
+        let mut sockets = Sockets::new(storage, flows);
+        let interfaces = sockets.storage.interfaces();
         let core =
             Core::new(config, sockets, Secret::new(numbers), keys.map(|keys| keys.map(u64::from_ne_bytes)));
-        Ok(Self { interfaces: Vec::new(), core })
+        Ok(Self { interfaces, core })
     }
 
     /// Adds the interface of a device that can do `capabilities`; `mac` is that of the device, and means nothing without
     /// Ethernet. Each poll of this interface has to be with that device.
     ///
     /// # Errors
-    /// There are 16 already, no memory, no random bytes, or an MTU that is no MTU.
+    /// There is no room for another, no memory, no random bytes, or an MTU that is no MTU.
     pub fn add_interface(
         &mut self,
         capabilities: &Capabilities,
         mac: MacAddr,
         entropy: &mut dyn Entropy,
     ) -> Result<InterfaceId, InterfaceError> {
-        let id = u8::try_from(self.interfaces.len()).map_err(|_| InterfaceError::TableFull)?;
-        if self.interfaces.is_full() {
+        let number = self.each().count();
+        let id = u8::try_from(number).map_err(|_| InterfaceError::TableFull)?;
+        if number >= INTERFACES.min(self.interfaces.as_ref().len()) {
             return Err(InterfaceError::TableFull);
         }
         if capabilities.mtu < 68 {
@@ -118,8 +126,10 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
             Medium::Ip => None,
             Medium::Ethernet => Some(self.core.neighbours(seed.map(u64::from_ne_bytes))?),
         };
-        let interface = Interface::new(InterfaceId(id), *capabilities, mac, neighbours);
-        self.interfaces.push(interface).map_err(|_| InterfaceError::TableFull)?;
+        let out = self.core.sockets.storage.batch().ok_or(InterfaceError::NoBatch)?;
+        if let Some(slot) = self.interfaces.as_mut().get_mut(number) {
+            slot.0 = Some(Interface::new(InterfaceId(id), *capabilities, mac, neighbours, out));
+        }
         if let Some(mtu) = self.core.mtus.get_mut(usize::from(id)) {
             *mtu = capabilities.mtu;
         }
@@ -130,7 +140,7 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
     }
 
     fn known(&self, interface: InterfaceId) -> Result<(), InterfaceError> {
-        let known = usize::from(interface.0) < self.interfaces.len();
+        let known = self.each().any(|known| known.id == interface);
         known.then_some(()).ok_or(InterfaceError::NoInterface)
     }
 
@@ -179,7 +189,7 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
         budget: Budget,
     ) -> Result<Progress, D::Error> {
         self.core.advance(now);
-        match self.interfaces.get_mut(usize::from(on.0)) {
+        match self.interfaces.as_mut().get_mut(usize::from(on.0)).and_then(|slot| slot.0.as_mut()) {
             Some(interface) => Pass::new(&mut self.core, interface, device).run(budget),
             None => Ok(Progress::default()),
         }
@@ -190,7 +200,7 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
     #[must_use]
     pub fn poll_at(&mut self) -> Option<Instant> {
         let due = self.core.sockets.due_at();
-        let of_interfaces = self.interfaces.iter().filter_map(|interface| self.core.poll_at(interface));
+        let of_interfaces = self.each().filter_map(|interface| self.core.poll_at(interface));
         of_interfaces.chain(due).min()
     }
 
@@ -216,6 +226,11 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
     #[must_use]
     pub const fn stats(&self) -> Stats {
         self.core.stats
+    }
+
+    /// Its interfaces.
+    fn each(&self) -> impl Iterator<Item = &Interface<F, S::Neighbours, S::Batch>> {
+        self.interfaces.as_ref().iter().filter_map(|slot| slot.0.as_ref())
     }
 
     /// Everything that sockets do not need an interface for.

@@ -8,7 +8,7 @@ use zerocopy::IntoBytes;
 use zerocopy::network_endian::U16;
 
 use super::Pass;
-use crate::dev::{BATCH, Medium, Meta};
+use crate::dev::{Medium, Meta};
 use crate::drop_reason::DropReason;
 use crate::ip::Pieces;
 use crate::link::neighbour::{Hop, Sending};
@@ -91,7 +91,8 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
     fn emit_pieces(&mut self, packet: &Packet, parts: &[&[u8]], pieces: Pieces) -> Result<(), DropReason> {
         // All or none, as far as a batch goes: a datagram of which a piece is missing is of no use to anybody.
         self.flush();
-        if self.interface.out.room() < pieces.clone().count().min(BATCH) {
+        let out = self.interface.out();
+        if out.room() < pieces.clone().count().min(out.room() + out.len()) {
             return Err(DropReason::DeviceFull);
         }
         let identification = self.core.identifications.next(packet.from, packet.to, packet.protocol);
@@ -187,7 +188,7 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
     fn push(&mut self, frame: F) {
         self.core.stats.frames_out += 1;
         self.core.stats.bytes_out += frame.bytes().len() as u64;
-        if self.interface.out.push(frame).is_err() {
+        if self.interface.out().push(frame).is_err() {
             self.core.stats.unsent.count(DropReason::DeviceFull);
         }
     }

@@ -1,17 +1,17 @@
 //! One poll of one interface: [`Pass`].
 
+use core::borrow::BorrowMut as _;
+
 use super::interface::Interface;
 use super::tcp::Recent;
 use super::{Budget, Core, Progress};
-use crate::dev::{BATCH, Batch};
 use crate::ports::{Frame, NetDevice};
 use crate::sock::{Socket, Storage};
 
 /// The stack, an interface of it, and its device.
-#[derive(Debug)]
 pub(crate) struct Pass<'p, F, S: Storage<F>, D: NetDevice> {
     pub(crate) core: &'p mut Core<F, S>,
-    pub(super) interface: &'p mut Interface<F, S::Neighbours>,
+    pub(super) interface: &'p mut Interface<F, S::Neighbours, S::Batch>,
     pub(super) device: &'p mut D,
     failure: Option<D::Error>,
     pub(super) recent: Option<Recent>,
@@ -31,7 +31,7 @@ pub(crate) enum Sent {
 impl<'p, F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'p, F, S, D> {
     pub(super) const fn new(
         core: &'p mut Core<F, S>,
-        interface: &'p mut Interface<F, S::Neighbours>,
+        interface: &'p mut Interface<F, S::Neighbours, S::Batch>,
         device: &'p mut D,
     ) -> Self {
         Self { core, interface, device, failure: None, recent: None }
@@ -53,21 +53,23 @@ impl<'p, F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'p, F, S, D> {
     }
 
     fn receive(&mut self, budget: Budget, progress: &mut Progress) {
-        let mut batch = Batch::new();
+        let Some(mut batch) = self.core.incoming.take() else { return };
         while self.failure.is_none() && progress.frames_in < budget.frames_in {
-            self.failure = self.device.receive(&mut batch).err();
-            let count = batch.len();
-            while let Some(frame) = batch.pop() {
+            let frames = batch.borrow_mut();
+            self.failure = self.device.receive(frames).err();
+            let (count, full) = (frames.len(), frames.room() == 0);
+            while let Some(frame) = frames.pop() {
                 self.input(&frame);
                 self.device.recycle(frame);
             }
             self.finish_recent();
             progress.frames_in += count;
-            if count < BATCH {
-                return;
+            progress.more = full && self.failure.is_none();
+            if !full {
+                break;
             }
         }
-        progress.more = self.failure.is_none();
+        self.core.incoming = Some(batch);
     }
 
     fn send(&mut self, budget: Budget, progress: &mut Progress) {
@@ -100,17 +102,17 @@ impl<'p, F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'p, F, S, D> {
 
     /// Hands the device what it takes.
     pub(super) fn flush(&mut self) {
-        if !self.interface.out.is_empty() && self.failure.is_none() {
-            self.failure = self.device.transmit(&mut self.interface.out).err();
+        if !self.interface.out().is_empty() && self.failure.is_none() {
+            self.failure = self.device.transmit(self.interface.out()).err();
         }
     }
 
     /// Whether one more frame has room on its way to the device.
     pub(super) fn has_room(&mut self) -> bool {
-        if self.interface.out.room() == 0 {
+        if self.interface.out().room() == 0 {
             self.flush();
         }
-        self.interface.out.room() > 0 && self.failure.is_none()
+        self.interface.out().room() > 0 && self.failure.is_none()
     }
 
     /// The same of several frames.

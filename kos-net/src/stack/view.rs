@@ -92,9 +92,6 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
 
     /// The hosts of the links that are known or looked for.
     pub fn neighbours(&self) -> impl Iterator<Item = &Entry> {
-        self.interfaces
-            .iter()
-            .filter_map(|interface| interface.neighbours.as_ref())
-            .flat_map(|all| all.iter())
+        self.each().filter_map(|interface| interface.neighbours.as_ref()).flat_map(|all| all.iter())
     }
 }

@@ -1,5 +1,8 @@
 //! Why a packet goes no further: [`DropReason`]. A packet that is dropped counts under exactly one.
 
+use core::fmt;
+use core::fmt::Write as _;
+
 /// Declares the reasons once: the type, their number, their names.
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -13,8 +16,28 @@ macro_rules! reasons {
         impl DropReason {
             /// All of them, each at the place that it counts under.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// What it is called in lists: its name in words.
+            const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
         }
     };
+}
+
+impl fmt::Display for DropReason {
+    /// Its name in lower case, the words apart: `bad checksum`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, letter) in self.name().char_indices() {
+            if place > 0 && letter.is_ascii_uppercase() {
+                f.write_char(' ')?;
+            }
+            f.write_char(letter.to_ascii_lowercase())?;
+        }
+        Ok(())
+    }
 }
 
 reasons! {
@@ -90,4 +113,17 @@ reasons! {
     DeviceFull,
     /// Going out: larger than the path, and not to be cut.
     TooBig,
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString as _;
+
+    use super::DropReason;
+
+    #[test]
+    fn a_reason_is_told_in_words() {
+        assert_eq!(DropReason::BadIpHeader.to_string(), "bad ip header");
+        assert_eq!(DropReason::Duplicate.to_string(), "duplicate");
+    }
 }

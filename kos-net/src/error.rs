@@ -1,6 +1,7 @@
 //! Why calls fail: one type for each operation. They keep apart what the caller, the network and our limits are to blame for.
 
 use core::fmt;
+use core::net::IpAddr;
 
 use crate::ports::EntropyError;
 use crate::sock::{NoBuffers, NoSlots};
@@ -54,6 +55,15 @@ pub enum InterfaceError {
     NoNeighbours,
     /// There is no memory for its batch of frames.
     NoBatch,
+    /// An address has not so many bits.
+    BadPrefix {
+        /// How many.
+        length: u8,
+    },
+    /// It has no link with stations, whose routers could tell anything.
+    NoStations,
+    /// It is on no link of the interface.
+    GatewayOffLink(IpAddr),
     /// There are no random bytes.
     Entropy,
 }
@@ -191,6 +201,9 @@ impl fmt::Display for InterfaceError {
             Self::NotUnicast => f.write_str("an address of several hosts"),
             Self::TableFull => f.write_str("the table is full"),
             Self::NoNeighbours => f.write_str("no memory for neighbours"),
+            Self::BadPrefix { length } => write!(f, "no address has a network of {length} bits"),
+            Self::GatewayOffLink(gateway) => write!(f, "gateway {gateway} is not on the link"),
+            Self::NoStations => f.write_str("no link with stations"),
             Self::NoBatch => f.write_str("no memory for a batch of frames"),
             Self::Entropy => f.write_str("no random bytes"),
         }

@@ -6,8 +6,9 @@ use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 
 use kos_net::dev::{ArrayFrame, Batch, Capabilities, Medium};
+use kos_net::ip::RouteSlot;
 use kos_net::link::{InterfaceId, neighbour};
-use kos_net::sock::{FixedStorage, Lent, LentInterface, Slot};
+use kos_net::sock::{FixedStorage, Lent, LentInterface, RestSlot, Slot};
 use kos_net::tcp::congestion::NewReno;
 use kos_net::tcp::{Gap, Sent, SynRecord};
 use kos_net::testing::fakes::SeededEntropy;
@@ -62,6 +63,8 @@ impl NetDevice for End<'_> {
 fn with_stack(number: u8, with: impl FnOnce(&mut FixedStack<'_, '_>, &mut SeededEntropy)) {
     let (mut bytes, mut records) = ([[0; 4096]; 8], [const { None::<SynRecord> }; 16]);
     let (mut sent, mut gaps) = ([[Sent::EMPTY; 8]; 3], [[Gap::default(); 4]; 3]);
+    let mut routes = [RouteSlot::EMPTY; 4];
+    let mut rests = [RestSlot::EMPTY; 2];
     let mut near = [const { neighbour::Slot::new() }; 8];
     let (mut incoming, mut outgoing) = (Small::sized(), Small::sized());
     let mut slots: [Slot<Lent<'_, NewReno>>; 6] = Default::default();
@@ -75,6 +78,8 @@ fn with_stack(number: u8, with: impl FnOnce(&mut FixedStack<'_, '_>, &mut Seeded
         records: &mut [&mut records],
         pieces: &mut [],
         piece_bytes: &mut [],
+        routes: &mut routes,
+        rests: &mut rests,
         neighbours: &mut [&mut near],
         interfaces: &mut interfaces,
         batches: &mut [Some(&mut incoming), Some(&mut outgoing)],

@@ -75,6 +75,8 @@ pub enum RouteError {
     Exists(Route),
     /// Its gateway is not on its link, or of the other family.
     GatewayOffLink(IpAddr),
+    /// There is no such interface.
+    NoInterface(InterfaceId),
 }
 
 impl fmt::Display for RouteError {
@@ -83,6 +85,7 @@ impl fmt::Display for RouteError {
             Self::Full => f.write_str("no room for another route"),
             Self::Exists(route) => write!(f, "there is a route to {} already", route.destination),
             Self::GatewayOffLink(gateway) => write!(f, "gateway {gateway} is not on the link"),
+            Self::NoInterface(InterfaceId(number)) => write!(f, "there is no interface {number}"),
         }
     }
 }

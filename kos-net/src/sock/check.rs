@@ -15,8 +15,7 @@ impl<F, S: Storage<F>> Sockets<F, S> {
         for index in 0..slots {
             let Some(slot) = self.storage.slot(index) else { return Err(Corruption::List { slot: index }) };
             let (used, news) = (slot.socket.is_some(), slot.news != Readiness::empty());
-            let rests = matches!(slot.socket, Some(super::Socket::Rest(_)));
-            if (!used && slot.dirty.is_in()) || (slot.ready.is_in() != (news || rests)) {
+            if (!used && slot.dirty.is_in()) || (slot.ready.is_in() != news) {
                 return Err(Corruption::List { slot: index });
             }
         }

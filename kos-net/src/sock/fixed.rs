@@ -4,8 +4,9 @@ use core::fmt::Debug;
 use core::marker::PhantomData;
 
 use super::memory::{Memory, TcpMemory};
-use super::{NoBuffers, NoSlots, Slot, Storage};
+use super::{NoBuffers, NoSlots, RestSlot, Slot, Storage};
 use crate::dev::Batch;
+use crate::ip::RouteSlot;
 use crate::ip::reassembly::ReassemblySlot;
 use crate::link::neighbour;
 use crate::stack::InterfaceSlot;
@@ -46,6 +47,10 @@ pub struct FixedStorage<'s, 'a, F, C: CongestionControl + Debug> {
     pub pieces: &'a mut [ReassemblySlot],
     /// Their bytes; without, datagrams in pieces are dropped.
     pub piece_bytes: &'a mut [u8],
+    /// One for each connection that was closed in the last minute: 64 bytes.
+    pub rests: &'a mut [RestSlot],
+    /// One for each network of ours, gateway, and what else is routed.
+    pub routes: &'a mut [RouteSlot],
     /// One for each interface with neighbours.
     pub neighbours: &'s mut [&'a mut [neighbour::Slot<F>]],
     /// One for each interface.
@@ -72,6 +77,8 @@ fn put<'a, T>(lists: &mut [&'a mut [T]], list: &'a mut [T]) {
 
 impl<'s, 'a, F, C: CongestionControl + Debug> Storage<F> for FixedStorage<'s, 'a, F, C> {
     type Memory = Lent<'a, C>;
+    type Routes = &'a mut [RouteSlot];
+    type Rests = &'a mut [RestSlot];
     type Neighbours = &'a mut [neighbour::Slot<F>];
     type Pieces = &'a mut [ReassemblySlot];
     type Batch = &'a mut Batch<F>;
@@ -142,6 +149,14 @@ impl<'s, 'a, F, C: CongestionControl + Debug> Storage<F> for FixedStorage<'s, 'a
 
     fn interfaces(&mut self) -> Self::Interfaces {
         core::mem::take(&mut self.interfaces)
+    }
+
+    fn rests(&mut self) -> Self::Rests {
+        core::mem::take(&mut self.rests)
+    }
+
+    fn routes(&mut self) -> Self::Routes {
+        core::mem::take(&mut self.routes)
     }
 
     fn batch(&mut self) -> Option<Self::Batch> {

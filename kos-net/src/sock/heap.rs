@@ -7,14 +7,19 @@ use core::fmt::Debug;
 use core::marker::PhantomData;
 
 use super::memory::{Memory, TcpMemory};
-use super::{INTERFACES, NoBuffers, NoSlots, Slot, Storage};
+use super::{INTERFACES, NoBuffers, NoSlots, RestSlot, Slot, Storage};
 use crate::dev::{BATCH, Batch};
+use crate::ip::RouteSlot;
 use crate::ip::reassembly::ReassemblySlot;
 use crate::link::neighbour;
 use crate::stack::InterfaceSlot;
 use crate::tcp::congestion::{CongestionControl, Cubic};
 use crate::tcp::{Gap, MAX_GAPS, Sent, SynRecord};
 
+/// Routes at most.
+const ROUTES: usize = 64;
+/// Connections at most that what is left of them is kept for a minute.
+const RESTS: u32 = 4096;
 /// Datagrams that may come in pieces at once.
 const PIECES: usize = 8;
 /// Slots of one growth: a power of two.
@@ -106,6 +111,8 @@ fn zeroes(count: usize) -> Result<Vec<u8>, NoBuffers> {
 
 impl<F, C: CongestionControl + Debug> Storage<F> for HeapStorage<F, C> {
     type Memory = Heap<C>;
+    type Routes = Vec<RouteSlot>;
+    type Rests = Vec<RestSlot>;
     type Neighbours = Vec<neighbour::Slot<F>>;
     type Pieces = Vec<ReassemblySlot>;
     type Batch = HeapBatch<F>;
@@ -182,6 +189,15 @@ impl<F, C: CongestionControl + Debug> Storage<F> for HeapStorage<F, C> {
 
     fn interfaces(&mut self) -> Self::Interfaces {
         allocate(INTERFACES, InterfaceSlot::new).unwrap_or_default()
+    }
+
+    fn rests(&mut self) -> Vec<RestSlot> {
+        let count = usize::try_from(self.limit.min(RESTS)).unwrap_or(0);
+        allocate(count, || RestSlot::EMPTY).unwrap_or_default()
+    }
+
+    fn routes(&mut self) -> Vec<RouteSlot> {
+        allocate(ROUTES, || RouteSlot::EMPTY).unwrap_or_default()
     }
 
     fn batch(&mut self) -> Option<Self::Batch> {

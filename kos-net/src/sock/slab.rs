@@ -8,7 +8,7 @@ use core::task::Waker;
 
 use super::demux::{ChainLink, Chains, Demux, Flow, FlowKey, NOBODY};
 use super::list::{Linked, Links, List, NONE};
-use super::{NoSlots, Readiness, Slot, Socket, SocketId, Storage};
+use super::{NoSlots, Place, Readiness, Rests, Slot, Socket, SocketId, Storage};
 use crate::stack::Corruption;
 use crate::tcp::time_wait::TimeWait;
 use crate::time::Instant;
@@ -18,18 +18,18 @@ use crate::timer::{TimerLink, Timers, Wheel};
 pub(crate) const INTERFACES: usize = 16;
 
 #[derive(Debug)]
-pub(crate) struct Sockets<F, S> {
+pub(crate) struct Sockets<F, S: Storage<F>> {
     pub(crate) storage: S,
     free: u32,
     live: u32,
     /// Those that can send, of each interface.
     dirty: [List; INTERFACES],
     ready: List,
-    /// What is left of connections, in the order of their ends.
-    resting: List,
     /// Those whose wakers wait for [`next_woken`](Self::next_woken), if waking is put off.
     waking: List,
     wakes_later: bool,
+    /// What is left of connections.
+    rests: Rests<S::Rests>,
     demux: Demux,
     key: FlowKey,
     wheel: Wheel,
@@ -155,28 +155,56 @@ impl<F, S: Storage<F>> Sockets<F, S> {
 
     /// Keeps what is left of a connection until it expires, or somebody needs the room.
     pub(crate) fn rest(&mut self, rest: TimeWait) {
-        let ((local, remote), expires) = (rest.addresses(), rest.expires());
-        let Ok(SocketId { index, .. }) = self.insert(Socket::Rest(rest)) else { return };
-        self.enter(index, &Flow::new(local, remote));
-        self.arm(index, Some(expires));
-        self.resting.push(&mut ByReady(&mut self.storage, PhantomData), index);
+        self.rests.push(&self.key, rest);
+    }
+
+    /// What is left of the connection between two places.
+    pub(crate) fn find_rest(&self, local: Place, remote: Place) -> Option<u32> {
+        self.rests.find(&self.key, local, remote)
+    }
+
+    /// What [`find_rest`](Self::find_rest) found.
+    pub(crate) fn rest_mut(&mut self, index: u32) -> Option<&mut TimeWait> {
+        self.rests.get_mut(index)
+    }
+
+    /// Forgets what [`find_rest`](Self::find_rest) found.
+    pub(crate) fn forget_rest(&mut self, index: u32) {
+        self.rests.remove(&self.key, index);
+    }
+
+    /// Forgets what has rested for long enough.
+    pub(crate) fn expire_rests(&mut self, now: Instant) {
+        self.rests.expire(&self.key, now);
+    }
+
+    /// When that is due.
+    pub(crate) fn rests_end_at(&self, now: Instant) -> Option<Instant> {
+        self.rests.poll_at(now)
+    }
+
+    /// How many connections rest.
+    pub(crate) const fn resting(&self) -> u32 {
+        self.rests.len()
     }
 }
 
 impl<F, S: Storage<F>> Sockets<F, S> {
-    pub(crate) fn new(storage: S, secret: [u8; 16]) -> Self {
+    pub(crate) fn new(mut storage: S, secret: [u8; 16]) -> Self {
         let demux = Demux::new(&ByChain(&storage, PhantomData));
+        let key = FlowKey::new(secret);
+        let rests = Rests::new(storage.rests(), &key);
         let mut sockets = Self {
             storage,
             free: NONE,
             live: 0,
             dirty: [List::EMPTY; INTERFACES],
             ready: List::EMPTY,
-            resting: List::EMPTY,
             waking: List::EMPTY,
             wakes_later: false,
+            rests,
             demux,
-            key: FlowKey::new(secret),
+            key,
             wheel: Wheel::new(Instant::from_ticks(0)),
             _frames: PhantomData,
         };
@@ -207,6 +235,7 @@ impl<F, S: Storage<F>> Sockets<F, S> {
     /// Walks the table that finds sockets, and their timers.
     pub(super) fn check_tables(&mut self) -> Result<(), Corruption> {
         self.demux.check(&ByChain(&self.storage, PhantomData)).map_err(|_| Corruption::Demux)?;
+        self.rests.check(&self.key).map_err(|_| Corruption::Demux)?;
         self.wheel.check(&mut ByTimer(&mut self.storage, PhantomData)).map_err(|_| Corruption::Timers)
     }
 
@@ -225,12 +254,10 @@ impl<F, S: Storage<F>> Sockets<F, S> {
     ) -> Result<SocketId, (NoSlots, Socket<S::Memory>)> {
         if self.free == NONE {
             let first = self.storage.slots();
-            match (self.storage.grow(), self.resting.first()) {
-                (Ok(()), _) => self.link_free(first),
-                // What is left of a connection makes room for a new one.
-                (Err(_), Some(oldest)) => drop(self.remove(oldest)),
-                (Err(error), None) => return Err((error, socket)),
+            if let Err(error) = self.storage.grow() {
+                return Err((error, socket));
             }
+            self.link_free(first);
         }
         let index = self.free;
         let Some(slot) = self.storage.slot_mut(index) else { return Err((NoSlots, socket)) };
@@ -247,9 +274,7 @@ impl<F, S: Storage<F>> Sockets<F, S> {
         self.leave(index);
         self.wheel.remove(&mut ByTimer(&mut self.storage, PhantomData), index);
         self.clear_dirty(index);
-        let list =
-            if let Some(Socket::Rest(_)) = self.at(index) { &mut self.resting } else { &mut self.ready };
-        list.remove(&mut ByReady(&mut self.storage, PhantomData), index);
+        self.ready.remove(&mut ByReady(&mut self.storage, PhantomData), index);
         let slot = self.storage.slot_mut(index)?;
         let socket = slot.socket.take();
         slot.generation = slot.generation.wrapping_add(1);

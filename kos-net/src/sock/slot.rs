@@ -9,7 +9,6 @@ use super::demux::{ChainLink, NOBODY};
 use super::list::{Links, NONE};
 use super::listening::Listening;
 use super::memory::Memory;
-use crate::tcp::time_wait::TimeWait;
 use crate::timer::TimerLink;
 
 /// Names a socket as long as it is open; a later one in the same slot has another.
@@ -111,6 +110,4 @@ pub(crate) enum Socket<M: Memory> {
     Tcp(Connection<M>),
     /// Peers connect to it.
     Listening(Listening<M>),
-    /// What is left of a connection.
-    Rest(TimeWait),
 }

@@ -3,9 +3,10 @@
 use core::borrow::BorrowMut;
 use core::fmt;
 
-use super::Slot;
 use super::memory::{Memory, TcpMemory};
+use super::{RestSlot, Slot};
 use crate::dev::Batch;
+use crate::ip::RouteSlot;
 use crate::ip::reassembly::ReassemblySlot;
 use crate::link::neighbour;
 use crate::room::Room;
@@ -13,6 +14,10 @@ use crate::stack::InterfaceSlot;
 
 /// Memory for sockets and tables. Slots never move and never vanish.
 pub trait Storage<F> {
+    /// The memory of what is left of connections.
+    type Rests: Room<RestSlot> + fmt::Debug;
+    /// The memory of routes.
+    type Routes: Room<RouteSlot> + fmt::Debug;
     /// What its memory is made of.
     type Memory: Memory;
     /// The memory of one interface's neighbours.
@@ -71,6 +76,13 @@ pub trait Storage<F> {
 
     /// Memory for all interfaces; asked for once. 16 at most are used.
     fn interfaces(&mut self) -> Self::Interfaces;
+
+    /// Memory for what is left of connections; asked for once. None is not wrong: then nothing keeps old segments from new
+    /// connections.
+    fn rests(&mut self) -> Self::Rests;
+
+    /// Memory for routes; asked for once. Each network of ours takes one, and each gateway.
+    fn routes(&mut self) -> Self::Routes;
 
     /// A batch: for frames that come, asked for once, and for those that go out by one more interface. It has to have room for
     /// a frame at least; a datagram in more pieces goes out whole only if the device takes them at once.

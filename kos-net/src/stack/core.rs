@@ -1,15 +1,16 @@
 //! What all interfaces share: [`Core`]: addresses, routes, sockets, counters.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv6Addr};
 
 use heapless::Vec;
 
 use super::interface::Interface;
+use super::ways::Address;
 use crate::config::Config;
 use crate::error::InterfaceError;
 use crate::ip::icmp_limit::{Bucket, IcmpLimit};
 use crate::ip::reassembly::Reassembly;
-use crate::ip::{Identifications, PathMtus, PathSlot};
+use crate::ip::{Identifications, PathMtus, PathSlot, Routes};
 use crate::jitter::Jitter;
 use crate::link::neighbour::Neighbours;
 use crate::sock::demux::Flow;
@@ -29,52 +30,12 @@ const PATHS: usize = 32;
 
 type Pieces<F, S> = Reassembly<<S as Storage<F>>::Pieces, <<S as Storage<F>>::Memory as Memory>::Bytes>;
 
-/// An address of ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Address {
-    pub(crate) interface: u8,
-    pub(crate) address: IpAddr,
-    pub(crate) prefix: u8,
-}
-
-impl Address {
-    /// Whether `other` is on its link.
-    fn reaches(&self, other: IpAddr) -> bool {
-        common_bits(self.address, other).is_some_and(|bits| bits >= u32::from(self.prefix))
-    }
-
-    /// The broadcast address of its network.
-    fn broadcast(&self) -> Option<Ipv4Addr> {
-        let IpAddr::V4(address) = self.address else { return None };
-        let hosts = u32::MAX.checked_shr(self.prefix.into()).filter(|_| self.prefix < 31)?;
-        Some(Ipv4Addr::from_bits(address.to_bits() | hosts))
-    }
-}
-
-/// How many bits two addresses of one family start with alike.
-fn common_bits(a: IpAddr, b: IpAddr) -> Option<u32> {
-    match (a, b) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => Some((a.to_bits() ^ b.to_bits()).leading_zeros()),
-        (IpAddr::V6(a), IpAddr::V6(b)) => Some((a.to_bits() ^ b.to_bits()).leading_zeros()),
-        _ => None,
-    }
-}
-
-/// Where a packet goes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Way {
-    pub(crate) interface: u8,
-    /// Neighbour, group, or broadcast address.
-    pub(crate) next: IpAddr,
-    /// The address that it is sent from.
-    pub(crate) source: IpAddr,
-}
-
 pub(crate) struct Core<F, S: Storage<F>> {
     pub(crate) config: Config,
     pub(crate) sockets: Sockets<F, S>,
     pub(crate) addresses: Vec<Address, ADDRESSES>,
-    gateways: Vec<(u8, IpAddr), 2>,
+    /// Ours and what others told, of all interfaces.
+    pub(super) routes: Routes<S::Routes>,
     pub(crate) stats: Stats,
     pub(crate) now: Instant,
     /// What need not be secret.
@@ -110,12 +71,13 @@ impl<F, S: Storage<F>> Core<F, S> {
         let [[jitter, ..], seed, numbers] = keys;
         let reassembly = sockets.storage.reassembly().map(|(slots, bytes)| Reassembly::new(slots, bytes));
         let incoming = sockets.storage.batch();
+        let routes = Routes::new(sockets.storage.routes());
         let icmp_limit = IcmpLimit::new([Bucket::FULL; BUCKETS], config.ip.icmp_errors, seed);
         Self {
             config,
             sockets,
             addresses: Vec::new(),
-            gateways: Vec::new(),
+            routes,
             stats: Stats::default(),
             now: Instant::from_ticks(0),
             raw_sockets: 0,
@@ -149,38 +111,6 @@ impl<F, S: Storage<F>> Core<F, S> {
         Neighbours::new(slots, self.config.ip.neighbours, seed).map_err(|_| InterfaceError::NoNeighbours)
     }
 
-    pub(super) fn add_address(&mut self, address: Address) -> Result<(), InterfaceError> {
-        if address.address.is_multicast() || address.address.is_unspecified() {
-            return Err(InterfaceError::NotUnicast);
-        }
-        self.remove_address(address.interface, address.address);
-        self.addresses.push(address).map_err(|_| InterfaceError::TableFull)
-    }
-
-    pub(super) fn remove_address(&mut self, interface: u8, address: IpAddr) -> bool {
-        let before = self.addresses.len();
-        self.addresses.retain(|own| (own.interface, own.address) != (interface, address));
-        self.addresses.len() < before
-    }
-
-    pub(super) fn gateways(&self) -> impl Iterator<Item = (u8, IpAddr)> {
-        self.gateways.iter().copied()
-    }
-
-    pub(super) fn set_gateway(&mut self, interface: u8, gateway: IpAddr) -> Result<(), InterfaceError> {
-        if gateway.is_multicast() || gateway.is_unspecified() {
-            return Err(InterfaceError::NotUnicast);
-        }
-        self.gateways.retain(|(_, other)| other.is_ipv4() != gateway.is_ipv4());
-        self.gateways.push((interface, gateway)).map_err(|_| InterfaceError::TableFull)
-    }
-
-    pub(super) fn remove_gateway(&mut self, interface: u8, gateway: IpAddr) -> bool {
-        let before = self.gateways.len();
-        self.gateways.retain(|one| *one != (interface, gateway));
-        self.gateways.len() < before
-    }
-
     pub(super) fn poll_at(&self, interface: &Interface<F, S::Neighbours, S::Batch>) -> Option<Instant> {
         let sending = self.sockets.has_dirty(interface.id.0).then_some(self.now);
         let pieces = self.reassembly.as_ref().and_then(Reassembly::poll_at);
@@ -209,45 +139,6 @@ impl<F, S: Storage<F>> Core<F, S> {
     #[expect(clippy::unused_self, reason = "read as a question to the stack")]
     pub(crate) const fn unspecified_like(&self, address: IpAddr) -> IpAddr {
         crate::udp::unspecified_like(address)
-    }
-
-    /// The address of that interface that is nearest to `other`.
-    pub(crate) fn source_on(&self, interface: u8, other: IpAddr) -> Option<IpAddr> {
-        let own = self.addresses.iter().filter(|own| own.interface == interface);
-        let near = own.filter_map(|own| Some((common_bits(own.address, other)?, own.address)));
-        near.max_by_key(|(bits, _)| *bits).map(|(_, address)| address)
-    }
-
-    /// How a packet for `to` goes, from `from` unless that is unspecified.
-    /// Who has no address yet can ask all hosts of a link for one (RFC 2131 section 4.1).
-    fn way_without_address(&self, from: IpAddr, to: IpAddr) -> Option<Way> {
-        let asks = from == IpAddr::V4(Ipv4Addr::UNSPECIFIED) && to == IpAddr::V4(Ipv4Addr::BROADCAST);
-        let links = (0_u8..).zip(self.mtus).filter(|&(number, mtu)| mtu > 0 && Some(number) != self.loopback);
-        let (interface, _) = links.take(usize::from(asks)).next()?;
-        Some(Way { interface, next: to, source: from })
-    }
-
-    pub(crate) fn way(&self, from: IpAddr, to: IpAddr) -> Option<Way> {
-        let usable = |own: &&Address| from.is_unspecified() || own.address == from;
-        if let Some(interface) = self.loopback.filter(|_| self.is_ours(None, to)) {
-            return Some(Way { interface, next: to, source: if from.is_unspecified() { to } else { from } });
-        }
-        let on_link = self.addresses.iter().filter(usable).filter(|own| own.reaches(to));
-        if let Some(own) = on_link.max_by_key(|own| own.prefix) {
-            return Some(Way { interface: own.interface, next: to, source: own.address });
-        }
-        let everybody = matches!(to, IpAddr::V4(to) if to.is_broadcast()) || to.is_multicast();
-        let gateway = self.gateways.iter().find(|(_, gateway)| gateway.is_ipv4() == to.is_ipv4());
-        let on = gateway.map(|(interface, _)| *interface);
-        let mut own =
-            self.addresses.iter().filter(usable).filter(|own| own.address.is_ipv4() == to.is_ipv4());
-        // Nobody else hears what is said to oneself.
-        let heard = |own: &&Address| everybody && Some(own.interface) != self.loopback;
-        let Some(own) = own.find(|own| heard(own) || Some(own.interface) == on) else {
-            return self.way_without_address(from, to);
-        };
-        let next = if everybody { to } else { gateway?.1 };
-        Some(Way { interface: own.interface, next, source: own.address })
     }
 
     /// The socket for whole datagrams that asks most exactly for one.
@@ -280,7 +171,11 @@ impl<F, S: Storage<F>> Core<F, S> {
 
     /// Puts a socket with something to send on the list of the interface that it goes by. Whether there is one.
     pub(crate) fn schedule(&mut self, index: u32) -> bool {
-        let Some(Socket::Datagrams(socket)) = self.sockets.at(index) else { return self.settle(index) };
+        let socket = match self.sockets.at(index) {
+            Some(Socket::Datagrams(socket)) => socket,
+            Some(Socket::Listening(_)) => return self.schedule_listener(index),
+            _ => return self.settle(index),
+        };
         if self.sockets.is_dirty(index) {
             return true;
         }
@@ -304,7 +199,6 @@ impl<F, S: Storage<F>> Core<F, S> {
         match socket {
             Socket::Tcp(connection) => self.sockets.storage.give_back_connection(connection.memory),
             Socket::Listening(listening) => self.sockets.storage.give_back_records(listening.records),
-            Socket::Rest(_) => {}
             Socket::Datagrams(socket) => {
                 if let Kind::Raw(_) = socket.kind {
                     self.raw_sockets = self.raw_sockets.saturating_sub(1);

@@ -228,7 +228,7 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
             IpAddr::V6(address) => Some(solicited_node(address)),
             IpAddr::V4(_) => None,
         });
-        group == ALL_NODES || own.any(|own| own == group)
+        group == ALL_NODES || own.any(|own| own == group) || self.tries(group)
     }
 
     /// Hands a whole payload to its protocol.

@@ -5,6 +5,7 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use crate::dev::{Batch, Capabilities};
+use crate::ip::Slaac;
 use crate::link::InterfaceId;
 use crate::link::neighbour::{Neighbours, Slot};
 use crate::room::Room;
@@ -42,6 +43,8 @@ pub(crate) struct Interface<F, N, B> {
     pub(super) loopback: bool,
     /// Those on its link, if it has a link with stations.
     pub(super) neighbours: Option<Neighbours<F, N>>,
+    /// What routers advertise, if it is listened to.
+    pub(super) slaac: Option<Slaac>,
     /// Frames that the device has not taken yet.
     out: B,
     _frames: PhantomData<F>,
@@ -56,7 +59,7 @@ impl<F, N: Room<Slot<F>>, B: BorrowMut<Batch<F>>> Interface<F, N, B> {
         out: B,
     ) -> Self {
         let loopback = capabilities.loopback;
-        Self { id, capabilities, mac, loopback, neighbours, out, _frames: PhantomData }
+        Self { id, capabilities, mac, loopback, neighbours, slaac: None, out, _frames: PhantomData }
     }
 
     /// Frames that the device has not taken yet.
@@ -70,6 +73,8 @@ impl<F, N: Room<Slot<F>>, B: BorrowMut<Batch<F>>> Interface<F, N, B> {
     }
 
     pub(super) fn poll_at(&self) -> Option<Instant> {
-        self.neighbours.as_ref().and_then(Neighbours::poll_at)
+        let neighbours = self.neighbours.as_ref().and_then(Neighbours::poll_at);
+        let slaac = self.slaac.as_ref().and_then(Slaac::poll_at);
+        neighbours.into_iter().chain(slaac).min()
     }
 }

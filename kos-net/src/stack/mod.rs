@@ -4,6 +4,7 @@
 //! with the device at hand, for the length of one [`poll`](Stack::poll); `input`, `output`, `icmp`, `neighbours` and the protocols
 //! are its methods. The calls of sockets stand with their protocols, in [`udp`](crate::udp) and [`ping`](crate::ping).
 
+mod autoconf;
 mod check;
 mod core;
 mod fragments;
@@ -16,14 +17,16 @@ mod pass;
 mod tcp;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unpredictable;
 mod view;
+mod ways;
 
 use ::core::fmt;
 use ::core::net::IpAddr;
 use ::core::task::Waker;
 
 pub use self::check::Corruption;
-use self::core::Address;
 pub(crate) use self::core::{Core, waiting};
 pub(crate) use self::icmp::{Complaint, Refusal, echo_header};
 pub(crate) use self::input::{Arrival, Cast, Taken, why};
@@ -32,9 +35,11 @@ pub use self::interface::InterfaceSlot;
 pub(crate) use self::output::Packet;
 pub(crate) use self::pass::{Pass, Sent};
 pub use self::view::{SocketKind, SocketView};
+use self::ways::Address;
 use crate::config::Config;
 use crate::dev::{Capabilities, Medium};
 use crate::error::{ConfigError, InterfaceError};
+use crate::ip::{Prefix, Route, RouteError};
 use crate::link::InterfaceId;
 use crate::ports::{Entropy, Frame, NetDevice};
 use crate::sock::{INTERFACES, Readiness, SocketId, Sockets, Storage};
@@ -155,21 +160,45 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
         prefix: u8,
     ) -> Result<(), InterfaceError> {
         self.known(interface)?;
-        self.core.add_address(Address { interface: interface.0, address, prefix })
+        let added = self.core.add_address(Address::given(interface.0, address, prefix));
+        self.core.reroute();
+        added
     }
 
     /// Takes an address away; whether it was there.
     pub fn remove_address(&mut self, interface: InterfaceId, address: IpAddr) -> bool {
-        self.core.remove_address(interface.0, address)
+        let removed = self.core.remove_address(interface.0, address);
+        self.core.reroute();
+        removed
     }
 
     /// What is beyond the links is reached over `gateway`. One that was there for its family is replaced.
     ///
     /// # Errors
-    /// No such interface, or an address of several hosts.
+    /// No such interface, an address of several hosts, or one that is not on the link of that interface.
     pub fn set_gateway(&mut self, interface: InterfaceId, gateway: IpAddr) -> Result<(), InterfaceError> {
         self.known(interface)?;
-        self.core.set_gateway(interface.0, gateway)
+        let set = self.core.set_gateway(interface.0, gateway);
+        self.core.reroute();
+        set
+    }
+
+    /// Adds a route beside those of addresses and gateways: to a network over a gateway, to neighbours, or to nobody.
+    ///
+    /// # Errors
+    /// No such interface, there is no room or that route already, or its gateway is not on the link of its interface.
+    pub fn add_route(&mut self, route: Route) -> Result<(), RouteError> {
+        self.known(route.interface).map_err(|_| RouteError::NoInterface(route.interface))?;
+        let added = self.core.routes.add(route);
+        self.core.reroute();
+        added
+    }
+
+    /// Takes the route away that has this destination and metric, whoever added it.
+    pub fn remove_route(&mut self, destination: Prefix, metric: u32) -> Option<Route> {
+        let removed = self.core.routes.remove(destination, metric);
+        self.core.reroute();
+        removed
     }
 
     /// What is beyond the links is no longer reached over `gateway`; whether it was.
@@ -200,8 +229,9 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
     #[must_use]
     pub fn poll_at(&mut self) -> Option<Instant> {
         let due = self.core.sockets.due_at();
+        let rested = self.core.sockets.rests_end_at(self.core.now);
         let of_interfaces = self.each().filter_map(|interface| self.core.poll_at(interface));
-        of_interfaces.chain(due).min()
+        of_interfaces.chain(due).chain(rested).min()
     }
 
     /// The next socket of which there is news, and which.
@@ -220,6 +250,12 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
     #[must_use]
     pub const fn sockets(&self) -> u32 {
         self.core.sockets.live()
+    }
+
+    /// Of how many connections, closed by both sides, the addresses and ports rest (TIME_WAIT).
+    #[must_use]
+    pub const fn resting(&self) -> u32 {
+        self.core.sockets.resting()
     }
 
     /// What was counted.

@@ -74,10 +74,18 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
                     NdpOption::Target(mac) => Some(mac),
                     _ => None,
                 });
+                self.dispute(target);
                 let (now, hop) = (self.core.now, self.hop(target.into()));
-                if let Some(neighbours) = &mut self.interface.neighbours {
-                    let _router = neighbours.on_advertisement(now, hop, mac, flags);
+                let neighbours = self.interface.neighbours.as_mut();
+                if neighbours.is_some_and(|all| all.on_advertisement(now, hop, mac, flags)) {
+                    self.lose_router(target.into());
                 }
+                Ok(Taken::Consumed)
+            }
+            NdpMessage::RouterAdvertisement(router) => {
+                let now = self.core.now;
+                let slaac = self.interface.slaac.as_mut().ok_or(DropReason::Unsolicited)?;
+                slaac.on_advertisement(now, from, &router);
                 Ok(Taken::Consumed)
             }
             _ => Err(DropReason::Unsolicited),
@@ -91,6 +99,9 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
         target: Ipv6Addr,
         options: NdpOptions<'_>,
     ) -> Result<Taken, DropReason> {
+        if from.is_unspecified() && self.dispute(target) {
+            return Ok(Taken::Consumed);
+        }
         if !self.core.is_ours(Some(self.interface.id.0), target.into()) {
             return Err(DropReason::OtherHost);
         }
@@ -155,7 +166,7 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
                     self.core.stats.unsent.count(DropReason::NeighborUnreachable);
                     self.give_up(&frame);
                 }
-                Action::Lost { .. } => {}
+                Action::Lost { hop } => self.lose_router(hop.address),
             }
         }
     }

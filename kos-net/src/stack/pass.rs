@@ -42,6 +42,7 @@ impl<'p, F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'p, F, S, D> {
         self.flush();
         self.receive(budget, &mut progress);
         self.run_neighbours();
+        self.run_autoconfiguration();
         self.run_timers();
         self.expire_pieces();
         self.send(budget, &mut progress);
@@ -96,6 +97,7 @@ impl<'p, F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'p, F, S, D> {
         match self.core.sockets.at(index) {
             Some(Socket::Datagrams(_)) => self.send_datagram(index),
             Some(Socket::Tcp(_)) => self.send_segment(index),
+            Some(Socket::Listening(_)) => self.ask_again(index),
             _ => Sent::Nothing,
         }
     }

@@ -4,10 +4,12 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
-use crate::error::{BindError, NetworkError, ReceiveError};
+use crate::error::{BindError, InterfaceError, NetworkError, ReceiveError};
+use crate::ip::{Prefix, Route, RouteError, RouteKind};
+use crate::link::InterfaceId;
 use crate::sock::SocketId;
 use crate::testing::link::LinkConfig;
-use crate::testing::world::{HostId, World};
+use crate::testing::world::{HostId, HostStack, World};
 use crate::time::Duration;
 use crate::wire::IpProtocol;
 use crate::{DropReason, Readiness};
@@ -191,4 +193,42 @@ fn a_raw_socket_reads_beside_the_others_and_sends_any_protocol() {
         let stats = world.host(b).stack.stats();
         assert_eq!((stats.dropped[DropReason::UnknownProtocol], stats.icmp_errors_out), (1, 1));
     }
+}
+
+#[test]
+fn routes_are_taken_by_their_longest_prefix_and_sources_by_rule() {
+    let (mut world, a, _) = World::pair(8, quick());
+    let stack = &mut world.host(a).stack;
+    let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+    let any = |like: &str| crate::udp::unspecified_like(ip(like));
+    let way =
+        |stack: &HostStack, to: &str| stack.core_ref().way(any(to), ip(to)).map(|way| (way.next, way.source));
+    assert_eq!(way(stack, "198.51.100.1"), None);
+    let off = InterfaceError::GatewayOffLink(ip("10.9.0.1"));
+    assert_eq!(stack.set_gateway(InterfaceId(0), ip("10.9.0.1")), Err(off));
+    stack.set_gateway(InterfaceId(0), ip("10.0.0.2")).unwrap();
+    assert_eq!(stack.set_gateway(InterfaceId(0), ip("10.9.0.1")), Err(off), "the first stays");
+    assert_eq!(stack.gateways().collect::<Vec<_>>(), [(InterfaceId(0), ip("10.0.0.2"))]);
+    let (gateway, ours) = (ip("10.0.0.2"), ip("10.0.0.1"));
+    assert_eq!(way(stack, "198.51.100.1"), Some((gateway, ours)));
+    let route = |network: &str, length, kind| Route {
+        destination: Prefix::new(ip(network), length).unwrap(),
+        kind,
+        interface: InterfaceId(0),
+        metric: 7,
+    };
+    stack.add_route(route("198.51.100.0", 24, RouteKind::Blackhole)).unwrap();
+    stack.add_route(route("198.51.100.128", 25, RouteKind::Via(ip("10.0.0.3")))).unwrap();
+    assert_eq!(way(stack, "198.51.100.1"), None);
+    assert_eq!(way(stack, "198.51.100.200"), Some((ip("10.0.0.3"), ours)));
+    assert_eq!(way(stack, "10.0.0.77"), Some((ip("10.0.0.77"), ours)));
+    let nowhere = Route { interface: InterfaceId(9), ..route("192.0.2.0", 24, RouteKind::OnLink) };
+    assert_eq!(stack.add_route(nowhere), Err(RouteError::NoInterface(InterfaceId(9))));
+    assert!(stack.remove_route(Prefix::new(ip("198.51.100.0"), 24).unwrap(), 7).is_some());
+    assert_eq!(way(stack, "198.51.100.1"), Some((gateway, ours)));
+    stack.add_address(InterfaceId(0), ip("fe80::1"), 64).unwrap();
+    assert_eq!(way(stack, "fe80::9"), Some((ip("fe80::9"), ip("fe80::1"))));
+    assert_eq!(way(stack, "fd00::9"), Some((ip("fd00::9"), ip("fd00::1"))));
+    assert!(stack.remove_address(InterfaceId(0), ours));
+    assert_eq!((way(stack, "10.0.0.77"), way(stack, "198.51.100.1")), (None, None));
 }

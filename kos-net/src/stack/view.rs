@@ -3,6 +3,7 @@
 use core::net::{IpAddr, SocketAddr};
 
 use super::Stack;
+use crate::ip::Route;
 use crate::link::InterfaceId;
 use crate::link::neighbour::Entry;
 use crate::ports::Frame;
@@ -88,6 +89,11 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
     /// Where packets go that leave the links: over which interface, to which router.
     pub fn gateways(&self) -> impl Iterator<Item = (InterfaceId, IpAddr)> {
         self.core.gateways().map(|(interface, gateway)| (InterfaceId(interface), gateway))
+    }
+
+    /// All routes, sorted by destination; of one destination the best last.
+    pub fn routes(&self) -> impl Iterator<Item = &Route> {
+        self.core.routes.iter()
     }
 
     /// The hosts of the links that are known or looked for.

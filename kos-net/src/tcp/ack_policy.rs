@@ -4,7 +4,7 @@
 //! after a delay; at once when something is missing, doubled or closed. Source: RFC 5681 section 4.2, RFC 9293 section
 //! 3.8.6.3; the quick start is Linux's.
 
-use super::clock::after;
+use super::clock::{NEVER, after};
 use crate::time::{Duration, Instant};
 
 /// Segments that are acknowledged at once at the start and after a long silence.
@@ -13,8 +13,8 @@ const QUICK: u8 = 16;
 /// The acknowledgement that is owed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Acks {
-    /// When it must go.
-    due: Option<Instant>,
+    /// When it must go; [`NEVER`] if none is owed.
+    due: Instant,
     /// Bytes that came since the last.
     bytes: u32,
     /// Segments that are still answered at once.
@@ -23,7 +23,7 @@ pub(crate) struct Acks {
 
 impl Acks {
     pub(crate) const fn new() -> Self {
-        Self { due: None, bytes: 0, quick: QUICK }
+        Self { due: NEVER, bytes: 0, quick: QUICK }
     }
 
     /// The next segments are answered at once again.
@@ -38,29 +38,29 @@ impl Acks {
         if self.quick > 0 || much {
             self.quick = self.quick.saturating_sub(1);
             self.at_once(now);
-        } else if self.due.is_none() {
-            self.due = Some(after(now, delay));
+        } else if self.due == NEVER {
+            self.due = after(now, delay);
         }
     }
 
     /// An acknowledgement must go now.
     pub(crate) fn at_once(&mut self, now: Instant) {
-        self.due = Some(now);
+        self.due = now;
     }
 
     /// A segment with the acknowledgement went.
     pub(crate) fn sent(&mut self) {
-        self.due = None;
+        self.due = NEVER;
         self.bytes = 0;
     }
 
     /// When one must go.
-    pub(crate) const fn deadline(&self) -> Option<Instant> {
-        self.due
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        (self.due != NEVER).then_some(self.due)
     }
 
     /// Whether one must go now.
     pub(crate) fn is_due(&self, now: Instant) -> bool {
-        self.due.is_some_and(|due| due <= now)
+        self.due <= now
     }
 }

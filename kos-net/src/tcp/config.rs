@@ -84,3 +84,49 @@ pub struct TcpSettings {
     /// Milliseconds that data may stay without an answer (`TCP_USER_TIMEOUT`); 0: as many as the tries take.
     pub user_timeout: u32,
 }
+
+/// [`TcpSettings`] in 16 bytes, as each connection keeps them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chosen {
+    idle: u32,
+    interval: u32,
+    user_timeout: u32,
+    count: u8,
+    bits: Bits,
+}
+
+bitflags::bitflags! {
+    #[derive(Clone, Copy, Debug)]
+    struct Bits: u8 {
+        const NO_DELAY = 1 << 0;
+        const CORK = 1 << 1;
+        const RESET_ON_CLOSE = 1 << 2;
+        const KEEP_ALIVE = 1 << 3;
+    }
+}
+
+impl From<TcpSettings> for Chosen {
+    fn from(settings: TcpSettings) -> Self {
+        let TcpSettings { no_delay, cork, reset_on_close, keep_alive, user_timeout } = settings;
+        let mut bits = Bits::empty();
+        bits.set(Bits::NO_DELAY, no_delay);
+        bits.set(Bits::CORK, cork);
+        bits.set(Bits::RESET_ON_CLOSE, reset_on_close);
+        bits.set(Bits::KEEP_ALIVE, keep_alive.is_some());
+        let KeepAlive { idle, interval, count } = keep_alive.unwrap_or_default();
+        Self { idle, interval, user_timeout, count, bits }
+    }
+}
+
+impl Chosen {
+    pub(super) const fn settings(&self) -> TcpSettings {
+        let keep_alive = KeepAlive { idle: self.idle, interval: self.interval, count: self.count };
+        TcpSettings {
+            no_delay: self.bits.contains(Bits::NO_DELAY),
+            cork: self.bits.contains(Bits::CORK),
+            reset_on_close: self.bits.contains(Bits::RESET_ON_CLOSE),
+            keep_alive: if self.bits.contains(Bits::KEEP_ALIVE) { Some(keep_alive) } else { None },
+            user_timeout: self.user_timeout,
+        }
+    }
+}

@@ -6,7 +6,7 @@
 use core::ops::Range;
 
 use super::arrived::Arrived;
-use super::clock::since;
+use super::clock::{after, since};
 use super::congestion::CongestionControl;
 use super::error::TcpFailure;
 use super::fsm::{self, Actions, Answer, Arrival, Event, Place, State};
@@ -157,9 +157,9 @@ impl<C: CongestionControl> Tcb<C> {
     /// Whether an empty segment that is not wanted may be answered now: two sides that disagree must not talk for ever.
     fn may_answer(&mut self, now: Instant) -> bool {
         let interval = self.limits.answer_interval();
-        let may = self.answered.is_none_or(|then| since(now, then) >= interval);
+        let may = now >= self.answer_from;
         if may {
-            self.answered = Some(now);
+            self.answer_from = after(now, interval);
         }
         may
     }

@@ -89,9 +89,9 @@ mod tests {
         (Ipv4Addr::new(192, 0, 2, 1), port).into()
     }
 
-    /// The part of initial numbers: they move with the clock, and with nothing that is visible.
+    /// They move with the clock, and with nothing that is visible.
     #[test]
-    fn isn_port_dns_id_unpredictable() {
+    fn initial_numbers_say_nothing_of_others() {
         let secret = Secret::new([7; 16]);
         let start = Instant::from_ticks(1 << 40);
         let later = Instant::from_ticks((1 << 40) + 1000 * STEP);

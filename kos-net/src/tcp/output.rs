@@ -182,7 +182,7 @@ impl<C: CongestionControl> Tcb<C> {
             if self.probes == 0 {
                 self.stalled = now;
             }
-            let wait = backed_off(self.recovery.rto(), self.probes, self.limits.longest());
+            let wait = backed_off(self.recovery.rto(), self.probes, self.recovery.longest());
             self.probe_at = after(now, wait);
         }
     }

@@ -122,11 +122,11 @@ impl<C: CongestionControl> Tcb<C> {
         if bytes == left && self.sender.finishing {
             return true;
         }
-        if self.settings.cork || bytes == 0 {
+        if self.chosen.settings().cork || bytes == 0 {
             return false;
         }
         if bytes == left {
-            return self.settings.no_delay || self.sender.small <= self.sender.una;
+            return self.chosen.settings().no_delay || self.sender.small <= self.sender.una;
         }
         bytes >= u64::from(self.sender.largest / 2)
     }

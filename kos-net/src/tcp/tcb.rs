@@ -7,7 +7,7 @@
 
 use super::ack_policy::Acks;
 use super::clock::NEVER;
-use super::config::{TcpConfig, TcpSettings};
+use super::config::{Chosen, TcpConfig};
 use super::congestion::CongestionControl;
 use super::error::{TcpFailure, Unreachable};
 use super::fsm::State;
@@ -26,7 +26,6 @@ pub(super) const LEAST_MSS: u16 = 48;
 
 /// The storage of a connection, lent with each call. Each must keep its contents and length.
 #[derive(Debug)]
-#[allow(dead_code, reason = "only the check looks at the length of `send`")]
 pub(crate) struct Buffers<'a> {
     /// Bytes that were written and are not acknowledged.
     pub(crate) send: &'a mut [u8],
@@ -92,7 +91,6 @@ pub(super) struct Limits {
     delayed_ack_ms: u16,
     answer_ms: u16,
     orphan_ms: u32,
-    longest_ms: u32,
 }
 
 impl Limits {
@@ -106,7 +104,6 @@ impl Limits {
             delayed_ack_ms: short(config.delayed_ack),
             answer_ms: short(config.answer_interval),
             orphan_ms: long(config.orphan_timeout),
-            longest_ms: long(config.loss.max_rto),
         }
     }
 
@@ -120,10 +117,6 @@ impl Limits {
 
     pub(super) fn orphan_timeout(&self) -> Duration {
         Duration::from_millis(self.orphan_ms.into())
-    }
-
-    pub(super) fn longest(&self) -> Duration {
-        Duration::from_millis(self.longest_ms.into())
     }
 }
 
@@ -156,9 +149,9 @@ pub(crate) struct Tcb<C> {
     pub(super) probe_at: Instant,
     /// When it is given up, though nothing is missing.
     pub(super) close_at: Instant,
-    /// When a segment that is not wanted was answered last.
-    pub(super) answered: Option<Instant>,
-    pub(super) settings: TcpSettings,
+    /// From when on a segment that is not wanted is answered.
+    pub(super) answer_from: Instant,
+    pub(super) chosen: Chosen,
     pub(super) limits: Limits,
     /// How it ended, or is about to.
     pub(super) end: Option<End>,
@@ -195,8 +188,8 @@ impl<C: CongestionControl> Tcb<C> {
             stalled: now,
             probe_at: NEVER,
             close_at: NEVER,
-            answered: None,
-            settings: config.settings,
+            answer_from: Instant::from_ticks(0),
+            chosen: config.settings.into(),
             limits: Limits::new(config),
             end: None,
             soft: None,
@@ -291,7 +284,6 @@ impl<C: CongestionControl> Tcb<C> {
     }
 
     /// Whether what it says of itself is possible; `buffers` are those of each call.
-    #[allow(dead_code, reason = "the check of a whole stack uses it, and the tests")]
     pub(crate) fn check(&self, buffers: &Buffers<'_>) -> bool {
         let capacity = u64::try_from(buffers.send.len()).unwrap_or(u64::MAX);
         let s = &self.sender;

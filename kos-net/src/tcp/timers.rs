@@ -80,7 +80,7 @@ impl<C: CongestionControl> Tcb<C> {
     }
 
     fn on_question_timer(&mut self, now: Instant) {
-        let Some(keep) = self.settings.keep_alive else { return };
+        let Some(keep) = self.chosen.settings().keep_alive else { return };
         if self.question_at().is_none_or(|at| at > now) {
             return;
         }
@@ -94,7 +94,7 @@ impl<C: CongestionControl> Tcb<C> {
 
     /// When the next question of keep-alive is due: only of a connection that waits for nothing else.
     fn question_at(&self) -> Option<Instant> {
-        let keep = self.settings.keep_alive.filter(|_| self.is_silent())?;
+        let keep = self.chosen.settings().keep_alive.filter(|_| self.is_silent())?;
         let KeepAlive { idle, interval, .. } = keep;
         let silence = u64::from(idle) + u64::from(interval) * u64::from(self.questions);
         Some(after(self.heard, Duration::from_secs(silence)))
@@ -107,7 +107,8 @@ impl<C: CongestionControl> Tcb<C> {
 
     /// When the user's patience ends.
     fn given_up_at(&self) -> Option<Instant> {
-        let timeout = Duration::from_millis(Some(self.settings.user_timeout).filter(|&ms| ms != 0)?.into());
+        let timeout =
+            Duration::from_millis(Some(self.chosen.settings().user_timeout).filter(|&ms| ms != 0)?.into());
         let waits = self.sender.in_flight() > 0 || self.sender.has_unsent();
         let since = if waits { self.stalled } else { self.heard };
         (waits || self.questions > 0).then(|| after(since, timeout))
@@ -119,7 +120,7 @@ impl<C: CongestionControl> Tcb<C> {
         let most = match () {
             () if self.sender.una == 0 => limits.syn_retries,
             () if self.flags.contains(Flags::ORPHAN) => limits.orphan_retries,
-            () if self.settings.user_timeout != 0 => u8::MAX,
+            () if self.chosen.settings().user_timeout != 0 => u8::MAX,
             () => limits.retries,
         };
         if tries > most {

@@ -7,6 +7,7 @@ use super::congestion::CongestionControl;
 use super::error::{TcpFailure, Unreachable};
 use super::fsm::{self, Actions, Event, State};
 use super::input::Change;
+use super::loss::Sent;
 use super::ring;
 use super::tcb::{End, Flags, LEAST_MSS, Tcb};
 use crate::time::Instant;
@@ -90,7 +91,7 @@ impl<C: CongestionControl> Tcb<C> {
     /// The user wants no more of it: what it wrote still goes, unless it left something unread (RFC 9293 section 3.6.1).
     pub(crate) fn close(&mut self, now: Instant) {
         self.flags.insert(Flags::ORPHAN);
-        if self.settings.reset_on_close || self.readable() > 0 {
+        if self.chosen.settings().reset_on_close || self.readable() > 0 {
             self.abort(now);
         } else {
             self.shutdown_write(now);
@@ -111,13 +112,13 @@ impl<C: CongestionControl> Tcb<C> {
     }
 
     /// What the user may choose.
-    pub(crate) const fn settings(&self) -> &TcpSettings {
-        &self.settings
+    pub(crate) const fn settings(&self) -> TcpSettings {
+        self.chosen.settings()
     }
 
     /// Chooses; what a cork held back goes when it is pulled.
     pub(crate) fn set(&mut self, settings: TcpSettings) {
-        self.settings = settings;
+        self.chosen = settings.into();
     }
 
     /// An error of ICMP quotes a segment of ours at `quoted`. It counts only if that is in flight (RFC 5927 section 4); once the
@@ -142,11 +143,12 @@ impl<C: CongestionControl> Tcb<C> {
 
     /// The path takes segments with at most `mss` bytes of data, without any options. It only ever takes less: who says that it
     /// takes more may lie, and the next connection finds out.
-    pub(crate) fn set_path_mss(&mut self, mss: u16) {
+    /// What is under way in larger segments was not passed on, and goes again at once.
+    pub(crate) fn set_path_mss(&mut self, mss: u16, sent: &mut [Sent]) {
         let before = self.full(0);
         self.path_mss = mss.clamp(LEAST_MSS, self.path_mss);
         if self.sender.una > 0 && self.full(0) != before {
-            self.recovery.set_mss(self.full(0));
+            self.recovery.set_mss(self.full(0), sent);
         }
     }
 

@@ -68,7 +68,6 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
             Socket::Datagrams(socket) => Some(socket.local.into()),
             Socket::Tcp(connection) => Some(connection.local),
             Socket::Listening(listening) => Some(listening.local),
-            Socket::Rest(_) => None,
         }
     }
 

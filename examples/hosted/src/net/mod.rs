@@ -133,7 +133,6 @@ struct Host {
 }
 
 impl Host {
-    #[expect(clippy::large_stack_frames, reason = "the main thread of a Linux process has 8 MiB")]
     fn new(arguments: &Arguments) -> io::Result<Self> {
         let pcap = arguments.pcap.as_deref().map(Pcap::create).transpose()?;
         let tap = Tap::open(&arguments.tap, pcap)?;

@@ -38,7 +38,7 @@ pub(crate) struct Net<P: Platform> {
 }
 
 /// Bytes of the stack on which the network is made: its tables pass over it.
-const LARGE_STACK: usize = 1 << 20;
+const LARGE_STACK: usize = 256 << 10;
 
 impl<P: Platform> Net<P> {
     /// A stack over `card`, if there is one; its address is leased.

@@ -66,7 +66,6 @@ pub(crate) struct Web {
 
 impl<P: Platform> State<P> {
     /// A stack over this host itself and `card`, which has no address yet.
-    #[expect(clippy::large_stack_frames, reason = "made on a stack that is large enough")]
     pub(super) fn new(platform: &P, card: Option<P::Net>) -> Result<Self, NetError> {
         let mut entropy = KernelEntropy::new(platform);
         let own = Loopback::new(SELF_MTU);
@@ -122,7 +121,6 @@ impl<N: NetDevice<Frame = HeapFrame> + LinkControl> Card<N> {
 }
 
 /// Makes a stack that hears itself.
-#[expect(clippy::large_stack_frames, reason = "made on a stack that is large enough")]
 fn open(own: &impl NetDevice, entropy: &mut dyn Entropy) -> Result<(KernelStack, InterfaceId), NetError> {
     let storage = HeapStorage::new(SOCKETS, NEIGHBOURS);
     let mut stack = Stack::new(Config::new(), storage, entropy).map_err(NetError::Config)?;

@@ -168,7 +168,7 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
     /// # Errors
     /// No such connection.
     pub fn tcp_settings(&mut self, id: SocketId) -> Result<TcpSettings, StreamError> {
-        Ok(*self.core().of(id)?.tcb.settings())
+        Ok(self.core().of(id)?.tcb.settings())
     }
 
     /// Chooses.
@@ -209,6 +209,7 @@ impl<F, S: Storage<F>> Core<F, S> {
         let there = (remote.ip(), remote.port());
         let is_free = |port| {
             self.find_connection((way.source, port), there).is_none()
+                && self.sockets.find_rest((way.source, port), there).is_none()
                 && self.find_listener((way.source, port)).is_none()
         };
         let port = match local.map_or(0, |local| local.port()) {

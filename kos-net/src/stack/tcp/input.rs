@@ -44,10 +44,12 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
             return self.connection_in(recent.index, ends, &segment);
         }
         self.finish_recent();
-        match self.core.find_connection(local, remote) {
-            Some(index) if self.core.connection(index).is_some() => self.connection_in(index, ends, &segment),
+        if let Some(index) = self.core.find_connection(local, remote) {
+            return self.connection_in(index, ends, &segment);
+        }
+        match self.core.sockets.find_rest(local, remote) {
             Some(index) => self.rest_in(index, ends, &segment),
-            None => self.stranger_in(ends, &segment),
+            None => self.stranger_in(ends, &segment, None),
         }
     }
 
@@ -111,27 +113,27 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
 
     fn rest_in(&mut self, index: u32, ends: Ends, segment: &TcpSegment<'_>) -> Result<Taken, DropReason> {
         let now = self.core.now;
-        let Some(Socket::Rest(rest)) = self.core.sockets.at_mut(index) else {
-            return Err(DropReason::NoSocket);
-        };
+        let Some(rest) = self.core.sockets.rest_mut(index) else { return Err(DropReason::NoSocket) };
         match rest.on_segment(now, segment) {
             time_wait::Verdict::Drop(reason) => Err(reason),
             time_wait::Verdict::Answer(outgoing) => {
-                let expires = rest.expires();
-                self.core.sockets.arm(index, Some(expires));
                 self.answer_segment(ends, &outgoing);
                 Ok(Taken::Consumed)
             }
-            // The listener's number comes from a clock that went on since: it is as new as the one that is offered.
-            time_wait::Verdict::Reopen(_) => {
-                drop(self.core.sockets.remove(index));
-                self.stranger_in(ends, segment)
+            time_wait::Verdict::Reopen(initial) => {
+                self.core.sockets.forget_rest(index);
+                self.stranger_in(ends, segment, Some(initial))
             }
         }
     }
 
-    /// A segment of no connection: for a listener, or nobody.
-    fn stranger_in(&mut self, (local, remote): Ends, segment: &TcpSegment<'_>) -> Result<Taken, DropReason> {
+    /// A segment of no connection: for a listener, or nobody. What it opens begins with `initial`, if there is one.
+    fn stranger_in(
+        &mut self,
+        (local, remote): Ends,
+        segment: &TcpSegment<'_>,
+        initial: Option<SeqNumber>,
+    ) -> Result<Taken, DropReason> {
         let Some(index) = self.core.find_listener((local.ip(), local.port())) else {
             self.reset((local, remote), segment);
             return Err(DropReason::NoSocket);
@@ -142,6 +144,7 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
             remote,
             mss: core.segment_on(self.interface.id.0, local.is_ipv4()),
             capacity: core.config.limits.receive_bytes,
+            initial,
         };
         let rules = Rules { config: &core.config.tcp, secret: &core.secret };
         let Some(Socket::Listening(listening)) = core.sockets.at_mut(index) else {
@@ -208,7 +211,7 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
         }
         let error = match complaint.error {
             NetworkError::TooBig { mtu } => {
-                connection.tcb.set_path_mss(segment_of(mtu, complaint.to));
+                connection.tcb.set_path_mss(segment_of(mtu, complaint.to), connection.memory.sent.as_mut());
                 self.core.settle(index);
                 return Ok(Taken::Consumed);
             }

@@ -109,14 +109,13 @@ impl<F, S: Storage<F>> Core<F, S> {
         }
     }
 
-    /// The connection between two places, or what is left of it.
+    /// The connection between two places.
     pub(super) fn find_connection(&self, local: Place, remote: Place) -> Option<u32> {
         let same = |socket: &Socket<S::Memory>| match socket {
             Socket::Tcp(connection) => {
                 let (here, there) = (connection.local, connection.remote);
                 (here.ip(), here.port()) == local && (there.ip(), there.port()) == remote
             }
-            Socket::Rest(rest) => rest.addresses() == (local.into(), remote.into()),
             _ => false,
         };
         self.sockets.find(&Flow { local, remote }, same)

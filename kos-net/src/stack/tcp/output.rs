@@ -9,7 +9,7 @@ use crate::dev::{FrameChecksum, Gso, GsoKind, Meta, Offloads};
 use crate::drop_reason::DropReason;
 use crate::ports::{Frame, NetDevice};
 use crate::sock::{Socket, Storage};
-use crate::stack::{Packet, Pass, Sent};
+use crate::stack::{Core, Packet, Pass, Sent};
 use crate::tcp::output::Outgoing;
 use crate::tcp::ring;
 use crate::wire::{Checksum, IpProtocol, MAX_OPTIONS, TcpFields, TcpFlags, TcpHeader};
@@ -190,6 +190,7 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
     /// Does what connections' timers ask for.
     pub(in crate::stack) fn run_timers(&mut self) {
         let now = self.core.now;
+        self.core.sockets.expire_rests(now);
         while let Some(index) = self.core.sockets.next_due(now) {
             match self.core.sockets.at_mut(index) {
                 Some(Socket::Tcp(connection)) => {
@@ -197,27 +198,60 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
                     self.core.tell_change(index, change);
                     self.core.settle(index);
                 }
-                Some(Socket::Listening(_)) => self.run_listener(index),
-                Some(Socket::Rest(_)) => drop(self.core.sockets.remove(index)),
+                Some(Socket::Listening(_)) => drop(self.core.schedule(index)),
                 _ => {}
             }
         }
     }
 
-    /// Sends again what peers have not answered.
-    fn run_listener(&mut self, index: u32) {
-        let now = self.core.now;
-        while let Some(Socket::Listening(listening)) = self.core.sockets.at_mut(index) {
-            let records = listening.records.as_mut();
-            let Some((local, remote, outgoing)) =
-                listening.listener.on_timer(now, &self.core.config.tcp, records)
-            else {
-                let deadline = listening.listener.deadline();
-                self.core.sockets.arm(index, deadline);
-                return;
-            };
-            self.answer_segment((local, remote), &outgoing);
+    /// Asks a peer again that has not answered and is reached by this interface.
+    pub(in crate::stack) fn ask_again(&mut self, index: u32) -> Sent {
+        let (now, here, config) = (self.core.now, self.interface.id.0, self.core.config.tcp);
+        // The listener is asked about ways while it is borrowed: its records are lent for that time.
+        let Some(Socket::Listening(listening)) = self.core.sockets.at_mut(index) else {
+            return Sent::Nothing;
+        };
+        let (mut listener, mut records) = (listening.listener, core::mem::take(&mut listening.records));
+        let goes = |local: SocketAddr, remote: SocketAddr| {
+            self.core.way(local.ip(), remote.ip()).is_none_or(|way| way.interface == here)
+        };
+        let again = listener.on_timer(now, &config, records.as_mut(), goes);
+        if let Some(Socket::Listening(listening)) = self.core.sockets.at_mut(index) {
+            (listening.listener, listening.records) = (listener, records);
         }
+        let Some((local, remote, outgoing)) = again else {
+            self.core.schedule_listener(index);
+            return Sent::Nothing;
+        };
+        self.answer_segment((local, remote), &outgoing);
+        Sent::Packet
+    }
+}
+
+impl<F, S: Storage<F>> Core<F, S> {
+    /// Who is to be asked by a listener again: our place and the peer's.
+    fn unanswered(&self, index: u32) -> Option<(SocketAddr, SocketAddr)> {
+        match self.sockets.at(index) {
+            Some(Socket::Listening(listening)) => {
+                listening.listener.unanswered(self.now, listening.records.as_ref())
+            }
+            _ => None,
+        }
+    }
+
+    /// Puts a listener that is to ask somebody again on the list of the interface towards it.
+    pub(in crate::stack) fn schedule_listener(&mut self, index: u32) -> bool {
+        let Some((local, remote)) = self.unanswered(index) else {
+            self.sockets.clear_dirty(index);
+            let now = self.now;
+            let Some(Socket::Listening(listening)) = self.sockets.at_mut(index) else { return false };
+            let deadline = listening.listener.rest_until_due(now, listening.records.as_ref());
+            self.sockets.arm(index, deadline);
+            return false;
+        };
+        let way = self.way(local.ip(), remote.ip());
+        self.sockets.mark_dirty(index, way.map_or(0, |way| way.interface));
+        true
     }
 }
 

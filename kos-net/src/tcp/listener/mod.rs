@@ -19,7 +19,7 @@ use super::isn::{Purpose, Secret};
 use super::output::Outgoing;
 use crate::DropReason;
 use crate::time::{Duration, Instant};
-use crate::wire::{TcpFlags, TcpOptions, TcpSegment};
+use crate::wire::{SeqNumber, TcpFlags, TcpOptions, TcpSegment};
 
 /// Records that one SYN may be put into.
 pub(crate) const WAYS: usize = 8;
@@ -39,6 +39,8 @@ pub(crate) struct Place {
     pub(crate) mss: u16,
     /// Bytes of the receive ring that the connection will have.
     pub(crate) capacity: usize,
+    /// What a new connection begins with, if the one before between the same places says so: behind all that it sent.
+    pub(crate) initial: Option<SeqNumber>,
 }
 
 /// What a segment for a listener leads to.
@@ -130,7 +132,7 @@ impl Listener {
         if self.ready >= self.backlog {
             return Verdict::Drop(DropReason::BacklogFull);
         }
-        let initial = rules.secret.initial(now, place.local, place.remote);
+        let initial = place.initial.unwrap_or_else(|| rules.secret.initial(now, place.local, place.remote));
         let offset = rules.secret.clock_offset(place.local.ip(), place.remote.ip());
         let mut record = SynRecord::new(now, rules.config, place, segment, initial, offset);
         let room = usize::from(self.half_open) < self.records();
@@ -217,13 +219,33 @@ impl Listener {
         (self.due != NEVER).then_some(self.due)
     }
 
-    /// The next SYN-ACK that goes again, with our address and the peer's; to be called until there is none. Who did not answer
-    /// often enough is forgotten.
+    /// Our place and the peer's of a handshake that [`on_timer`](Self::on_timer) has to deal with.
+    pub(crate) fn unanswered(
+        &self,
+        now: Instant,
+        records: &[Option<SynRecord>],
+    ) -> Option<(SocketAddr, SocketAddr)> {
+        let mut due = records.iter().flatten().filter(|record| now >= self.due && record.due <= now);
+        due.next().map(|record| (record.local, record.remote))
+    }
+
+    /// After [`unanswered`](Self::unanswered) said that there is nobody: when it is to be asked again.
+    pub(crate) fn rest_until_due(&mut self, now: Instant, records: &[Option<SynRecord>]) -> Option<Instant> {
+        if now >= self.due {
+            let first = records.iter().flatten().map(|record| record.due).min();
+            self.due = first.map_or(NEVER, |first| first.max(after(now, ROUND)));
+        }
+        self.deadline()
+    }
+
+    /// The next SYN-ACK that goes again of those that `here` says can go, with our address and the peer's; to be called until there
+    /// is none. Who did not answer often enough is forgotten.
     pub(crate) fn on_timer(
         &mut self,
         now: Instant,
         config: &TcpConfig,
         records: &mut [Option<SynRecord>],
+        here: impl Fn(SocketAddr, SocketAddr) -> bool,
     ) -> Option<(SocketAddr, SocketAddr, Outgoing)> {
         if now < self.due {
             return None;
@@ -232,15 +254,16 @@ impl Listener {
             let Some(record) = slot.as_mut().filter(|record| record.due <= now) else { continue };
             if record.tries >= config.syn_ack_retries {
                 self.forget(slot);
-                continue;
+            } else if here(record.local, record.remote) {
+                record.tries += 1;
+                let wait = backed_off(config.loss.initial_rto, record.tries, config.loss.max_rto);
+                record.due = after(now, wait);
+                return Some((record.local, record.remote, record.answer(now)));
             }
-            record.tries += 1;
-            let wait = backed_off(config.loss.initial_rto, record.tries, config.loss.max_rto);
-            record.due = after(now, wait);
-            return Some((record.local, record.remote, record.answer(now)));
         }
-        let first = records.iter().flatten().map(|record| record.due).min();
-        self.due = first.map_or(NEVER, |first| first.max(after(now, ROUND)));
+        if self.unanswered(now, records).is_none() {
+            self.rest_until_due(now, records);
+        }
         None
     }
 }

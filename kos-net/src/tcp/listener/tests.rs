@@ -25,7 +25,7 @@ struct Server {
 
 fn place(client: u16) -> Place {
     let at = |port| SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), port));
-    Place { local: at(80), remote: at(client), mss: 1460, capacity: 100_000 }
+    Place { local: at(80), remote: at(client), mss: 1460, capacity: 100_000, initial: None }
 }
 
 impl Server {
@@ -148,7 +148,7 @@ fn half_open_syn_never_blocks_listener() {
     let mut again = 0;
     while let Some(at) = server.listener.deadline() {
         server.now = at;
-        while server.listener.on_timer(at, &server.config, &mut server.records).is_some() {
+        while server.listener.on_timer(at, &server.config, &mut server.records, |_, _| true).is_some() {
             again += 1;
         }
     }
@@ -214,4 +214,15 @@ fn off_path_segments_open_nothing() {
     assert_eq!(server.take(5001, &forged(TcpFlags::ACK, 8)), Verdict::Reset);
     assert_eq!(server.take(5001, &forged(TcpFlags::SYN | TcpFlags::ACK, 8)), Verdict::Reset);
     assert_eq!(server.take(5001, &forged(TcpFlags::RST, 8)), Verdict::Drop(DropReason::BadState));
+}
+
+#[test]
+fn a_connection_that_follows_another_begins_behind_it() {
+    let mut server = Server::new(1);
+    let place = Place { initial: Some(SeqNumber(77)), ..place(5000) };
+    let rules = Rules { config: &server.config, secret: &server.secret };
+    let syn = syn(1);
+    let verdict = server.listener.on_segment(server.now, &rules, &place, &syn.segment(), &mut server.records);
+    let Verdict::Answer(answer) = verdict else { panic!("{verdict:?}") };
+    assert_eq!(answer.sequence, SeqNumber(77));
 }

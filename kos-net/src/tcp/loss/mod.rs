@@ -14,8 +14,6 @@
 //! Source: RFC 6298 (timer), RFC 6675 (scoreboard), RFC 8985 (RACK-TLP), RFC 9937 (PRR), RFC 5682 and RFC 3522 (time-outs that
 //! were none), RFC 6582 (without SACK).
 
-#![allow(dead_code, unused_imports, reason = "the connection that uses it follows")]
-
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod model;
 mod prr;
@@ -28,7 +26,7 @@ mod sent;
 #[cfg(test)]
 mod simulation;
 
-pub(crate) use recovery::{Ack, AckOutcome, LossTimeout, Recovery};
+pub(crate) use recovery::{Ack, LossTimeout, Recovery};
 pub use sent::Sent;
 
 use crate::time::Duration;

@@ -14,8 +14,8 @@ pub(super) struct Rack {
     time: Instant,
     /// Where it ended.
     end: u64,
-    /// Its round trip, in nanoseconds.
-    rtt: u64,
+    /// Its round trip, in microseconds, the last of which may not be whole.
+    rtt: u32,
     /// The highest place that has arrived.
     highest: u64,
     /// No second D-SACK counts before this is acknowledged.
@@ -57,7 +57,7 @@ impl Rack {
             return;
         }
         if (record.time, end) > (self.time, self.end) {
-            (self.time, self.end, self.rtt) = (record.time, end, took.as_ticks());
+            (self.time, self.end, self.rtt) = (record.time, end, micros(took));
         }
     }
 
@@ -100,9 +100,13 @@ impl Rack {
         if (self.time, self.end) <= (record.time, end) {
             return None;
         }
-        let limit = Duration::from_ticks(self.rtt.saturating_add(window.as_ticks()));
+        let limit = Duration::from_micros(self.rtt.into()).saturating_add(window);
         Some(limit.saturating_sub(since(now, record.time)))
     }
+}
+
+fn micros(time: Duration) -> u32 {
+    u32::try_from(time.as_ticks().div_ceil(1000)).unwrap_or(u32::MAX)
 }
 
 /// Timestamps count in milliseconds: they cannot tell sendings apart that are closer.

@@ -68,6 +68,11 @@ impl Rtt {
         duration(doubled.min(u64::from(self.bounds.1)))
     }
 
+    /// The greatest timeout.
+    pub(super) fn longest(&self) -> Duration {
+        duration(self.bounds.1.into())
+    }
+
     pub(super) fn smoothed(&self) -> Option<Duration> {
         (self.smoothed_8 != 0).then(|| duration(u64::from(self.smoothed_8 / 8).max(1)))
     }

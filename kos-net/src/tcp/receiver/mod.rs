@@ -36,8 +36,9 @@ pub(crate) struct Receiver {
     pub(crate) right: u64,
     /// The place of the peer's FIN, if it is known; 0 is its SYN.
     fin: u64,
-    /// The newest duplicate, to be reported once: its place and length.
-    duplicate: (u64, u32),
+    /// The newest duplicate, to be reported once: its place, and length.
+    duplicate: u64,
+    duplicate_length: u32,
     gaps: Gaps,
     /// By how many bits our window is shifted.
     pub(crate) scale: u8,
@@ -142,7 +143,8 @@ impl Receiver {
         let known =
             if start < self.nxt { start..end.min(self.nxt) } else { self.gaps.overlap(gaps, start..end) };
         if known.start < known.end {
-            self.duplicate = (known.start, u32::try_from(known.end - known.start).unwrap_or(u32::MAX));
+            self.duplicate = known.start;
+            self.duplicate_length = u32::try_from(known.end - known.start).unwrap_or(u32::MAX);
         }
     }
 
@@ -173,7 +175,7 @@ impl Receiver {
                 count += 1;
             }
         };
-        let (start, length) = core::mem::take(&mut self.duplicate);
+        let (start, length) = (self.duplicate, core::mem::take(&mut self.duplicate_length));
         put((start, start.saturating_add(length.into())));
         let held = self.gaps.all(gaps);
         for mark in self.newest {
@@ -194,12 +196,12 @@ impl Receiver {
 
     /// Whether a duplicate or a block is to be reported.
     pub(crate) const fn has_to_report(&self) -> bool {
-        self.has_gaps() || self.duplicate.1 != 0
+        self.has_gaps() || self.duplicate_length != 0
     }
 
     /// How many blocks there are to report.
     pub(crate) const fn reports(&self) -> usize {
-        self.gaps.count() + (self.duplicate.1 != 0) as usize
+        self.gaps.count() + (self.duplicate_length != 0) as usize
     }
 
     /// Whether the ranges are sorted, apart, and within the window, and the places in order.

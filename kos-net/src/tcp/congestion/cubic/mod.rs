@@ -18,8 +18,8 @@ pub struct Cubic {
     friendly: u32,
     /// Milliseconds from the start of the epoch to the plateau ("K").
     plateau_after: u32,
-    /// When congestion avoidance began, in milliseconds; 0: it has not.
-    epoch: u64,
+    /// When congestion avoidance began, in milliseconds that wrap; 0: it has not.
+    epoch: u32,
     /// Bytes times window, not yet a byte of `now.cwnd` or `friendly`.
     credit: u64,
     friendly_credit: u64,
@@ -58,7 +58,7 @@ impl Cubic {
         let segments_milli = u64::from(self.now.most - self.now.cwnd) * 1000 / u64::from(self.mss);
         // K^3 = segments / 0.4, in cubic milliseconds.
         self.plateau_after = cube_root(segments_milli.saturating_mul(2_500_000));
-        self.epoch = ms.max(1);
+        self.epoch = low(ms).max(1);
         (self.friendly, self.credit, self.friendly_credit) = (self.now.cwnd, 0, 0);
     }
 
@@ -68,7 +68,7 @@ impl Cubic {
             self.begin_epoch(ms);
         }
         self.grow_friendly(ack.acked);
-        let elapsed = ms.saturating_sub(self.epoch);
+        let elapsed = u64::from(low(ms).wrapping_sub(self.epoch).cast_signed().max(0).unsigned_abs());
         if self.cubic(elapsed) < self.friendly {
             self.now.cwnd = self.now.cwnd.max(self.friendly);
             return;
@@ -151,7 +151,7 @@ impl CongestionControl for Cubic {
 
     fn on_idle(&mut self, idle: Duration, initial: u32) {
         if self.epoch != 0 {
-            self.epoch = self.epoch.saturating_add(millis(idle.as_ticks()));
+            self.epoch = self.epoch.wrapping_add(low(millis(idle.as_ticks()))).max(1);
         }
         self.now.ssthresh = self.now.ssthresh.max(self.now.cwnd / 4 * 3);
         self.now.cwnd = self.now.cwnd.min(initial);
@@ -168,6 +168,12 @@ impl CongestionControl for Cubic {
 
 fn millis(ticks: u64) -> u64 {
     ticks / 1_000_000
+}
+
+/// Milliseconds on a clock that wraps.
+#[expect(clippy::cast_possible_truncation, reason = "that is the point")]
+const fn low(ms: u64) -> u32 {
+    ms as u32
 }
 
 /// The greatest number whose cube is at most `value`, bit by bit.

@@ -9,7 +9,7 @@ mod timer;
 
 use core::ops::Range;
 
-pub(crate) use ack::{Ack, AckOutcome};
+pub(crate) use ack::Ack;
 pub(crate) use timer::LossTimeout;
 
 use super::prr::Prr;
@@ -122,10 +122,15 @@ impl<C: CongestionControl> Recovery<C> {
         self.congestion.start(self.mss, window);
     }
 
-    /// The path takes less now (RFC 1191): segments of `mss` bytes.
-    pub(crate) fn set_mss(&mut self, mss: u16) {
+    /// The path takes less now (RFC 1191 section 6.4): segments of `mss` bytes. Larger ones are lost, though not to congestion.
+    pub(crate) fn set_mss(&mut self, mss: u16, sent: &mut [Sent]) {
         self.mss = u32::from(mss).max(1);
         self.congestion.start(self.mss, self.congestion.cwnd());
+        let large = |_: &Sent, range: Range<u64>| Some(range.end - range.start > u64::from(mss));
+        if self.board.mark(sent, large) > 0 && self.phase == Phase::Open {
+            (self.phase, self.recover, self.repaired) = (Phase::Timeout, self.board.nxt(), 0);
+            self.flags.remove(Flags::DOUBTFUL | Flags::UNDOABLE);
+        }
     }
 
     /// Notes that `range` of the stream goes out now; SYN and FIN count one byte each.
@@ -181,6 +186,11 @@ impl<C: CongestionControl> Recovery<C> {
     /// The retransmission timeout as it stands, doublings included.
     pub(crate) fn rto(&self) -> Duration {
         self.rtt.timeout(self.retries)
+    }
+
+    /// The greatest timeout.
+    pub(crate) fn longest(&self) -> Duration {
+        self.rtt.longest()
     }
 
     /// The smoothed round trip, once one was measured.

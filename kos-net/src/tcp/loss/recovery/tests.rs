@@ -204,14 +204,14 @@ fn needless_repairs_widen_the_wait() {
 fn a_probe_follows_two_silent_round_trips() {
     let mut sender = Sender::new(true);
     sender.send(100, 10..11);
-    assert_eq!(sender.recovery.deadline(), Some(ms(300)), "two round trips of 100 ms");
+    assert_eq!(sender.recovery.deadline(), Some(ms(302)), "two round trips of 100 ms, and 2 ms");
     sender.ack(200, 9, NONE);
-    assert_eq!(sender.recovery.deadline(), Some(ms(400)));
+    assert_eq!(sender.recovery.deadline(), Some(ms(402)));
     assert_eq!(sender.wait().1, LossTimeout::Probe);
-    sender.send(400, 10..11);
+    sender.send(402, 10..11);
     assert_eq!(
         sender.recovery.deadline(),
-        ms(400).checked_add_duration(sender.recovery.rto()),
+        ms(402).checked_add_duration(sender.recovery.rto()),
         "one a flight"
     );
 
@@ -326,4 +326,29 @@ fn lost_syns_make_a_careful_start() {
 #[test]
 fn a_connection_fits_its_memory() {
     assert!(size_of::<Recovery<Cubic>>() <= 312, "{}", size_of::<Recovery<Cubic>>());
+}
+
+/// RFC 1191 section 6.4: what the path did not take goes again at once, smaller, and costs no window.
+#[test]
+fn what_is_too_large_for_the_path_goes_again_at_once() {
+    for sack in [false, true] {
+        let mut sender = Sender::new(sack);
+        let before = sender.recovery.congestion_window();
+        sender.recovery.set_mss(500, &mut sender.sent);
+        assert!(sender.recovery.board.check(&sender.sent));
+        assert_eq!(sender.lost(), Some(0..10), "all of it");
+        assert_eq!((sender.recovery.flight(), sender.recovery.congestion_window()), (0, before));
+        sender.send(150, 0..10);
+        sender.ack(250, 10, NONE);
+        assert_eq!((sender.recovery.phase, sender.lost()), (Phase::Open, None));
+        assert!(sender.recovery.congestion_window() >= before);
+    }
+}
+
+/// What fits is not lost.
+#[test]
+fn a_path_that_takes_all_that_is_under_way_loses_nothing() {
+    let mut sender = Sender::new(true);
+    sender.recovery.set_mss(1000, &mut sender.sent);
+    assert_eq!((sender.lost(), sender.recovery.phase), (None, Phase::Open));
 }

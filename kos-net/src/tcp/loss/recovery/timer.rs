@@ -28,6 +28,8 @@ pub(crate) enum LossTimeout {
 
 /// How long a peer may keep the acknowledgement of a single segment to itself.
 const DELAYED_ACK: Duration = Duration::from_ticks(200_000_000);
+/// No probe is sooner after two round trips, as Linux has it: on the shortest paths timers are coarser than those.
+const PROBE_FLOOR: Duration = Duration::from_ticks(2_000_000);
 
 impl<C: CongestionControl> Recovery<C> {
     /// When [`Self::on_timer`] wants to be called.
@@ -96,6 +98,6 @@ impl<C: CongestionControl> Recovery<C> {
     fn probe_timeout(&self) -> Duration {
         let Some(smoothed) = self.smoothed_rtt() else { return self.rto() };
         let twice = smoothed.saturating_mul(2);
-        if self.flight() > self.mss { twice } else { twice.saturating_add(DELAYED_ACK) }
+        twice.saturating_add(if self.flight() > self.mss { PROBE_FLOOR } else { DELAYED_ACK })
     }
 }

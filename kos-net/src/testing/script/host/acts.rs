@@ -20,7 +20,7 @@ impl Host {
         let [name, values @ ..] = words else { return Err("what is to be set?".to_string()) };
         let on = values.last() != Some(&"off");
         let value = || values.first().copied().ok_or_else(|| "a value is wanted".to_string());
-        let mut settings = self.tcb.as_ref().map_or(self.config.settings, |tcb| *tcb.settings());
+        let mut settings = self.tcb.as_ref().map_or(self.config.settings, |tcb| tcb.settings());
         match *name {
             "mss" => self.mss = number(value()?)?,
             "limit" => self.limit = number(value()?)?,
@@ -80,7 +80,7 @@ impl Host {
             "write" => return self.write(words),
             "read" => return self.take(number(first)?),
             "icmp" => return self.icmp(words),
-            "path" => self.connection()?.set_path_mss(number(first)?),
+            "path" => return self.set_path_mss(number(first)?),
             "shutdown" | "close" | "abort" => {
                 let now = self.now;
                 let tcb = self.connection()?;
@@ -92,6 +92,12 @@ impl Host {
             }
             other => return Err(format!("{other:?} is no command")),
         }
+        Ok(())
+    }
+
+    fn set_path_mss(&mut self, mss: u16) -> Done {
+        let tcb = self.tcb.as_mut().ok_or_else(|| "there is no connection".to_string())?;
+        tcb.set_path_mss(mss, &mut self.sent);
         Ok(())
     }
 

@@ -77,7 +77,7 @@ impl Host {
 
     fn hand_to_listener(&mut self, segment: &TcpSegment<'_>) {
         let (local, remote) = addresses();
-        let place = Place { local, remote, mss: self.mss, capacity: self.receive.len() };
+        let place = Place { local, remote, mss: self.mss, capacity: self.receive.len(), initial: None };
         let secret = Secret::new([9; 16]);
         let rules = Rules { config: &self.config, secret: &secret };
         let Some((listener, records)) = &mut self.listener else { return };

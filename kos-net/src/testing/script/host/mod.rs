@@ -185,7 +185,7 @@ impl Host {
             }
         }
         if let Some((listener, records)) = &mut self.listener {
-            while let Some((.., outgoing)) = listener.on_timer(self.now, &self.config, records) {
+            while let Some((.., outgoing)) = listener.on_timer(self.now, &self.config, records, |_, _| true) {
                 self.out.push_back((self.now, outgoing));
             }
         }

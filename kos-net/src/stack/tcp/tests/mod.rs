@@ -1,5 +1,8 @@
 //! Connections in a world.
 
+mod faults;
+mod rests;
+
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 

@@ -1,4 +1,14 @@
 //! Two stacks without a heap: all memory lent, frames in arrays. TCP, UDP and ping between them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    clippy::large_stack_frames,
+    reason = "helpers of tests; the memory of a board stands on the stack of a thread"
+)]
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

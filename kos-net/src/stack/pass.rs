@@ -119,9 +119,9 @@ impl<'p, F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'p, F, S, D> {
 
     /// The same of several frames.
     pub(super) fn has_room_for(&mut self, frames: usize) -> bool {
-        if self.interface.out.room() < frames {
+        if self.interface.out().room() < frames {
             self.flush();
         }
-        self.interface.out.room() >= frames && self.failure.is_none()
+        self.interface.out().room() >= frames && self.failure.is_none()
     }
 }

@@ -224,7 +224,7 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
             return Sent::Nothing;
         };
         self.answer_segment((local, remote), &outgoing);
-        Sent::Packet
+        Sent::Packets(1)
     }
 }
 

@@ -7,6 +7,8 @@
 //! Invariant: what rests stands among the `count` slots from `first` on, round the end, `first` itself if any; the table holds
 //! exactly that.
 
+use core::net::SocketAddr;
+
 use super::Place;
 use super::demux::{ChainLink, Chains, Demux, DemuxCorruption, Flow, FlowKey, NOBODY};
 use crate::room::Room;
@@ -107,6 +109,12 @@ impl<S: Room<RestSlot>> Rests<S> {
     /// How many connections rest.
     pub(crate) const fn len(&self) -> u32 {
         self.table.len()
+    }
+
+    /// Their places, ours and the peers'.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (SocketAddr, SocketAddr)> {
+        let resting = self.slots.as_ref().iter().filter(|slot| slot.rest.is_something());
+        resting.map(|slot| slot.rest.addresses())
     }
 
     fn capacity(&self) -> u32 {

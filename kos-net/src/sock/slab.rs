@@ -4,6 +4,7 @@
 //! and on the ready list iff it has news.
 
 use core::marker::PhantomData;
+use core::net::SocketAddr;
 use core::task::Waker;
 
 use super::demux::{ChainLink, Chains, Demux, Flow, FlowKey, NOBODY};
@@ -181,6 +182,11 @@ impl<F, S: Storage<F>> Sockets<F, S> {
     /// When that is due.
     pub(crate) fn rests_end_at(&self, now: Instant) -> Option<Instant> {
         self.rests.poll_at(now)
+    }
+
+    /// The places of the connections that rest.
+    pub(crate) fn rests(&self) -> impl Iterator<Item = (SocketAddr, SocketAddr)> {
+        self.rests.iter()
     }
 
     /// How many connections rest.

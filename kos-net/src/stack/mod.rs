@@ -203,7 +203,9 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
 
     /// What is beyond the links is no longer reached over `gateway`; whether it was.
     pub fn remove_gateway(&mut self, interface: InterfaceId, gateway: IpAddr) -> bool {
-        self.core.remove_gateway(interface.0, gateway)
+        let removed = self.core.remove_gateway(interface.0, gateway);
+        self.core.reroute();
+        removed
     }
 
     /// Receives from `device`, runs what is due at `now`, sends: all that there is to do for that interface, within `budget`.

@@ -7,6 +7,7 @@ use crate::ip::Route;
 use crate::link::InterfaceId;
 use crate::link::neighbour::Entry;
 use crate::ports::Frame;
+use crate::sock::list::NONE;
 use crate::sock::{Kind, Memory, Socket, SocketId, Storage};
 use crate::tcp::TcpState as State;
 use crate::wire::IpProtocol;
@@ -65,11 +66,13 @@ impl SocketView {
             Socket::Listening(one) => {
                 Self { id, kind: SocketKind::Listener, local: one.local, remote: None, unread: 0, unsent: 0 }
             }
-            Socket::Rest(rest) => {
-                let ((local, remote), kind) = (rest.addresses(), SocketKind::Tcp(State::TimeWait));
-                Self { id, kind, local, remote: Some(remote), unread: 0, unsent: 0 }
-            }
         }
+    }
+
+    /// What is left of a connection.
+    const fn resting((local, remote): (SocketAddr, SocketAddr)) -> Self {
+        let (id, kind) = (SocketId { index: NONE, generation: 0 }, SocketKind::Tcp(State::TimeWait));
+        Self { id, kind, local, remote: Some(remote), unread: 0, unsent: 0 }
     }
 }
 
@@ -79,6 +82,7 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
         let sockets = &self.core.sockets;
         (0..sockets.storage.slots())
             .filter_map(|index| Some(SocketView::of(sockets.id_of(index)?, sockets.at(index)?)))
+            .chain(sockets.rests().map(SocketView::resting))
     }
 
     /// Our addresses: of which interface, and how many of their bits are those of its link.

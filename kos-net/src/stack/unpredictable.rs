@@ -62,7 +62,7 @@ fn isn_port_dns_id_unpredictable() {
     let mut identifiers = Vec::new();
     for _ in 0..NUMBERS {
         let mut client = DnsClient::<1, 1>::new();
-        client.set_servers([host(1)]);
+        client.set_servers([SocketAddr::new(host(1), 53)]);
         client.resolve(now, "example.org", DnsType::A).unwrap();
         let mut message = [0; 320];
         client.poll(now, &mut entropy, &mut message).unwrap().expect("a question");

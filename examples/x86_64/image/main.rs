@@ -7,6 +7,7 @@
 //! | [`metal`], [`platform`] | the machine, and how the kernel sees it |
 //! | [`boot_info`], [`cpu`], [`env`](self::env), [`lock`], [`mmu`] | memory map, CPU features, ports of the libraries |
 //! | [`tables`], `trap.s`, [`trap`], [`probe`], [`fault`] | traps: entry, dispatch, survived faults, fatal ones |
+//! | [`user`](self::user), `user.s` | programs: into ring 3 and back |
 //! | [`pic`], [`pit`], [`apic`], [`io_apic`], [`timer`] | interrupts and time |
 //! | [`cmos`] | the time of day |
 //! | [`pci`], [`virtio`] | what is on the buses; what virtio devices share |
@@ -59,19 +60,24 @@ mod tables;
 mod tests;
 mod timer;
 mod trap;
+mod user;
+mod user_tests;
 mod vga;
 mod virtio;
 mod wide;
 
 use core::arch::global_asm;
 use core::fmt::{self, Write};
+use core::mem::offset_of;
 
 use kos_demo_kernel::{Config, End, Kernel};
 use kos_x86_64::layout;
+use kos_x86_64::user::UserFrame;
 use spin::Once;
 
 use crate::exit::Status;
 use crate::metal::Metal;
+use crate::percpu::Local;
 use crate::serial::COM1;
 
 global_asm!(include_str!("boot.s"), ".text");
@@ -81,6 +87,17 @@ global_asm!(
     FIRST_STACK_TOP = const layout::CPU_AREAS + stacks::BOOT_STACK_TOP,
 );
 global_asm!(include_str!("trap.s"), ".text");
+global_asm!(
+    include_str!("user.s"), ".text",
+    KERNEL_STACK = const offset_of!(Local, user.kernel_stack),
+    SCRATCH = const offset_of!(Local, user.scratch),
+    FRAME = const offset_of!(Local, user.frame),
+    COMPONENTS = const offset_of!(UserFrame, components),
+    WIDE = const offset_of!(UserFrame, wide),
+    CALLED = const offset_of!(UserFrame, called),
+    FAULT_ADDRESS = const offset_of!(UserFrame, fault_address),
+    SYSTEM_CALL = const UserFrame::SYSTEM_CALL,
+);
 global_asm!(include_str!("mem.s"), ".text");
 
 /// The one static: the machine, and the kernel on it.

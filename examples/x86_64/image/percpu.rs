@@ -15,6 +15,7 @@ use x86_64::registers::model_specific::GsBase;
 use crate::tables::Tables;
 use crate::timer::Timers;
 use crate::trap::Counts;
+use crate::user;
 use crate::wide::Wide;
 
 /// What a CPU has for itself.
@@ -24,6 +25,8 @@ pub(crate) struct Local {
     /// Its number; the first word, so that one load finds it.
     number: AtomicU32,
     this: AtomicPtr<Self>,
+    /// What entry and exit of programs need; `user.s` knows where.
+    pub(crate) user: user::Local,
     tables: Tables,
     /// What its traps have counted.
     pub(crate) counts: Counts,
@@ -46,6 +49,7 @@ impl Local {
         Self {
             number: AtomicU32::new(number),
             this: AtomicPtr::new(ptr::null_mut()),
+            user: user::Local::new(),
             tables: Tables::new(),
             counts: Counts::new(),
             shootdown: Slot::new(),

@@ -6,7 +6,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use kos_alloc::CpuIndex;
 use kos_demo_kernel::platform::{
     Access, Cpu, CpuMemory, CpuState, DeviceError, DeviceFault, FirmwareRegion, Input, InterruptCount,
-    LeftOut, Listening, Mapping, Refused, Reserved, Rights, TimerReport, TrapReport,
+    LeftOut, Listening, Mapping, Refused, Reserved, Rights, TimerReport, TrapReport, UserExit, UserStart,
 };
 use kos_demo_kernel::selftest::Test;
 use kos_demo_kernel::text::Text;
@@ -37,8 +37,9 @@ use crate::serial::COM2;
 use crate::smp::{self, Start};
 use crate::stacks::{self, IstStack};
 use crate::tables::VECTORS;
+use crate::user::{self, User};
 use crate::wide::{self, WideSwitch};
-use crate::{cmos, cpu, disk, exit, image, percpu, probe, tests, timer, trap};
+use crate::{cmos, cpu, disk, exit, image, percpu, probe, tests, timer, trap, user_tests};
 
 impl Platform for &'static Metal {
     type Env = MetalEnv;
@@ -48,6 +49,7 @@ impl Platform for &'static Metal {
     type Scheduler = &'static Metal;
     type Disk = &'static Disk;
     type Net = VirtioNet;
+    type User = User;
     type Switch = WideSwitch;
 
     const STACKS: Option<u64> = Some(STACKS);
@@ -289,6 +291,14 @@ impl Platform for &'static Metal {
         net::start(found, self.first_id())
     }
 
+    fn new_user(&self, start: UserStart) -> Result<User, DeviceError> {
+        Ok(User::new(start))
+    }
+
+    fn enter_user(&self, user: &mut User) -> UserExit {
+        user::enter(user)
+    }
+
     fn disk_queue(&self) -> Option<QueueStats> {
         self.disk.get().map(Disk::stats)
     }
@@ -306,8 +316,8 @@ impl Platform for &'static Metal {
         Ok(())
     }
 
-    fn tests(&self) -> &'static [Test<Self>] {
-        tests::TESTS
+    fn tests(&self) -> impl Iterator<Item = &'static Test<Self>> {
+        tests::TESTS.iter().chain(user_tests::TESTS)
     }
 
     fn triple_fault(&self) {

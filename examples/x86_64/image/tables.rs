@@ -13,6 +13,7 @@ use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable};
 use x86_64::structures::tss::TaskStateSegment;
 
 use crate::stacks::{self, IstStack};
+use crate::user;
 
 /// Number of vectors, each with a gate.
 pub(crate) const VECTORS: u16 = 256;
@@ -50,6 +51,9 @@ impl Tables {
             let mut segments = GlobalDescriptorTable::new();
             let code = segments.append(Descriptor::kernel_code_segment());
             let data = segments.append(Descriptor::kernel_data_segment());
+            // In the order in which SYSRET counts on them, behind `data`.
+            segments.append(Descriptor::user_data_segment());
+            segments.append(Descriptor::user_code_segment());
             let task = segments.append(Descriptor::tss_segment(task_state));
             selectors = Some((code, data, task));
             segments
@@ -67,6 +71,7 @@ impl Tables {
         // SAFETY: `task` is the task state segment of that table, not busy, loaded once.
         unsafe { load_tss(task) };
         crate::metal().gates.load(code.0);
+        user::accept_calls(code.0, data.0);
     }
 }
 

@@ -83,6 +83,28 @@ fn name(vector: u16) -> &'static str {
 /// Called by `trap.s` with the saved registers, interrupts off; what it leaves in them is restored.
 #[unsafe(no_mangle)]
 extern "C" fn trap_handle(frame: &mut Frame) {
+    match frame.vector {
+        trap::EXCEPTIONS.. => interrupt(frame.vector),
+        vector => {
+            count(vector);
+            match vector {
+                trap::BREAKPOINT => {}
+                trap::PAGE_FAULT | trap::GENERAL_PROTECTION if probe::refuse(frame) => {}
+                _ => fault::fatal(frame),
+            }
+        }
+    }
+}
+
+/// One more was taken.
+pub(crate) fn count(vector: u64) {
+    if let Some(count) = percpu::this().counts.counter(vector) {
+        count.fetch_add(1, Relaxed);
+    }
+}
+
+/// Serves an interrupt, interrupts masked, on the stack of what was interrupted; another thread may have run when it returns.
+pub(crate) fn interrupt(vector: u64) {
     const TIMER_VECTOR: u64 = apic::TIMER_VECTOR as u64;
     const SPURIOUS_VECTOR: u64 = apic::SPURIOUS_VECTOR as u64;
     const FIRST_PIC: u64 = pic::FIRST_VECTOR as u64;
@@ -95,10 +117,7 @@ extern "C" fn trap_handle(frame: &mut Frame) {
     const NET_VECTOR: u64 = apic::NET_VECTOR as u64;
     const KEYBOARD_VECTOR: u64 = (apic::FIRST_LINE_VECTOR + keyboard::LINE) as u64;
     let metal = crate::metal();
-    let vector = frame.vector;
-    if let Some(count) = percpu::this().counts.counter(vector) {
-        count.fetch_add(1, Relaxed);
-    }
+    count(vector);
     match vector {
         TIMER_VECTOR => {
             metal.end_of_interrupt();
@@ -128,17 +147,12 @@ extern "C" fn trap_handle(frame: &mut Frame) {
             metal.end_of_interrupt();
         }
         STOP_VECTOR => smp::stop(metal),
-        trap::BREAKPOINT => {}
-        trap::PAGE_FAULT | trap::GENERAL_PROTECTION if probe::refuse(frame) => {}
-        0..trap::EXCEPTIONS => fault::fatal(frame),
         // Spurious ones need no end.
         SPURIOUS_VECTOR | FIRST_PIC..=LAST_PIC => {}
         _ => metal.end_of_interrupt(),
     }
-    // Exceptions run on a stack of their own, which is no place to be left.
-    if vector >= trap::EXCEPTIONS {
-        crate::kernel().map(Kernel::preempt).unwrap_or_default();
-    }
+    // Exceptions do not come here: they run on a stack of their own, which is no place to be left.
+    crate::kernel().map(Kernel::preempt).unwrap_or_default();
 }
 
 /// Does what is due on the calling CPU, interrupts masked, and sets its timer for what comes next.

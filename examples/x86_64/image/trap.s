@@ -25,12 +25,14 @@ trap_stubs:
         push 0
         .endif
         push vector
-        jmp trap_entry
+        jmp exception_entry
     .endif
     .set vector, vector + 1
 .endr
 
 interrupt_entry:
+    test byte ptr [rsp + 3 * 8], 3      // the privilege level that was interrupted
+    jnz user_trapped
     push rax
     push rcx
     mov rax, [rsp + 16 + 5 * 8]         // the interrupted stack pointer
@@ -46,6 +48,29 @@ interrupt_entry:
     mov [rax - 64], rcx                 // rax
     mov rcx, [rsp]
     lea rsp, [rax - 64]
+    pop rax
+    jmp trap_entry
+
+// Those that strike anywhere (vectors 1, 2, 8, 18) may come between the `swapgs` of an entry or exit and ring 3, with GS still,
+// or again, the program's. Its base is 0, that of the kernel in the upper half. None of them returns.
+.set ANYWHERE, 0x40106
+exception_entry:
+    test byte ptr [rsp + 3 * 8], 3
+    jnz user_trapped
+    push rax
+    push rcx
+    push rdx
+    mov ecx, [rsp + 3 * 8]
+    mov eax, ANYWHERE
+    bt eax, ecx
+    jnc 2f
+    mov ecx, 0xc0000101                 // the base of GS
+    rdmsr
+    test edx, edx
+    js 2f
+    swapgs
+2:  pop rdx
+    pop rcx
     pop rax
 
 trap_entry:
@@ -64,7 +89,8 @@ trap_entry:
     push r13
     push r14
     push r15
-    cld
+    push 2                              // no direction, no access to programs' memory: flags of the interrupted code
+    popfq
     mov rdi, rsp
     mov rbx, rsp
     sub rsp, 512

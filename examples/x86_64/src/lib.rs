@@ -5,6 +5,7 @@
 //! | [`pvh`] | the boot loader's start information, parsed with every byte bounds-checked |
 //! | [`acpi`] | the firmware's list of CPUs and interrupt controllers, likewise |
 //! | [`trap`] | the saved registers, the names of the exceptions, their error codes |
+//! | [`user`] | the registers of a program while the kernel runs |
 //! | [`report`] | how a fatal exception is told |
 //! | [`symbols`] | names of addresses, from the text blob that the demo command passes |
 //! | [`backtrace`] | the chain of frame pointers, bounded and checked |
@@ -44,3 +45,4 @@ pub mod symbols;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod trap;
+pub mod user;

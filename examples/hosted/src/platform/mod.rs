@@ -15,7 +15,7 @@ use core::iter;
 use kos_alloc::CpuIndex;
 use kos_demo_kernel::platform::{
     Access, Cpu, DeviceError, DeviceFault, FirmwareRegion, Input, InterruptCount, Listening, Mapping, NoNet,
-    Refused, Reserved, Rights, TimerReport, TrapReport,
+    NoUser, Refused, Reserved, Rights, TimerReport, TrapReport, UserExit,
 };
 use kos_demo_kernel::time::{Duration, Instant};
 use kos_demo_kernel::{Kernel, Platform};
@@ -113,7 +113,12 @@ impl Platform for Hosted {
     type Scheduler = HostedScheduler;
     type Disk = HostedDisk;
     type Net = NoNet;
+    type User = NoUser;
     type Switch = StackSwitch;
+
+    fn enter_user(&self, user: &mut NoUser) -> UserExit {
+        user.never()
+    }
 
     fn name(&self) -> &str {
         "a Linux process"

@@ -11,6 +11,7 @@
 mod description;
 mod net_card;
 mod no_net;
+mod user;
 
 use core::fmt;
 
@@ -27,6 +28,7 @@ pub use description::{
 };
 pub use net_card::NetCard;
 pub use no_net::NoNet;
+pub use user::{NoUser, UserAccess, UserCall, UserContext, UserExit, UserFault, UserStart};
 
 /// One machine. Immutable to its user: what changes (console, counters) stands behind the machine's own locks or atomics.
 ///
@@ -48,6 +50,8 @@ pub trait Platform: Sized + Sync + 'static {
     type Disk: BlockDevice + Clone + fmt::Debug + 'static;
     /// A network card, owned by the thread that polls it.
     type Net: NetCard + Send + fmt::Debug + 'static;
+    /// The registers of a program; [`NoUser`] where the machine runs none.
+    type User: UserContext;
     /// Leaves one stack for another.
     type Switch: kos_sched::ContextSwitch<Context: Default> + 'static;
 
@@ -227,6 +231,16 @@ pub trait Platform: Sized + Sync + 'static {
     fn start_net(&self) -> Result<Self::Net, DeviceError> {
         Err(DeviceError { device: "network card", fault: DeviceFault::Absent })
     }
+    /// The registers of a program that is to begin there.
+    ///
+    /// # Errors
+    /// [`DeviceFault::Absent`]: the machine runs no programs.
+    fn new_user(&self, _start: UserStart) -> Result<Self::User, DeviceError> {
+        Err(DeviceError { device: "user mode", fault: DeviceFault::Absent })
+    }
+    /// Runs the program in the address space that is loaded until it needs the kernel. Called by a thread with interrupts enabled
+    /// that holds no spin lock; it may be on another CPU afterwards.
+    fn enter_user(&self, user: &mut Self::User) -> UserExit;
     /// What the disk's queue did so far, if it has one.
     fn disk_queue(&self) -> Option<QueueStats> {
         None
@@ -240,8 +254,8 @@ pub trait Platform: Sized + Sync + 'static {
     }
 
     /// In-kernel tests of this machine itself; `selftest` runs them after the kernel's own.
-    fn tests(&self) -> &'static [Test<Self>] {
-        &[]
+    fn tests(&self) -> impl Iterator<Item = &'static Test<Self>> {
+        core::iter::empty()
     }
     /// Crashes the machine beyond repair, to prove that the runner notices (`sabotage=triple`). Returns only where a machine
     /// cannot do that.

@@ -1,0 +1,129 @@
+//! Programs: how a machine runs code that the kernel does not trust, and what brings it back.
+//!
+//! [`Platform::enter_user`](super::Platform::enter_user) is an ordinary call that returns when the program needs the kernel: a
+//! system call, a fault, or an interrupt that was served meanwhile. So the loop around it is plain code of the kernel, in a
+//! thread that may sleep.
+
+use core::fmt;
+
+use super::Access;
+
+/// Where a program begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UserStart {
+    /// Its first instruction.
+    pub entry: u64,
+    /// Its stack pointer.
+    pub stack: u64,
+    /// The first argument of its first function.
+    pub argument: u64,
+}
+
+/// A system call: its number and six words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserCall {
+    /// Which.
+    pub number: u64,
+    /// With what.
+    pub arguments: [u64; 6],
+}
+
+/// What a program has in its registers while the kernel runs; a clone is what a child of it starts with.
+pub trait UserContext: Clone + fmt::Debug + Send + Sized + 'static {
+    /// The system call that it made last.
+    fn call(&self) -> UserCall;
+    /// What that call returns.
+    fn answer(&mut self, value: u64);
+    /// Where the data of its thread lies from now on.
+    fn set_thread_pointer(&mut self, address: u64);
+    /// The address of its next instruction.
+    fn instruction(&self) -> u64;
+    /// Its stack pointer.
+    fn stack(&self) -> u64;
+}
+
+/// Why a program is back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserExit {
+    /// It calls: [`UserContext::call`].
+    Call,
+    /// It did what it may not.
+    Fault(UserFault),
+    /// An interrupt was served; other threads may have run.
+    Interrupted,
+}
+
+/// What a program did that it may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserFault {
+    /// It used memory that is not there, or not for this.
+    Page {
+        /// The address that it used.
+        address: u64,
+        /// How.
+        access: UserAccess,
+        /// There is memory, but not for this access.
+        present: bool,
+    },
+    /// Anything else, by the name that the machine's manual gives it.
+    Exception(&'static str),
+}
+
+/// How a program used memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserAccess {
+    /// As data.
+    Data(Access),
+    /// As code.
+    Fetch,
+}
+
+impl fmt::Display for UserFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Page { address, access, present } => {
+                let what = match access {
+                    UserAccess::Data(Access::Read) => "read of",
+                    UserAccess::Data(Access::Write) => "write to",
+                    UserAccess::Fetch => "jump to",
+                };
+                let why = if *present { "which it may not" } else { "where nothing is" };
+                write!(f, "{what} {address:#x}, {why}")
+            }
+            Self::Exception(name) => f.write_str(name),
+        }
+    }
+}
+
+/// The registers of a machine that runs no programs: there are no values of it.
+#[derive(Clone, Copy, Debug)]
+pub enum NoUser {}
+
+impl UserContext for NoUser {
+    fn call(&self) -> UserCall {
+        match *self {}
+    }
+
+    fn answer(&mut self, _: u64) {
+        match *self {}
+    }
+
+    fn set_thread_pointer(&mut self, _: u64) {
+        match *self {}
+    }
+
+    fn instruction(&self) -> u64 {
+        match *self {}
+    }
+
+    fn stack(&self) -> u64 {
+        match *self {}
+    }
+}
+
+impl NoUser {
+    /// What there is to do with it.
+    pub const fn never(&self) -> ! {
+        match *self {}
+    }
+}

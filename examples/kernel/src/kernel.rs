@@ -251,6 +251,9 @@ impl<P: Platform> Kernel<P> {
             kernel.drain_local();
             0
         });
+        if let Some(net) = self.net() {
+            net.trim();
+        }
         self.heap.shrink();
         let heap = self.heap.stats();
         InUse {

@@ -27,6 +27,11 @@ impl<B: Buffer, const FRAMES: usize> Loopback<B, FRAMES> {
         capabilities.loopback = true;
         Self { capabilities, queue: Deque::new(), spare: heapless::Vec::new() }
     }
+
+    /// Lets go of the memory that is kept for later only.
+    pub fn trim(&mut self) {
+        self.spare.clear();
+    }
 }
 
 impl<B: Buffer, const FRAMES: usize> NetDevice for Loopback<B, FRAMES> {

@@ -179,6 +179,10 @@ impl<F, C: CongestionControl + Debug> Storage<F> for HeapStorage<F, C> {
         }
     }
 
+    fn trim(&mut self) {
+        self.spare = Vec::new();
+    }
+
     fn reassembly(&mut self) -> Option<(Vec<ReassemblySlot>, Vec<u8>)> {
         Some((allocate(PIECES, || ReassemblySlot::EMPTY).ok()?, zeroes(PIECES << 16).ok()?))
     }

@@ -68,6 +68,9 @@ pub trait Storage<F> {
     /// Takes the memory of a connection back.
     fn give_back_connection(&mut self, memory: TcpMemory<Self::Memory>);
 
+    /// Lets go of memory that is kept for later only.
+    fn trim(&mut self) {}
+
     /// Memory for datagrams that come in pieces, each with an equal part of the bytes. `None`: they are dropped.
     fn reassembly(&mut self) -> Option<(Self::Pieces, <Self::Memory as Memory>::Bytes)>;
 

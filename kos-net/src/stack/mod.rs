@@ -194,6 +194,11 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
         added
     }
 
+    /// Lets go of memory that is kept for later only, so that others have it.
+    pub fn trim(&mut self) {
+        self.core.sockets.storage.trim();
+    }
+
     /// Takes the route away that has this destination and metric, whoever added it.
     pub fn remove_route(&mut self, destination: Prefix, metric: u32) -> Option<Route> {
         let removed = self.core.routes.remove(destination, metric);

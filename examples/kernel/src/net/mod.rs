@@ -70,6 +70,11 @@ impl<P: Platform> Net<P> {
         result
     }
 
+    /// Lets go of memory that is kept for later only.
+    pub(crate) fn trim(&self) {
+        self.locked(State::trim);
+    }
+
     fn locked<R>(&self, work: impl FnOnce(&mut State<P>) -> R) -> R {
         let [state] = &mut **self.state.lock();
         work(state)

@@ -90,6 +90,12 @@ impl<P: Platform> State<P> {
         (if more { Some(now) } else { next }, news)
     }
 
+    /// Lets go of memory that is kept for later only.
+    pub(super) fn trim(&mut self) {
+        self.stack.trim();
+        self.own.trim();
+    }
+
     /// Closes a socket, and has those told who wait for it.
     pub(crate) fn close(&mut self, id: SocketId) {
         self.stack.close(id);

@@ -1,8 +1,11 @@
 //! A device that cuts large segments of TCP: what it is told of them suffices to cut them, and what comes uncut is taken.
+#![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panic")]
 
+extern crate alloc;
+
+use alloc::collections::VecDeque;
 use core::convert::Infallible;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::collections::VecDeque;
 
 use kos_net::dev::{Batch, Capabilities, FrameChecksum, Gso, HeapFrame, Medium, Offloads};
 use kos_net::sock::HeapStorage;

@@ -1,12 +1,15 @@
 //! Handles that own a socket: two tasks talk over a loopback device, asynchronously and blocking.
+#![expect(clippy::unwrap_used, reason = "a test fails by panic")]
 
+extern crate alloc;
+
+use alloc::sync::Arc;
+use alloc::task::Wake;
 use core::future::Future;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::pin::pin;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
-use std::sync::Arc;
-use std::task::Wake;
 
 use embedded_io_async::{Read as _, Write as _};
 use kos_net::dev::Loopback;

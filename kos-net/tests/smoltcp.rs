@@ -1,7 +1,16 @@
 //! Our stack behind a driver of smoltcp, and smoltcp itself behind another, over links that lose, damage and reorder: what one
 //! writes the other reads, both ways, whoever opened the connection.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panic"
+)]
 
-use std::collections::VecDeque;
+extern crate alloc;
+
+use alloc::collections::VecDeque;
 
 use core::net::{IpAddr, SocketAddr};
 use kos_net::dev::{HeapFrame, SmoltcpDevice};

@@ -43,6 +43,7 @@ impl Scoreboard {
     }
 
     /// Bytes lost and not sent again yet.
+    #[cfg(any(test, feature = "testing"))]
     pub(super) fn lost(&self) -> u32 {
         self.lost
     }
@@ -173,6 +174,7 @@ impl Scoreboard {
     }
 
     /// Walks every invariant of the head of this file.
+    #[cfg(any(test, feature = "testing"))]
     pub(super) fn check(&self, sent: &[Sent]) -> bool {
         let (mut sacked, mut lost, mut start) = (0, 0, self.una);
         for at in 0..self.ring.count() {

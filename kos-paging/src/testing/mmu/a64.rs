@@ -59,7 +59,7 @@ pub(super) fn found(entries: &[u64], bit: u32, linear: u64, hafdbs: bool, softwa
     }
 }
 
-/// AF is set; a store clears AP[2] where DBM allows it.
+/// AF is set; a store clears AP\[2\] where DBM allows it.
 pub(super) const fn used(entry: u64, write: bool) -> u64 {
     let accessed = entry | 1 << 10;
     if write && entry >> 51 & 1 == 1 { accessed & !(1 << 7) } else { accessed }

@@ -99,10 +99,11 @@ fn tries() -> u64 {
 
 /// A thread sets and clears the dirty bit as an MMU and a reclaimer do, while `protect` runs; the bits that were lost.
 fn lost_bits(entry: &AtomicU64, tries: u64, mut protect: impl FnMut(bool)) -> u64 {
-    let stop = AtomicBool::new(false);
+    let (started, stop) = (AtomicBool::new(false), AtomicBool::new(false));
     thread::scope(|scope| {
         let mmu = scope.spawn(|| {
             let mut lost = 0;
+            started.store(true, Ordering::Relaxed);
             for _ in 0..tries {
                 entry.fetch_or(ACCESSED_DIRTY, Ordering::Relaxed);
                 core::hint::spin_loop();
@@ -112,6 +113,9 @@ fn lost_bits(entry: &AtomicU64, tries: u64, mut protect: impl FnMut(bool)) -> u6
             lost
         });
         let mut writable = false;
+        while !started.load(Ordering::Relaxed) {
+            core::hint::spin_loop();
+        }
         while !stop.load(Ordering::Relaxed) {
             protect(writable);
             writable = !writable;
@@ -144,7 +148,8 @@ fn plain_stores_lose_bits() {
     let mut table = Table::new(long(), &frames, WxPolicy::Deny).unwrap();
     table.map(range(0, PAGE), phys(PAGE), Attrs::RW, HugePolicy::Never).unwrap();
     let entry = frames.leaf(table.root(), 0);
-    let lost = (0..100).any(|_| {
+    // Most often the first round will do; where another program has the second CPU, a later one.
+    let lost = (0..5000).any(|_| {
         lost_bits(entry, 20_000, |writable| {
             let changed = table.protect(range(0, PAGE), attrs(writable), SplitPolicy::Refuse).unwrap();
             changed.flush(&NoTlb).unwrap();

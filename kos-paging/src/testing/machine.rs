@@ -43,7 +43,7 @@ pub fn run<F: Format>(rig: Rig<F>, bytes: &[u8]) -> Verdict {
     run_and(rig, bytes, |_| ())
 }
 
-/// The same, and an image of the tables before all is unmapped: see [`image`].
+/// The same, and an image of the tables before all is unmapped: see [`image()`].
 ///
 /// # Errors
 ///

@@ -11,7 +11,9 @@ mod replace;
 mod split;
 mod unmap;
 
+#[cfg(target_has_atomic = "64")]
 pub(crate) use map::one_leaf;
+#[cfg(target_has_atomic = "64")]
 pub(crate) use split::split_into;
 pub(crate) use unmap::sweep;
 

@@ -5,6 +5,7 @@ use core::slice;
 
 use kos_alloc::FrameRequest;
 use kos_demo_kernel::glue::address::phys_of;
+use kos_demo_kernel::glue::rights::expressible;
 use kos_demo_kernel::owned::Run;
 use kos_demo_kernel::platform::{Access, UserAccess, UserContext, UserExit, UserFault, UserStart};
 use kos_demo_kernel::selftest::{Failure, Test};
@@ -76,6 +77,7 @@ impl<'k> Pages<'k> {
     fn map(&self, at: u64, phys: u64, attrs: Attrs) -> Result<(), Failure> {
         let range = VirtRange::new(VirtAddr::new(at), PAGE)?;
         let map = |tables: &mut kos_demo_kernel::KernelTable<Machine>| {
+            let attrs = expressible(tables.format(), attrs);
             tables.map(range, PhysAddr::new(phys), attrs, HugePolicy::Largest)
         };
         Ok(self.kernel.with_tables(map)?)

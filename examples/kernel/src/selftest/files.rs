@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use alloc::vec::Vec;
 
-use kos_vfs::block::BlockDevice;
+use kos_vfs::block::{BlockDevice, QueueStats};
 
 use super::{Failure, Test};
 use crate::Kernel;
@@ -71,8 +71,15 @@ fn many_reads<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(128 << 10)?;
     bytes.resize(128 << 10, 0);
-    disk.read(0, &mut bytes)?;
-    let stats = kernel.platform().disk_queue().unwrap_or_default();
+    let mut stats = QueueStats::default();
+    // A device that is quick beside a slow CPU finishes the first before the last is sent: it is given some tries.
+    for _ in 0..100 {
+        disk.read(0, &mut bytes)?;
+        stats = kernel.platform().disk_queue().unwrap_or_default();
+        if stats.most_in_flight >= 8 {
+            break;
+        }
+    }
     ensure!(stats.most_in_flight >= 8, "{} requests in flight at most", stats.most_in_flight);
     ensure!(stats.failed == 0 && stats.completed <= stats.submitted, "{stats:?}");
     Ok(())

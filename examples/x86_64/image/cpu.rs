@@ -43,6 +43,13 @@ pub(crate) fn has_avx() -> bool {
     CpuId::new().get_feature_info().is_some_and(|features| features.has_xsave() && features.has_avx())
 }
 
+/// The error code of a page fault says whether it was a fetch. Where it does not, the address of the next instruction tells.
+/// Intel SDM volume 3, section 4.7.
+pub(crate) fn reports_fetches() -> bool {
+    Efer::read().contains(EferFlags::NO_EXECUTE_ENABLE)
+        || Cr4::read().contains(Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION)
+}
+
 /// Name of each protection and capability, and whether it is there.
 pub(crate) fn features() -> impl Iterator<Item = (&'static str, bool)> {
     let LongCaps { nx, huge_1g, .. } = paging();

@@ -109,7 +109,8 @@ fn left(frame: &UserFrame) -> UserExit {
         return exception(registers.vector);
     }
     let has = |bit: u32| registers.error_code >> bit & 1 == 1;
-    let access = match (has(4), has(1)) {
+    let next = frame.fault_address == registers.rip && !has(1);
+    let access = match (has(4) || next && !cpu::reports_fetches(), has(1)) {
         (true, _) => UserAccess::Fetch,
         (_, true) => UserAccess::Data(Access::Write),
         _ => UserAccess::Data(Access::Read),

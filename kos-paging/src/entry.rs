@@ -7,9 +7,10 @@
 //! Invariant: [`Entries::store`] and `exchange` are called only for frames that the table took from its `FrameSource`.
 #![expect(unsafe_code, reason = "turns the mapper's pointer into atomics; the proof boundary of the crate")]
 
+use core::array;
 use core::fmt::Debug;
 use core::marker::PhantomData;
-use core::ops::{BitAnd, BitOr, Not};
+use core::ops::{BitAnd, BitOr, Not, Range};
 use core::ptr::NonNull;
 
 use crate::addr::PhysAddr;
@@ -18,6 +19,9 @@ use crate::ports::PhysMapper;
 
 /// Bytes of the least that a mapper shows.
 const FRAME: usize = 4096;
+
+/// Entries that are looked at together: most of a table is empty, and a loop of one entry would be more loop than entry.
+const GROUP: usize = 8;
 
 /// An entry in memory: `u32` or `u64`.
 pub trait RawEntry:
@@ -185,6 +189,7 @@ impl<'m, R: RawEntry> Entries<'m, R> {
     }
 
     /// Reads an entry. The index wraps at the end of the table.
+    #[inline]
     pub(crate) fn load(self, index: usize) -> R {
         let at = self.slot(index);
         // SAFETY: `PhysMapper` ensures that the whole table is aligned and valid for atomic loads.
@@ -201,6 +206,7 @@ impl<'m, R: RawEntry> Entries<'m, R> {
     }
 
     /// Writes an entry of a table of ours. The index wraps at the end of the table.
+    #[inline]
     pub(crate) fn store(self, index: usize, entry: R) {
         let at = self.slot(index);
         // SAFETY: `PhysMapper` ensures that a frame from the `FrameSource` is aligned and valid for atomic stores.
@@ -216,11 +222,42 @@ impl<'m, R: RawEntry> Entries<'m, R> {
         unsafe { R::exchange(at, old, new) }
     }
 
-    /// Makes every entry absent.
+    /// Makes every entry empty.
     pub(crate) fn clear(self) {
-        (0..self.count()).for_each(|index| self.store(index, R::default()));
+        for group in self.groups() {
+            // SAFETY: as in `store`.
+            group.into_iter().for_each(|at| unsafe { R::store(at, R::default()) });
+        }
+        self.ungrouped().for_each(|index| self.store(index, R::default()));
     }
 
+    /// Whether every entry is empty or one for which `test` holds.
+    pub(crate) fn all_empty_or(self, test: impl Fn(R) -> bool) -> bool {
+        let fits = |raw: R| raw == R::default() || test(raw);
+        let grouped = self.groups().all(|group| {
+            // SAFETY: as in `load`.
+            let group = group.map(|at| unsafe { R::load(at) });
+            let any = group.into_iter().fold(R::default(), |any, raw| any | raw);
+            any == R::default() || group.into_iter().all(&fits)
+        });
+        grouped && self.ungrouped().all(|index| fits(self.load(index)))
+    }
+
+    #[inline]
+    fn groups(self) -> impl Iterator<Item = [NonNull<R>; GROUP]> {
+        (0..self.count() / GROUP).map(move |group| {
+            let first = self.slot(group * GROUP);
+            // SAFETY: this many whole groups lie in the bytes that `PhysMapper` answers for.
+            array::from_fn(|index| unsafe { first.add(index) })
+        })
+    }
+
+    /// The entries of a table that is shorter than a group.
+    fn ungrouped(self) -> Range<usize> {
+        0..self.count() % GROUP
+    }
+
+    #[inline]
     fn slot(self, index: usize) -> NonNull<R> {
         // SAFETY: the index is not above the last, so the entry lies in the bytes that `PhysMapper` answers for.
         unsafe { self.base.add(index & self.last) }

@@ -169,7 +169,7 @@ pub enum MapError {
 pub enum UnmapError {
     /// The virtual range is wrong.
     Range(RangeError),
-    /// The range covers part of a huge leaf, under [`SplitPolicy::Refuse`](crate::SplitPolicy::Refuse).
+    /// The range covers part of a huge leaf, which may not be split: see [`SplitPolicy`](crate::SplitPolicy).
     PartOfHuge {
         /// The leaf.
         leaf: Mapping,
@@ -193,12 +193,19 @@ pub enum ProtectError {
     Range(RangeError),
     /// The attributes are wrong.
     Attr(AttrError),
+    /// CPUs may use the leaf, and its old and new attributes must not meet in a TLB
+    /// ([`Transition::BreakBeforeMake`](crate::Transition::BreakBeforeMake): memory type, sharing, globality on A64). Unmap, flush,
+    /// map again.
+    MustBreak {
+        /// The leaf.
+        leaf: Mapping,
+    },
     /// Part of the range is not mapped.
     Hole {
         /// The first unmapped address.
         at: VirtAddr,
     },
-    /// The range covers part of a huge leaf, under [`SplitPolicy::Refuse`](crate::SplitPolicy::Refuse).
+    /// The range covers part of a huge leaf, which may not be split: see [`SplitPolicy`](crate::SplitPolicy).
     PartOfHuge {
         /// The leaf.
         leaf: Mapping,
@@ -403,6 +410,9 @@ impl fmt::Display for ProtectError {
         match self {
             Self::Range(cause) => cause.fmt(f),
             Self::Attr(cause) => cause.fmt(f),
+            Self::MustBreak { leaf } => {
+                write!(f, "{} must be unmapped and flushed before it changes so", leaf.range)
+            }
             Self::Hole { at } => write!(f, "{at} is not mapped"),
             Self::PartOfHuge { leaf } => part_of_huge(f, leaf),
             Self::OutOfTables { needed } => out_of_tables(f, *needed),

@@ -22,6 +22,8 @@ impl Exclusive {
 }
 
 impl sealed::Mode for Exclusive {
+    const LIVE: bool = false;
+
     #[inline]
     #[expect(private_interfaces, reason = "called by this crate only")]
     fn replace<R: RawEntry>(entries: Entries<'_, R>, index: usize, change: impl Fn(R) -> R) -> R {
@@ -44,6 +46,9 @@ pub(crate) mod sealed {
 
     /// How present entries are replaced.
     pub trait Mode {
+        /// A TLB may hold what the table says.
+        const LIVE: bool;
+
         /// Replaces an entry by what `change` makes of it; the old one.
         #[expect(private_interfaces, reason = "called by this crate only")]
         fn replace<R: RawEntry>(entries: Entries<'_, R>, index: usize, change: impl Fn(R) -> R) -> R;
@@ -86,6 +91,8 @@ mod live {
     impl<C> Mode for Live<C> {}
 
     impl<C> sealed::Mode for Live<C> {
+        const LIVE: bool = true;
+
         #[inline]
         #[expect(private_interfaces, reason = "called by this crate only")]
         fn replace<R: RawEntry>(entries: Entries<'_, R>, index: usize, change: impl Fn(R) -> R) -> R {

@@ -21,6 +21,9 @@ pub enum SplitPolicy {
     #[default]
     Refuse,
     /// Split the leaf into smaller ones; takes a frame for each table.
+    ///
+    /// As `Refuse` where CPUs may have the leaf in their TLBs and the format must
+    /// [break it before](crate::Transition::BreakBeforeMake): `Table::split` does that, with a flush.
     Split,
 }
 

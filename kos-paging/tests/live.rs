@@ -261,6 +261,48 @@ fn live_split_breaks_before_makes() {
 }
 
 #[test]
+fn what_cpus_use_is_never_split_in_place_where_it_must_be_broken() {
+    let arena = Arena::new(16);
+    let mut table = Table::new(common::BreakFirst(long()), &arena, WxPolicy::Deny).unwrap();
+    let part = range(PAGE, PAGE);
+    table.map(range(0, 2 * HUGE), phys(HUGE), Attrs::RW, HugePolicy::Largest).unwrap();
+    table.protect(part, Attrs::R, SplitPolicy::Split).unwrap().flush(&NoTlb).unwrap();
+    assert_eq!(table.stats().splits, 1, "nobody uses it yet");
+    let mut table = table.into_live(context());
+    let before = (arena.image(), table.stats());
+    let part = range(HUGE + PAGE, PAGE);
+    let refused = table.protect(part, Attrs::RW, SplitPolicy::Split);
+    assert!(matches!(refused, Err(ProtectError::PartOfHuge { .. })), "{refused:?}");
+    let refused = table.unmap(part, SplitPolicy::Split).map(drop);
+    assert!(matches!(refused, Err(UnmapError::PartOfHuge { .. })), "{refused:?}");
+    assert!(before == (arena.image(), table.stats()));
+    table.split(part, &NoTlb).unwrap();
+    drop(table.unmap(part, SplitPolicy::Split).unwrap());
+    assert!(table.translate(at(HUGE + PAGE)).is_err());
+}
+
+#[test]
+fn what_cpus_use_changes_no_memory_type_in_place_where_it_must_be_broken() {
+    let arena = Arena::new(16);
+    let format = A64::<12>::new(A64Caps::BASE).unwrap();
+    let mut table = Table::new(format, &arena, WxPolicy::Deny).unwrap();
+    let (all, policy) = (range(0, HUGE + PAGE), SplitPolicy::Refuse);
+    let slow = Attrs { memory: MemoryType::WriteCombining, ..Attrs::RW };
+    table.map(all, phys(HUGE), Attrs::RW, HugePolicy::Largest).unwrap();
+    table.protect(all, slow, policy).unwrap().flush(&NoTlb).unwrap();
+    let mut table = table.into_live(context());
+    let before = arena.image();
+    let refused = table.protect(all, Attrs::RW, policy);
+    assert!(
+        matches!(refused, Err(ProtectError::MustBreak { leaf }) if leaf.range == range(0, HUGE)),
+        "{refused:?}"
+    );
+    assert!(before == arena.image());
+    let protected = table.protect(all, Attrs { flags: Flags::READ, ..slow }, policy).unwrap();
+    assert_eq!(protected.transition(), Transition::Flush);
+}
+
+#[test]
 fn a_walker_reads_beside_an_edit() {
     let mut bench = Bench::new();
     bench.map(0, HUGE, PAGE);

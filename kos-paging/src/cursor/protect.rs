@@ -15,6 +15,7 @@ use crate::ports::{FrameSource, PhysMapper};
 use crate::reserve::Reserve;
 use crate::span::{self, Span};
 use crate::table::Table;
+use crate::walk::{Leaf, Node};
 
 pub(super) fn protect<F: Format, P: FrameSource + PhysMapper, X: Mode>(
     table: &mut Table<F, P, X>,
@@ -23,7 +24,7 @@ pub(super) fn protect<F: Format, P: FrameSource + PhysMapper, X: Mode>(
     policy: SplitPolicy,
 ) -> Result<Protected, ProtectError> {
     let bits = LeafBits::new(table.format, table.wx, span, attrs)?;
-    let (needed, changed) = survey(table, span, policy)?;
+    let (needed, changed) = survey(table, span, &bits, split::policy::<F, X>(table.format, policy))?;
     let reserve = Reserve::take(table.format, &table.ports, needed)?;
 
     let Table { format, ports, root, stats, .. } = table;
@@ -35,9 +36,10 @@ pub(super) fn protect<F: Format, P: FrameSource + PhysMapper, X: Mode>(
 }
 
 /// The first phase: tables for splits, and what TLBs may hold.
-fn survey<F: Format, P: PhysMapper, X>(
+fn survey<F: Format, P: PhysMapper, X: Mode>(
     table: &Table<F, P, X>,
     span: Span,
+    bits: &LeafBits<F::Raw>,
     policy: SplitPolicy,
 ) -> Result<(u64, Changed), ProtectError> {
     let mut needed = 0;
@@ -51,6 +53,9 @@ fn survey<F: Format, P: PhysMapper, X>(
         needed +=
             split::tables::<F>(&node, span, policy).map_err(|leaf| ProtectError::PartOfHuge { leaf })?;
         let leaf = node.mapping::<F>();
+        if X::LIVE && must_break(table.format, bits, &node) {
+            return Err(ProtectError::MustBreak { leaf });
+        }
         match &mut changed {
             Some(changed) => changed.join(&leaf),
             None => changed = Some(Changed::new(&leaf)),
@@ -61,6 +66,14 @@ fn survey<F: Format, P: PhysMapper, X>(
         Some(changed) if next > span.last => Ok((needed, changed)),
         _ => Err(ProtectError::Hole { at: F::VA.address(next) }),
     }
+}
+
+/// The new entry must not meet the old one in a TLB.
+fn must_break<F: Format>(format: F, bits: &LeafBits<F::Raw>, node: &Node) -> bool {
+    let (level, Leaf { phys, attrs, .. }) = (node.level, node.leaf);
+    let leaf = |bits| F::with_address(bits, phys);
+    let Ok(old) = format.leaf_bits(attrs, level) else { return false };
+    format.transition(leaf(old), leaf(bits.at(level)), level) == Transition::BreakBeforeMake
 }
 
 /// The second phase: cannot fail.

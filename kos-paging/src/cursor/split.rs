@@ -24,6 +24,12 @@ pub(super) fn tables<F: Format>(node: &Node, span: Span, policy: SplitPolicy) ->
     }
 }
 
+/// What may be done of what the caller asks: an entry that CPUs may use becomes no table where the format must break it
+/// before, for a commit cannot flush.
+pub(super) fn policy<F: Format, X: Mode>(format: F, asked: SplitPolicy) -> SplitPolicy {
+    if X::LIVE && !format.splits_in_place() { SplitPolicy::Refuse } else { asked }
+}
+
 /// What a commit works with.
 pub(super) struct Splitter<'p, F, P, X> {
     pub(super) format: F,

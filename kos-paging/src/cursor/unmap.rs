@@ -7,7 +7,7 @@
 use core::marker::PhantomData;
 
 use super::split::{self, Splitter};
-use crate::entry::{Entries, RawEntry};
+use crate::entry::Entries;
 use crate::error::UnmapError;
 use crate::flush::Unmapped;
 use crate::format::{Absent, Entry, Format, Level};
@@ -26,7 +26,7 @@ pub(super) fn unmap<F: Format, P: FrameSource + PhysMapper, X: Mode>(
     span: Span,
     policy: SplitPolicy,
 ) -> Result<Unmapped<'_, F, P, X>, UnmapError> {
-    let survey = survey(table, span, policy)?;
+    let survey = survey(table, span, split::policy::<F, X>(table.format, policy))?;
     let reserve = Reserve::take(table.format, &table.ports, survey.needed)?;
 
     let Table { format, ports, root, stats, .. } = table;
@@ -110,14 +110,10 @@ impl<'p, F: Format, P: PhysMapper, X: Mode> Park<'p, F, P, X> {
         let Some((child, below)) = self.splitter.below(entries, index, level) else { return false };
         self.table(child, below, piece);
         let format = self.splitter.format;
-        all(child, |raw| {
+        child.all_empty_or(|raw| {
             matches!(format.decode(raw, below), Ok(Entry::Absent(Absent::Empty) | Entry::Parked))
         })
     }
-}
-
-fn all<R: RawEntry>(entries: Entries<'_, R>, test: impl Fn(R) -> bool) -> bool {
-    (0..entries.count()).all(|index| test(entries.load(index)))
 }
 
 /// Hands out what is parked in `span`, and frees its tables. No TLB may hold any of it.
@@ -163,7 +159,7 @@ impl<'p, F: Format, P: FrameSource + PhysMapper, R: FnMut(Mapping)> Sweep<'p, F,
                 let Some(below) = level.down() else { return piece.last };
                 let child = Entries::ours::<F, P>(self.ports, phys, below);
                 self.table(child, below, piece, parked);
-                if parked && all(child, |raw| raw == F::Raw::default()) {
+                if parked && child.all_empty_or(|_| false) {
                     entries.store(index, F::Raw::default());
                     self.stats.tables = self.stats.tables.saturating_sub(1);
                     reserve::free::<F, P>(self.ports, phys, below);

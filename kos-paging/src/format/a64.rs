@@ -267,6 +267,11 @@ impl<const GRANULE: usize, const HIGH: bool> Format for A64<GRANULE, HIGH> {
     }
 
     #[inline]
+    fn splits_in_place(&self) -> bool {
+        self.caps.split_in_place
+    }
+
+    #[inline]
     fn transition(&self, old: u64, new: u64, level: Level) -> Transition {
         match (old & VALID, new & VALID) {
             (0, 0) => return Transition::None,
@@ -283,7 +288,7 @@ impl<const GRANULE: usize, const HIGH: bool> Format for A64<GRANULE, HIGH> {
             (true, true) if changed & !(AF | DIRTY) == 0 && old & AF == 0 => Transition::None,
             (true, true) | (false, false) if changed & !DIRTY == 0 => Transition::None,
             (true, true) => Transition::Flush,
-            (true, false) if self.caps.split_in_place => Transition::Flush,
+            (true, false) if self.splits_in_place() => Transition::Flush,
             _ => Transition::BreakBeforeMake,
         }
     }

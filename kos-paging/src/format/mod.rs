@@ -245,6 +245,14 @@ pub trait Format: Copy + fmt::Debug + 'static {
     /// when it loads the root).
     const FIXED_ROOT: bool = false;
 
+    /// A leaf that a TLB may hold may become, in one store, a table of leaves that translate as it does. Where not, see
+    /// [`Transition::BreakBeforeMake`].
+    #[must_use]
+    #[inline]
+    fn splits_in_place(&self) -> bool {
+        true
+    }
+
     /// log2 of the bytes that an entry at `level` translates; for `LEVELS`, of the whole space.
     fn shift(level: Level) -> u32;
 

@@ -24,7 +24,8 @@
 //! Mappings are sorted, disjoint, and no two neighbours could be one. No page is mapped outside of a mapping or above
 //! its rights. A writable private page has one reference besides pins. Counters equal a recount.
 //!
-//! Each change takes all memory that it needs before it changes anything: an error leaves the space as it was.
+//! Each change takes all memory that it needs before it changes anything: an error leaves the space as it was,
+//! but that a huge page may have been split.
 //! Source: POSIX.1-2024 mmap, mprotect, munmap; Linux mremap, madvise.
 
 mod ask;

@@ -12,6 +12,7 @@ use crate::attrs::{Attrs, Flags};
 use crate::error::{AttrError, CreateError, MapError, ProtectError, TranslateError, UnmapError, WalkError};
 use crate::flush::FlushSet;
 use crate::format::{Format, Level, Transition};
+use crate::mode::sealed::Mode as _;
 use crate::policy::{HugePolicy, SplitPolicy};
 use crate::ports::{Frame, FrameRequest, TlbFlush};
 use crate::span;
@@ -35,10 +36,11 @@ impl<E: SpaceEnv> PageTable<E> {
         env.new_table(id).map(|(table, tlb)| Self(ManuallyDrop::new(table), tlb))
     }
 
-    /// log2 of the pages of a huge page, if there are any.
+    /// log2 of the pages of a huge page, if there are any that can be split where they are.
     pub(super) fn huge_order(&self) -> Option<u32> {
-        let huge = Level::PAGE.up();
-        (self.0.format().max_leaf() >= huge).then(|| E::Format::shift(huge) - E::Format::shift(Level::PAGE))
+        let (format, huge) = (self.0.format(), Level::PAGE.up());
+        let splits = !E::Mode::LIVE || format.splits_in_place();
+        (splits && format.max_leaf() >= huge).then(|| E::Format::shift(huge) - E::Format::shift(Level::PAGE))
     }
 
     /// Whether a page with these rights can be expressed.

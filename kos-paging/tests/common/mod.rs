@@ -177,6 +177,10 @@ impl Format for BreakFirst {
         X86Long::<4>::unpark(raw)
     }
 
+    fn splits_in_place(&self) -> bool {
+        false
+    }
+
     fn transition(&self, old: u64, new: u64, level: Level) -> Transition {
         match self.0.transition(old, new, level) {
             Transition::None => Transition::None,

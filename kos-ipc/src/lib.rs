@@ -15,6 +15,7 @@ mod models;
 pub mod notify;
 pub mod policy;
 mod ports;
+pub mod quota;
 pub mod ring;
 mod sync;
 #[cfg(any(test, feature = "testing"))]

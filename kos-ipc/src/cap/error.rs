@@ -4,6 +4,7 @@ use core::error::Error;
 use core::fmt;
 
 use super::rights::Rights;
+use crate::quota::QuotaError;
 
 /// Why a capability cannot be used, or made. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,12 +30,22 @@ pub enum CapError {
     MissingRights(Rights),
     /// It has a badge already, and badges are not changed.
     Badged(u64),
+    /// It was revoked. It stays in its slot, of no use, until it is closed.
+    Revoked,
     /// As many lookups hold it as can be counted: some guard was forgotten again and again.
     Pinned,
     /// The space takes no new capabilities any more.
     Sealed,
     /// No slot is free.
     Full,
+    /// No cell is free for what may revoke.
+    NoCell,
+    /// So many that may revoke stand below each other already: [`MAX_DEPTH`](super::MAX_DEPTH).
+    TooDeep,
+    /// The quota of the space is used up.
+    Quota(QuotaError),
+    /// Its space shares no cells with this one.
+    Foreign,
 }
 
 impl fmt::Display for CapError {
@@ -47,6 +58,11 @@ impl fmt::Display for CapError {
             Self::WrongKind { expected, found } => write!(f, "of kind {found}, where {expected} is wanted"),
             Self::MissingRights(rights) => write!(f, "missing rights {rights:?}"),
             Self::Badged(badge) => write!(f, "has the badge {badge} already"),
+            Self::Revoked => f.write_str("was revoked"),
+            Self::NoCell => f.write_str("no revocation cell is free"),
+            Self::TooDeep => f.write_str("too many that may revoke below each other"),
+            Self::Quota(error) => error.fmt(f),
+            Self::Foreign => f.write_str("of a space with other cells"),
             Self::Pinned => f.write_str("held by too many lookups"),
             Self::Sealed => f.write_str("the space is sealed"),
             Self::Full => f.write_str("no slot is free"),

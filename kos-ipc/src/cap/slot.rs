@@ -3,14 +3,19 @@
 //! ```text
 //!  63          32 31    28 27          0
 //! | generation   | state  | pins        |     FREE -> LIVE -> CLOSING -> EMPTYING -> FREE of the next generation
+//!                                                   | ^      ^
+//!                                                   v |      |
+//!                                                   HELD ────┘
 //! ```
 //!
 //! A lookup adds a pin and reads the word in one step. If generation and state are what it wants, the slot is pinned; if not, it
 //! takes the pin away and has touched nothing. So close and lookup cannot miss each other: one of the two comes first on the word.
 //!
 //! Invariants, on which the unsafe code rests:
-//! 1. Only the holder of the space's lock makes a slot LIVE or CLOSING. It fills the slot before it makes it LIVE, with Release.
-//! 2. What is in the slot is read only by who pinned it LIVE, and until he unpins it. A pin that was added to anything else is
+//! 1. Only the holder of the space's lock makes a slot LIVE, HELD or CLOSING. It fills the slot before it makes it LIVE, with
+//!    Release. A slot is HELD for one transfer, which alone makes it LIVE again, or CLOSING.
+//! 2. What is in the slot is read only by who pinned it LIVE, and until he unpins it, and by the transfer for which it is HELD,
+//!    while it is. A pin that was added to anything else is
 //!    taken away again and counts for nothing, but may delay the end of a close: whoever takes the last pin of a CLOSING slot
 //!    away ends it.
 //! 3. One compare-and-swap from CLOSING without pins to EMPTYING succeeds; its caller alone touches what is in the slot, until he
@@ -19,6 +24,7 @@
 
 use core::fmt;
 
+use super::cell::{NONE, Stamp};
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::sync::{Bug, UnsafeCell, const_fn, seeded};
 
@@ -28,6 +34,8 @@ const CLOSING: u64 = 2;
 const EMPTYING: u64 = 3;
 /// All generations are used.
 const RETIRED: u64 = 4;
+/// On its way to another space, or back.
+const HELD: u64 = 5;
 
 const STATE_SHIFT: u32 = 28;
 const GENERATION_SHIFT: u32 = 32;
@@ -54,6 +62,10 @@ pub struct CapSlot<O> {
     rights: AtomicU32,
     badge: AtomicU64,
     kind: AtomicU32,
+    /// The [`Stamp`] of the capability.
+    under: AtomicU64,
+    /// The cell by which what is made of it is revoked.
+    own: AtomicU32,
     object: UnsafeCell<Option<O>>,
     /// Of a FREE slot: the next free one. For the holder of the space's lock.
     next: AtomicU32,
@@ -79,6 +91,7 @@ pub(super) struct Facts {
     pub(super) rights: u32,
     pub(super) badge: u64,
     pub(super) kind: u32,
+    pub(super) under: Stamp,
 }
 
 impl<O> CapSlot<O> {
@@ -91,6 +104,8 @@ impl<O> CapSlot<O> {
                 rights: AtomicU32::new(0),
                 badge: AtomicU64::new(0),
                 kind: AtomicU32::new(0),
+                under: AtomicU64::new(Stamp::FREE.word()),
+                own: AtomicU32::new(NONE),
                 object: UnsafeCell::new(None),
                 next: AtomicU32::new(0),
             }
@@ -125,7 +140,7 @@ impl<O> CapSlot<O> {
 
     /// Makes a free slot hold a capability. Returns its generation. For the holder of the space's lock, who has the slot from
     /// the list of those that are free.
-    pub(super) fn fill(&self, object: O, facts: Facts) -> u32 {
+    pub(super) fn fill(&self, object: O, facts: Facts, own: u32) -> u32 {
         self.object.with_mut(|place| {
             // SAFETY: the slot is free, so nobody reads it, and the caller has the lock: nobody else fills it (invariants 1, 2).
             unsafe { *place = Some(object) }
@@ -137,20 +152,23 @@ impl<O> CapSlot<O> {
         self.rights.store(facts.rights, Ordering::Relaxed);
         self.badge.store(facts.badge, Ordering::Relaxed);
         self.kind.store(facts.kind, Ordering::Relaxed);
+        self.under.store(facts.under.word(), Ordering::Relaxed);
+        self.own.store(own, Ordering::Relaxed);
         let old = self.word.fetch_add((LIVE - FREE) << STATE_SHIFT, Ordering::Release);
         generation_of(old)
     }
 
-    /// What is known of the capability of `generation`: loads only.
+    /// What is known of the capability of `generation`, and what `look` finds at its stamp meanwhile: loads only.
     #[inline]
-    pub(super) fn facts(&self, generation: u32) -> Option<Facts> {
+    pub(super) fn facts<R>(&self, generation: u32, look: impl FnOnce(Stamp) -> R) -> Option<(Facts, R)> {
         if !self.is_live_of(generation) {
             return None;
         }
         let facts = self.read();
+        let found = look(facts.under);
         // Orders the loads above before the one below: what was read is of that generation if it is still there.
         fence(Ordering::Acquire);
-        self.is_live_of(generation).then_some(facts)
+        self.is_live_of(generation).then_some((facts, found))
     }
 
     /// Pins the slot if it is live and of `generation`.
@@ -180,8 +198,29 @@ impl<O> CapSlot<O> {
         live
     }
 
-    /// Takes the object out of a closing slot, if nobody holds it any more; the caller frees the slot then.
-    pub(super) fn empty(&self) -> Option<O> {
+    /// Keeps a capability for a transfer: nobody pins it until that ends. False if `generation` is not there. For the holder of
+    /// the space's lock.
+    pub(super) fn hold(&self, generation: u32) -> bool {
+        let live = self.is_live_of(generation);
+        if live {
+            self.word.fetch_add((HELD - LIVE) << STATE_SHIFT, Ordering::Relaxed);
+        }
+        live
+    }
+
+    /// Lets a held capability be used again. For the transfer that holds it, under the space's lock.
+    pub(super) fn unhold(&self) {
+        self.word.fetch_sub((HELD - LIVE) << STATE_SHIFT, Ordering::Release);
+    }
+
+    /// Begins to close a held capability. For the transfer that holds it, under the space's lock.
+    pub(super) fn close_held(&self) {
+        self.word.fetch_sub((HELD - CLOSING) << STATE_SHIFT, Ordering::Relaxed);
+    }
+
+    /// Takes the object out of a closing slot, and by what it is revoked and revokes, if nobody holds it any more; the caller frees
+    /// the slot then.
+    pub(super) fn empty(&self) -> Option<(O, Stamp, u32)> {
         let now = self.word.load(Ordering::Relaxed);
         let pinned = now & PINS != 0 && !seeded(Bug::EmptiedWhilePinned);
         if state_of(now) != CLOSING || pinned {
@@ -189,10 +228,11 @@ impl<O> CapSlot<O> {
         }
         let emptying = now + ((EMPTYING - CLOSING) << STATE_SHIFT);
         self.word.compare_exchange(now, emptying, Ordering::Acquire, Ordering::Relaxed).ok()?;
-        self.object.with_mut(|place| {
+        let object = self.object.with_mut(|place| {
             // SAFETY: the caller alone made it EMPTYING, without pins, so nobody else touches it (invariant 3).
             unsafe { (*place).take() }
-        })
+        });
+        Some((object?, self.read().under, self.own()))
     }
 
     /// Makes an emptied slot free for its next generation; false if it had its last and retires.
@@ -213,26 +253,33 @@ impl<O> CapSlot<O> {
         self.rights.fetch_and(rights, Ordering::Relaxed);
     }
 
-    /// What is in a slot that the caller has pinned.
+    /// What is in a slot that the caller has pinned, or holds.
     ///
     /// # Safety
-    /// The caller has pinned it and keeps it pinned as long as the reference is used.
+    /// The caller has pinned it, or holds it, and keeps it so as long as the reference is used.
     #[inline]
     pub(super) unsafe fn object(&self) -> Option<&O> {
         self.object.with(|place| {
-            // SAFETY: it is pinned, so it is read only (invariant 2), from after it was filled, as Acquire on the word says.
+            // SAFETY: it is pinned or held, so it is read only (invariant 2), from after it was filled, as Acquire on the word says.
             unsafe { (*place).as_ref() }
         })
     }
 
-    /// The facts of a pinned slot.
+    /// The facts of a pinned or held slot.
     #[inline]
     pub(super) fn read(&self) -> Facts {
         Facts {
             rights: self.rights.load(Ordering::Relaxed),
             badge: self.badge.load(Ordering::Relaxed),
             kind: self.kind.load(Ordering::Relaxed),
+            under: Stamp::of(self.under.load(Ordering::Relaxed)),
         }
+    }
+
+    /// The cell that the capability in a pinned or held slot owns.
+    #[inline]
+    pub(super) fn own(&self) -> u32 {
+        self.own.load(Ordering::Relaxed)
     }
 
     /// Starts at `generation`, so that tests see it retire.

@@ -1,22 +1,26 @@
 //! The capabilities of one process: [`CapSpace`].
 
 use core::fmt;
-use core::ops::Deref;
 
+use super::cell::NONE;
+use super::cells::Cells;
 use super::error::{CapError, InsertError};
-use super::id::{CapId, MAX_SLOTS, Name};
+use super::id::{CapId, MAX_SLOTS};
+use super::lineage::Lineage;
+use super::lookup::CapGuard;
+use super::reserve::Reserved;
+use super::revoke::Revocation;
 use super::rights::Rights;
-use super::slot::{CapSlot, Facts, PinError};
+use super::slot::CapSlot;
 use crate::error::Corruption;
 use crate::ports::Env;
+use crate::quota::Quota;
 use crate::sync::Lock;
-
-/// The end of the list of free slots.
-const NONE: u32 = u32::MAX;
 
 /// What capabilities are to: a handle of the integrator's, as an enum of references or of counted pointers.
 ///
-/// It is cloned and dropped with the space unlocked, the drop wherever the last lookup ends.
+/// It is cloned and dropped with the space unlocked, the drop wherever the last lookup ends. A [`Directory`](super::Directory)
+/// clones it under its lock: that takes constant time and calls nothing of this crate.
 pub trait Object: Clone + Send + Sync {
     /// What it is: never changes.
     fn kind(&self) -> u8;
@@ -38,7 +42,7 @@ pub struct CapInfo {
 pub struct SpaceStats {
     /// Slots in all.
     pub slots: usize,
-    /// Capabilities that can be used.
+    /// Capabilities that are there.
     pub live: usize,
     /// Slots that are never used again: their generations are used up.
     pub retired: usize,
@@ -49,7 +53,8 @@ pub struct SpaceStats {
 /// Lookups take no lock. Making and closing capabilities takes one, for constant time.
 ///
 /// ```
-/// use kos_ipc::cap::{CapError, CapSlot, CapSpace, Object, Rights};
+/// use kos_ipc::cap::{CapError, CapSlot, CapSpace, Cells, Object, Rights};
+/// use kos_ipc::quota::{Limits, QuotaNode, Quotas};
 /// use kos_ipc::testing::StdEnv;
 ///
 /// #[derive(Clone, Debug)]
@@ -58,8 +63,12 @@ pub struct SpaceStats {
 ///     fn kind(&self) -> u8 { 1 }
 /// }
 ///
+/// let mut nodes = [const { QuotaNode::new() }; 1];
+/// let quotas = Quotas::<StdEnv>::new(&mut nodes);
+/// let cells = Cells::new(&mut [], &quotas); // none: nobody may revoke
+/// let quota = quotas.root(Limits::UNLIMITED).unwrap();
 /// let mut slots = [const { CapSlot::new() }; 16];
-/// let space = CapSpace::<StdEnv, Port>::new(&mut slots, 0x5eed).unwrap();
+/// let space = CapSpace::<_, Port>::new(&mut slots, &cells, quota, 0x5eed).unwrap();
 /// let port = space.insert(Port("log"), Rights::READ | Rights::WRITE | Rights::DUPLICATE, 0).unwrap();
 /// let reader = space.duplicate(port, Rights::READ).unwrap();
 /// assert_eq!(space.get(reader, 1, Rights::READ).unwrap().0, "log");
@@ -68,55 +77,80 @@ pub struct SpaceStats {
 /// assert!(matches!(space.check(port, Rights::READ), Err(CapError::Stale { .. })));
 /// ```
 pub struct CapSpace<'s, E: Env, O: Object> {
-    slots: &'s [CapSlot<O>],
-    salt: u64,
-    books: Lock<E, Books>,
+    pub(super) slots: &'s [CapSlot<O>],
+    pub(super) cells: &'s Cells<'s, E>,
+    pub(super) quota: Quota<'s, E>,
+    pub(super) salt: u64,
+    pub(super) books: Lock<E, Books>,
 }
 
 /// What the lock guards.
 #[derive(Debug)]
-struct Books {
-    free: u32,
-    sealed: bool,
-    stats: SpaceStats,
+pub(super) struct Books {
+    /// The first that is free.
+    pub(super) free: u32,
+    pub(super) free_slots: usize,
+    pub(super) sealed: bool,
+    pub(super) stats: SpaceStats,
+}
+
+impl Books {
+    pub(super) fn put_free<O>(&mut self, number: u32, slot: &CapSlot<O>) {
+        slot.set_next(self.free);
+        self.free = number;
+        self.free_slots += 1;
+    }
 }
 
 impl<'s, E: Env, O: Object> CapSpace<'s, E, O> {
-    /// An empty space in `slots`, of which there are 1 to 2^24. `salt` is the integrator's random value: numbers of one space mean
-    /// nothing in another.
+    /// An empty space in `slots`, of which there are 1 to 2^24. Spaces that pass capabilities to each other share `cells`; `quota`
+    /// pays for slots and cells. `salt` is the integrator's random value: numbers of one space mean nothing in another.
     ///
     /// # Errors
-    /// [`CapError::Full`] if there are no slots, or more than can be named.
-    pub fn new(slots: &'s mut [CapSlot<O>], salt: u64) -> Result<Self, CapError> {
+    /// [`CapError::Full`] if there are no slots, or more than can be named; [`CapError::Foreign`] if `quota` is not of the tree of
+    /// `cells`.
+    pub fn new(
+        slots: &'s mut [CapSlot<O>],
+        cells: &'s Cells<'s, E>,
+        quota: Quota<'s, E>,
+        salt: u64,
+    ) -> Result<Self, CapError> {
         let slots: &'s [CapSlot<O>] = slots;
         let possible = (1..=MAX_SLOTS).contains(&slots.len());
         let count = u32::try_from(slots.len()).ok().filter(|_| possible).ok_or(CapError::Full)?;
-        let mut stats = SpaceStats { slots: slots.len(), ..SpaceStats::default() };
-        let mut free = NONE;
+        if !cells.pays(&quota) {
+            return Err(CapError::Foreign);
+        }
+        let stats = SpaceStats { slots: slots.len(), ..SpaceStats::default() };
+        let mut books = Books { free: NONE, free_slots: 0, sealed: false, stats };
         for (number, slot) in (0..count).zip(slots).rev() {
             // Not free: retired, or still held by a guard of a space before that was forgotten.
-            if slot.is_free() {
-                slot.set_next(free);
-                free = number;
-            } else {
-                stats.retired += 1;
+            match slot.is_free() {
+                true => books.put_free(number, slot),
+                false => books.stats.retired += 1,
             }
         }
-        Ok(Self { slots, salt, books: Lock::new(Books { free, sealed: false, stats }) })
+        Ok(Self { slots, cells, quota, salt, books: Lock::new(books) })
     }
 
-    /// Gives the space a first capability to `object`. For whoever made the object: it asks for no right.
+    /// Gives the space a first capability to `object`. For whoever made the object: it asks for no right. With
+    /// [`Rights::REVOKE`] it takes a cell.
     ///
     /// # Errors
-    /// [`CapError::Sealed`] or [`CapError::Full`], with the object.
+    /// [`CapError`]: `Sealed`, `Full`, `NoCell` or `Quota`, with the object.
     pub fn insert(&self, object: O, rights: Rights, badge: u64) -> Result<CapId, InsertError<O>> {
-        let kind = object.kind();
-        let facts = Facts { rights: rights.bits(), badge, kind: u32::from(kind) };
-        let (slot, generation) = self.books.with(|books| match self.take_free(books) {
-            Ok((number, slot)) => Ok((number, slot.fill(object, facts))),
+        let reserved = Reserved::new(self, 1);
+        let found = reserved.and_then(|slot| Ok((slot, Lineage::first(self.cells, rights, &self.quota)?)));
+        match found {
+            Ok((mut slot, lineage)) => Ok(Self::filled(slot.fill(object, rights, badge, lineage))),
             Err(reason) => Err(InsertError { reason, object }),
-        })?;
-        Ok(CapId::new(Name { slot, kind, generation }, self.salt))
+        }
+    }
+
+    /// The number of a slot that was reserved for it.
+    #[expect(clippy::panic, reason = "one was reserved, and one is filled")]
+    pub(super) fn filled(id: Option<CapId>) -> CapId {
+        id.unwrap_or_else(|| panic!("a reserved slot is not there"))
     }
 
     /// Another capability to the same object with the same badge, and at most the same `rights`. Needs [`Rights::DUPLICATE`].
@@ -143,7 +177,22 @@ impl<'s, E: Env, O: Object> CapSpace<'s, E, O> {
     }
 
     fn derive(&self, guard: &CapGuard<'_, E, O>, rights: Rights, badge: u64) -> Result<CapId, CapError> {
-        self.insert(O::clone(guard), rights, badge).map_err(|refused| refused.reason)
+        let mut slot = Reserved::new(self, 1)?;
+        let lineage = Lineage::of(self.cells, guard.slot).below(rights, &self.quota)?;
+        Ok(Self::filled(slot.fill(O::clone(guard), rights, badge, lineage)))
+    }
+
+    /// Takes back whatever was made of a capability, in every space and on its way, at once; and, by the steps of the
+    /// [`Revocation`], what was made of such as may revoke themselves. The capability stays. Needs [`Rights::REVOKE`].
+    ///
+    /// # Errors
+    /// [`CapError`]
+    pub fn revoke(&self, id: CapId) -> Result<Revocation<'_, E>, CapError> {
+        let guard = self.get(id, id.open(self.salt).kind, Rights::REVOKE)?;
+        let root = guard.slot.own();
+        self.cells.retain(root);
+        self.cells.advance(root);
+        Ok(Revocation::new(self.cells, root))
     }
 
     /// Takes from a capability all rights but `rights`. Needs none. Lookups that are under way keep what they had.
@@ -156,67 +205,6 @@ impl<'s, E: Env, O: Object> CapSpace<'s, E, O> {
         Ok(())
     }
 
-    /// Closes a capability: nobody finds it any more. The object is dropped here, or where the last guard is. Needs no right.
-    ///
-    /// # Errors
-    /// [`CapError::Malformed`], [`CapError::Stale`]
-    pub fn close(&self, id: CapId) -> Result<(), CapError> {
-        let (name, slot) = self.open(id)?;
-        self.info(name, slot)?;
-        let closed = self.books.with(|books| {
-            let closed = slot.close(name.generation);
-            books.stats.live -= usize::from(closed);
-            closed
-        });
-        if !closed {
-            return Err(stale(name));
-        }
-        self.end_close(name.slot, slot);
-        Ok(())
-    }
-
-    /// What is known of a capability, if its holder may do what is in `need`. Loads only: writes no shared line.
-    ///
-    /// # Errors
-    /// [`CapError`]
-    #[inline]
-    pub fn check(&self, id: CapId, need: Rights) -> Result<CapInfo, CapError> {
-        let (name, slot) = self.open(id)?;
-        let info = self.info(name, slot)?;
-        allow(info.rights, need)?;
-        Ok(info)
-    }
-
-    /// The object of `kind` behind a capability, if its holder may do what is in `need`. One read-modify-write, and another when
-    /// the guard goes.
-    ///
-    /// # Errors
-    /// [`CapError`]
-    #[inline]
-    pub fn get(&self, id: CapId, kind: u8, need: Rights) -> Result<CapGuard<'_, E, O>, CapError> {
-        let (name, slot) = self.open(id)?;
-        if name.kind != kind {
-            return Err(CapError::WrongKind { expected: kind, found: name.kind });
-        }
-        match slot.pin(name.generation) {
-            Ok(()) => {}
-            Err(PinError::TooMany) => return Err(CapError::Pinned),
-            Err(PinError::Stale { last }) => {
-                if last {
-                    self.end_close(name.slot, slot);
-                }
-                return Err(stale(name));
-            }
-        }
-        let guard = CapGuard { space: self, slot, number: name.slot };
-        let facts = slot.read();
-        if facts.kind != u32::from(kind) {
-            return Err(CapError::Malformed);
-        }
-        allow(Rights::from_bits_retain(facts.rights), need)?;
-        Ok(guard)
-    }
-
     /// Refuses every new capability from now on, for good.
     pub fn seal(&self) {
         self.books.with(|books| books.sealed = true);
@@ -227,7 +215,7 @@ impl<'s, E: Env, O: Object> CapSpace<'s, E, O> {
         self.books.with(|books| books.stats)
     }
 
-    /// Walks every invariant, with the lock held. No guard is out.
+    /// Walks every invariant, with the lock held. No guard and no transfer is out.
     ///
     /// # Errors
     /// [`Corruption`] names the first that does not hold.
@@ -241,136 +229,17 @@ impl<'s, E: Env, O: Object> CapSpace<'s, E, O> {
                 (free, next) = (free + 1, slot.next());
             }
             let live = self.slots.iter().filter(|slot| slot.is_live()).count();
-            if live != books.stats.live || free + live + books.stats.retired != self.slots.len() {
+            let counted = free == books.free_slots && live == books.stats.live;
+            if !counted || free + live + books.stats.retired != self.slots.len() {
                 return Err(Corruption { what: "slots that are nowhere, or twice" });
             }
             Ok(())
         })
-    }
-
-    fn open(&self, id: CapId) -> Result<(Name, &'s CapSlot<O>), CapError> {
-        let name = id.open(self.salt);
-        let slot = self.slots.get(name.slot as usize).ok_or(CapError::Malformed)?;
-        Ok((name, slot))
-    }
-
-    #[inline]
-    fn info(&self, name: Name, slot: &CapSlot<O>) -> Result<CapInfo, CapError> {
-        let facts = slot.facts(name.generation).ok_or(stale(name))?;
-        if facts.kind != u32::from(name.kind) {
-            return Err(CapError::Malformed);
-        }
-        Ok(CapInfo { kind: name.kind, rights: Rights::from_bits_retain(facts.rights), badge: facts.badge })
-    }
-
-    fn take_free(&self, books: &mut Books) -> Result<(u32, &'s CapSlot<O>), CapError> {
-        if books.sealed {
-            return Err(CapError::Sealed);
-        }
-        let number = books.free;
-        let slot = self.slots.get(number as usize).ok_or(CapError::Full)?;
-        books.free = slot.next();
-        books.stats.live += 1;
-        Ok((number, slot))
-    }
-
-    /// Ends a close, if nobody holds the slot any more.
-    fn end_close(&self, number: u32, slot: &CapSlot<O>) {
-        let Some(object) = slot.empty() else { return };
-        let usable = slot.free();
-        self.books.with(|books| match usable {
-            true => {
-                slot.set_next(books.free);
-                books.free = number;
-            }
-            false => books.stats.retired += 1,
-        });
-        drop(object);
-    }
-}
-
-const fn stale(name: Name) -> CapError {
-    CapError::Stale { slot: name.slot, generation: name.generation }
-}
-
-#[inline]
-fn allow(there: Rights, need: Rights) -> Result<(), CapError> {
-    if there.contains(need) { Ok(()) } else { Err(CapError::MissingRights(need.difference(there))) }
-}
-
-impl<E: Env, O: Object> Drop for CapSpace<'_, E, O> {
-    fn drop(&mut self) {
-        // Loom takes the threads of a failed schedule down without a schedule.
-        #[cfg(all(test, loom))]
-        if std::thread::panicking() {
-            return;
-        }
-        for (number, slot) in (0..).zip(self.slots) {
-            if let Some(generation) = slot.generation()
-                && slot.close(generation)
-            {
-                self.end_close(number, slot);
-            }
-        }
     }
 }
 
 impl<E: Env, O: Object> fmt::Debug for CapSpace<'_, E, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CapSpace").field("stats", &self.stats()).finish_non_exhaustive()
-    }
-}
-
-/// An object that stays while this lives, though its capability be closed meanwhile.
-pub struct CapGuard<'a, E: Env, O: Object> {
-    space: &'a CapSpace<'a, E, O>,
-    slot: &'a CapSlot<O>,
-    number: u32,
-}
-
-impl<E: Env, O: Object> CapGuard<'_, E, O> {
-    /// What the capability allows now.
-    #[must_use]
-    pub fn rights(&self) -> Rights {
-        Rights::from_bits_retain(self.slot.read().rights)
-    }
-
-    /// The capability's badge; 0 is none.
-    #[must_use]
-    pub fn badge(&self) -> u64 {
-        self.slot.read().badge
-    }
-
-    fn allow(&self, need: Rights) -> Result<(), CapError> {
-        allow(self.rights(), need)
-    }
-}
-
-impl<E: Env, O: Object> Deref for CapGuard<'_, E, O> {
-    type Target = O;
-
-    #[inline]
-    #[expect(unsafe_code, clippy::panic, reason = "a pinned slot is full: see the slot's invariants")]
-    fn deref(&self) -> &O {
-        // SAFETY: the guard has the slot pinned as long as it lives, and the reference borrows the guard.
-        match unsafe { self.slot.object() } {
-            Some(object) => object,
-            None => panic!("a pinned slot is empty"),
-        }
-    }
-}
-
-impl<E: Env, O: Object> Drop for CapGuard<'_, E, O> {
-    #[inline]
-    fn drop(&mut self) {
-        if self.slot.unpin() {
-            self.space.end_close(self.number, self.slot);
-        }
-    }
-}
-
-impl<E: Env, O: Object> fmt::Debug for CapGuard<'_, E, O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CapGuard").field("rights", &self.rights()).finish_non_exhaustive()
     }
 }

@@ -19,6 +19,11 @@
 //! | [`caps`]: close/get | a lookup that fails delays a close for ever | it does not end what it delayed |
 //! | [`caps`]: reuse/get | a number finds the next object of its slot | the generation stays |
 //! | [`caps`]: reuse/check | rights of the next capability are told of this one | no fence before they are written |
+//! | [`caps`]: revoke/copy | a copy made just then can be used | the epoch of its making |
+//! | [`caps`]: revoke/revoke/copy | what was killed from above comes alive by a revoke below | a revoke in two steps |
+//! | [`caps`]: transfer/close | a capability is sent and closed | looked at, then taken |
+//! | [`caps`]: transfer/get | a transfer that is given up loses what it held | |
+//! | [`caps`]: charge/charge | a quota is passed | a charge in two steps |
 //!
 //! Each model runs the code of this crate, with loom's atomics, cells and locks in place of the processor's (`sync`).
 //!

@@ -25,6 +25,12 @@ pub enum Op {
     Acquire,
     /// Gives permits to a semaphore.
     Release,
+    /// Gives a name in a directory to a capability.
+    Publish,
+    /// Makes a capability of a name.
+    Open,
+    /// Frees a name.
+    Unlink,
 }
 
 /// What an object is.
@@ -36,6 +42,8 @@ pub enum ObjectKind {
     Semaphore = 1,
     /// An [`EventCounter`](crate::notify::EventCounter).
     EventCounter,
+    /// A [`Directory`](crate::cap::Directory).
+    Directory,
 }
 
 /// An object as policies see it.

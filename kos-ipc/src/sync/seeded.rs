@@ -40,6 +40,14 @@ pub(crate) enum Bug {
     GenerationKept,
     /// What is known of a capability is written in no order with the end of the one before.
     FactsUnfenced,
+    /// A revoke reads the epoch, then writes the next: one of two is lost, or a cell that was killed comes alive.
+    RevokeInTwoSteps,
+    /// What is made carries the epoch of its making, not that of what it is made of.
+    StampRenewed,
+    /// A transfer looks whether its capabilities are there, and takes them later.
+    TransferUnheld,
+    /// A charge reads what is used, then writes the sum.
+    ChargeInTwoSteps,
 }
 
 /// Whether `bug` is in.

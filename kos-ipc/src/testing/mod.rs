@@ -1,13 +1,17 @@
 //! Threads of the host and a simulator behind the port [`Park`](crate::Park), for the tests of this crate and of its users. Uses
 //! `std`.
 
+pub(crate) mod cap_model;
 mod cases;
+mod choices;
+pub mod fuzz;
 mod host_lock;
 mod rng;
 mod sim_park;
 mod std_park;
 
 pub use cases::cases;
+pub use choices::Choices;
 pub use host_lock::{HostLock, HostMask};
 pub use rng::Rng;
 pub use sim_park::{SimBody, SimEnv, SimPark, SimToken, Stuck, simulate};

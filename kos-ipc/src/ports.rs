@@ -75,6 +75,8 @@ pub enum BlockReason {
     Condition,
     /// For the count of an event counter, or for room in it.
     EventCounter,
+    /// For bits of a notification.
+    Notification,
     /// For permits of a semaphore.
     Semaphore,
 }

@@ -111,7 +111,8 @@ impl Cell {
     }
 
     pub(super) fn kill(&self) {
-        self.epoch.store(DEAD, Ordering::Release);
+        // A swap, not a store: one more of the additions that this meets.
+        self.epoch.swap(DEAD, Ordering::AcqRel);
     }
 
     /// One more reference. The caller has one, so it is not free.

@@ -8,7 +8,9 @@ use core::pin::pin;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::task::{Context, Poll, Waker};
 
-use super::{AcquireError, CounterError, CounterMode, EventCounter, ReleaseError, Semaphore};
+use super::{
+    AcquireError, CounterError, CounterMode, EventCounter, Notification, NotifyError, ReleaseError, Semaphore,
+};
 use crate::caller::Caller;
 use crate::error::WaitError;
 use crate::policy::NoPolicy;
@@ -185,4 +187,69 @@ fn a_writer_waits_for_room_and_a_reader_makes_it() {
     drop(first);
     assert_eq!(second.as_mut().poll(cx), Poll::Ready(Ok(3)), "what a dropped future had goes to the next");
     assert_eq!((counter.count(), counter.check()), (0, Ok(())));
+}
+
+/// One thread that posts bits of its own, one by one, or takes by random masks.
+fn move_bits(object: &Notification<SimEnv>, me: SimToken, number: u64, taken: &AtomicU64, rng: &mut Rng) {
+    let caller = Caller::new(&me, (), &NoPolicy);
+    for turn in 0..5 {
+        if number.is_multiple_of(2) {
+            let (mask, until) = (rng.next(), Some(Instant::from_ticks(rng.next() % 100)));
+            let bits = object.take(&caller, mask, until).unwrap_or(0);
+            let before = taken.fetch_or(bits, Ordering::Relaxed);
+            assert_eq!((bits & !mask, bits & before), (0, 0), "not asked for, or twice");
+        } else {
+            object.post(&caller, 1 << (8 * number + turn)).unwrap();
+        }
+    }
+}
+
+/// Each bit that is posted is taken once, or is there in the end.
+fn bits_are_conserved(seed: u64) {
+    let (taken, mut object) = (AtomicU64::new(0), None);
+    simulate(seed, |park| {
+        let shared = Arc::new(Notification::<SimEnv>::new(park.clone(), 0, 0));
+        object = Some(Arc::clone(&shared));
+        let body = |number: u64| {
+            let (shared, taken, mut rng) = (Arc::clone(&shared), &taken, Rng::new(seed << 8 | number));
+            Box::new(move |me| move_bits(&shared, me, number, taken, &mut rng)) as SimBody<'_>
+        };
+        (0..4).map(body).collect::<Vec<_>>()
+    })
+    .unwrap();
+    let object = object.unwrap();
+    let all = 0x1f << 8 | 0x1f << 24;
+    assert_eq!((taken.into_inner() | object.pending(), object.check()), (all, Ok(())), "seed {seed}");
+}
+
+#[test]
+fn bits_are_conserved_in_any_order() {
+    (0..u64::from(cases()) / 4).for_each(bits_are_conserved);
+}
+
+#[test]
+fn each_waiter_gets_the_bits_of_its_mask() {
+    let (park, policy) = (StdPark::new(), NoPolicy);
+    let token = park.token();
+    let caller = Caller::new(&token, (), &policy);
+    let object = Notification::<StdEnv>::new(park, 0, 0);
+    let cx = &mut Context::from_waker(Waker::noop());
+    let mut low = Box::pin(object.take_async(&caller, 0x0f));
+    let mut high = pin!(object.take_async(&caller, 0xf0));
+    let mut any = pin!(object.take_async(&caller, u64::MAX));
+    assert!(
+        low.as_mut().poll(cx).is_pending()
+            && high.as_mut().poll(cx).is_pending()
+            && any.as_mut().poll(cx).is_pending()
+    );
+    object.post(&caller, 0x121).unwrap();
+    assert_eq!(high.as_mut().poll(cx), Poll::Ready(Ok(0x20)));
+    assert_eq!(any.as_mut().poll(cx), Poll::Ready(Ok(0x100)));
+    drop(low);
+    assert_eq!(object.pending(), 1, "what a dropped future had is there again");
+    assert_eq!(object.try_take(&caller, 2), Err(NotifyError::WouldBlock));
+    assert_eq!(object.try_take(&caller, 3), Ok(1));
+    object.close();
+    assert_eq!(object.take(&caller, 1, None), Err(NotifyError::Wait(WaitError::PeerClosed)));
+    assert_eq!(object.check(), Ok(()));
 }

@@ -2,24 +2,36 @@
 //!
 //! Every operation first looks its object up, then asks the policy, then has the event recorded, then acts: [`authorize`]. What
 //! is refused, by either, changes nothing.
+//!
+//! | policy | what it says |
+//! |---|---|
+//! | [`NoPolicy`] | everything is allowed, nothing recorded |
+//! | [`TypeTable`] | what a domain may do to a type of object; the rest is refused |
+//! | [`AuditLog`] | records, for a policy to keep: lost and counted, or never lost |
 
+mod audit;
 mod none;
+mod table;
+#[cfg(test)]
+mod tests;
 
 use core::error::Error;
 use core::fmt;
 
 use crate::ports::Policy;
 
+pub use audit::{AuditLog, AuditRecord, Loss, Scope};
 pub use none::NoPolicy;
+pub use table::{Audit, NoRule, OpSet, Rule, TypeTable};
 
 /// What somebody does to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 #[non_exhaustive]
 pub enum Op {
-    /// Adds to an event counter.
+    /// Adds to an event counter, or sets bits of a notification.
     Post,
-    /// Takes the count of an event counter.
+    /// Takes the count of an event counter, or bits of a notification.
     Take,
     /// Takes permits of a semaphore.
     Acquire,
@@ -44,6 +56,8 @@ pub enum ObjectKind {
     EventCounter,
     /// A [`Directory`](crate::cap::Directory).
     Directory,
+    /// A [`Notification`](crate::notify::Notification).
+    Notification,
 }
 
 /// An object as policies see it.

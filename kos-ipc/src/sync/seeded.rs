@@ -20,6 +20,8 @@ pub(crate) enum Bug {
     LaterEndWins,
     /// A waiter sees that there are too few permits, and enters later.
     AcquireInTwoSteps,
+    /// A waiter sees that none of its bits is set, and enters later.
+    TakeInTwoSteps,
     /// A producer says that an item is there, in no order with putting it there.
     TailUnordered,
     /// A consumer says that a slot is free, in no order with emptying it.

@@ -24,6 +24,6 @@ mod tests;
 mod walk;
 
 pub(crate) use batch::{BATCH, Wake, WakeBatch};
-pub(crate) use pinned::{Held, Kind, Member, Queue};
+pub(crate) use pinned::{Cursor, Held, Kind, Member, Queue};
 pub use queue::WaitQueue;
 pub use walk::{Progress, Walk};

@@ -45,7 +45,7 @@ impl<'q, E: Env> Walk<'q, E> {
     /// Looks at up to `budget` waiters, and ends the wait of each whose key is `chosen`. Any context.
     pub fn step(self: Pin<&mut Self>, budget: usize, mut chosen: impl FnMut(u64) -> bool) -> Progress {
         let cause = self.cause;
-        match self.cursor().step(budget, cause, |&key| chosen(key)) {
+        match self.cursor().step(budget, Err(cause), |&mut key| chosen(key)) {
             true => Progress::Done,
             false => Progress::More,
         }

@@ -26,18 +26,18 @@ impl<'q, E: Env, K: Kind<E>> Cursor<'q, E, K> {
         Self { queue, node: Node::new(value), over: false }
     }
 
-    /// Looks at up to `budget` waiters; ends with `cause` the waits that `chosen` picks. True when there are no more.
+    /// Looks at up to `budget` waiters; ends with `outcome` the waits that `chosen` picks. True when there are no more.
     pub(crate) fn step(
         self: Pin<&mut Self>,
         budget: usize,
-        cause: WaitError,
-        mut chosen: impl FnMut(&K::Value) -> bool,
+        outcome: Result<(), WaitError>,
+        mut chosen: impl FnMut(&mut K::Value) -> bool,
     ) -> bool {
         // SAFETY: nothing is moved out of the cursor.
         let this = unsafe { self.get_unchecked_mut() };
         let (mut left, mut batch) = (budget, WakeBatch::new());
         while !this.over && left > 0 {
-            this.over = this.pass(&mut left, &mut batch, cause, &mut chosen);
+            this.over = this.pass(&mut left, &mut batch, outcome, &mut chosen);
             batch.deliver(this.queue.park());
         }
         this.over
@@ -48,8 +48,8 @@ impl<'q, E: Env, K: Kind<E>> Cursor<'q, E, K> {
         &self,
         left: &mut usize,
         batch: &mut WakeBatch<Token<E>>,
-        cause: WaitError,
-        chosen: &mut impl FnMut(&K::Value) -> bool,
+        outcome: Result<(), WaitError>,
+        chosen: &mut impl FnMut(&mut K::Value) -> bool,
     ) -> bool {
         self.queue.with(|held| {
             // SAFETY: `step` has the cursor pinned, and it leaves when dropped; the list is that of its queue, which is locked.
@@ -64,9 +64,9 @@ impl<'q, E: Env, K: Kind<E>> Cursor<'q, E, K> {
                     return true;
                 };
                 let taken =
-                    held.list.state(next) == WAITING && held.list.with(next, |body| chosen(&body.value));
+                    held.list.state(next) == WAITING && held.list.with(next, |body| chosen(&mut body.value));
                 match taken {
-                    true => held.end(next, batch, Err(cause)),
+                    true => held.end(next, batch, outcome),
                     false => held.list.step_over(link, next),
                 }
                 (looks, *left) = (looks - 1, *left - 1);

@@ -9,6 +9,7 @@ extern crate std;
 
 mod caller;
 pub mod cap;
+pub mod endpoint;
 mod error;
 #[cfg(all(test, loom))]
 mod models;
@@ -25,5 +26,5 @@ pub mod wait;
 
 pub use caller::{Caller, Subject, Token};
 pub use error::{Corruption, WaitError};
-pub use ports::{BlockReason, Env, IrqGuard, Park, Policy, Resume};
+pub use ports::{BlockReason, CallerMemory, Deadlock, Env, Fault, IrqGuard, Park, Policy, Resume};
 pub use time::{Duration, Instant};

@@ -5,6 +5,7 @@
 //! | [`Env`] | the kernel: it names the types of the others | everything but the rings |
 //! | [`IrqGuard`] | the kernel: its interrupt mask | every short section under a lock |
 //! | [`Park`] | the scheduler | every wait |
+//! | [`CallerMemory`] | the kernel: user copies | leases of calls |
 //! | [`Policy`] | the kernel, or one of [`policy`](crate::policy) | every operation on an object |
 //!
 //! None is an `unsafe` trait: a wrong implementation loses wake-ups, or lets happen what should be refused, but breaks no
@@ -53,6 +54,73 @@ pub trait Park {
     /// Gives `thread` its permit and wakes it if it is parked. Any context, constant time, never blocks; called without a lock
     /// of this crate held. A thread that is gone is nobody.
     fn unpark(&self, thread: &Self::Token);
+
+    /// As [`unpark`](Self::unpark) of `to`, then [`park`](Self::park): a scheduler that can runs `to` at once, in the place of `me`.
+    fn hand_off(
+        &self,
+        me: &Self::Token,
+        to: &Self::Token,
+        until: Option<Instant>,
+        why: BlockReason,
+    ) -> Resume {
+        self.unpark(to);
+        self.park(me, until, why)
+    }
+
+    /// How urgent what `thread` waits for is, from 0 to 7, the most urgent. Any context, constant time.
+    fn priority(&self, _thread: &Self::Token) -> u8 {
+        0
+    }
+
+    /// Lets `to` run with the priority of `from` too, which waits for it, until [`withdraw`](Self::withdraw). What a wrong answer
+    /// breaks is who runs when. Thread context, no lock of this crate held.
+    ///
+    /// # Errors
+    /// [`Deadlock`] if `to` waits for `from`, through however many others, or if they are too many: nothing is lent, and `from` does
+    /// not wait.
+    fn donate(&self, _from: &Self::Token, _to: &Self::Token) -> Result<(), Deadlock> {
+        Ok(())
+    }
+
+    /// Ends what [`donate`](Self::donate) lent. Called once for each that went well.
+    fn withdraw(&self, _from: &Self::Token, _to: &Self::Token) {}
+}
+
+/// Threads would wait for each other in a circle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlock;
+
+/// The memory of a caller, as far as he lends it. What a wrong one breaks is what is read and written.
+pub trait CallerMemory {
+    /// Copies the bytes from `at` on. May block and fault in pages.
+    ///
+    /// # Errors
+    /// [`Fault`]: a part may have been copied.
+    fn copy_in(&self, at: usize, to: &mut [u8]) -> Result<(), Fault>;
+
+    /// Copies `from` to the bytes from `at` on. May block and fault in pages.
+    ///
+    /// # Errors
+    /// [`Fault`]: a part may have been copied.
+    fn copy_out(&self, at: usize, from: &[u8]) -> Result<(), Fault>;
+}
+
+/// Who lends nothing.
+impl CallerMemory for () {
+    fn copy_in(&self, at: usize, _: &mut [u8]) -> Result<(), Fault> {
+        Err(Fault { at })
+    }
+
+    fn copy_out(&self, at: usize, _: &[u8]) -> Result<(), Fault> {
+        Err(Fault { at })
+    }
+}
+
+/// Memory of a caller that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The address.
+    pub at: usize,
 }
 
 impl<P: Park> Park for &P {
@@ -64,6 +132,28 @@ impl<P: Park> Park for &P {
 
     fn unpark(&self, thread: &Self::Token) {
         (**self).unpark(thread);
+    }
+
+    fn hand_off(
+        &self,
+        me: &Self::Token,
+        to: &Self::Token,
+        until: Option<Instant>,
+        why: BlockReason,
+    ) -> Resume {
+        (**self).hand_off(me, to, until, why)
+    }
+
+    fn priority(&self, thread: &Self::Token) -> u8 {
+        (**self).priority(thread)
+    }
+
+    fn donate(&self, from: &Self::Token, to: &Self::Token) -> Result<(), Deadlock> {
+        (**self).donate(from, to)
+    }
+
+    fn withdraw(&self, from: &Self::Token, to: &Self::Token) {
+        (**self).withdraw(from, to);
     }
 }
 
@@ -77,6 +167,8 @@ pub enum BlockReason {
     EventCounter,
     /// For bits of a notification.
     Notification,
+    /// For the answer to a call.
+    Call,
     /// For permits of a semaphore.
     Semaphore,
 }

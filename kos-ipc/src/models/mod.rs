@@ -25,11 +25,15 @@
 //! | [`caps`]: transfer/close | a capability is sent and closed | looked at, then taken |
 //! | [`caps`]: transfer/get | a transfer that is given up loses what it held | |
 //! | [`caps`]: charge/charge | a quota is passed | a charge in two steps |
+//! | [`calls`]: call/recv | a server sleeps beside a call | no look after the entry |
+//! | [`calls`]: reply/timeout | an answer is given to nobody and told as given | an end that does not see the answer |
+//! | [`calls`]: call/close | somebody calls the dead for ever | |
 //!
 //! Each model runs the code of this crate, with loom's atomics, cells and locks in place of the processor's (`sync`).
 //!
 //! Source: Norris and Demsky, CDSchecker (OOPSLA 2013), which loom implements.
 
+mod calls;
 mod caps;
 mod park;
 mod permits;

@@ -43,6 +43,10 @@ pub enum Op {
     Open,
     /// Frees a name.
     Unlink,
+    /// Calls a server.
+    Call,
+    /// Receives calls.
+    Receive,
 }
 
 /// What an object is.
@@ -58,6 +62,8 @@ pub enum ObjectKind {
     Directory,
     /// A [`Notification`](crate::notify::Notification).
     Notification,
+    /// An [`Endpoint`](crate::endpoint::Endpoint).
+    Endpoint,
 }
 
 /// An object as policies see it.

@@ -48,6 +48,8 @@ pub(crate) enum Bug {
     StampRenewed,
     /// A transfer looks whether its capabilities are there, and takes them later.
     TransferUnheld,
+    /// A call that ends for another cause does not see that it was answered.
+    ReplyUnseen,
     /// A charge reads what is used, then writes the sum.
     ChargeInTwoSteps,
 }

@@ -14,6 +14,25 @@ pub(crate) enum Wake<T> {
     Future(Waker),
 }
 
+impl<T: Clone> Wake<T> {
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Thread(thread) => Self::Thread(thread.clone()),
+            Self::Future(waker) => Self::Future(waker.clone()),
+        }
+    }
+}
+
+impl<T> Wake<T> {
+    /// Wakes; no lock is held.
+    pub(crate) fn deliver<P: Park<Token = T>>(self, park: &P) {
+        match self {
+            Self::Thread(thread) => park.unpark(&thread),
+            Self::Future(waker) => waker.wake(),
+        }
+    }
+}
+
 /// Up to [`BATCH`] wake-ups, collected under a lock and delivered without it: waking runs the scheduler's code, or any future's.
 pub(crate) struct WakeBatch<T> {
     wakes: [Option<Wake<T>>; BATCH],
@@ -39,14 +58,18 @@ impl<T> WakeBatch<T> {
         }
     }
 
+    /// Takes the last one out, for who delivers it in his own way.
+    pub(crate) fn pop(&mut self) -> Option<Wake<T>> {
+        self.count = self.count.checked_sub(1)?;
+        self.wakes.get_mut(self.count)?.take()
+    }
+
     /// Delivers all; no lock is held. Returns how many there were.
     pub(crate) fn deliver<P: Park<Token = T>>(&mut self, park: &P) -> usize {
         let count = core::mem::take(&mut self.count);
         for wake in self.wakes.iter_mut().take(count) {
-            match wake.take() {
-                Some(Wake::Thread(thread)) => park.unpark(&thread),
-                Some(Wake::Future(waker)) => waker.wake(),
-                None => {}
+            if let Some(wake) = wake.take() {
+                wake.deliver(park);
             }
         }
         count

@@ -117,6 +117,21 @@ impl<'q, E: Env, K: Kind<E>> Member<'q, E, K> {
         }
     }
 
+    /// As [`sleep`](Self::sleep), after it has woken `to`.
+    pub(crate) fn sleep_after(
+        self: Pin<&mut Self>,
+        me: &Token<E>,
+        to: &Token<E>,
+        until: Option<Instant>,
+        why: BlockReason,
+    ) -> Result<(), WaitError> {
+        match self.queue.park().hand_off(me, to, until, why) {
+            Resume::Woken => self.sleep(me, until, why),
+            Resume::TimedOut => self.give_up(WaitError::TimedOut),
+            Resume::Interrupted => self.give_up(WaitError::Interrupted),
+        }
+    }
+
     /// As [`enter`](Self::enter) and [`outcome`](Self::outcome) for a future: waits from the first call on.
     pub(crate) fn poll(
         self: Pin<&mut Self>,

@@ -286,9 +286,9 @@ fn remove_all(view: &kos_vfs::View<'_, HostEnv>) {
     }
 }
 
-/// Threads that rename directories into each other, in both directions, come to an end.
+/// Threads that rename directories into each other, in both directions, come to an end. The order itself: `lock_order.rs`.
 #[test]
-fn lock_order_holds_for_nested_rename() {
+fn nested_renames_of_several_threads_come_to_an_end() {
     let (vfs, _, fs) = system(&Config::default());
     let view = vfs.mount_root(fs, MountFlags::empty()).unwrap();
     let ctx = Ctx::root();
@@ -351,6 +351,33 @@ fn random_bytes_lead_nowhere_they_must_not() {
         let data: Vec<u8> = (0..200).map(pick).collect::<Vec<_>>().concat();
         kos_vfs::testing::fuzz::resolve(&data);
     }
+}
+
+/// A file that comes to the place in memory of one that was read is stamped by its own times.
+#[test]
+fn a_place_in_memory_keeps_no_stamp_of_the_file_before() {
+    let (vfs, clock, fs) = system(&Config { dentries: 16, ..Config::default() });
+    let view = vfs.mount_root(fs, MountFlags::empty()).unwrap();
+    let ctx = Ctx::root();
+    let call = view.call(&ctx);
+    let how =
+        How { flags: OpenFlags::READ_WRITE | OpenFlags::CREATE, mode: Mode::of(0o644), ..How::default() };
+    let open = |path: &[u8]| call.open(At::Cwd, path, &how).unwrap();
+    for (second, path) in [(10, b"/written"), (20, b"/read   ")] {
+        clock.set(second * 1_000_000_000);
+        call.pwrite(&open(path), b"bytes", 0).unwrap();
+        vfs.shrink(0);
+    }
+    clock.set(30 * 1_000_000_000);
+    let read = open(b"/read   ");
+    // Once to be stamped, once to be known as stamped for a day.
+    (0..2).for_each(|_| assert_eq!(read.pread(&mut [0; 3], 0), Ok(3)));
+    drop(read);
+    vfs.shrink(0);
+    clock.set(40 * 1_000_000_000);
+    let written = open(b"/written");
+    written.pread(&mut [0; 3], 0).unwrap();
+    assert_eq!(call.stat(written.place()).unwrap().attr.accessed.seconds, 40);
 }
 
 /// Reading stamps once after a change, and again after the next; whoever comes to the place of a file in memory is stamped, too.

@@ -68,8 +68,16 @@ impl TmpfsVolume {
     /// If there is no memory.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
-        let config = TmpfsConfig { bytes, ..TmpfsConfig::default() };
-        Self(Arc::new(Tmpfs::new(&config).expect("memory for a tmpfs")))
+        Self::with_config(&TmpfsConfig { bytes, ..TmpfsConfig::default() })
+    }
+
+    /// An empty one with these limits.
+    ///
+    /// # Panics
+    /// If there is no memory.
+    #[must_use]
+    pub fn with_config(config: &TmpfsConfig) -> Self {
+        Self(Arc::new(Tmpfs::new(config).expect("memory for a tmpfs")))
     }
 }
 

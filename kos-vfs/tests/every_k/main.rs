@@ -1,5 +1,5 @@
 //! One thing fails in a script of 1000 calls through the public interface: the k-th allocation, the k-th request of the device, or space
-//! ends when k blocks are used. The call that meets it says so and changes nothing: the same call then answers what it answers
+//! ends when k blocks (or files) are used. The call that meets it says so and changes nothing: the same call then answers what it answers
 //! without the failure, as do all behind it. Afterwards all invariants hold, fsck is silent, and everything is given back.
 //!
 //! Some k by default; all of them: `KOS_FAULTS=all cargo test --release -p kos-vfs --all-features --test every_k -- --nocapture`.
@@ -17,11 +17,11 @@ use alloc::sync::Arc;
 use kos_vfs::block::{BlockDevice, Geometry, WriteMode};
 use kos_vfs::fs::fat::{self, FatKind};
 use kos_vfs::fs::tmpfs::{Tmpfs, TmpfsConfig};
-use kos_vfs::fs::{Cookie, DirEntry, FileSystem, SyncMode};
+use kos_vfs::fs::{Cookie, DirEntry, FileSystem, StatFs, SyncMode, XattrFlags};
 use kos_vfs::testing::{
     DataModel, FatVolume, Fault, FaultDisk, HostEnv, KosFsVolume, RamDisk, TmpfsVolume, Volume, fill_volume,
 };
-use kos_vfs::{At, Call, Config, Ctx, DeviceError, Errno, FileType, Mode, MountFlags, Vfs};
+use kos_vfs::{At, Call, Config, Ctx, DeviceError, Errno, FileType, Mode, MountFlags, Name, Timestamp, Vfs};
 
 use memory::{armed, quiet};
 use steps::{Step, World, script};
@@ -182,7 +182,7 @@ fn tree(fs: &dyn FileSystem) -> Seen {
         };
         fs.dirs().readdir(dir, Cookie(0), &mut sink).unwrap();
         for name in names.into_iter().filter(|name| name != b"ballast") {
-            let attr = fs.dirs().lookup(dir, kos_vfs::Name::new(&name).unwrap()).unwrap();
+            let attr = fs.dirs().lookup(dir, Name::new(&name).unwrap()).unwrap();
             let path = [&path[..], b"/", &name].concat();
             let mut bytes = vec![0; 80_000];
             let length = match attr.kind {
@@ -198,12 +198,15 @@ fn tree(fs: &dyn FileSystem) -> Seen {
             }
             seen.insert(path, (attr.kind, attr.mode, attr.links, bytes));
         }
+        if dir != fs.root() {
+            fs.forget(dir, 1);
+        }
     }
     seen
 }
 
-/// What is on a volume; then nothing, with as much free as `free`.
-fn empty(volume: &dyn Volume, free: u64) -> Seen {
+/// What is on a volume; then nothing, with as much free as `free` says.
+fn empty(volume: &dyn Volume, free: StatFs) -> Seen {
     let seen = tree(&*volume.mount().unwrap());
     let vfs = DataModel::vfs(&Config::default());
     let view = vfs.mount_root(volume.mount().unwrap(), MountFlags::empty()).unwrap();
@@ -219,15 +222,31 @@ fn empty(volume: &dyn Volume, free: u64) -> Seen {
     let _ = call.unlink(At::Cwd, b"/ballast");
     (0..3).for_each(|_| vfs.sync().unwrap());
     let place = call.resolve(At::Cwd, b"/", kos_vfs::AtFlags::empty()).unwrap();
-    let left = call.statfs(&place).unwrap().free;
-    assert!(left + 4 >= free, "{left} blocks are free for {free}");
+    let left = call.statfs(&place).unwrap();
+    assert!(left.free + 4 >= free.free, "{left:?}, once {free:?}");
+    assert_eq!(left.files_free, free.files_free);
     seen
 }
 
-fn free(volume: &dyn Volume) -> u64 {
+fn free(volume: &dyn Volume) -> StatFs {
     let fs = volume.mount().unwrap();
     (0..3).for_each(|_| fs.sync(SyncMode::All).unwrap());
-    fs.statfs().unwrap().free
+    fs.statfs().unwrap()
+}
+
+/// Makes the ballast of an empty volume count as so many files that `left` are free.
+fn fill_inodes(volume: &dyn Volume, left: u64) {
+    fill_volume(volume, u64::MAX);
+    let fs = volume.mount().unwrap();
+    let ballast = fs.dirs().lookup(fs.root(), Name::new(b"ballast").unwrap()).unwrap().ino;
+    for name in 0_u8.. {
+        if fs.statfs().unwrap().files_free <= left {
+            break;
+        }
+        let (name, any) = ([b'a', name], XattrFlags::empty());
+        fs.xattrs().unwrap().set(ballast, &name, b"", any, Timestamp::EPOCH).unwrap();
+    }
+    fs.forget(ballast, 1);
 }
 
 /// Each k, or some forty of them.
@@ -265,8 +284,9 @@ fn refuse_allocations(fresh: impl Fn() -> Box<dyn Volume>) {
     assert!(told > 2);
 }
 
-/// Space ends when the script has used 0 blocks, 1, 2, and so on until it needs no more.
-fn end_space(fresh: impl Fn() -> Box<dyn Volume>) {
+/// Space ends when the script has used 0 blocks, 1, 2, and so on until it needs no more; or the number of files does: `fill`
+/// says what.
+fn end_space(fresh: impl Fn() -> Box<dyn Volume>, fill: impl Fn(&dyn Volume, u64), most: u64) {
     let steps = script();
     let (right, rest, blocks) = {
         let volume = fresh();
@@ -274,12 +294,12 @@ fn end_space(fresh: impl Fn() -> Box<dyn Volume>) {
         (run(&*volume, &steps, Failing::Nothing, None, &|| false).answers, empty(&*volume, blocks), blocks)
     };
     let mut told = 0;
-    for left in each(120) {
+    for left in each(most) {
         let volume = fresh();
-        fill_volume(&*volume, left);
+        fill(&*volume, left);
         told += run(&*volume, &steps, Failing::Space, Some(&right), &|| false).failed;
         volume.check();
-        assert!(empty(&*volume, blocks) == rest, "{left} blocks: other files at the end");
+        assert!(empty(&*volume, blocks) == rest, "{left} left: other files at the end");
     }
     eprintln!("{told} calls met the end of space");
     assert!(told > 2);
@@ -339,17 +359,23 @@ fn every_allocation_may_be_refused_on_fat() {
 
 #[test]
 fn space_may_end_at_every_block_of_tmpfs() {
-    end_space(|| Box::new(TmpfsVolume::new(2 << 20)));
+    end_space(|| Box::new(TmpfsVolume::new(2 << 20)), fill_volume, 120);
+}
+
+#[test]
+fn files_may_end_at_every_file_of_tmpfs() {
+    let config = TmpfsConfig { bytes: 2 << 20, inodes: 64, ..TmpfsConfig::default() };
+    end_space(|| Box::new(TmpfsVolume::with_config(&config)), fill_inodes, 40);
 }
 
 #[test]
 fn space_may_end_at_every_block_of_kosfs() {
-    end_space(|| Box::new(KosFsVolume::on(formatted())));
+    end_space(|| Box::new(KosFsVolume::on(formatted())), fill_volume, 120);
 }
 
 #[test]
 fn space_may_end_at_every_cluster_of_fat() {
-    end_space(|| Box::new(FatVolume::on(formatted_fat())));
+    end_space(|| Box::new(FatVolume::on(formatted_fat())), fill_volume, 120);
 }
 
 #[test]

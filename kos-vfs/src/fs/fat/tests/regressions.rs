@@ -191,8 +191,30 @@ fn device_over_4_gib_with_4k_sectors() {
     assert!(out == data);
     fat.forget(file, 1);
     fat.sync(SyncMode::All).unwrap();
-    let mut sector = [0; 4096];
-    disk.read((80_000_000_u64 << 4) + 100_000, &mut sector).unwrap();
+    // Where they stand is told by the boot sector alone: 4 TiB and more from the start.
+    let sector = |at: u64| {
+        let mut sector = [0; 4096];
+        disk.read(at, &mut sector).unwrap();
+        sector
+    };
+    let boot = sector(0);
+    let reserved = u64::from(u16::from_le_bytes([boot[14], boot[15]]));
+    let table = u64::from(u32::from_le_bytes(boot[36..40].try_into().unwrap()));
+    let entry = |table_start: u64, cluster: u64| {
+        let sector = sector(table_start + cluster / 1024);
+        let at = (cluster * 4 % 4096) as usize;
+        u64::from(u32::from_le_bytes(sector[at..at + 4].try_into().unwrap()))
+    };
+    let first = 80_000_000;
+    for copy in 0..2 {
+        let chain = [0, 1, 2, 3].map(|next| entry(reserved + copy * table, first + next) & 0x0fff_ffff);
+        assert_eq!(chain, [first + 1, first + 2, first + 3, 0x0fff_ffff], "table {copy}");
+    }
+    let start = reserved + 2 * table + ((first - 2) << 4);
+    assert!(start > 4 << 28, "4 TiB");
+    for (at, piece) in (start..).zip(data.chunks(4096)) {
+        assert_eq!(sector(at)[..piece.len()], *piece, "sector {at}");
+    }
     assert!(mount(&disk).dirs().lookup(fat.root(), Name::new(b"far away").unwrap()).is_ok());
 }
 

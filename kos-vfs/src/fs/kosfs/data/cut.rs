@@ -7,6 +7,7 @@ use lock_api::RawRwLock;
 use super::super::extent::Extent;
 use super::super::inode::{INLINE_MAX, Inode};
 use super::super::layout::BLOCK;
+use super::super::tree::{Blocked, Tree};
 use super::super::{KosFs, SIZE_MAX};
 use super::write::{copy_inline, load_blocks, replace, store_size, write_at};
 use super::{SIZE, inline_key};
@@ -29,8 +30,7 @@ pub(in crate::fs::kosfs) fn truncate<D: BlockDevice, R: RawRwLock>(
     }
     let (old, ends_in_block) = fs.volume.look(|tree| {
         let inode = Inode::find_regular(tree, file)?;
-        let last = Extent::at_or_after(tree, file, size / SIZE)?
-            .is_some_and(|extent| extent.first <= size / SIZE && !extent.reserved);
+        let last = is_stored(tree, file, size / SIZE)?;
         Ok((inode, last && size < inode.attr.size && !size.is_multiple_of(SIZE)))
     })?;
     let attr = if old.inline || ends_in_block {
@@ -57,6 +57,12 @@ pub(in crate::fs::kosfs) fn truncate<D: BlockDevice, R: RawRwLock>(
         return if fs.volume.has_failed() { Err(error) } else { Ok(attr) };
     }
     fs.volume.look(|tree| Ok(Inode::find_regular(tree, file)?.shown()))
+}
+
+/// Whether a block of a file that is not short has bytes of its own.
+fn is_stored(tree: &Tree, file: u64, block: u64) -> Result<bool, Blocked> {
+    let extent = Extent::at_or_after(tree, file, block)?;
+    Ok(extent.is_some_and(|extent| extent.first <= block && !extent.reserved))
 }
 
 /// Sets the size of a file that is short and stays so; `None` for others.
@@ -97,18 +103,22 @@ pub(in crate::fs::kosfs) fn punch<D: BlockDevice, R: RawRwLock>(
 ) -> Result<Attr, FsError> {
     let inode = fs.volume.look(|tree| Inode::find_regular(tree, file))?;
     let end = range.end.min(inode.attr.size);
+    // Behind the end of the file there is nothing: its last block is whole where the rest of it goes.
+    let blocks_end = if end < range.end { end.div_ceil(SIZE) } else { end / SIZE };
     // Pieces of blocks become zeroes that are written; whole ones go.
     let mut at = range.start;
     while at < end {
-        let stop = ((at / SIZE + 1) * SIZE).min(end);
-        let whole = at.is_multiple_of(SIZE) && stop - at == SIZE;
-        if whole && !inode.inline {
-            at = drop_blocks(fs, file, at / SIZE..end / SIZE, now)? * SIZE;
+        let block = at / SIZE;
+        if !inode.inline && at.is_multiple_of(SIZE) && block < blocks_end {
+            at = drop_blocks(fs, file, block..blocks_end, now)? * SIZE;
             continue;
         }
+        let stop = ((block + 1) * SIZE).min(end);
         let zeroes = [0; BLOCK];
         let count = usize::try_from(stop - at).unwrap_or(0);
-        write_at(fs, file, at, zeroes.get(..count).unwrap_or_default(), now)?;
+        if inode.inline || fs.volume.look(|tree| is_stored(tree, file, block))? {
+            write_at(fs, file, at, zeroes.get(..count).unwrap_or_default(), now)?;
+        }
         at = stop;
     }
     if size > inode.attr.size {

@@ -186,7 +186,11 @@ fn judge(disk: &RamDisk, allowed: &[(usize, Files)], use_it: bool) -> Result<(),
 }
 
 /// Tries all crashes of `workload`; how many there were.
-fn explore(base: &RamDisk, workload: &[(Step, Then)], spoil: fn(&mut Vec<DiskEvent>)) -> Result<u64, String> {
+fn explore(
+    base: &RamDisk,
+    workload: &[(Step, Then)],
+    spoil: impl FnOnce(&mut Vec<DiskEvent>),
+) -> Result<u64, String> {
     let mut run = run(base, workload);
     spoil(&mut run.events);
     let mut explorer = Explorer { run: &run, random: 0x9e37_79b9_7f4a_7c15, states: 0 };
@@ -251,25 +255,65 @@ fn data_is_flushed_before_the_commit_block() {
         }
     };
     assert_eq!(caught(moved), 4, "the superblock before the flush");
-    let none = |events: &mut Vec<DiskEvent>| {
-        // Writes of nothing, so that events are counted as before.
-        for event in events.iter_mut().filter(|event| **event == DiskEvent::Flush) {
-            *event = DiskEvent::Write { sector: 0, bytes: Vec::new(), mode: WriteMode::Cached };
-        }
-    };
+    let none =
+        |events: &mut Vec<DiskEvent>| events.iter_mut().filter(|event| is_flush(event)).for_each(remove);
     assert_eq!(caught(none), 4, "no flush at all");
 }
 
-#[test]
-fn a_removed_fua_is_found() {
-    let cached = |events: &mut Vec<DiskEvent>| {
-        for event in events {
-            if let DiskEvent::Write { mode, .. } = event {
-                *mode = WriteMode::Cached;
+fn is_flush(event: &DiskEvent) -> bool {
+    *event == DiskEvent::Flush
+}
+
+fn is_fua(event: &DiskEvent) -> bool {
+    matches!(event, DiskEvent::Write { mode: WriteMode::Through, .. })
+}
+
+/// A write of nothing instead, so that events are counted as before.
+fn remove(event: &mut DiskEvent) {
+    *event = DiskEvent::Write { sector: 0, bytes: Vec::new(), mode: WriteMode::Cached };
+}
+
+fn lower(event: &mut DiskEvent) {
+    if let DiskEvent::Write { mode, .. } = event {
+        *mode = WriteMode::Cached;
+    }
+}
+
+/// Spoils each event that `is` one, alone, of a workload of each step; how many there were, and which were not found.
+fn spoil_each(is: fn(&DiskEvent) -> bool, spoil: fn(&mut DiskEvent)) -> (u32, Vec<(Step, usize)>) {
+    let base = base();
+    let (mut all, mut unseen) = (0, Vec::new());
+    for step in STEPS {
+        let workload = [(step, Then::Sync), (Step::Append, Then::Fsync)];
+        for at in 0.. {
+            let mut met = false;
+            let explored = explore(&base, &workload, |events| {
+                let event = events.iter_mut().filter(|event| is(event)).nth(at);
+                met = event.is_some();
+                event.into_iter().for_each(spoil);
+            });
+            if !met {
+                break;
+            }
+            all += 1;
+            if explored.is_ok() {
+                unseen.push((step, at));
             }
         }
-    };
-    assert_eq!(caught(cached), 4);
+    }
+    (all, unseen)
+}
+
+#[test]
+fn each_removed_flush_is_found() {
+    let (all, unseen) = spoil_each(is_flush, remove);
+    assert!(all >= 2 * 22 && unseen.is_empty(), "{unseen:?} of {all}");
+}
+
+#[test]
+fn each_removed_fua_is_found() {
+    let (all, unseen) = spoil_each(is_fua, lower);
+    assert!(all >= 2 * 22 && unseen.is_empty(), "{unseen:?} of {all}");
 }
 
 #[test]

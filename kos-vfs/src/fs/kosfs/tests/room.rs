@@ -54,15 +54,46 @@ fn fill(fs: &dyn FileSystem, file: Ino, bytes: usize) -> Result<usize, FsError> 
     Ok(done)
 }
 
+/// A volume that was full until just now, and an empty file of it.
+fn just_emptied() -> (KosFs<RamDisk, Lock>, Ino) {
+    let kos = mount(disk(1024));
+    let (file, other) = (create(&kos, b"large"), create(&kos, b"other"));
+    kos.sync(SyncMode::All).unwrap();
+    assert_eq!(fill(&kos, file, 4 << 20), Err(FsError::NoSpace));
+    kos.unlink(kos.root(), Name::new(b"large").unwrap(), file, Timestamp::EPOCH).unwrap();
+    (kos, other)
+}
+
+/// Blocks for bytes are looked for before anything is changed.
 #[test]
 fn a_write_gets_the_space_of_what_was_just_removed() {
+    let (kos, other) = just_emptied();
+    assert_eq!(fill(&kos, other, 2 << 20), Ok(2 << 20));
+    kos.check().unwrap();
+}
+
+/// Nothing but the change of a name can wait for space here.
+#[test]
+fn a_name_gets_the_space_of_what_was_just_removed() {
+    let (kos, _) = just_emptied();
+    (b'a'..b'f').for_each(|name| _ = create(&kos, &[name]));
+    kos.check().unwrap();
+}
+
+#[test]
+fn what_is_taken_from_a_file_leaves_no_block_of_zeroes() {
     let kos = mount(disk(1024));
-    for round in 0..4_u8 {
-        let file = create(&kos, &[b'a' + round]);
-        assert_eq!(fill(&kos, file, 2 << 20), Ok(2 << 20), "round {round}");
-        kos.unlink(kos.root(), Name::new(&[b'a' + round]).unwrap(), file, Timestamp::EPOCH).unwrap();
-        kos.check().unwrap();
-    }
+    let file = create(&kos, b"a");
+    let punch = |from, length| {
+        kos.files().allocate(file, Allocate::PunchHole, from, length, Timestamp::EPOCH).unwrap().blocks
+    };
+    fill(&kos, file, 3 * 4096 + 10).unwrap();
+    assert_eq!(punch(4096, 8192), 16, "the first block and the last");
+    assert_eq!(punch(5000, 100), 16, "nothing of a hole");
+    assert_eq!(punch(3 * 4096, 9), 16, "the last block has a byte");
+    assert_eq!(punch(3 * 4096, 11), 8, "the last block, behind the end too");
+    assert_eq!(punch(0, 1 << 40), 0);
+    assert_eq!(kos.attr(file).unwrap().size, 3 * 4096 + 10);
 }
 
 #[test]

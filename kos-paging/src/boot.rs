@@ -186,6 +186,7 @@ impl<F: Format, P: FrameSource + PhysMapper> Table<F, P> {
             wx,
             stats: Stats::default(),
             flush: FlushSet::EMPTY,
+            shared: None,
             mode: Exclusive::NEW,
         };
         let (tables, mapped_bytes, quarantined_bytes) = Check::count(&table)?;

@@ -55,7 +55,9 @@ impl<'t, F: Format, P: PhysMapper, X> Check<'t, F, P, X> {
         let entries = Entries::open::<F, P>(&self.table.ports, frame, level).ok_or(unknown)?;
         self.tables += 1;
         let mut used = false;
-        for piece in span.pieces::<F>(level) {
+        let shared = self.table.shared.filter(|_| level == span::top::<F>());
+        let anothers = |piece: &Span| shared.is_some_and(|shared| piece.within(shared));
+        for piece in span.pieces::<F>(level).filter(|piece| !anothers(piece)) {
             used |= self.entry(entries.load(piece.index::<F>(level)), level, piece, parked)?;
         }
         let fixed = level == span::top::<F>() || F::FIXED_ROOT && level.up() == span::top::<F>();

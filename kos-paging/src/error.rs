@@ -34,6 +34,11 @@ pub enum RangeError {
         /// The address: the first one outside.
         at: VirtAddr,
     },
+    /// The range is in a part whose tables are another table's.
+    Shared {
+        /// The first such address.
+        at: VirtAddr,
+    },
 }
 
 /// No CPU of this format has physical addresses of this many bits, or an encryption bit there.
@@ -110,6 +115,20 @@ pub enum CreateError {
     OutOfFrames,
     /// The frame source gave a frame that the MMU or the mapper cannot reach; it went back.
     UnusableFrame(PhysAddr),
+}
+
+/// Why a part of a table could not be shared. Nothing changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ShareError {
+    /// The range is wrong.
+    Range(RangeError),
+    /// The range has parts of what an entry of the root translates.
+    NotWholeEntries,
+    /// The table maps something in the range, or shares a part already.
+    Occupied,
+    /// The format's root has tables from its creation, which cannot be another's.
+    FixedRoot,
 }
 
 /// Why a range was not mapped.
@@ -319,6 +338,18 @@ impl fmt::Display for RangeError {
             Self::Wraps { first, bytes } => write!(f, "{bytes} bytes from {first} wrap around"),
             Self::Misaligned { at } => write!(f, "{at} is not at the edge of a page"),
             Self::NonCanonical { at } => write!(f, "{at} is not a canonical address"),
+            Self::Shared { at } => write!(f, "the tables of {at} are another's"),
+        }
+    }
+}
+
+impl fmt::Display for ShareError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Range(cause) => cause.fmt(f),
+            Self::NotWholeEntries => f.write_str("the range ends within an entry of the root"),
+            Self::Occupied => f.write_str("the table has something there already"),
+            Self::FixedRoot => f.write_str("the root of this format always has tables of its own"),
         }
     }
 }
@@ -480,6 +511,7 @@ fn part_of_huge(f: &mut fmt::Formatter<'_>, leaf: &Mapping) -> fmt::Result {
 }
 
 impl Error for RangeError {}
+impl Error for ShareError {}
 impl Error for PhysBitsError {}
 impl Error for AttrError {}
 impl Error for WalkError {}

@@ -30,6 +30,7 @@ mod policy;
 mod ports;
 mod reserve;
 mod run;
+mod share;
 #[cfg(feature = "vma")]
 pub mod space;
 mod span;
@@ -53,7 +54,7 @@ pub use cursor::Cursor;
 pub use entry::RawEntry;
 pub use error::{
     AttrError, Corruption, CreateError, FlushError, MapError, PhysBitsError, ProtectError, RangeError,
-    SplitError, TranslateError, UnmapError, WalkError,
+    ShareError, SplitError, TranslateError, UnmapError, WalkError,
 };
 pub use flush::{Addresses, FlushRange, FlushSet, Flushed, Protected, Scope, Unmapped};
 pub use format::{

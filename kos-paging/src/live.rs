@@ -32,8 +32,8 @@ impl<F: Format, P: FrameSource + PhysMapper> Table<F, P> {
         C: Deref<Target = TlbContext<WORDS>>,
     {
         context.forget();
-        let Self { format, ports, root, wx, stats, flush, mode: _ } = self;
-        Table { format, ports, root, wx, stats, flush, mode: Live::new(context) }
+        let Self { format, ports, root, wx, stats, flush, shared, mode: _ } = self;
+        Table { format, ports, root, wx, stats, flush, shared, mode: Live::new(context) }
     }
 }
 
@@ -54,8 +54,8 @@ where
             return Err(self);
         }
         self.count_installed();
-        let Self { format, ports, root, wx, stats, flush, mode: _ } = self;
-        Ok(Table { format, ports, root, wx, stats, flush, mode: Exclusive::NEW })
+        let Self { format, ports, root, wx, stats, flush, shared, mode: _ } = self;
+        Ok(Table { format, ports, root, wx, stats, flush, shared, mode: Exclusive::NEW })
     }
 
     /// The CPUs that have it loaded, and their flushes.
@@ -80,7 +80,7 @@ where
     ///
     /// [`SplitError`]; nothing changed but that a leaf may have been split whose neighbour could not be.
     pub fn split<T: TlbFlush>(&mut self, range: VirtRange, tlb: &T) -> Result<(), SplitError<T::Error>> {
-        let span = Span::of_pages::<F>(range)?;
+        let span = self.own(range)?;
         for edge in [span.first, span.last] {
             while let Some(node) = self.cut_leaf(span, edge)? {
                 self.split_leaf(&node, tlb)?;
@@ -135,6 +135,7 @@ where
     pub fn install(&self, at: VirtAddr, phys: PhysAddr, attrs: Attrs, level: Level) -> Result<(), MapError> {
         let level = level.min(self.format.max_leaf());
         let range = VirtRange::new(at, span::size::<F>(level))?;
+        let _ = self.own(range)?;
         let (span, leaf) = cursor::one_leaf(self, range, phys, attrs, level)?;
         let mut chain = Chain { leaf, tables: [None; MAX_LEVELS], made: false };
         let linked = self.link(span, level, &mut chain);

@@ -32,6 +32,8 @@ pub struct Table<F, P, X = Exclusive> {
     pub(crate) stats: Stats,
     /// What the last unmapping found: it lies here, not in its token, for it is large.
     pub(crate) flush: FlushSet,
+    /// What another table has the tables of ([`share`](Self::share)): not this one's to edit.
+    pub(crate) shared: Option<Span>,
     pub(crate) mode: X,
 }
 
@@ -44,7 +46,16 @@ impl<F: Format, P: FrameSource + PhysMapper> Table<F, P> {
     pub fn new(format: F, ports: P, wx: WxPolicy) -> Result<Self, CreateError> {
         let root = reserve::root(format, &ports)?;
         let stats = Stats { tables: reserve::fixed_tables::<F>(), ..Stats::default() };
-        Ok(Self { format, ports, root, wx, stats, flush: FlushSet::EMPTY, mode: Exclusive::NEW })
+        Ok(Self {
+            format,
+            ports,
+            root,
+            wx,
+            stats,
+            flush: FlushSet::EMPTY,
+            shared: None,
+            mode: Exclusive::NEW,
+        })
     }
 }
 
@@ -55,11 +66,20 @@ impl<F: Format, P: FrameSource + PhysMapper, X: Mode> Table<F, P, X> {
     ///
     /// [`RangeError`]: not whole pages, not canonical, or across the hole between the halves.
     pub fn cursor(&mut self, range: VirtRange) -> Result<Cursor<'_, F, P, X>, RangeError> {
-        let span = Span::of_pages::<F>(range)?;
+        let span = self.own(range)?;
         let (tables, bytes) = self.mode.take_installed();
         self.stats.tables += tables;
         self.stats.mapped_bytes += bytes;
         Ok(Cursor::new(self, span))
+    }
+
+    /// A range that is this table's alone to edit.
+    pub(crate) fn own(&self, range: VirtRange) -> Result<Span, RangeError> {
+        let span = Span::of_pages::<F>(range)?;
+        match self.shared.filter(|shared| shared.first <= span.last && span.first <= shared.last) {
+            Some(shared) => Err(RangeError::Shared { at: F::VA.address(span.first.max(shared.first)) }),
+            None => Ok(span),
+        }
     }
 
     /// Maps `range` to the physical memory from `phys`, in the largest leaves that `huge`, alignment and CPU allow.

@@ -43,6 +43,7 @@ errnos! {
     ENXIO = 6, "no such device or address";
     E2BIG = 7, "too long";
     EBADF = 9, "bad file descriptor";
+    ECHILD = 10, "no child processes";
     EAGAIN = 11, "would block";
     ENOMEM = 12, "out of memory";
     EACCES = 13, "permission denied";

@@ -1,12 +1,13 @@
-//! Gives the linker of the kernel image, and of nothing else, its script and its arguments; and the image its own name: target
-//! and compiler.
+//! Gives the linker of the kernel image, and of nothing else, its script and its arguments; and the image its own name, target
+//! and compiler, and the programs that it brings along.
 //!
 //! For a hosted target rustc links through the C compiler, which wants `-Wl,`; for a bare one it calls the linker itself.
 
-use std::env::{VarError, var};
+use core::error::Error;
+use std::env::{var, var_os};
 use std::process::Command;
 
-fn main() -> Result<(), VarError> {
+fn main() -> Result<(), Box<dyn Error>> {
     let script = format!("{}/image/link.ld", var("CARGO_MANIFEST_DIR")?);
     println!("cargo::rerun-if-changed={script}");
     let bare = var("CARGO_CFG_TARGET_OS")? == "none";
@@ -21,7 +22,35 @@ fn main() -> Result<(), VarError> {
     }
     println!("cargo::rustc-link-arg-bin=kos={prefix}-T{script}");
     println!("cargo::rustc-env=KOS_BUILD={} {}", var("TARGET")?, compiler(&var("RUSTC")?));
-    Ok(())
+    // Only the image brings programs along.
+    if var_os("CARGO_FEATURE_IMAGE").is_some() { build_programs(prefix, bare) } else { Ok(()) }
+}
+
+/// Compiles `examples/user` for the image's target, for ring 3: without the image's flags, which are none of a program's.
+fn build_programs(prefix: &str, bare: bool) -> Result<(), Box<dyn Error>> {
+    let (source, out) = (format!("{}/../user", var("CARGO_MANIFEST_DIR")?), var("OUT_DIR")?);
+    println!("cargo::rerun-if-changed={source}");
+    let (library, program) = (format!("{out}/libkos_user.rlib"), format!("{out}/programs"));
+    rustc("lib", &format!("{source}/src/lib.rs"), &library, &["--crate-name=kos_user".into()])?;
+    let mut arguments = vec![format!("--extern=kos_user={library}"), "--crate-name=programs".into()];
+    if !bare {
+        let hosted = ["-nostartfiles", "-nostdlib", "-static", "-no-pie"];
+        arguments.extend(hosted.map(|argument| format!("-Clink-arg={argument}")));
+    }
+    let script = format!("-T{source}/program/link.ld");
+    let linked =
+        ["--build-id=none", "--gc-sections", "-zmax-page-size=4096", "-znoexecstack", "-s", script.as_str()];
+    arguments.extend(linked.map(|argument| format!("-Clink-arg={prefix}{argument}")));
+    arguments.extend(["-Clto".into(), "-Crelocation-model=static".into()]);
+    rustc("bin", &format!("{source}/program/main.rs"), &program, &arguments)
+}
+
+fn rustc(kind: &str, source: &str, to: &str, more: &[String]) -> Result<(), Box<dyn Error>> {
+    let mut rustc = Command::new(var("RUSTC")?);
+    rustc.args(["--edition=2024", "-Copt-level=s", "-Cpanic=abort", "-Ccodegen-units=1"]);
+    rustc.arg(format!("--crate-type={kind}")).arg(format!("--target={}", var("TARGET")?)).args(more);
+    let done = rustc.arg(source).arg("-o").arg(to).status()?;
+    if done.success() { Ok(()) } else { Err(format!("{source} is not compiled: {done}").into()) }
 }
 
 /// Its name and version, without the date.

@@ -20,6 +20,7 @@ use crate::glue::table_frames::TableFrames;
 use crate::log::Log;
 use crate::net::Net;
 use crate::platform::{self, Listening, Platform, TimerReport};
+use crate::process::Processes;
 use crate::run::{self, End};
 use crate::shell::script::{self, Outcome, Sink};
 use crate::shell::{self, Lossy, Next, Session, Status};
@@ -47,6 +48,8 @@ const LOOK: Duration = Duration::from_millis(10);
 ///
 /// The fields are dropped in order: all that lies in the machine's memory goes before the machine.
 pub struct Kernel<P: Platform> {
+    /// Programs. Gone before the files that they may have open.
+    pub(crate) processes: Processes<P>,
     /// Nothing until the main thread has looked for file systems; [`None`] inside if there is no memory for any.
     pub(crate) files: Once<Option<Files<P>>>,
     /// The same for the network card.
@@ -174,6 +177,11 @@ impl<P: Platform> Kernel<P> {
 
     /// What lets allocations of frames fail.
     pub(crate) fn injector(&self) -> &Injector<KernelFrames<P>> {
+        self.heap.frames()
+    }
+
+    /// Where frames come from, for who keeps it.
+    pub(crate) fn shared_frames(&self) -> SharedFrames<P> {
         self.heap.frames()
     }
 

@@ -22,6 +22,7 @@ mod net;
 pub mod owned;
 mod paths;
 pub mod platform;
+mod process;
 pub mod record;
 mod run;
 pub mod selftest;

@@ -18,6 +18,9 @@ unsafe extern "C" {
     static image_end: u8;
 }
 
+/// The programs, as an ELF file; `build.rs` makes it.
+pub(crate) const PROGRAMS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/programs"));
+
 /// The address of a linker symbol, of which only the address means something.
 fn address(symbol: *const u8) -> u64 {
     symbol.addr() as u64

@@ -7,7 +7,7 @@
 //! | [`metal`], [`platform`] | the machine, and how the kernel sees it |
 //! | [`boot_info`], [`cpu`], [`env`](self::env), [`lock`], [`mmu`] | memory map, CPU features, ports of the libraries |
 //! | [`tables`], `trap.s`, [`trap`], [`probe`], [`fault`] | traps: entry, dispatch, survived faults, fatal ones |
-//! | [`user`](self::user), `user.s` | programs: into ring 3 and back |
+//! | [`user`](self::user), `user.s`, [`space`] | programs: into ring 3 and back; which space a CPU has loaded |
 //! | [`pic`], [`pit`], [`apic`], [`io_apic`], [`timer`] | interrupts and time |
 //! | [`cmos`] | the time of day |
 //! | [`pci`], [`virtio`] | what is on the buses; what virtio devices share |
@@ -55,6 +55,7 @@ mod registers;
 mod sched;
 mod serial;
 mod smp;
+mod space;
 mod stacks;
 mod tables;
 mod tests;

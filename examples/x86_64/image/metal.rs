@@ -52,6 +52,8 @@ pub(crate) struct Metal {
     pub(crate) secret: AtomicU64,
     /// The number of the CPU that makes a fatal report, plus one; 0 while none does.
     dying: AtomicU32,
+    /// The root of the kernel's own tables, once they stand.
+    pub(crate) root: AtomicU64,
 }
 
 /// Looks at who still runs before a report is made regardless.
@@ -95,6 +97,7 @@ impl Metal {
             clock: Clock::new(),
             secret: AtomicU64::new(0),
             dying: AtomicU32::new(0),
+            root: AtomicU64::new(0),
         }
     }
 

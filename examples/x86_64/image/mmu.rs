@@ -13,7 +13,7 @@ use crate::address::pointer;
 use crate::boot_info::BootInfo;
 use crate::env::IrqGuard;
 use crate::metal::Metal;
-use crate::percpu;
+use crate::{percpu, space};
 
 /// Physical memory through the direct map.
 #[derive(Clone, Copy, Debug)]
@@ -40,13 +40,13 @@ unsafe impl TlbFlush for Tlbs {
 
     fn flush(&self, set: &FlushSet) -> Result<(), Infallible> {
         let _masked = IrqGuard::new();
-        shootdown::shoot(self.0, percpu::number(), self.0.online(), stale(set));
+        shootdown::shoot(self.0, percpu::number(), self.0.online().iter(), stale(set));
         Ok(())
     }
 }
 
 /// A request holds one range: more than one is everything.
-fn stale(set: &FlushSet) -> Stale {
+pub(crate) fn stale(set: &FlushSet) -> Stale {
     let (Scope::Pages(pages), [range]) = (set.scope(), set.ranges()) else { return Stale::All };
     let first = range.range().first().get() & !(range.leaf_bytes() - 1);
     Stale::Pages { first, stride: range.leaf_bytes(), count: pages.count() as u64 }
@@ -56,6 +56,7 @@ fn stale(set: &FlushSet) -> Stale {
 pub(crate) fn invalidate(stale: Stale) {
     match stale {
         Stale::All => tlb::flush_all(),
+        Stale::Request(request) => space::serve(request),
         Stale::Pages { first, stride, count } => {
             for page in 0..count {
                 let address = first.wrapping_add(page.wrapping_mul(stride));

@@ -12,6 +12,7 @@ use kos_x86_64::shootdown::Slot;
 use x86_64::VirtAddr;
 use x86_64::registers::model_specific::GsBase;
 
+use crate::space;
 use crate::tables::Tables;
 use crate::timer::Timers;
 use crate::trap::Counts;
@@ -36,6 +37,8 @@ pub(crate) struct Local {
     pub(crate) asked_to_drain: AtomicBool,
     /// What its timer is to come for.
     pub(crate) timers: Timers,
+    /// The programs' space that it has loaded.
+    pub(crate) space: space::Loaded,
     /// Its registers beyond SSE.
     pub(crate) wide: Wide,
 }
@@ -55,6 +58,7 @@ impl Local {
             shootdown: Slot::new(),
             asked_to_drain: AtomicBool::new(false),
             timers: Timers::new(),
+            space: space::Loaded::new(),
             wide: Wide::new(number),
         }
     }

@@ -5,20 +5,22 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use kos_alloc::CpuIndex;
 use kos_demo_kernel::platform::{
-    Access, Cpu, CpuMemory, CpuState, DeviceError, DeviceFault, FirmwareRegion, Input, InterruptCount,
-    LeftOut, Listening, Mapping, Refused, Reserved, Rights, TimerReport, TrapReport, UserExit, UserStart,
+    Access, AddressSpace, Cpu, CpuMemory, CpuState, DeviceError, DeviceFault, FirmwareRegion, Input,
+    InterruptCount, LeftOut, Listening, Mapping, ProgramLayout, Refused, Reserved, Rights, TimerReport,
+    TrapReport, UserExit, UserStart,
 };
 use kos_demo_kernel::selftest::Test;
 use kos_demo_kernel::text::Text;
 use kos_demo_kernel::time::{Duration, Instant};
 use kos_demo_kernel::{Kernel, Platform};
-use kos_paging::X86Long;
+use kos_paging::{FlushSet, X86Long};
 use kos_vfs::block::QueueStats;
 use kos_x86_64::layout::{DEVICES, DIRECT_MAP, PAGE, STACKS};
 use kos_x86_64::pci::{self, Function};
 use kos_x86_64::roster::State;
 use kos_x86_64::symbols;
 use kos_x86_64::trap::{BREAKPOINT, PAGE_FAULT};
+use kos_x86_64::user::USER_END;
 use x86_64::PhysAddr;
 use x86_64::instructions::interrupts;
 use x86_64::registers::control::{Cr3, Cr3Flags};
@@ -39,7 +41,10 @@ use crate::stacks::{self, IstStack};
 use crate::tables::VECTORS;
 use crate::user::{self, User};
 use crate::wide::{self, WideSwitch};
-use crate::{cmos, cpu, disk, exit, image, percpu, probe, tests, timer, trap, user_tests};
+use crate::{cmos, cpu, disk, exit, image, percpu, probe, space, tests, timer, trap, user_tests};
+
+/// This machine, in the header of a program's file.
+const X86_64: u16 = 62;
 
 impl Platform for &'static Metal {
     type Env = MetalEnv;
@@ -53,6 +58,8 @@ impl Platform for &'static Metal {
     type Switch = WideSwitch;
 
     const STACKS: Option<u64> = Some(STACKS);
+    const PROGRAMS: Option<ProgramLayout> =
+        Some(ProgramLayout { end: USER_END, kernel: DIRECT_MAP, machine: X86_64 });
 
     fn name(&self) -> &str {
         "x86_64 PVH"
@@ -130,6 +137,7 @@ impl Platform for &'static Metal {
     }
 
     unsafe fn activate(&self, root: u64) {
+        self.root.store(root, Relaxed);
         let root = PhysFrame::containing_address(PhysAddr::new_truncate(root));
         // SAFETY: the caller's promise.
         unsafe { Cr3::write(root, Cr3Flags::empty()) };
@@ -295,8 +303,20 @@ impl Platform for &'static Metal {
         Ok(User::new(start))
     }
 
-    fn enter_user(&self, user: &mut User) -> UserExit {
-        user::enter(user)
+    fn enter_user(&self, user: &mut User, space: Option<&AddressSpace>) -> UserExit {
+        user::enter(user, space)
+    }
+
+    fn flush_space(&self, space: &AddressSpace, set: &FlushSet) {
+        space::flush(self, space, set);
+    }
+
+    fn leave_space(&self, space: &AddressSpace) {
+        space::leave(self, space);
+    }
+
+    fn programs(&self) -> &'static [u8] {
+        image::PROGRAMS
     }
 
     fn disk_queue(&self) -> Option<QueueStats> {

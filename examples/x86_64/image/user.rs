@@ -12,7 +12,9 @@
 use core::cell::UnsafeCell;
 use core::ptr;
 
-use kos_demo_kernel::platform::{Access, UserAccess, UserCall, UserContext, UserExit, UserFault, UserStart};
+use kos_demo_kernel::platform::{
+    Access, AddressSpace, UserAccess, UserCall, UserContext, UserExit, UserFault, UserStart,
+};
 use kos_x86_64::trap::{self, Frame as Registers, exception_name};
 use kos_x86_64::user::UserFrame;
 use x86_64::VirtAddr;
@@ -21,7 +23,7 @@ use x86_64::registers::model_specific::{Efer, EferFlags, FsBase, LStar, SFMask, 
 use x86_64::registers::rflags::RFlags;
 use x86_64::registers::xcontrol::XCr0;
 
-use crate::{cpu, fault};
+use crate::{cpu, fault, space};
 
 unsafe extern "C" {
     /// Runs the program until it leaves.
@@ -77,12 +79,16 @@ impl User {
     }
 }
 
-/// Runs the program in the address space that is loaded until it needs the kernel.
-pub(crate) fn enter(User(frame): &mut User) -> UserExit {
+/// Runs the program in `space`, or in the kernel's own, until it needs the kernel.
+pub(crate) fn enter(User(frame): &mut User, space: Option<&AddressSpace>) -> UserExit {
     if !frame.can_be_entered() {
         return exception(trap::GENERAL_PROTECTION);
     }
     interrupts::disable();
+    if !space::load(space) {
+        interrupts::enable();
+        return exception(trap::GENERAL_PROTECTION);
+    }
     // Before the frame is used, as interrupts are masked: this CPU's until the program leaves.
     FsBase::write(VirtAddr::new_truncate(frame.thread_pointer));
     // SAFETY: by the frame's invariant the CPU enters ring 3; what is mapped for it there is the business of who has loaded the

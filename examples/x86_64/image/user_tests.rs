@@ -107,7 +107,7 @@ impl Drop for Pages<'_> {
 /// Runs until it leaves for another reason than an interrupt.
 fn run(kernel: &Kernel<Machine>, user: &mut User) -> UserExit {
     loop {
-        match kernel.platform().enter_user(user) {
+        match kernel.platform().enter_user(user, None) {
             UserExit::Interrupted => {}
             exit => return exit,
         }
@@ -153,7 +153,7 @@ fn a_loop_is_interrupted(kernel: &Kernel<Machine>) -> Result<(), Failure> {
     kernel.platform().set_tick_rate(1000)?;
     let mut interrupted = 0;
     let mut before = 0;
-    while interrupted < TIMES && kernel.platform().enter_user(&mut user) == UserExit::Interrupted {
+    while interrupted < TIMES && kernel.platform().enter_user(&mut user, None) == UserExit::Interrupted {
         let counted = user.call().number;
         ensure!(counted >= before, "it counted back from {before} to {counted}");
         (before, interrupted) = (counted, interrupted + 1);

@@ -16,6 +16,7 @@ mod children;
 mod files;
 mod guests;
 mod net;
+mod programs;
 mod reds;
 mod smp;
 mod support;

@@ -14,8 +14,8 @@ use core::iter;
 
 use kos_alloc::CpuIndex;
 use kos_demo_kernel::platform::{
-    Access, Cpu, DeviceError, DeviceFault, FirmwareRegion, Input, InterruptCount, Listening, Mapping, NoNet,
-    NoUser, Refused, Reserved, Rights, TimerReport, TrapReport, UserExit,
+    Access, AddressSpace, Cpu, DeviceError, DeviceFault, FirmwareRegion, Input, InterruptCount, Listening,
+    Mapping, NoNet, NoUser, Refused, Reserved, Rights, TimerReport, TrapReport, UserExit,
 };
 use kos_demo_kernel::time::{Duration, Instant};
 use kos_demo_kernel::{Kernel, Platform};
@@ -116,7 +116,7 @@ impl Platform for Hosted {
     type User = NoUser;
     type Switch = StackSwitch;
 
-    fn enter_user(&self, user: &mut NoUser) -> UserExit {
+    fn enter_user(&self, user: &mut NoUser, _space: Option<&AddressSpace>) -> UserExit {
         user.never()
     }
 

@@ -29,6 +29,7 @@ use crate::kernel::{Heap, Kernel, SharedFrames};
 use crate::log::{Log, Ring};
 use crate::net::Net;
 use crate::platform::{DeviceError, DeviceFault, Platform, TimerReport};
+use crate::process::Processes;
 use crate::stage::{Notes, Stage, Stages};
 use crate::storm::Storm;
 use crate::text::{Bytes, Grouped, Text};
@@ -83,7 +84,9 @@ impl<P: Platform> Kernel<P> {
         let (tables, storm) = (Mutex::new(Waits::new(&threads), tables), Storm::new(platform.env()));
         let nobody = || Locked::new(platform.env(), TaskId::NOBODY);
         let (reader, poller, crew) = (nobody(), nobody(), Crew::new(platform.env()));
+        let processes = Processes::new(|| platform.env());
         Ok(Self {
+            processes,
             heap,
             tables,
             log,

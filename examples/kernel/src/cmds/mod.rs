@@ -13,6 +13,7 @@ mod memstat;
 pub(crate) mod mode;
 mod net;
 mod pagemap;
+pub(crate) mod programs;
 mod slabs;
 mod storm;
 mod system;
@@ -61,7 +62,13 @@ impl<P: Platform> Table<P> {
         command("memstat", "[-z|-s]", "frames, heap, failures, health; by zone, by size class", memstat::run),
         command("slabtop", "", "how full the slabs of each size class are", slabs::top),
         command("frames", "", "a map of physical memory by zone and buddy order", frames::run),
-        command("pagemap", "", "what is mapped where, with which rights and leaves", pagemap::run),
+        of_user(
+            "pagemap",
+            "[PROGRAM [WORD...]]",
+            "what is mapped where, with which rights and leaves; of a program at its end",
+            programs::pagemap,
+        ),
+        of_user("vmmap", "PROGRAM [WORD...]", "what a program has mapped at its end", programs::vmmap),
         command("alloc", "BYTES [ALIGN]", "allocate, say where, free again", heap::alloc),
         command("kmalloc-demo", "", "allocate, zero, free; show that nothing leaked", heap::demo),
         command(
@@ -214,6 +221,20 @@ impl<P: Platform> Table<P> {
         command("route", "[GATEWAY]", "where packets go; the router for all others", net::tables::route),
         command("netstat", "[tcp|udp]", "what became of each packet; the sockets", net::tables::netstat),
         of_user("wget", "[-s] URL", "what a server has; -s: only its length and hash", net::wget::run),
+        of_user("run", "PROGRAM [WORD...]", "a program in ring 3, until it has ended", programs::run),
+        of_user(
+            "fork-demo",
+            "",
+            "children that copy on write, and shared memory they count in",
+            programs::fork_demo,
+        ),
+        of_user("mmap-demo", "[FILE]", "a file doubled through a mapping of it", programs::mmap_demo),
+        of_user(
+            "crashme",
+            "",
+            "seven hostile programs: each dies alone, all frames come back",
+            programs::crashme,
+        ),
         command("uptime", "", "time since entry", system::uptime),
         command("selftest", "[PART OF NAME]", "run the in-kernel tests", tests::run),
         command("poweroff", "", "end the machine", system::poweroff),

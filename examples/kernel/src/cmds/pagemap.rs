@@ -37,6 +37,13 @@ pub(super) fn run<P: Platform>(kernel: &Kernel<P>, arguments: &[&str], out: &mut
     Ok(Next::Continue)
 }
 
+/// A run without a name.
+pub(super) fn line(run: &Mapping, out: &mut dyn Write) -> core::fmt::Result {
+    let (first, last) = (run.range.first(), run.range.last());
+    let leaf = Text::new(format_args!("{}", Bytes(run.leaf_bytes)));
+    writeln!(out, "{first:#018x} {last:#018x} {:>#12x} {:<6} {leaf}", run.phys, rights(run))
+}
+
 /// `rwx` as far as allowed, `g` for global, `u` for user, `d` for uncached device memory.
 fn rights(run: &Mapping) -> Text {
     let flags = [

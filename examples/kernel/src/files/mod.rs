@@ -13,11 +13,12 @@ use core::fmt::{self, Write};
 use core::time::Duration;
 
 use kos_sched::Resume;
+use kos_user::abi::PROGRAMS;
 use kos_vfs::fs::tmpfs::{Tmpfs, TmpfsConfig};
 use kos_vfs::fs::{FileSystem, initramfs};
 use kos_vfs::{
-    At, Call, ConfigError, Ctx, DirError, FsError, Mode, MountError, MountFlags, Timestamp, Vfs, View,
-    WallClock,
+    At, Call, ConfigError, Ctx, DirError, Errno, FsError, How, Mode, MountError, MountFlags, OpenFlags,
+    Timestamp, Vfs, View, WallClock,
 };
 
 use crate::Kernel;
@@ -53,7 +54,8 @@ fn cache_bytes(free_frames: usize) -> usize {
 }
 
 /// The directories that a root has from the start, if it is new.
-const DIRECTORIES: [(&[u8], Mode); 5] = [
+const DIRECTORIES: [(&[u8], Mode); 6] = [
+    (b"/bin", Mode::of(0o755)),
     (b"/dev", Mode::of(0o755)),
     (b"/etc", Mode::of(0o755)),
     (b"/mnt", Mode::of(0o755)),
@@ -96,6 +98,7 @@ impl<P: Platform> Files<P> {
         let files = Self { vfs, clock: clock(), disk, key };
         let Found { root, size, beside } = files.mount_all(free, notes)?;
         files.mount_nodes(devices, notes);
+        files.mount_programs(kernel.platform().programs(), free, notes);
         if root == "tmpfs" {
             files.unpack(kernel.platform(), notes);
         }
@@ -177,6 +180,46 @@ impl<P: Platform> Files<P> {
         mount(dev.map_err(|error| Text::new(format_args!("{error}"))), "/dev");
         let proc = nodes::proc::<P>(now);
         mount(proc.map_err(|error| Text::new(format_args!("{error}"))), "/proc");
+    }
+
+    /// Mounts `/bin` with the programs that the machine brings along: one file under all their names.
+    fn mount_programs(&self, file: &[u8], free: usize, notes: &mut Notes<'_, '_, P>) {
+        if file.is_empty() {
+            return;
+        }
+        let Some(view) = self.view() else { return };
+        let ctx = Ctx::root();
+        if let Err(error) = self.put_programs(&view.call(&ctx), file, free) {
+            notes.warn(format_args!("no programs in /bin: {}", error.meaning()));
+        }
+    }
+
+    fn put_programs(
+        &self,
+        call: &Call<'_, '_, FilesEnv<P>>,
+        program: &[u8],
+        free: usize,
+    ) -> Result<(), Errno> {
+        let fs = self.tmpfs(free, Mode::of(0o755)).map_err(|error| error.errno())?;
+        call.mount(fs, At::Cwd, b"/bin", MountFlags::empty()).map_err(|error| error.errno())?;
+        let how = How::create(OpenFlags::READ_WRITE, Mode::of(0o755));
+        let mut path = heapless::String::<32>::new();
+        let mut names = PROGRAMS.iter();
+        let mut next = || {
+            path.clear();
+            write!(path, "/bin/{}", names.next()?).ok().map(|()| path.clone())
+        };
+        let Some(first) = next() else { return Ok(()) };
+        let file = call.open(At::Cwd, first.as_bytes(), &how).map_err(|error| error.errno())?;
+        let mut rest = program;
+        while !rest.is_empty() {
+            let written = call.write(&file, rest).map_err(|error| error.errno())?;
+            rest = rest.get(written..).filter(|_| written > 0).ok_or(Errno::EIO)?;
+        }
+        while let Some(name) = next() {
+            call.link_place(file.place(), At::Cwd, name.as_bytes()).map_err(|error| error.errno())?;
+        }
+        Ok(())
     }
 
     /// Unpacks the archives that the boot loader brought into a root that is in memory.

@@ -28,7 +28,10 @@ pub use description::{
 };
 pub use net_card::NetCard;
 pub use no_net::NoNet;
-pub use user::{NoUser, UserAccess, UserCall, UserContext, UserExit, UserFault, UserStart};
+pub use user::{
+    AddressSpace, NoUser, ProgramLayout, SpaceHandle, UserAccess, UserCall, UserContext, UserExit, UserFault,
+    UserStart,
+};
 
 /// One machine. Immutable to its user: what changes (console, counters) stands behind the machine's own locks or atomics.
 ///
@@ -37,9 +40,9 @@ pub trait Platform: Sized + Sync + 'static {
     /// Lock, interrupt mask, CPU number and direct map, for the allocators. [`Platform::env`] is called more than once; all
     /// values describe the same machine. Its direct map names every frame of the memory map; before [`Platform::activate`]
     /// the kernel touches only those below 4 GiB.
-    type Env: kos_alloc::Env + 'static;
+    type Env: kos_alloc::Env + Send + 'static;
     /// Finds the memory of a page table, before and after [`Platform::activate`].
-    type Phys: kos_paging::PhysMapper + Send;
+    type Phys: kos_paging::PhysMapper + Send + Sync + 'static;
     /// Makes the MMU forget translations.
     type Tlb: kos_paging::TlbFlush;
     /// The page-table format; its value carries what this CPU can express.
@@ -59,6 +62,8 @@ pub trait Platform: Sized + Sync + 'static {
     /// machine whose page tables do not hold for the kernel itself: then stacks lie in the direct map, and an overflow is found
     /// when the thread is left.
     const STACKS: Option<u64> = None;
+    /// Where programs lie; [`None`] on a machine that runs none.
+    const PROGRAMS: Option<ProgramLayout> = None;
     /// Whether the machine interrupts what runs. Where it does not, threads take turns only where they sleep, and the kernel looks
     /// at the time when nobody has anything to do.
     const INTERRUPTS: bool = true;
@@ -238,9 +243,18 @@ pub trait Platform: Sized + Sync + 'static {
     fn new_user(&self, _start: UserStart) -> Result<Self::User, DeviceError> {
         Err(DeviceError { device: "user mode", fault: DeviceFault::Absent })
     }
-    /// Runs the program in the address space that is loaded until it needs the kernel. Called by a thread with interrupts enabled
-    /// that holds no spin lock; it may be on another CPU afterwards.
-    fn enter_user(&self, user: &mut Self::User) -> UserExit;
+    /// Runs the program in `space`, or in the kernel's own, until it needs the kernel. Called by a thread with interrupts enabled
+    /// that holds no spin lock; it may be on another CPU afterwards. The space may stay loaded.
+    fn enter_user(&self, user: &mut Self::User, space: Option<&AddressSpace>) -> UserExit;
+    /// Makes every CPU that has `space` loaded forget `set`; returns when they have. Called with interrupts enabled.
+    fn flush_space(&self, _space: &AddressSpace, _set: &kos_paging::FlushSet) {}
+    /// Makes every CPU that has `space` loaded load the kernel's own tables, so that the space can go. Nobody enters it any
+    /// more. Called with interrupts enabled.
+    fn leave_space(&self, _space: &AddressSpace) {}
+    /// Programs that the machine brings along, in one ELF file that looks at its own name; empty if there are none.
+    fn programs(&self) -> &'static [u8] {
+        &[]
+    }
     /// What the disk's queue did so far, if it has one.
     fn disk_queue(&self) -> Option<QueueStats> {
         None

@@ -4,9 +4,65 @@
 //! system call, a fault, or an interrupt that was served meanwhile. So the loop around it is plain code of the kernel, in a
 //! thread that may sleep.
 
+use alloc::sync::Arc;
 use core::fmt;
+use core::ops::Deref;
+
+use kos_paging::TlbContext;
 
 use super::Access;
+
+/// Where programs may have memory, and whose they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProgramLayout {
+    /// The first address that is no program's.
+    pub end: u64,
+    /// The first address of the kernel's half, which goes on to the last address.
+    pub kernel: u64,
+    /// The machine, as ELF numbers it.
+    pub machine: u16,
+}
+
+/// An address space of programs, as a machine sees it: what it loads, and who has it loaded.
+#[derive(Debug)]
+pub struct AddressSpace {
+    root: u64,
+    tlbs: TlbContext,
+}
+
+impl AddressSpace {
+    /// That of the tables from the physical address `root`; no CPU has them loaded.
+    #[must_use]
+    pub fn new(root: u64) -> Self {
+        Self { root, tlbs: TlbContext::new() }
+    }
+
+    /// The physical address of its tables.
+    #[must_use]
+    pub const fn root(&self) -> u64 {
+        self.root
+    }
+}
+
+impl Deref for AddressSpace {
+    type Target = TlbContext;
+
+    fn deref(&self) -> &TlbContext {
+        &self.tlbs
+    }
+}
+
+/// A counted pointer to an [`AddressSpace`].
+#[derive(Clone, Debug)]
+pub struct SpaceHandle(pub Arc<AddressSpace>);
+
+impl Deref for SpaceHandle {
+    type Target = TlbContext;
+
+    fn deref(&self) -> &TlbContext {
+        &self.0.tlbs
+    }
+}
 
 /// Where a program begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -13,6 +13,7 @@ pub(crate) mod ktap;
 mod machine;
 mod net;
 mod paging;
+mod process;
 mod sched;
 pub(crate) mod smp;
 mod txn;
@@ -122,6 +123,7 @@ pub(crate) fn selected<P: Platform>(
         sched::tests(),
         files::tests(),
         net::tests(),
+        process::tests(),
     ]);
     let own = kernel.platform().tests();
     let sabotage = sabotage.map(machine::sabotage);

@@ -26,12 +26,17 @@ pub enum Stale {
     },
     /// Everything.
     All,
+    /// What the machine knows by this number.
+    Request(u64),
 }
+
+/// No request has so many pages.
+const REQUEST: u64 = u64::MAX;
 
 /// One CPU's part.
 #[derive(Debug)]
 pub struct Slot {
-    /// The request of this CPU: [`Stale::Pages`], or a count of 0 for [`Stale::All`]. Only this CPU writes it, and only while
+    /// The request of this CPU: [`Stale::Pages`], with a count of 0 [`Stale::All`], with one that no pages have [`Stale::Request`]. Only this CPU writes it, and only while
     /// nobody is in `waiting`.
     request: [AtomicU64; 3],
     /// Who has not yet done what this CPU requests.
@@ -51,6 +56,7 @@ impl Slot {
         let words = match stale {
             Stale::Pages { first, stride, count } => [first, stride, count],
             Stale::All => [0; 3],
+            Stale::Request(number) => [number, 0, REQUEST],
         };
         for (cell, word) in self.request.iter().zip(words) {
             cell.store(word, Relaxed);
@@ -59,7 +65,11 @@ impl Slot {
 
     fn read(&self) -> Stale {
         let [first, stride, count] = self.request.each_ref().map(|cell| cell.load(Relaxed));
-        if count == 0 { Stale::All } else { Stale::Pages { first, stride, count } }
+        match count {
+            0 => Stale::All,
+            REQUEST => Stale::Request(first),
+            count => Stale::Pages { first, stride, count },
+        }
     }
 }
 
@@ -83,10 +93,10 @@ pub trait Cpus {
 
 /// Invalidates `stale` on the calling CPU `own` and on all in `targets`; returns when they have done it. Nothing on this CPU may
 /// call it again before it returns: interrupts are masked.
-pub fn shoot(cpus: &impl Cpus, own: u32, targets: &CpuSet, stale: Stale) {
+pub fn shoot(cpus: &impl Cpus, own: u32, targets: impl Iterator<Item = u32>, stale: Stale) {
     let Some(slot) = cpus.slot(own) else { return cpus.invalidate(stale) };
     slot.write(stale);
-    for target in targets.iter().filter(|&target| target != own) {
+    for target in targets.filter(|&target| target != own) {
         let Some(other) = cpus.slot(target) else { continue };
         slot.waiting.insert(target);
         other.inbox.insert(own);

@@ -45,7 +45,7 @@ impl Cpus for View<'_> {
     fn invalidate(&self, stale: Stale) {
         let mut tlb = self.tlb.lock().unwrap();
         match stale {
-            Stale::All => tlb.fill(None),
+            Stale::All | Stale::Request(_) => tlb.fill(None),
             Stale::Pages { first, count, .. } => {
                 (first..first + count).for_each(|page| tlb[usize::try_from(page).unwrap()] = None);
             }
@@ -79,7 +79,7 @@ impl View<'_> {
             self.use_all();
             at(&self.machine.table, self.own).store(round, SeqCst);
             let pages = Stale::Pages { first: u64::from(self.own), stride: 1, count: 1 };
-            shoot(self, self.own, online, if round % 7 == 0 { Stale::All } else { pages });
+            shoot(self, self.own, online.iter(), if round % 7 == 0 { Stale::All } else { pages });
             at(&self.machine.settled, self.own).store(round, SeqCst);
             self.take_interrupts();
         }
@@ -116,7 +116,8 @@ fn nobody_uses_a_translation_that_was_shot_down() {
 fn a_request_survives_its_way() {
     let slot = Slot::new();
     assert_eq!(slot.read(), Stale::All);
-    for stale in [Stale::Pages { first: 1 << 63, stride: 4096, count: 33 }, Stale::All] {
+    let pages = Stale::Pages { first: 1 << 63, stride: 4096, count: 33 };
+    for stale in [pages, Stale::All, Stale::Request(u64::MAX)] {
         slot.write(stale);
         assert_eq!(slot.read(), stale);
     }

@@ -1,0 +1,59 @@
+//! Programs in ring 3: what they say, how they die, and that they leave nothing behind.
+
+use std::fs;
+
+use kos_demo::disk;
+
+use crate::support::{demo, folder};
+
+#[test]
+fn a_program_runs_in_ring_3() {
+    let answer = demo(&["run", "--exec", "run hello you"]).expect(0);
+    assert_eq!(answer.stdout, "hello from process 1 in ring 3\n  you\n");
+    let answer = demo(&["run", "--exec", "run crash null"]).expect(1);
+    assert_eq!(answer.stdout, "process 1: at 0x0: jump to 0x0, where nothing is\n");
+}
+
+/// The line of what was in use, without its name.
+fn in_use<'a>(said: &'a str, name: &str) -> &'a str {
+    let line = said.lines().find_map(|line| line.strip_prefix(name)).expect("the command counts");
+    line.trim().split(';').next().unwrap()
+}
+
+#[test]
+fn seven_hostile_programs_die_alone() {
+    for cpus in ["1", "4"] {
+        // The first time the tables of the file system grow for good.
+        let said = demo(&["run", "--cpus", cpus, "--exec", "crashme; crashme; run hello"]).expect(0).stdout;
+        let (_, second) = said.split_once("after:").expect("the first has ended");
+        assert_eq!(
+            in_use(second, "before:"),
+            in_use(second.split_once("before:").unwrap().1, "after:"),
+            "{said}"
+        );
+        assert!(said.matches("programs have 0 frames").count() == 2, "{said}");
+        assert!(said.ends_with("in ring 3\n"), "{said}");
+    }
+}
+
+#[test]
+fn forks_and_a_file_of_kosfs_as_memory_on_four_cpus() {
+    let path = folder("disks").join("programs.img");
+    let _ = fs::remove_file(&path);
+    disk::make(&path).expect("a disk can be made");
+    let run = |commands: &str| {
+        let words = ["run", "--cpus", "4", "--disk", path.to_str().expect("UTF-8"), "--exec", commands];
+        demo(&words).expect(0).stdout
+    };
+    let said = run("mmap-demo /mapped; run storm 4; fork-demo; run usertests; sync");
+    assert!(said.contains("/mapped: 16 pages doubled in memory, read back from the file\n"), "{said}");
+    assert!(said.contains("4 children wrote 64 pages each; the parent's are what they were\n"), "{said}");
+    assert!(!said.contains("BROKEN"), "{said}");
+    // What was written through the mapping outlives the machine: page n begins with twice 3n + 1.
+    let said = run("hexdump /mapped");
+    for (place, number) in [("00000000", "02"), ("00001000", "08"), ("0000f000", "5c")] {
+        let line = said.lines().find(|line| line.starts_with(place)).expect("the dump has each page");
+        assert_eq!(line.split_whitespace().nth(1), Some(number), "{line}");
+    }
+    disk::examine(&path, &[]).unwrap();
+}

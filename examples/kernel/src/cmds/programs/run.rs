@@ -1,0 +1,87 @@
+//! `run`: a program in ring 3, with all its descendants, until it has ended.
+
+use alloc::string::String;
+use core::fmt::Write;
+
+use crate::platform::{Input, Platform};
+use crate::process::End;
+use crate::process::job::Ended;
+use crate::process::space::UserSpace;
+use crate::shell::{CommandError, CommandResult, Next, Output, Session, Streams};
+use crate::text::Text;
+
+/// Ends the program that runs.
+const CONTROL_C: u8 = 3;
+
+/// Runs a program; what it says goes to `streams`. Ctrl-C ends it.
+pub(super) fn job<'k, P: Platform>(
+    session: &Session<'k, P>,
+    words: &[&str],
+    streams: &mut Streams<'_, 'k, P>,
+) -> Result<Ended, CommandError> {
+    looked(session, words, streams, |_| ())
+}
+
+/// The same; `look` sees its memory as it is at its end.
+fn looked<'k, P: Platform>(
+    session: &Session<'k, P>,
+    words: &[&str],
+    streams: &mut Streams<'_, 'k, P>,
+    look: impl FnOnce(&UserSpace<P>),
+) -> Result<Ended, CommandError> {
+    let (kernel, mut heard) = (session.kernel, Ok(()));
+    let listens = streams.is_terminal();
+    let go_on = || !listens || kernel.platform().read_input() != Input::Byte(CONTROL_C);
+    let hear = |said: &[u8]| {
+        if heard.is_ok() {
+            heard = streams.write_bytes(said);
+        }
+    };
+    let ended = kernel.run_job(*session.ctx(), words, hear, go_on, look);
+    heard?;
+    Ok(ended?)
+}
+
+pub(in super::super) fn run<'k, P: Platform>(
+    session: &mut Session<'k, P>,
+    arguments: &[&str],
+    streams: &mut Streams<'_, 'k, P>,
+) -> CommandResult {
+    if arguments.is_empty() {
+        return Err(CommandError::Usage(Text::new(format_args!("no program given"))));
+    }
+    let Ended { id, end } = job(session, arguments, streams)?;
+    match end {
+        End::Exited(0) => Ok(Next::Continue),
+        end => {
+            writeln!(streams, "process {id}: {end}")?;
+            Err(CommandError::Quiet)
+        }
+    }
+}
+
+/// Runs a program and shows its memory as it is at its end.
+pub(super) fn job_and<'k, P: Platform>(
+    session: &Session<'k, P>,
+    words: &[&str],
+    streams: &mut Streams<'_, 'k, P>,
+    show: impl FnOnce(&UserSpace<P>, &mut dyn Write) -> CommandResult,
+) -> CommandResult {
+    let mut shown = Shown::default();
+    let mut result = Ok(Next::Continue);
+    looked(session, words, streams, |space| result = show(space, &mut shown))?;
+    streams.write_str(&shown.0)?;
+    result
+}
+
+/// What is shown while the program's memory is still there.
+#[derive(Default)]
+struct Shown(String);
+
+impl Write for Shown {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        self.0.try_reserve(text.len()).map_err(|_| core::fmt::Error)?;
+        self.0.push_str(text);
+        Ok(())
+    }
+}

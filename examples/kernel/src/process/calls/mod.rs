@@ -1,0 +1,86 @@
+//! The native system calls: from a number and six words to an answer.
+//!
+//! Words come from a program: none is trusted. A call that refuses changes nothing of the program but what it has written
+//! already.
+
+mod files;
+mod memory;
+
+use alloc::sync::Arc;
+
+use kos_paging::VirtAddr;
+use kos_user::abi::{self, Call};
+use kos_vfs::Errno;
+
+use super::list::Child;
+use super::running::Running;
+use super::{End, StartError};
+use crate::platform::{Platform, UserCall, UserContext};
+
+/// What a call answers.
+type Answer = Result<u64, Errno>;
+
+/// Does the system call that a process made; the end, if that was it.
+pub(super) fn serve<P: Platform>(running: &mut Running<P>) -> Option<End> {
+    let UserCall { number, arguments } = running.user.call();
+    let [a, b, c, d, e, f] = arguments;
+    let answer = match Call::of(number) {
+        Some(Call::Exit) => return Some(End::Exited(a.to_le_bytes()[0])),
+        Some(Call::Write) => files::write(running, a, b, c),
+        Some(Call::Read) => files::read(running, a, b, c),
+        Some(Call::Open) => files::open(running, a, b, c),
+        Some(Call::Close) => files::close(running, a),
+        Some(Call::Sync) => files::sync(running, a),
+        Some(Call::GetPid) => Ok(running.process.id.into()),
+        Some(Call::Yield) => {
+            running.kernel.threads.runtime().yield_now();
+            Ok(0)
+        }
+        Some(Call::Brk) => memory::brk(running, a),
+        Some(Call::Map) => memory::map(running, memory::Wanted::new(a, b, c, d), e, f),
+        Some(Call::Unmap) => memory::unmap(running, a, b),
+        Some(Call::Protect) => memory::protect(running, a, b, c),
+        Some(Call::Fork) => fork(running),
+        Some(Call::Wait) => wait(running, a),
+        Some(Call::Clock) => Ok(running.kernel.threads.runtime().now().duration_since_epoch().as_ticks()),
+        None => Err(Errno::ENOSYS),
+    };
+    let word = answer.unwrap_or_else(|errno| u64::from(errno.number()).wrapping_neg());
+    running.user.answer(word);
+    None
+}
+
+fn fork<P: Platform>(running: &Running<P>) -> Answer {
+    match running.fork() {
+        Ok(id) => Ok(id.into()),
+        Err(StartError::NoMemory) => Err(Errno::ENOMEM),
+        Err(StartError::File(errno)) => Err(errno),
+        Err(_) => Err(Errno::EAGAIN),
+    }
+}
+
+/// Waits for a child and tells its status.
+fn wait<P: Platform>(running: &Running<P>, place: u64) -> Answer {
+    let (kernel, own) = (running.kernel, running.process.id);
+    let processes = &kernel.processes;
+    let look = || match processes.list.child(own) {
+        Child::Ended(process, task) => Some(Ok((process, task))),
+        Child::None => Some(Err(Errno::ECHILD)),
+        Child::Alive => None,
+    };
+    let (child, task) = processes.changed.wait_for(None, look).map_err(|_| Errno::EINTR)??;
+    // One that is told to end leaves the thread of its child to the job.
+    if kernel.join(task).is_ok() {
+        processes.list.remove(child.id);
+    }
+    let status = match child.end() {
+        Some(End::Exited(status)) => abi::exited(*status),
+        _ => abi::KILLED,
+    };
+    let id = child.id;
+    drop::<Arc<_>>(child);
+    if place != 0 {
+        running.space.copy_out(VirtAddr::new(place), &status.to_le_bytes()).map_err(|_| Errno::EFAULT)?;
+    }
+    Ok(id.into())
+}

@@ -1,0 +1,46 @@
+//! The kernel for as long as a process lives, and a process on its way to its thread.
+#![expect(unsafe_code, reason = "threads get addresses; the kernel outlives its threads")]
+
+use alloc::boxed::Box;
+use core::ptr;
+
+use kos_sched::TaskId;
+
+use super::running::Running;
+use crate::Kernel;
+use crate::platform::Platform;
+use crate::threads::{How, ThreadError};
+
+/// Bytes of the kernel stack of a process.
+const STACK: usize = 64 << 10;
+
+/// The kernel, for the files and objects of a process.
+///
+/// They live on the stack of its thread and in its address space, which goes before the thread ends. So do those of who starts
+/// a program, until it is handed over.
+pub(super) fn forever<P: Platform>(kernel: &Kernel<P>) -> &'static Kernel<P> {
+    // SAFETY: a kernel neither moves nor goes before every thread has ended (`Kernel::spawn`), and what gets this
+    // reference is gone by then.
+    unsafe { &*ptr::from_ref(kernel) }
+}
+
+/// Starts the thread of a process.
+pub(super) fn start<P: Platform>(
+    kernel: &Kernel<P>,
+    name: &str,
+    running: Box<Running<P>>,
+) -> Result<TaskId, ThreadError> {
+    let running = Box::into_raw(running);
+    let started = kernel.spawn(How::new(name).stack(STACK), begin::<P>, running.expose_provenance());
+    if started.is_err() {
+        // SAFETY: no thread has it.
+        drop(unsafe { Box::from_raw(running) });
+    }
+    started
+}
+
+fn begin<P: Platform>(_: &Kernel<P>, argument: usize) {
+    // SAFETY: `start` gave the address of a box to this thread alone.
+    let running = unsafe { Box::from_raw(ptr::with_exposed_provenance_mut::<Running<P>>(argument)) };
+    (*running).live();
+}

@@ -1,0 +1,116 @@
+//! From a file to an address space in which its program can begin: segments, heap, stack, words.
+
+use core::error::Error;
+use core::fmt;
+
+use kos_paging::space::{Behaviour, Kind, MapRequest, Place, SpaceError};
+use kos_paging::{Flags, VirtAddr, VirtRange};
+use kos_vfs::Errno;
+
+use super::elf::{ElfError, HEAD, Image, PAGE, Segment, pages};
+use super::object::Object;
+use super::space::UserSpace;
+use crate::platform::{Platform, UserStart};
+
+/// Bytes of the stack that are mapped from the start.
+const STACK: u64 = 64 << 10;
+/// Unmapped below the end of the space and above the stack.
+const ABOVE_STACK: u64 = 1 << 20;
+/// Bytes of all words of a program.
+const WORDS: usize = 2048;
+
+/// Why a program does not begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub(crate) enum LoadError {
+    /// The file could not be read.
+    File(Errno),
+    /// It is no program.
+    Elf(ElfError),
+    /// There is no place or no memory for it.
+    Space(SpaceError),
+    /// Its words do not fit, or cannot be copied.
+    Words,
+    /// The machine runs no programs.
+    NoPrograms,
+}
+
+/// Fills an empty space with the program of `file`; where it begins.
+pub(super) fn load<P: Platform>(
+    space: &UserSpace<P>,
+    file: &Object<P>,
+    words: &[&str],
+) -> Result<UserStart, LoadError> {
+    let layout = P::PROGRAMS.ok_or(LoadError::NoPrograms)?;
+    let mut head = [0; HEAD];
+    let read = file.read(0, &mut head).map_err(|_| LoadError::File(Errno::EIO))?;
+    let image = Image::parse(head.get(..read).unwrap_or_default(), layout.machine).map_err(LoadError::Elf)?;
+    for segment in &image.segments {
+        map_segment(space, file, *segment)?;
+    }
+    let heap = image.segments.last().map_or(0, |last| pages(last.end)) + PAGE;
+    space.set_heap(VirtAddr::new(heap)).map_err(LoadError::Space)?;
+    let top = layout.end - ABOVE_STACK;
+    let stack = MapRequest::new(STACK, Flags::READ | Flags::WRITE)
+        .at(Place::FixedNoReplace(VirtAddr::new(top - STACK)))
+        .of_kind(Kind::Stack)
+        .behaving(Behaviour::GROWS_DOWN);
+    space.map(stack).map_err(LoadError::Space)?;
+    let argument = put_words(space, top, words)?;
+    Ok(UserStart { entry: image.entry, stack: argument & !15, argument })
+}
+
+fn map_segment<P: Platform>(
+    space: &UserSpace<P>,
+    file: &Object<P>,
+    segment: Segment,
+) -> Result<(), LoadError> {
+    let Segment { offset, first, file_end, end, rights } = segment;
+    let map = |from: u64, to: u64, show: bool| -> Result<(), LoadError> {
+        if from >= to {
+            return Ok(());
+        }
+        let request = MapRequest::new(to - from, rights).at(Place::FixedNoReplace(VirtAddr::new(from)));
+        let request = if show {
+            request.showing(Object::<P>::clone(file), offset).of_kind(Kind::Mapped)
+        } else {
+            request
+        };
+        space.map(request).map(|_: VirtRange| ()).map_err(LoadError::Space)
+    };
+    map(first, pages(file_end), true)?;
+    map(pages(file_end), pages(end), false)?;
+    // Behind the end of the segment the file goes on; a program finds zeros there.
+    let behind = usize::try_from(pages(file_end).min(end).saturating_sub(file_end)).unwrap_or(0);
+    if behind > 0 {
+        space.fill(VirtAddr::new(file_end), behind, 0).map_err(|_| LoadError::File(Errno::EIO))?;
+    }
+    Ok(())
+}
+
+/// Puts the words at the top of the stack: where.
+fn put_words<P: Platform>(space: &UserSpace<P>, top: u64, words: &[&str]) -> Result<u64, LoadError> {
+    let mut bytes = heapless::Vec::<u8, WORDS>::new();
+    for word in words.iter().filter(|word| !word.is_empty() && !word.contains('\0')) {
+        bytes.extend_from_slice(word.as_bytes()).map_err(|_| LoadError::Words)?;
+        bytes.push(0).map_err(|_| LoadError::Words)?;
+    }
+    bytes.push(0).map_err(|_| LoadError::Words)?;
+    let at = top - bytes.len() as u64;
+    space.copy_out(VirtAddr::new(at), &bytes).map_err(|_| LoadError::Words)?;
+    Ok(at)
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(errno) => f.write_str(errno.meaning()),
+            Self::Elf(cause) => cause.fmt(f),
+            Self::Space(cause) => cause.fmt(f),
+            Self::Words => write!(f, "more than {WORDS} bytes of words"),
+            Self::NoPrograms => f.write_str("this machine runs no programs"),
+        }
+    }
+}
+
+impl Error for LoadError {}

@@ -1,0 +1,200 @@
+//! Processes: programs in ring 3, each in an address space of its own, each with a thread.
+//!
+//! | part | idea |
+//! |---|---|
+//! | [`ports`], [`space`] | frames, tables with the kernel's half, flushes; the address space of one process |
+//! | [`object`] | files and shared memory as pages |
+//! | [`elf`], [`load`] | from a file to a program that can begin |
+//! | [`running`], [`calls`] | a process's thread: ring 3, faults, system calls, the end |
+//! | [`job`] | what a shell starts and waits for: a program with all its descendants, and what they say |
+//!
+//! A fault that no mapping answers ends the process, never the kernel. The kernel follows no pointer of a program: copies go
+//! through its own view of the frames, so SMAP stays on all the time.
+//!
+//! Invariant: a process is in the list until its parent, or its job, has taken its status and its thread has ended. One that has ended
+//! has no files any more, and no address space but the first of a job.
+
+mod calls;
+pub(crate) mod elf;
+mod forever;
+pub(crate) mod job;
+mod list;
+mod load;
+pub(crate) mod object;
+pub(crate) mod ports;
+mod running;
+pub(crate) mod space;
+
+use alloc::sync::Arc;
+use core::error::Error;
+use core::fmt;
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use kos_paging::CreateError;
+use kos_sched::TaskId;
+use kos_sched::sync::WaitQueue;
+use kos_vfs::Errno;
+use lock_api::Mutex;
+use spin::Once;
+
+use crate::Kernel;
+use crate::glue::sleep_lock::{Ambient, SleepLock};
+use crate::platform::{DeviceError, Platform};
+use crate::text::Text;
+use crate::threads::ThreadError;
+use job::Job;
+use list::List;
+use load::LoadError;
+use object::Objects;
+use ports::Ports;
+use space::UserSpace;
+
+/// Processes at a time.
+pub(crate) const MOST: usize = 64;
+/// Longest name that is kept.
+const NAME: usize = 24;
+
+/// All processes of a kernel.
+pub(crate) struct Processes<P: Platform> {
+    /// Made when the first program is to run.
+    ports: Once<Option<Ports<P>>>,
+    objects: Objects<P>,
+    list: List<P>,
+    /// Who waits for a process to end, or for something to be said.
+    changed: WaitQueue<Ambient<P>>,
+    next: AtomicU32,
+}
+
+/// A process, as others see it.
+pub(crate) struct Process<P: Platform> {
+    pub(crate) id: u32,
+    pub(crate) parent: u32,
+    pub(crate) name: heapless::String<NAME>,
+    pub(crate) job: Arc<Job<P>>,
+    /// Gone when it has ended; that of the first of a job when its end was seen.
+    space: Mutex<SleepLock<P>, Option<Arc<UserSpace<P>>>>,
+    end: Once<End>,
+}
+
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// By itself.
+    Exited(u8),
+    /// By what it did, or by somebody else.
+    Killed(Text),
+}
+
+/// Why a program does not run.
+#[derive(Clone, Debug)]
+pub(crate) enum StartError {
+    /// The machine runs no programs, or cannot express their rights.
+    NoPrograms,
+    /// No memory for the counts of the frames.
+    NoMemory,
+    /// As many processes as there may be.
+    TooMany,
+    /// The file was not opened.
+    File(Errno),
+    /// The program was not loaded.
+    Load(LoadError),
+    /// No tables.
+    Space(CreateError),
+    /// The machine refused.
+    Machine(DeviceError),
+    /// No thread.
+    Thread(ThreadError),
+}
+
+impl<P: Platform> Processes<P> {
+    /// None yet.
+    pub(crate) fn new(env: impl Fn() -> P::Env) -> Self {
+        Self {
+            ports: Once::new(),
+            objects: Objects::new(env()),
+            list: List::new(env()),
+            changed: WaitQueue::new(Ambient::new()),
+            next: AtomicU32::new(1),
+        }
+    }
+
+    /// What address spaces need.
+    pub(crate) fn ports(&self, kernel: &Kernel<P>) -> Result<&Ports<P>, StartError> {
+        if P::PROGRAMS.is_none() || !crate::glue::rights::can_forbid_execution(&kernel.platform().format()) {
+            return Err(StartError::NoPrograms);
+        }
+        self.ports.call_once(|| Ports::new(kernel)).as_ref().ok_or(StartError::NoMemory)
+    }
+
+    /// Frames that programs have now.
+    pub(crate) fn frames(&self) -> usize {
+        self.ports.get().and_then(Option::as_ref).map_or(0, Ports::taken)
+    }
+
+    /// The processes that run or whose status nobody took yet.
+    pub(crate) fn all(&self) -> heapless::Vec<Arc<Process<P>>, MOST> {
+        self.list.all()
+    }
+}
+
+impl<P: Platform> Process<P> {
+    fn new(id: u32, parent: u32, name: &str, job: Arc<Job<P>>, space: Arc<UserSpace<P>>) -> Arc<Self> {
+        let mut short = heapless::String::new();
+        // What is too long is cut.
+        let _ = name.chars().try_for_each(|character| short.push(character));
+        Arc::new(Self { id, parent, name: short, job, space: Mutex::new(Some(space)), end: Once::new() })
+    }
+
+    /// Its address space, unless it has ended.
+    pub(crate) fn space(&self) -> Option<Arc<UserSpace<P>>> {
+        self.space.lock().clone()
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn end(&self) -> Option<&End> {
+        self.end.get()
+    }
+}
+
+impl<P: Platform> Kernel<P> {
+    /// Makes a process end, wherever its thread is.
+    fn end_task(&self, task: TaskId) {
+        self.kill(task);
+        // A program that only computes looks when it is interrupted.
+        for cpu in self.online() {
+            let cpu = u32::try_from(cpu.0).map(kos_sched::CpuId::new);
+            let _ = cpu.map(|cpu| kos_sched::Platform::kick(&self.platform().scheduler(), cpu));
+        }
+    }
+
+    /// The number of the next process.
+    fn next_process(&self) -> u32 {
+        self.processes.next.fetch_add(1, Relaxed)
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(status) => write!(f, "status {status}"),
+            Self::Killed(why) => why.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPrograms => f.write_str("this machine runs no programs"),
+            Self::NoMemory => f.write_str("no memory for programs"),
+            Self::TooMany => write!(f, "{MOST} processes already"),
+            Self::File(errno) => f.write_str(errno.meaning()),
+            Self::Load(cause) => cause.fmt(f),
+            Self::Space(cause) => cause.fmt(f),
+            Self::Machine(cause) => cause.fmt(f),
+            Self::Thread(cause) => cause.fmt(f),
+        }
+    }
+}
+
+impl Error for StartError {}

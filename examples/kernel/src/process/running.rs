@@ -1,0 +1,198 @@
+//! A process in its thread: ring 3 until it needs the kernel, then what it needs, until its end.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use kos_paging::space::{Fault, FaultError, FaultOutcome, oom};
+use kos_paging::{Flags, VirtAddr};
+use kos_sched::TaskId;
+use kos_vfs::{Ctx, FdTable, View};
+
+use super::forever::forever;
+use super::job::Job;
+use super::load::load;
+use super::object::Backing;
+use super::space::UserSpace;
+use super::{End, Process, StartError, calls, forever};
+use crate::Kernel;
+use crate::glue::files::FilesEnv;
+use crate::platform::{Access, Platform, UserAccess, UserContext, UserExit, UserFault};
+use crate::shell::File;
+use crate::text::Text;
+
+/// Faults in a row for which there is no memory before the process itself is given up.
+const PATIENCE: u32 = 200;
+
+/// All that a process has.
+pub(super) struct Running<P: Platform> {
+    pub(super) kernel: &'static Kernel<P>,
+    pub(super) process: Arc<Process<P>>,
+    pub(super) space: Arc<UserSpace<P>>,
+    pub(super) view: View<'static, FilesEnv<P>>,
+    pub(super) ctx: Ctx<'static>,
+    pub(super) files: FdTable<'static, FilesEnv<P>>,
+    pub(super) user: P::User,
+    /// Faults in a row for which there was no memory.
+    starved: u32,
+}
+
+/// What a program begins with.
+pub(super) struct Start<'a, P: Platform> {
+    pub(super) file: &'a File<'static, P>,
+    pub(super) view: View<'static, FilesEnv<P>>,
+    pub(super) ctx: Ctx<'static>,
+    pub(super) words: &'a [&'a str],
+}
+
+impl<P: Platform> Kernel<P> {
+    /// Starts a program in a process of `job`; the process and its thread.
+    pub(super) fn start_process(
+        &self,
+        job: &Arc<Job<P>>,
+        start: Start<'_, P>,
+    ) -> Result<Arc<Process<P>>, StartError> {
+        let kernel = forever(self);
+        let (id, ports) = (self.next_process(), self.processes.ports(self)?);
+        let space = UserSpace::new(ports, id).ok_or(StartError::NoPrograms)?.map_err(StartError::Space)?;
+        let object = kernel.processes.objects.of_file(kernel, ports, start.file).map_err(StartError::File)?;
+        let begin = load(&space, &object, start.words).map_err(StartError::Load)?;
+        let user = self.platform().new_user(begin).map_err(StartError::Machine)?;
+        let name = start.words.first().copied().unwrap_or("");
+        let name = name.rsplit('/').next().unwrap_or(name);
+        let space = Arc::new(space);
+        let process = Process::new(id, 0, name, Arc::clone(job), Arc::clone(&space));
+        let Start { view, ctx, .. } = start;
+        let (files, process_of) = (FdTable::new(), Arc::clone(&process));
+        let running = Running { kernel, process, space, view, ctx, files, user, starved: 0 };
+        running.hand_over()?;
+        Ok(process_of)
+    }
+}
+
+impl<P: Platform> Running<P> {
+    /// Gives it to a thread of its own.
+    fn hand_over(self) -> Result<TaskId, StartError> {
+        let (kernel, process) = (self.kernel, Arc::clone(&self.process));
+        if !kernel.processes.list.add(&process) {
+            return Err(StartError::TooMany);
+        }
+        let started = forever::start(kernel, &process.name, Box::new(self));
+        match &started {
+            Ok(task) => kernel.processes.list.set_task(process.id, *task),
+            Err(_) => kernel.processes.list.remove(process.id),
+        }
+        started.map_err(StartError::Thread)
+    }
+
+    /// A child in the middle of the call that makes it; its number.
+    pub(super) fn fork(&self) -> Result<u32, StartError> {
+        let (kernel, id) = (self.kernel, self.kernel.next_process());
+        let space = self.space.fork_for(id).map_err(|_| StartError::NoMemory)?;
+        let files = self.files.fork().map_err(|error| StartError::File(error.errno()))?;
+        let mut user = self.user.clone();
+        user.answer(0);
+        let (space, job) = (Arc::new(space), Arc::clone(&self.process.job));
+        let process = Process::new(id, self.process.id, &self.process.name, job, Arc::clone(&space));
+        let (view, ctx) = (self.view.clone(), self.ctx);
+        let child = Self { kernel, process, space, view, ctx, files, user, starved: 0 };
+        child.hand_over().map(|_| id)
+    }
+
+    /// From its first instruction to its end.
+    pub(super) fn live(mut self) {
+        let end = self.run();
+        let Self { kernel, process, space, view, files, .. } = self;
+        drop((files, view));
+        save_shared(&space, 0, u64::MAX);
+        drop(space);
+        // The memory of the first of a job is looked at once more.
+        if process.parent != 0 {
+            let space = process.space.lock().take();
+            drop(space);
+        }
+        process.end.call_once(|| end);
+        drop(process);
+        kernel.processes.changed.wake_all();
+    }
+
+    fn run(&mut self) -> End {
+        loop {
+            let exit = self.kernel.platform().enter_user(&mut self.user, Some(self.space.machine()));
+            let end = match exit {
+                UserExit::Interrupted => None,
+                UserExit::Call => calls::serve(self),
+                UserExit::Fault(fault) => self.fault(fault),
+            };
+            if let Some(end) = end {
+                return end;
+            }
+            if self.kernel.is_told_to_end() {
+                return End::Killed(Text::new(format_args!("ended from outside")));
+            }
+        }
+    }
+
+    /// Resolves a fault; the end, if it cannot be.
+    fn fault(&mut self, fault: UserFault) -> Option<End> {
+        let end = |why: &dyn core::fmt::Display| {
+            let at = self.user.instruction();
+            Some(End::Killed(Text::new(format_args!("at {at:#x}: {why}"))))
+        };
+        let UserFault::Page { address, access, .. } = fault else { return end(&fault) };
+        let access = match access {
+            UserAccess::Data(Access::Read) => Flags::READ,
+            UserAccess::Data(Access::Write) => Flags::WRITE,
+            UserAccess::Fetch => Flags::EXECUTE,
+        };
+        match self.space.handle_fault(Fault { va: VirtAddr::new(address), access, user: true }) {
+            Ok(FaultOutcome::Mapped | FaultOutcome::Spurious) => {
+                self.starved = 0;
+                None
+            }
+            Ok(FaultOutcome::Wait(_)) => None,
+            Err(FaultError::NoMapping | FaultError::Denied) => end(&fault),
+            Err(FaultError::OutOfFrames) if self.starved < PATIENCE && self.relieve() => {
+                self.starved += 1;
+                None
+            }
+            Err(cause) => end(&cause),
+        }
+    }
+
+    /// Ends the process whose end frees most; false if that is this one.
+    fn relieve(&self) -> bool {
+        let processes = &self.kernel.processes;
+        let all = processes.all();
+        let candidates = all.iter().filter_map(|process| {
+            let stats = process.space()?.stats();
+            let frames = stats.resident() + stats.tables;
+            Some(oom::Candidate { id: process.id.into(), frames, adjustment: 0, exempt: false })
+        });
+        let victim = oom::victim(candidates, self.kernel.frames().stats().managed as u64);
+        let victim = victim.and_then(|id| u32::try_from(id).ok());
+        let Some(victim) = victim.filter(|&id| id != self.process.id) else { return false };
+        if let Some(task) = processes.list.task(victim).filter(|&task| task != TaskId::NOBODY) {
+            self.kernel.end_task(task);
+        }
+        self.kernel.threads.runtime().yield_now();
+        true
+    }
+}
+
+/// Writes what was changed through shared mappings of files between two addresses to the files.
+pub(super) fn save_shared<P: Platform>(space: &UserSpace<P>, first: u64, last: u64) {
+    let mut next = Some(VirtAddr::new(first));
+    while let Some(vma) = next.and_then(|next| space.vma_at_or_after(next)) {
+        if vma.range.first().get() > last {
+            return;
+        }
+        next = vma.range.last().checked_add(1);
+        let backing = vma.backing.as_ref().filter(|_| vma.is_shared());
+        if let Some(backing) = backing
+            && matches!(backing.object.store(), Backing::File(_))
+        {
+            // Nobody is left who could be told; `msync` tells.
+            let _ = backing.object.sync();
+        }
+    }
+}

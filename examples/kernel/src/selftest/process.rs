@@ -1,0 +1,135 @@
+//! Tests of processes: programs in ring 3 that use system calls, share memory, fork, and break the rules.
+
+use kos_vfs::Ctx;
+
+use super::{Failure, Test};
+use crate::Kernel;
+use crate::cmds::programs::HOSTILE;
+use crate::ensure;
+use crate::platform::Platform;
+use crate::process::{End, StartError};
+use crate::shell::Status;
+
+struct Table<P>(core::marker::PhantomData<P>);
+
+impl<P: Platform> Table<P> {
+    const ALL: &'static [Test<P>] = &[
+        Test { name: "process::a_program_says_hello", run: hello },
+        Test { name: "process::system_calls_keep_their_promises", run: promises },
+        Test { name: "process::children_copy_on_write", run: children },
+        Test { name: "process::a_fork_storm_gives_all_back", run: storm },
+        Test { name: "process::a_file_is_memory", run: file },
+        Test { name: "process::hostile_programs_die_alone", run: hostile },
+        Test { name: "process::a_loop_is_ended_from_outside", run: outside },
+        Test { name: "process::what_is_no_program_is_refused", run: refused },
+    ];
+}
+
+pub(super) const fn tests<P: Platform>() -> &'static [Test<P>] {
+    Table::<P>::ALL
+}
+
+/// What a job said first.
+type Said = heapless::Vec<u8, 512>;
+
+/// Runs a program: how it ended, and the beginning of what it said. It has given all frames back.
+fn run<P: Platform>(
+    kernel: &Kernel<P>,
+    words: &[&str],
+    go_on: impl FnMut() -> bool,
+) -> Result<(End, Said), Failure> {
+    if let Err(StartError::NoPrograms) = kernel.processes.ports(kernel) {
+        return Err(Failure::skip(format_args!("this machine runs no programs")));
+    }
+    let mut said = Said::new();
+    let hear = |bytes: &[u8]| {
+        // What is too long is cut.
+        let _ = bytes.iter().try_for_each(|&byte| said.push(byte));
+    };
+    let ended = kernel.run_job(Ctx::root(), words, hear, go_on, |_| ())?;
+    let frames = kernel.processes.frames();
+    ensure!(frames == 0, "{words:?} kept {frames} frames");
+    ensure!(kernel.processes.all().is_empty(), "{words:?} left a process");
+    Ok((ended.end, said))
+}
+
+fn succeeds<P: Platform>(kernel: &Kernel<P>, words: &[&str]) -> Result<(), Failure> {
+    let (end, said) = run(kernel, words, || true)?;
+    let said = core::str::from_utf8(&said).unwrap_or("");
+    ensure!(end == End::Exited(0), "{end}: {said}");
+    Ok(())
+}
+
+fn hello<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    let (end, said) = run(kernel, &["/bin/hello", "you"], || true)?;
+    ensure!(end == End::Exited(0), "{end}");
+    ensure!(said.starts_with(b"hello from process ") && said.ends_with(b"\n  you\n"), "{said:?}");
+    Ok(())
+}
+
+fn promises<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    with_files(kernel, &["usertests", "/mnt/usertests"])
+}
+
+fn children<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    succeeds(kernel, &["fork-demo"])
+}
+
+fn storm<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    succeeds(kernel, &["storm", "3"])
+}
+
+fn file<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    with_files(kernel, &["mmap-demo", "/mnt/mapped", "40"])
+}
+
+/// The same with a file system on `/mnt` that goes with all that the program leaves there.
+fn with_files<P: Platform>(kernel: &Kernel<P>, words: &[&str]) -> Result<(), Failure> {
+    struct Nowhere;
+    impl core::fmt::Write for Nowhere {
+        fn write_str(&mut self, _: &str) -> core::fmt::Result {
+            Ok(())
+        }
+    }
+    let command = |line: &str| -> Result<(), Failure> {
+        let (status, _) = kernel.execute(line, &mut Nowhere)?;
+        ensure!(status == Status::SUCCESS, "'{line}' ends with {}", status.0);
+        Ok(())
+    };
+    // Skips a machine without programs.
+    succeeds(kernel, &["hello"])?;
+    command("mount -t tmpfs none /mnt")?;
+    let result = succeeds(kernel, words);
+    command("umount /mnt")?;
+    // Names that are remembered take memory.
+    kernel.files().map(|files| files.vfs().shrink(0)).unwrap_or_default();
+    result
+}
+
+fn hostile<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    for (word, _) in HOSTILE {
+        let (end, said) = run(kernel, &["crash", word], || true)?;
+        let said = core::str::from_utf8(&said).unwrap_or("");
+        ensure!(matches!(end, End::Killed(_)), "{word}: {end}: {said}");
+        // Whoever comes next finds the kernel as it was.
+        succeeds(kernel, &["hello"])?;
+    }
+    Ok(())
+}
+
+fn outside<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    let (end, _) = run(kernel, &["spin"], || false)?;
+    ensure!(matches!(end, End::Killed(_)), "{end}");
+    Ok(())
+}
+
+fn refused<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    // Skips a machine without programs.
+    run(kernel, &["hello"], || true)?;
+    for path in ["/bin/none", "/bin", "/dev/null"] {
+        let refused = kernel.run_job(Ctx::root(), &[path], |_| (), || true, |_| ());
+        ensure!(refused.is_err(), "{path} ran");
+    }
+    ensure!(kernel.processes.frames() == 0);
+    Ok(())
+}

@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![deny(unsafe_code)]
+
+pub mod abi;
+#[cfg(target_arch = "x86_64")]
+pub mod io;
+#[cfg(target_arch = "x86_64")]
+pub mod programs;
+#[cfg(target_arch = "x86_64")]
+pub mod sys;

@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "implements the ports on its own arena")]
 
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::Cell;
 use core::fmt;
@@ -9,7 +10,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::objects::SimObject;
-use crate::addr::PhysAddr;
+use crate::addr::{PhysAddr, VirtAddr};
 use crate::error::CreateError;
 use crate::flush::FlushSet;
 use crate::format::{LongCaps, X86Long};
@@ -19,7 +20,8 @@ use crate::ports::{Frame, FrameRequest, FrameSource, OutOfFrames, PhysMapper, Tl
 use crate::space::ports::NewTable;
 use crate::space::{FrameMeta, FrameTable, SpaceEnv, SpaceId, memory};
 use crate::table::Table;
-use crate::testing::{Arena, FailAt, Stuck};
+use crate::testing::mmu::{Access, Mmu, Mode};
+use crate::testing::{Arena, FailAt, FakeTlb, Stuck};
 
 /// Frames, their counts, a frame of zeros and a TLB that may get stuck.
 pub struct SimMachine {
@@ -141,27 +143,56 @@ unsafe impl FrameTable for SimEnv {
     }
 }
 
-// SAFETY: no CPU loads the tables.
-unsafe impl TlbFlush for SimEnv {
+/// What the CPUs keep of one space: all that its programs used, until it is flushed.
+#[derive(Clone, Debug)]
+pub struct SimTlb {
+    env: SimEnv,
+    cached: Rc<FakeTlb>,
+}
+
+impl SimTlb {
+    /// A program uses an address, if the tables at `root` let it.
+    pub fn access(&self, root: PhysAddr, at: VirtAddr, write: bool) {
+        let access = Access { write, fetch: false, user: true };
+        // What it may not is a fault, and nothing is kept.
+        let _ = self.cached.access(&self.mmu(root), at.get(), access);
+    }
+
+    /// An address that programs may still use in a way that the tables at `root` do not allow any more.
+    #[must_use]
+    pub fn stale(&self, root: PhysAddr) -> Option<u64> {
+        self.cached.stale(&self.mmu(root), &[], |_| false)
+    }
+
+    fn mmu(&self, root: PhysAddr) -> Mmu<'_> {
+        let mode =
+            Mode::FourLevel { nxe: true, page1gb: true, maxphyaddr: u32::from(LongCaps::FULL.phys_bits) };
+        Mmu { mode, memory: self.env.frames.inner(), cr3: root.get() }
+    }
+}
+
+// SAFETY: no CPU loads the tables; what is kept is compared, never used.
+unsafe impl TlbFlush for SimTlb {
     type Error = Stuck;
 
-    fn flush(&self, _set: &FlushSet) -> Result<(), Stuck> {
-        self.flushes.set(self.flushes.get() + 1);
-        if self.stuck.get() { Err(Stuck) } else { Ok(()) }
+    fn flush(&self, set: &FlushSet) -> Result<(), Stuck> {
+        self.env.flushes.set(self.env.flushes.get() + 1);
+        if self.env.stuck.get() { Err(Stuck) } else { self.cached.flush(set) }
     }
 }
 
 impl SpaceEnv for SimEnv {
     type Format = X86Long<4>;
     type Mode = Exclusive;
-    type Tlb = Self;
+    type Tlb = SimTlb;
     type Lock = TestLock;
     type Object = SimObject;
 
     fn new_table(&self, _id: SpaceId) -> Result<NewTable<Self>, CreateError> {
         #[expect(clippy::expect_used, reason = "the abilities are those of a CPU")]
         let format = X86Long::<4>::new(LongCaps::FULL).expect("a CPU that exists");
-        Ok((Table::new(format, *self, WxPolicy::Deny)?, *self))
+        let tlb = SimTlb { env: *self, cached: Rc::default() };
+        Ok((Table::new(format, *self, WxPolicy::Deny)?, tlb))
     }
 }
 

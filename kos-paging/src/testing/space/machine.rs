@@ -101,6 +101,10 @@ impl Machine {
         if before.is_some() {
             self.env.frames.disarm();
         }
+        // What gives out or takes away: any other change is of one page, and is seen at the next of these.
+        if step.what % 16 < 8 {
+            self.check_tlb(step)?;
+        }
         match before {
             Some(before) if self.starved > starved && self.env.used() > before && step.what % 16 < 4 => {
                 Err(format!("{before} frames before a failure, {} after it", self.env.used()))
@@ -351,12 +355,26 @@ impl Machine {
         let result = space.copy_out(at, &value.to_ne_bytes());
         if self.access(result, expected)? {
             self.writes += 1;
+            self.program(step, at, true);
             let Self { models, contents, .. } = self;
             if let Some(model) = models.get_mut(step.space) {
                 model.write(step.first, word, value, contents);
             }
         }
         Ok(())
+    }
+
+    /// The program of the space uses the same address: its CPU keeps how.
+    fn program(&self, step: Step, at: VirtAddr, write: bool) {
+        if let Some(space) = self.spaces.get(step.space) {
+            space.tlb().access(space.root(), at, write);
+        }
+    }
+
+    /// No CPU keeps more than the tables of its space allow.
+    fn check_tlb(&self, step: Step) -> Told {
+        let stale = self.spaces.get(step.space).and_then(|space| space.tlb().stale(space.root()));
+        stale.map_or(Ok(()), |at| Err(format!("a TLB still has {at:#x}")))
     }
 
     fn read(&mut self, step: Step) -> Told {
@@ -372,6 +390,7 @@ impl Machine {
             if found != expected {
                 return Err(format!("read {found:#x}, expected {expected:#x}"));
             }
+            self.program(step, at, false);
         }
         Ok(())
     }

@@ -15,6 +15,6 @@ mod recount;
 mod step;
 mod verify;
 
-pub use env::{SimEnv, SimMachine, TestLock};
+pub use env::{SimEnv, SimMachine, SimTlb, TestLock};
 pub use objects::{Meanwhile, Memory, SimObject, SimPager, SimStore, StoreFailed};
 pub use recount::recount;

@@ -16,6 +16,8 @@ mod models;
 pub mod notify;
 pub mod policy;
 mod ports;
+#[cfg(feature = "posix")]
+pub mod posix;
 pub mod quota;
 pub mod ring;
 mod sync;

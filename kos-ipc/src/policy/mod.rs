@@ -47,6 +47,10 @@ pub enum Op {
     Call,
     /// Receives calls.
     Receive,
+    /// Reads from a pipe.
+    Read,
+    /// Writes to a pipe.
+    Write,
 }
 
 /// What an object is.
@@ -64,6 +68,8 @@ pub enum ObjectKind {
     Notification,
     /// An [`Endpoint`](crate::endpoint::Endpoint).
     Endpoint,
+    /// A pipe.
+    Pipe,
 }
 
 /// An object as policies see it.

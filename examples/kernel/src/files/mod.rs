@@ -54,8 +54,7 @@ fn cache_bytes(free_frames: usize) -> usize {
 }
 
 /// The directories that a root has from the start, if it is new.
-const DIRECTORIES: [(&[u8], Mode); 6] = [
-    (b"/bin", Mode::of(0o755)),
+const DIRECTORIES: [(&[u8], Mode); 5] = [
     (b"/dev", Mode::of(0o755)),
     (b"/etc", Mode::of(0o755)),
     (b"/mnt", Mode::of(0o755)),
@@ -200,6 +199,10 @@ impl<P: Platform> Files<P> {
         program: &[u8],
         free: usize,
     ) -> Result<(), Errno> {
+        match call.mkdir(At::Cwd, b"/bin", Mode::of(0o755)) {
+            Ok(()) | Err(DirError::Exists) => {}
+            Err(error) => return Err(error.errno()),
+        }
         let fs = self.tmpfs(free, Mode::of(0o755)).map_err(|error| error.errno())?;
         call.mount(fs, At::Cwd, b"/bin", MountFlags::empty()).map_err(|error| error.errno())?;
         let how = How::create(OpenFlags::READ_WRITE, Mode::of(0o755));

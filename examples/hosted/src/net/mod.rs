@@ -70,6 +70,9 @@ pub struct Arguments {
     /// Serve iperf3, one stream at a time, on port 5201.
     #[arg(long)]
     iperf3: bool,
+    /// Leave sums, and the cutting of large segments, to the host's kernel, and take what it left uncut.
+    #[arg(long)]
+    gso: bool,
     /// Write all frames to this file.
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
@@ -135,7 +138,7 @@ struct Host {
 impl Host {
     fn new(arguments: &Arguments) -> io::Result<Self> {
         let pcap = arguments.pcap.as_deref().map(Pcap::create).transpose()?;
-        let tap = Tap::open(&arguments.tap, pcap)?;
+        let tap = Tap::open(&arguments.tap, arguments.gso, pcap)?;
         let mut entropy = HostEntropy;
         let storage = HeapStorage::new(SOCKETS, NEIGHBOURS);
         let mut stack = Stack::new(Config::new(), storage, &mut entropy).map_err(io::Error::other)?;

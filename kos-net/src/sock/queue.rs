@@ -177,18 +177,23 @@ impl Queue {
 
     /// The first datagram.
     pub(crate) fn peek<'r>(&self, ring: &'r [u8]) -> Option<(Envelope, &'r [u8])> {
+        let (head, rest) = self.first(ring)?;
+        Some((head.envelope(), rest.get(..head.length.get().into())?))
+    }
+
+    /// What is kept of the first datagram, and the ring behind it.
+    fn first<'r>(&self, ring: &'r [u8]) -> Option<(&'r Head, &'r [u8])> {
         if self.count == 0 {
             return None;
         }
-        let (head, rest) = Head::ref_from_prefix(ring.get(self.head..)?).ok()?;
-        Some((head.envelope(), rest.get(..head.length.get().into())?))
+        Head::ref_from_prefix(ring.get(self.head..)?).ok()
     }
 
     /// Takes the first datagram off.
     pub(crate) fn pop(&mut self, ring: &[u8]) {
-        let Some((_, data)) = self.peek(ring) else { return };
+        let Some((head, _)) = self.first(ring) else { return };
         let wraps = self.tail <= self.head;
-        self.head += HEAD + data.len();
+        self.head += HEAD + usize::from(head.length.get());
         if wraps && self.head >= self.wrap {
             self.head = 0;
         }

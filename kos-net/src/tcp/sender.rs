@@ -23,8 +23,10 @@ pub(crate) struct Sender {
     pub(crate) end: u64,
     /// Where the last segment that was not full ends (Minshall's rule for Nagle).
     pub(crate) small: u64,
-    /// The place of the segment, and of its acknowledgement, that said the window.
-    said: (u64, u64),
+    /// The place that lies at the front of the ring.
+    pub(crate) base: u64,
+    /// The place of the segment that said the window. What it acknowledged is acknowledged.
+    said: u64,
     /// How many bytes from `una` on the peer takes.
     pub(crate) window: u32,
     /// The most it ever took.
@@ -43,7 +45,8 @@ impl Sender {
             nxt: 0,
             end: 1,
             small: 0,
-            said: (0, 0),
+            base: 0,
+            said: 0,
             window: 0,
             largest: 0,
             scale: 0,
@@ -76,6 +79,13 @@ impl Sender {
         (self.una + self.window as u64).saturating_sub(self.nxt)
     }
 
+    /// Nothing is held: the next byte goes to the front of the ring.
+    pub(crate) fn rewind(&mut self) {
+        if self.una.max(1) >= self.end {
+            self.base = self.end;
+        }
+    }
+
     /// The places that the user may write to, in a ring of `capacity` bytes.
     pub(crate) fn writable(&self, capacity: usize) -> Range<u64> {
         let capacity = u64::try_from(capacity).unwrap_or(u64::MAX);
@@ -99,11 +109,10 @@ impl Sender {
     /// Takes the window of a segment at `place` that acknowledges `ack`, unless it is older than the one known; whether the
     /// window changed.
     pub(crate) fn take_window(&mut self, place: u64, ack: u64, window: u32) -> bool {
-        let newer = place > self.said.0 || (place == self.said.0 && ack >= self.said.1);
-        if ack < self.una || !newer {
+        if ack < self.una || place < self.said {
             return false;
         }
-        self.said = (place, ack);
+        self.said = place;
         let changed = self.window != window;
         self.window = window;
         self.largest = self.largest.max(window);

@@ -24,8 +24,9 @@ impl<C: CongestionControl> Tcb<C> {
         if !self.may_write() {
             return None;
         }
+        self.sender.rewind();
         let room = self.sender.writable(ring.len());
-        let free = ring::free(ring, &room);
+        let free = ring::free(ring, self.sender.base, &room);
         let most = free.len();
         let (count, result) = write(free);
         self.sender.end += u64::try_from(count.min(most)).unwrap_or(0);
@@ -40,7 +41,7 @@ impl<C: CongestionControl> Tcb<C> {
         read: impl FnOnce(&mut [u8]) -> (usize, R),
     ) -> R {
         let held = self.receiver.readable();
-        let bytes = ring::free(ring, &held);
+        let bytes = ring::free(ring, self.receiver.base, &held);
         let most = bytes.len();
         let (count, result) = read(bytes);
         self.receiver.consume(count.min(most));
@@ -48,6 +49,11 @@ impl<C: CongestionControl> Tcb<C> {
             self.acks.at_once(now);
         }
         result
+    }
+
+    /// The place that lies at the front of the send ring.
+    pub(crate) const fn ring_base(&self) -> u64 {
+        self.sender.base
     }
 
     /// Bytes that can be read.

@@ -24,10 +24,12 @@ pub struct Checksum {
 fn words(bytes: &[u8]) -> u16 {
     let (strides, rest) = bytes.as_chunks::<STRIDE>();
     let long = if strides.is_empty() { 0 } else { add_strides(strides) };
+    let (eights, rest) = rest.as_chunks::<8>();
+    let middle = eights.iter().map(|&eight| halves(u64::from_ne_bytes(eight))).sum::<u64>();
     let (pairs, last) = rest.as_chunks::<2>();
     let tail = pairs.iter().map(|&pair| u64::from(u16::from_ne_bytes(pair))).sum::<u64>();
     let last = last.first().map_or(0, |&byte| u64::from(u16::from_ne_bytes([byte, 0])));
-    fold(long + tail + last)
+    fold(long + middle + tail + last)
 }
 
 /// Adds eight bytes at a time, with the carry around the end, in lanes that do not wait for each other.
@@ -42,7 +44,12 @@ fn add_strides(strides: &[[u8; STRIDE]]) -> u64 {
         }
     }
     // Each lane is folded to 33 bits first, so that the sum of all cannot overflow.
-    lanes.iter().map(|lane| (lane >> 32) + (lane & 0xffff_ffff)).sum()
+    lanes.iter().map(|&lane| halves(lane)).sum()
+}
+
+/// Both halves of eight bytes.
+const fn halves(sum: u64) -> u64 {
+    (sum >> 32) + (sum & 0xffff_ffff)
 }
 
 /// Both words of four bytes.
@@ -53,7 +60,7 @@ fn pair(bytes: [u8; 4]) -> u32 {
 
 /// The ones' complement sum of the four words of `sum`.
 fn fold(sum: u64) -> u16 {
-    let sum = (sum >> 32) + (sum & 0xffff_ffff);
+    let sum = halves(sum);
     let sum = (sum >> 16) + (sum & 0xffff);
     let sum = (sum >> 16) + (sum & 0xffff);
     let sum = (sum >> 16) + (sum & 0xffff);

@@ -47,6 +47,7 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
         let Some(connection) = self.core.connection(index) else { return Sent::Nothing };
         let ends = (connection.local, connection.remote);
         let (tcb, mut buffers) = connection.split();
+        let base = tcb.ring_base();
         let limit = if unit.cut_here { segment.saturating_mul(frames.len()) } else { unit.limit };
         let Some(outgoing) = tcb.transmit(now, &mut buffers, u32::try_from(limit).unwrap_or(0)) else {
             self.core.settle(index);
@@ -55,7 +56,7 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
         };
         // The ring is lent to the packets, and comes back below.
         let bytes = core::mem::take(&mut connection.memory.send);
-        let packets = self.emit_unit(ends, &outgoing, bytes.as_ref(), unit, &mut frames);
+        let packets = self.emit_unit(ends, &outgoing, (bytes.as_ref(), base), unit, &mut frames);
         if let Some(connection) = self.core.connection(index) {
             connection.memory.send = bytes;
         }
@@ -102,7 +103,7 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
         &mut self,
         ends: (SocketAddr, SocketAddr),
         outgoing: &Outgoing,
-        ring: &[u8],
+        (ring, base): (&[u8], u64),
         unit: Unit,
         frames: &mut Frames<F>,
     ) -> usize {
@@ -117,7 +118,7 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
             if !last {
                 packet.flags.remove(TcpFlags::PSH | TcpFlags::FIN);
             }
-            let sent = self.emit_segment(ends, &packet, ring::held(ring, &piece), frames.pop());
+            let sent = self.emit_segment(ends, &packet, ring::held(ring, base, &piece), frames.pop());
             sent.unwrap_or_else(|reason| self.core.stats.unsent.count(reason));
             packets += 1;
             if last {

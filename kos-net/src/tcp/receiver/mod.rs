@@ -32,6 +32,8 @@ pub(crate) struct Receiver {
     pub(crate) nxt: u64,
     /// The next byte that the user gets.
     pub(crate) read: u64,
+    /// The place that lies at the front of the ring.
+    pub(crate) base: u64,
     /// The end of the window as it was promised.
     pub(crate) right: u64,
     /// The place of the peer's FIN, if it is known; 0 is its SYN.
@@ -111,7 +113,7 @@ impl Receiver {
                 let skip = usize::try_from(range.start - start).unwrap_or(usize::MAX);
                 let rest = data.get(skip..).unwrap_or_default();
                 let wanted = rest.get(..ring::length(&range)).unwrap_or(rest);
-                ring::write(storage, range.start, wanted);
+                ring::write(storage, self.base, range.start, wanted);
             }
         } else {
             taken.urgent = start < end;
@@ -153,6 +155,9 @@ impl Receiver {
         let readable = self.readable();
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         self.read = self.read.saturating_add(count).min(readable.end);
+        if self.read == self.nxt && !self.has_gaps() {
+            self.base = self.nxt;
+        }
     }
 
     /// Puts the block with place `start` before the others.

@@ -66,7 +66,7 @@ fn holds(steps: &[Step], capacity: usize) {
                 }
             }
             Step::Read(count) => {
-                let held = crate::tcp::ring::held(&ring, &receiver.readable());
+                let held = crate::tcp::ring::held(&ring, receiver.base, &receiver.readable());
                 let bytes = held.0.iter().chain(held.1).zip(receiver.readable());
                 bytes.for_each(|(found, place)| assert_eq!(*found, byte(place), "at {place}"));
                 receiver.consume(count);

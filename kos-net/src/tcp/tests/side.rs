@@ -90,7 +90,7 @@ impl Side {
 
     pub(crate) fn transmit(&mut self, now: Instant) -> Option<Flying> {
         let outgoing = self.tcb.transmit(now, &mut buffers!(self), self.limit)?;
-        let (head, tail) = ring::held(&self.send, &outgoing.data);
+        let (head, tail) = ring::held(&self.send, self.tcb.ring_base(), &outgoing.data);
         let data = [head, tail].concat();
         self.check();
         Some(Flying::new(outgoing, data))

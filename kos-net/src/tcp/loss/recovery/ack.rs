@@ -59,6 +59,10 @@ const DUPLICATES: u8 = 3;
 impl<C: CongestionControl> Recovery<C> {
     /// Takes in what a segment from the peer acknowledges. The caller has dropped what acknowledges the unsent.
     pub(crate) fn on_ack(&mut self, now: Instant, sent: &mut [Sent], ack: &Ack<'_>) -> AckOutcome {
+        // Nothing is under way, and nothing was sent in vain: there is nothing to learn.
+        if self.board.outstanding() == 0 && ack.una == self.board.una() && ack.dsack.is_none() {
+            return AckOutcome::default();
+        }
         let (before, phase) = (self.flight(), self.phase);
         let limited = self.is_limited(before);
         let mut news = self.learn(now, sent, ack);

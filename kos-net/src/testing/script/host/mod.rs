@@ -237,7 +237,8 @@ impl Host {
         check(right, || format!("it is {shown}"))?;
         let wanted = pattern.options.map_or(outgoing.options, |options| shifted(options, self.peer));
         check(same(&wanted, &outgoing.options), || format!("it is {shown}"))?;
-        let (head, tail) = ring::held(&self.send, &outgoing.data);
+        let base = self.tcb.as_ref().map_or(0, Tcb::ring_base);
+        let (head, tail) = ring::held(&self.send, base, &outgoing.data);
         let mut bytes = head.iter().chain(tail).zip(outgoing.data.clone());
         check(bytes.all(|(found, place)| *found == byte(place)), || "the bytes are wrong".to_string())
     }

@@ -173,8 +173,9 @@ impl<C: CongestionControl> Tcb<C> {
         self.path_mss
     }
 
-    /// Something waits, nothing is in flight: then only a probe brings the news that the window has opened.
-    fn watch_window(&mut self, now: Instant) {
+    /// Something waits, nothing is in flight: then only a probe brings the news that the window has opened. To be called after whatever
+    /// happened, also if [`transmit`](Self::transmit) is not.
+    pub(crate) fn watch_window(&mut self, now: Instant) {
         let waits = self.sender.una > 0 && self.sender.has_unsent() && self.sender.in_flight() == 0;
         if !waits || self.state == State::Closed {
             self.probe_at = NEVER;

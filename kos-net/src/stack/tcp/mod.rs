@@ -38,7 +38,10 @@ impl<F, S: Storage<F>> Core<F, S> {
             let sends = tcb.end().is_none() && tcb.has_to_send(now, &buffers);
             let routed = self.connection(index).map(|of| (of.local.ip(), of.remote.ip()));
             let routed = routed.and_then(|(local, remote)| self.way(local, remote)).is_some();
-            if self.sockets.storage.slot(index).is_some_and(|slot| slot.dirty.is_in() != (sends && routed)) {
+            let Some(slot) = self.sockets.storage.slot(index) else { continue };
+            // What a timer that has not fired yet asks for is not on the list.
+            let (listed, waits) = (slot.dirty.is_in(), slot.timer.deadline().is_some_and(|at| at <= now));
+            if (listed || !waits) && listed != (sends && routed) {
                 return Err(Corruption::List { slot: index });
             }
         }
@@ -54,6 +57,7 @@ impl<F, S: Storage<F>> Core<F, S> {
             self.settle_end(index, end);
             return false;
         }
+        tcb.watch_window(now);
         let (sends, deadline) = (tcb.has_to_send(now, &buffers), tcb.deadline());
         let (local, remote) = (connection.local.ip(), connection.remote.ip());
         // What is due already is sent, and then settled again; a timer would only fire again and again.

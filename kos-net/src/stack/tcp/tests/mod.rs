@@ -10,7 +10,7 @@ use crate::error::{AcceptError, StreamError};
 use crate::sock::SocketId;
 use crate::tcp::{TcpFailure, TcpState};
 use crate::testing::link::LinkConfig;
-use crate::testing::world::{HostId, World};
+use crate::testing::world::{HostId, LinkId, World};
 use crate::testing::{Dice, cases};
 use crate::time::Duration;
 
@@ -151,6 +151,36 @@ fn nobody_listens() {
             failure.is_some()
         });
         assert_eq!(failure, Some(StreamError::Failed(TcpFailure::Refused)));
+    }
+}
+
+/// The peer's ring was full and all acknowledged when it said so; that it has room again was lost. Who writes then must ask.
+#[test]
+fn a_window_that_opens_unheard_is_asked_for() {
+    for place in places() {
+        let (mut world, a, b) = World::pair(6, quick());
+        let (client, server) = connected(&mut world, a, b, place);
+        let data = bytes(1 << 20, 6);
+        let (mut sent, mut got) = (0, Vec::new());
+        write(&mut world, a, client, &data, &mut sent).unwrap();
+        let full = |world: &mut World| world.host(a).stack.tcp_info(client).unwrap().unacknowledged == 0;
+        while !full(&mut world) {
+            world.run(Duration::from_millis(50), |_| false);
+            assert!(sent < data.len(), "a ring has an end");
+        }
+        world.change(LinkId::first(), LinkConfig { loss: 1_000_000, ..quick() });
+        read(&mut world, b, server, &mut got).unwrap();
+        world.run(Duration::from_millis(10), |_| false);
+        world.change(LinkId::first(), quick());
+        while got.len() < data.len() {
+            write(&mut world, a, client, &data, &mut sent).unwrap();
+            let before = got.len();
+            let more = world.run(Duration::from_secs(60), |world| {
+                read(world, b, server, &mut got).unwrap();
+                got.len() > before
+            });
+            assert!(more, "it stands still at {before} of {}", data.len());
+        }
     }
 }
 

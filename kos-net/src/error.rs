@@ -34,6 +34,8 @@ pub enum ConfigError {
     NoHops,
     /// A queue or ring of no bytes.
     NoQueueBytes,
+    /// There is no memory for a batch of frames.
+    NoBatch,
 }
 
 /// Why an interface is not added or changed.
@@ -189,6 +191,7 @@ impl fmt::Display for ConfigError {
             Self::Entropy => "no random bytes for keys",
             Self::NoHops => "a hop limit of 0",
             Self::NoQueueBytes => "queues of 0 bytes",
+            Self::NoBatch => "no memory for a batch of frames",
         })
     }
 }

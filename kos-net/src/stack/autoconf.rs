@@ -57,6 +57,7 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
             match action {
                 SlaacAction::SolicitRouters => self.solicit_routers(),
                 SlaacAction::Probe(target) => {
+                    self.core.hold_groups(self.interface);
                     let question = NdpMessage::NeighborSolicitation { target, options: NdpOptions::NONE };
                     self.emit_ndp(Ipv6Addr::UNSPECIFIED, solicited_node(target), question);
                 }
@@ -64,18 +65,14 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
                     if let Some(slaac) = &self.interface.slaac {
                         self.core.take_over(self.interface.id, slaac);
                     }
+                    self.core.hold_groups(self.interface);
                 }
             }
         }
     }
 
     fn solicit_routers(&mut self) {
-        let id = self.interface.id.0;
-        let link = |own: &Address| match own.address {
-            IpAddr::V6(address) if own.interface == id && address.is_unicast_link_local() => Some(address),
-            _ => None,
-        };
-        let from = self.core.addresses.iter().find_map(link);
+        let from = self.link_local();
         let mut option = [0; 8];
         let length = NdpOption::Source(self.interface.mac).emit(&mut option).unwrap_or(0);
         // Who has no address says no link address either.
@@ -83,6 +80,16 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
         let options = NdpOptions::new(option).unwrap_or(NdpOptions::NONE);
         let from = from.unwrap_or(Ipv6Addr::UNSPECIFIED);
         self.emit_ndp(from, ALL_ROUTERS, NdpMessage::RouterSolicitation { options });
+    }
+
+    /// The address of the interface at hand that its link knows it by.
+    pub(super) fn link_local(&self) -> Option<Ipv6Addr> {
+        let id = self.interface.id.0;
+        let link = |own: &Address| match own.address {
+            IpAddr::V6(address) if own.interface == id && address.is_unicast_link_local() => Some(address),
+            _ => None,
+        };
+        self.core.addresses.iter().find_map(link)
     }
 
     /// Somebody else has or tries an address; if it is one that we only try, it is theirs.

@@ -5,7 +5,7 @@ use core::net::{IpAddr, Ipv6Addr};
 use heapless::Vec;
 
 use super::interface::Interface;
-use super::ways::Address;
+use super::ways::{Address, KnownWays};
 use crate::config::Config;
 use crate::error::InterfaceError;
 use crate::ip::icmp_limit::{Bucket, IcmpLimit};
@@ -36,6 +36,7 @@ pub(crate) struct Core<F, S: Storage<F>> {
     pub(crate) addresses: Vec<Address, ADDRESSES>,
     /// Ours and what others told, of all interfaces.
     pub(super) routes: Routes<S::Routes>,
+    pub(super) known_ways: KnownWays,
     pub(crate) stats: Stats,
     pub(crate) now: Instant,
     /// What need not be secret.
@@ -78,6 +79,7 @@ impl<F, S: Storage<F>> Core<F, S> {
             sockets,
             addresses: Vec::new(),
             routes,
+            known_ways: KnownWays::default(),
             stats: Stats::default(),
             now: Instant::from_ticks(0),
             raw_sockets: 0,

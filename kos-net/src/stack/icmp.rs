@@ -96,6 +96,7 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
             Icmpv6Message::EchoRequest(echo) => return self.answer_echo(arrival, echo),
             Icmpv6Message::EchoReply(echo) => return self.ping_in(arrival, echo),
             Icmpv6Message::Ndp(message) => return self.ndp_in(arrival, &message),
+            Icmpv6Message::Mld(message) => return self.mld_in(arrival, &message),
             Icmpv6Message::TooBig { mtu, quoted } => {
                 (NetworkError::TooBig { mtu: u16::try_from(mtu).unwrap_or(u16::MAX) }, quoted)
             }

@@ -128,17 +128,27 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
 
     /// Whether a packet is for us, and for how many others.
     fn cast_v4(&self, from: Ipv4Addr, to: Ipv4Addr, link: Link) -> Result<Cast, DropReason> {
-        let id = self.interface.id.0;
-        let ours = self.core.is_ours(self.here(to.into()), to.into());
+        let (id, back) = (self.interface.id.0, self.interface.is_loopback() && !to.is_unspecified());
         let [first, ..] = from.octets();
         // 0.0.0.0/8 is no source but of who has no address, and is answered by nobody here.
-        let martian = first == 0 || first >= 224 || self.core.is_broadcast(id, from.into());
-        if martian || self.is_alien(from.into(), from.is_loopback() || to.is_loopback()) {
+        let mut martian = first == 0 || first >= 224;
+        let mut alien = from.is_loopback() || to.is_loopback();
+        let (mut ours, mut all) = (false, to.is_broadcast());
+        for own in &self.core.addresses {
+            let IpAddr::V4(address) = own.address else { continue };
+            let here = own.interface == id;
+            let broadcast = own.broadcast().filter(|_| here);
+            ours |= address == to && (here || back);
+            all |= broadcast == Some(to);
+            martian |= broadcast == Some(from);
+            alien |= address == from;
+        }
+        if martian || (alien && !self.interface.is_loopback()) {
             return Err(DropReason::MartianSource);
         }
-        let cast = if self.core.is_broadcast(id, to.into()) {
+        let cast = if all {
             Cast::All
-        } else if to.is_multicast() {
+        } else if to.is_multicast() && self.interface.groups.listens(to.into()) {
             Cast::Group
         } else if ours {
             Cast::One
@@ -220,15 +230,14 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
         Ok(Cast::One)
     }
 
-    /// Whether we are of that group on this link: all nodes, or the solicited-node group of an address of ours.
+    /// Whether we are of that group on this link: that of an address of ours is heard even if it found no room.
     fn listens_to(&self, group: Ipv6Addr) -> bool {
-        const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
         let own = self.core.addresses.iter().filter(|own| own.interface == self.interface.id.0);
         let mut own = own.filter_map(|own| match own.address {
             IpAddr::V6(address) => Some(solicited_node(address)),
             IpAddr::V4(_) => None,
         });
-        group == ALL_NODES || own.any(|own| own == group) || self.tries(group)
+        self.interface.groups.listens(group.into()) || own.any(|own| own == group) || self.tries(group)
     }
 
     /// Hands a whole payload to its protocol.
@@ -256,6 +265,7 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
             IpProtocol::UDP => self.udp_in(arrival),
             IpProtocol::TCP => self.tcp_in(arrival),
             IpProtocol::ICMP | IpProtocol::ICMPV6 => self.icmp_in(arrival),
+            IpProtocol::IGMP if arrival.to.is_ipv4() => self.igmp_in(arrival),
             _ if raw => Ok(Taken::Delivered),
             _ => {
                 self.answer_unknown_protocol(arrival);

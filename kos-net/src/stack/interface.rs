@@ -4,6 +4,7 @@ use core::borrow::BorrowMut;
 use core::fmt;
 use core::marker::PhantomData;
 
+use super::groups::Groups;
 use crate::dev::{Batch, Capabilities};
 use crate::ip::Slaac;
 use crate::link::InterfaceId;
@@ -45,6 +46,8 @@ pub(crate) struct Interface<F, N, B> {
     pub(super) neighbours: Option<Neighbours<F, N>>,
     /// What routers advertise, if it is listened to.
     pub(super) slaac: Option<Slaac>,
+    /// What it listens to beside its own addresses.
+    pub(super) groups: Groups,
     /// Frames that the device has not taken yet.
     out: B,
     _frames: PhantomData<F>,
@@ -56,10 +59,11 @@ impl<F, N: Room<Slot<F>>, B: BorrowMut<Batch<F>>> Interface<F, N, B> {
         capabilities: Capabilities,
         mac: MacAddr,
         neighbours: Option<Neighbours<F, N>>,
+        groups: Groups,
         out: B,
     ) -> Self {
         let loopback = capabilities.loopback;
-        Self { id, capabilities, mac, loopback, neighbours, slaac: None, out, _frames: PhantomData }
+        Self { id, capabilities, mac, loopback, neighbours, slaac: None, groups, out, _frames: PhantomData }
     }
 
     /// Frames that the device has not taken yet.
@@ -75,6 +79,6 @@ impl<F, N: Room<Slot<F>>, B: BorrowMut<Batch<F>>> Interface<F, N, B> {
     pub(super) fn poll_at(&self) -> Option<Instant> {
         let neighbours = self.neighbours.as_ref().and_then(Neighbours::poll_at);
         let slaac = self.slaac.as_ref().and_then(Slaac::poll_at);
-        neighbours.into_iter().chain(slaac).min()
+        neighbours.into_iter().chain(slaac).chain(self.groups.poll_at()).min()
     }
 }

@@ -8,6 +8,7 @@ mod autoconf;
 mod check;
 mod core;
 mod fragments;
+mod groups;
 mod icmp;
 mod input;
 mod interface;
@@ -28,6 +29,7 @@ use ::core::task::Waker;
 
 pub use self::check::Corruption;
 pub(crate) use self::core::{Core, waiting};
+use self::groups::Groups;
 pub(crate) use self::icmp::{Complaint, Refusal, echo_header};
 pub(crate) use self::input::{Arrival, Cast, Taken, why};
 use self::interface::Interface;
@@ -103,6 +105,10 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
         let interfaces = sockets.storage.interfaces();
         let core =
             Core::new(config, sockets, Secret::new(numbers), keys.map(|keys| keys.map(u64::from_ne_bytes)));
+        // Without it nothing would ever be received.
+        if core.incoming.is_none() {
+            return Err(ConfigError::NoBatch);
+        }
         Ok(Self { interfaces, core })
     }
 
@@ -132,8 +138,9 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
             Medium::Ethernet => Some(self.core.neighbours(seed.map(u64::from_ne_bytes))?),
         };
         let out = self.core.sockets.storage.batch().ok_or(InterfaceError::NoBatch)?;
+        let groups = Groups::new(self.core.jitter.next());
         if let Some(slot) = self.interfaces.as_mut().get_mut(number) {
-            slot.0 = Some(Interface::new(InterfaceId(id), *capabilities, mac, neighbours, out));
+            slot.0 = Some(Interface::new(InterfaceId(id), *capabilities, mac, neighbours, groups, out));
         }
         if let Some(mtu) = self.core.mtus.get_mut(usize::from(id)) {
             *mtu = capabilities.mtu;
@@ -141,6 +148,7 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
         if capabilities.loopback {
             self.core.loopback = Some(id);
         }
+        self.core.known_ways.forget();
         Ok(InterfaceId(id))
     }
 
@@ -162,6 +170,7 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
         self.known(interface)?;
         let added = self.core.add_address(Address::given(interface.0, address, prefix));
         self.core.reroute();
+        self.hold_groups();
         added
     }
 
@@ -169,6 +178,7 @@ impl<F: Frame, S: Storage<F>> Stack<F, S> {
     pub fn remove_address(&mut self, interface: InterfaceId, address: IpAddr) -> bool {
         let removed = self.core.remove_address(interface.0, address);
         self.core.reroute();
+        self.hold_groups();
         removed
     }
 

@@ -40,17 +40,34 @@ impl<'p, F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'p, F, S, D> {
     pub(super) fn run(mut self, budget: Budget) -> Result<Progress, D::Error> {
         let mut progress = Progress::default();
         self.flush();
-        self.receive(budget, &mut progress);
-        self.run_neighbours();
-        self.run_autoconfiguration();
-        self.run_timers();
-        self.expire_pieces();
-        self.send(budget, &mut progress);
-        self.flush();
+        // What a loop took comes back: it is answered at once.
+        while self.turn(budget, &mut progress) {
+            if progress.frames_in >= budget.frames_in || progress.packets_out >= budget.packets_out {
+                progress.more = true;
+                break;
+            }
+        }
         match self.failure {
             Some(error) => Err(error),
             None => Ok(progress),
         }
+    }
+
+    /// Does what there is to do; whether frames went out that come back.
+    fn turn(&mut self, budget: Budget, progress: &mut Progress) -> bool {
+        let before = self.core.stats.frames_out;
+        progress.more = false;
+        self.receive(budget, progress);
+        self.run_neighbours();
+        self.run_autoconfiguration();
+        self.run_groups();
+        self.run_timers();
+        self.expire_pieces();
+        self.send(budget, progress);
+        // What was sent may wait for a neighbour, who is asked at once.
+        self.run_neighbours();
+        self.flush();
+        self.interface.is_loopback() && self.core.stats.frames_out > before && self.failure.is_none()
     }
 
     fn receive(&mut self, budget: Budget, progress: &mut Progress) {

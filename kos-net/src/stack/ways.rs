@@ -3,6 +3,7 @@
 //! An address brings an on-link route for its network, a gateway the default route; what an integrator or a router adds stands
 //! beside them in one table. The host is strong: a packet goes out by the interface that its source belongs to.
 
+use core::cell::Cell;
 use core::net::{IpAddr, Ipv4Addr};
 
 use super::Core;
@@ -59,6 +60,33 @@ pub(crate) struct Way {
     pub(crate) source: IpAddr,
 }
 
+/// A way that was found.
+#[derive(Clone, Copy, Debug)]
+struct KnownWay {
+    from: IpAddr,
+    to: IpAddr,
+    way: Way,
+}
+
+/// Ways that were found last, by the last bits of where they lead: as long as addresses and routes stay as they are.
+#[derive(Debug, Default)]
+pub(super) struct KnownWays([Cell<Option<KnownWay>>; 8]);
+
+impl KnownWays {
+    fn place(&self, to: IpAddr) -> Option<&Cell<Option<KnownWay>>> {
+        let last = match to {
+            IpAddr::V4(to) => to.octets().last().copied(),
+            IpAddr::V6(to) => to.octets().last().copied(),
+        };
+        self.0.get(usize::from(last? % 8))
+    }
+
+    /// Addresses or routes are others now.
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+}
+
 /// All addresses of the family of another.
 const fn everything(like: IpAddr) -> Option<Prefix> {
     Prefix::new(crate::udp::unspecified_like(like), 0)
@@ -94,6 +122,7 @@ impl<F, S: Storage<F>> Core<F, S> {
 
     /// Other ways lead anywhere now: what waits on the list of an interface may go by another, or at all. Looks at each socket.
     pub(super) fn reroute(&mut self) {
+        self.known_ways.forget();
         for index in 0..self.sockets.storage.slots() {
             if self.sockets.at(index).is_some() {
                 self.sockets.clear_dirty(index);
@@ -158,8 +187,18 @@ impl<F, S: Storage<F>> Core<F, S> {
         self.source(interface, crate::udp::unspecified_like(other), other)
     }
 
-    /// How a packet for `to` goes, from `from` unless that is unspecified.
+    /// How a packet for `to` goes, from `from` unless that is unspecified. What was found last is remembered.
     pub(crate) fn way(&self, from: IpAddr, to: IpAddr) -> Option<Way> {
+        let place = self.known_ways.place(to)?;
+        if let Some(known) = place.get().filter(|known| known.to == to && known.from == from) {
+            return Some(known.way);
+        }
+        let way = self.find_way(from, to)?;
+        place.set(Some(KnownWay { from, to, way }));
+        Some(way)
+    }
+
+    fn find_way(&self, from: IpAddr, to: IpAddr) -> Option<Way> {
         if let Some(interface) = self.loopback.filter(|_| self.is_ours(None, to)) {
             return Some(Way { interface, next: to, source: if from.is_unspecified() { to } else { from } });
         }

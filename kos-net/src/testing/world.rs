@@ -1,10 +1,12 @@
 //! Stacks that talk over simulated links in virtual time: [`World`].
 //!
 //! Nothing here knows the time of day or chance other than the seed's: the same seed and the same calls give the same frames at
-//! the same times, which [`World::trace`] tells. After each poll the law of [`Stats`](crate::Stats) is checked, and the stack.
+//! the same times, which [`World::trace`] tells. After each poll the law of [`Stats`](crate::Stats) is checked, and the stack; and that
+//! [`Stack::poll_at`] is exact: a poll before it does nothing, and a poll leaves nothing to do at once.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
+use core::fmt::Debug;
 use core::hash::Hasher as _;
 use core::net::IpAddr;
 
@@ -19,11 +21,12 @@ use crate::link::InterfaceId;
 use crate::ports::{Frame as _, NetDevice};
 use crate::sock::HeapStorage;
 use crate::stack::{Budget, Stack};
+use crate::tcp::congestion::{CongestionControl, Cubic};
 use crate::time::Instant;
 use crate::wire::MacAddr;
 
-/// The stack of a simulated host.
-pub type HostStack = Stack<HeapFrame, HeapStorage<HeapFrame>>;
+/// The stack of a simulated host, with a policy of congestion control.
+pub type HostStack<C = Cubic> = Stack<HeapFrame, HeapStorage<HeapFrame, C>>;
 
 /// Names a host of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +46,9 @@ impl LinkId {
 
 /// A host: a stack, and its adapters.
 #[derive(Debug)]
-pub struct Host {
+pub struct Host<C: CongestionControl + Debug = Cubic> {
     /// The stack.
-    pub stack: HostStack,
+    pub stack: HostStack<C>,
     /// Its random bytes.
     pub entropy: SeededEntropy,
     ports: Vec<Port>,
@@ -116,9 +119,9 @@ impl NetDevice for Port {
 
 /// Hosts, links, and the time.
 #[derive(Debug)]
-pub struct World {
+pub struct World<C: CongestionControl + Debug = Cubic> {
     now: Instant,
-    hosts: Vec<Host>,
+    hosts: Vec<Host<C>>,
     links: usize,
     dice: Dice,
     /// Frames under way, in the order of their arrival: host, port, bytes.
@@ -133,6 +136,20 @@ impl World {
     /// A world without hosts, in which `seed` decides what happens by chance.
     #[must_use]
     pub fn new(seed: u64) -> Self {
+        Self::of(seed)
+    }
+
+    /// Two hosts on an Ethernet of MTU 1500, with 10.0.0.1 and fd00::1, and 10.0.0.2 and fd00::2.
+    #[must_use]
+    pub fn pair(seed: u64, config: LinkConfig) -> (Self, HostId, HostId) {
+        Self::pair_of(seed, config, Config::new())
+    }
+}
+
+impl<C: CongestionControl + Debug> World<C> {
+    /// The same as [`World::new`], with any policy.
+    #[must_use]
+    pub fn of(seed: u64) -> Self {
         Self {
             now: Instant::from_ticks(1_000_000_000),
             hosts: Vec::new(),
@@ -184,15 +201,15 @@ impl World {
         LinkId(self.links - 1)
     }
 
-    /// Two hosts on an Ethernet of MTU 1500, with 10.0.0.1 and fd00::1, and 10.0.0.2 and fd00::2.
+    /// The same as [`World::pair`], with any policy and limits.
     ///
     /// # Panics
-    /// Never: that can be.
+    /// If that configuration cannot be.
     #[expect(clippy::expect_used, reason = "these addresses fit")]
-    pub fn pair(seed: u64, config: LinkConfig) -> (Self, HostId, HostId) {
-        let mut world = Self::new(seed);
-        let (a, b) = (world.add_host(Config::new()), world.add_host(Config::new()));
-        world.join(&[a, b], Capabilities::new(Medium::Ethernet, 1500), config);
+    pub fn pair_of(seed: u64, link: LinkConfig, config: Config) -> (Self, HostId, HostId) {
+        let mut world = Self::of(seed);
+        let (a, b) = (world.add_host(config), world.add_host(config));
+        world.join(&[a, b], Capabilities::new(Medium::Ethernet, 1500), link);
         for (host, number) in [(a, 1), (b, 2)] {
             let v6 = IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, u16::from(number)]);
             for (address, prefix) in [(IpAddr::from([10, 0, 0, number]), 24), (v6, 64)] {
@@ -213,7 +230,7 @@ impl World {
     /// # Panics
     /// If it is one of another world.
     #[expect(clippy::indexing_slicing, reason = "documented")]
-    pub fn host(&mut self, id: HostId) -> &mut Host {
+    pub fn host(&mut self, id: HostId) -> &mut Host<C> {
         &mut self.hosts[id.0]
     }
 
@@ -316,10 +333,20 @@ impl World {
     #[expect(clippy::panic, reason = "a law is broken")]
     fn poll_host(&mut self, number: usize) {
         let Some(host) = self.hosts.get_mut(number) else { return };
+        // What is due at another interface is its own.
+        let single = host.ports.len() == 1;
         for (index, port) in host.ports.iter_mut().enumerate() {
             let budget = Budget::default();
+            let due = |stack: &mut HostStack<C>| stack.poll_at().is_some_and(|at| at <= self.now);
+            let (idle, before) = (port.inbox.is_empty() && !due(&mut host.stack), host.stack.stats());
             // Who sees a failure tries again, and so does an integrator.
             while !matches!(host.stack.poll(self.now, port.interface, port, budget), Ok(done) if !done.more) {
+            }
+            if idle && (host.stack.stats() != before || !port.outbox.is_empty()) {
+                panic!("at {} a poll had something to do that nobody said", self.now);
+            }
+            if port.fails_at.is_none() && single && due(&mut host.stack) {
+                panic!("at {} a poll left something to do", self.now);
             }
             for frame in core::mem::take(&mut port.outbox) {
                 if let Some(record) = &mut self.pcap {

@@ -1,6 +1,6 @@
 //! Who listens to which group, over IPv4: [`IgmpMessage`].
 //!
-//! Source: RFC 3376; RFC 2236 for queries of version 2.
+//! Source: RFC 3376; RFC 2236 for version 2.
 
 use core::net::Ipv4Addr;
 
@@ -14,6 +14,9 @@ use super::{Checksum, NoRoom, ParseError};
 
 const QUERY: u8 = 0x11;
 const REPORT: u8 = 0x22;
+/// Of version 2.
+const OLD_REPORT: u8 = 0x16;
+const LEAVE: u8 = 0x17;
 
 /// One record of a report, without sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -61,6 +64,10 @@ pub enum IgmpMessage<'a> {
     },
     /// A host tells. Reports with sources are [`Other`](Self::Other).
     Report(&'a [IgmpRecord]),
+    /// A host tells in version 2 that it listens.
+    OldReport(Ipv4Addr),
+    /// A host tells in version 2 that it left.
+    Leave(Ipv4Addr),
     /// Anything else.
     Other(u8),
 }
@@ -87,6 +94,8 @@ impl<'a> IgmpMessage<'a> {
                 }
             }
             REPORT => Ok(records(header, reader.rest()).map_or(Self::Other(REPORT), Self::Report)),
+            OLD_REPORT => Ok(Self::OldReport(Ipv4Addr::from_octets(header.rest))),
+            LEAVE => Ok(Self::Leave(Ipv4Addr::from_octets(header.rest))),
             kind => Ok(Self::Other(kind)),
         }
     }
@@ -109,6 +118,8 @@ impl<'a> IgmpMessage<'a> {
                 writer.put(&IcmpHeader::new(REPORT, 0, [0, 0, high, low]))?;
                 writer.put(records)?;
             }
+            Self::OldReport(group) => writer.put(&IcmpHeader::new(OLD_REPORT, 0, group.octets()))?,
+            Self::Leave(group) => writer.put(&IcmpHeader::new(LEAVE, 0, group.octets()))?,
             Self::Other(kind) => writer.put(&IcmpHeader::new(kind, 0, [0; 4]))?,
         }
         let length = writer.position();
@@ -145,7 +156,9 @@ mod tests {
             IgmpMessage::Query { max_response: 100, group: Ipv4Addr::UNSPECIFIED, version_3: false },
             IgmpMessage::Query { max_response: 10, group: GROUP, version_3: true },
             IgmpMessage::Report(&records),
-            IgmpMessage::Other(0x16),
+            IgmpMessage::OldReport(GROUP),
+            IgmpMessage::Leave(GROUP),
+            IgmpMessage::Other(0x12),
         ] {
             let mut out = [0; 64];
             let length = message.emit(&mut out).unwrap();

@@ -1,6 +1,6 @@
 //! Who listens to which group, over IPv6: [`MldMessage`].
 //!
-//! Source: RFC 3810; RFC 2710 for queries of version 1.
+//! Source: RFC 3810; RFC 2710 for version 1.
 
 use core::net::Ipv6Addr;
 
@@ -14,6 +14,9 @@ use super::{NoRoom, ParseError};
 
 const QUERY: u8 = 130;
 const REPORT: u8 = 143;
+/// Of version 1.
+const OLD_REPORT: u8 = 131;
+const DONE: u8 = 132;
 
 /// One record of a report, without sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -60,6 +63,10 @@ pub enum MldMessage<'a> {
     },
     /// A host tells. A report with sources is an [`Other`](super::Icmpv6Message::Other).
     Report(&'a [MldRecord]),
+    /// A host tells in version 1 that it listens.
+    OldReport(Ipv6Addr),
+    /// A host tells in version 1 that it left.
+    Done(Ipv6Addr),
 }
 
 impl<'a> MldMessage<'a> {
@@ -84,6 +91,8 @@ impl<'a> MldMessage<'a> {
                 let records = records.ok().map(|(records, _)| records);
                 Ok(records.filter(|records| records.iter().all(plain)).map(Self::Report))
             }
+            OLD_REPORT => Ok(Some(Self::OldReport(Ipv6Addr::from_octets(*Reader::new(body).get()?)))),
+            DONE => Ok(Some(Self::Done(Ipv6Addr::from_octets(*Reader::new(body).get()?)))),
             _ => Ok(None),
         }
     }
@@ -101,6 +110,14 @@ impl<'a> MldMessage<'a> {
                 let [high, low] = u16::try_from(records.len()).map_err(|_| too_many)?.to_be_bytes();
                 writer.put(&IcmpHeader::new(REPORT, 0, [0, 0, high, low]))?;
                 writer.put(records)
+            }
+            Self::OldReport(group) => {
+                writer.put(&IcmpHeader::new(OLD_REPORT, 0, [0; 4]))?;
+                writer.bytes(&group.octets())
+            }
+            Self::Done(group) => {
+                writer.put(&IcmpHeader::new(DONE, 0, [0; 4]))?;
+                writer.bytes(&group.octets())
             }
         }
     }
@@ -125,6 +142,8 @@ mod tests {
             MldMessage::Query { max_response: 0, group: Ipv6Addr::UNSPECIFIED, version_2: false },
             MldMessage::Query { max_response: 10_000, group, version_2: true },
             MldMessage::Report(&records),
+            MldMessage::OldReport(group),
+            MldMessage::Done(group),
         ] {
             let message = Icmpv6Message::Mld(message);
             let mut out = [0; 128];

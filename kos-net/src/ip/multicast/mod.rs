@@ -76,6 +76,8 @@ pub struct GroupSlot {
     group: IpAddr,
     /// How many listen here; with none left it is still to be told that all left.
     users: u16,
+    /// Whether the host itself listens, for an address of its own.
+    held: bool,
     /// How often it is still to be told, and when next.
     changes: u8,
     change_at: Instant,
@@ -87,13 +89,18 @@ impl GroupSlot {
     pub const EMPTY: Self = Self {
         group: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         users: 0,
+        held: false,
         changes: 0,
         change_at: Instant::from_ticks(0),
         answer_at: None,
     };
 
     const fn is_free(&self) -> bool {
-        self.users == 0 && self.changes == 0
+        !self.is_listened() && self.changes == 0
+    }
+
+    const fn is_listened(&self) -> bool {
+        self.users > 0 || self.held
     }
 
     fn due(&self) -> Option<Instant> {
@@ -112,6 +119,8 @@ pub enum GroupError {
     Full,
     /// Nobody listens to it here.
     NotJoined(IpAddr),
+    /// There is no such interface.
+    NoInterface,
 }
 
 impl fmt::Display for GroupError {
@@ -120,6 +129,7 @@ impl fmt::Display for GroupError {
             Self::NotMulticast(address) => write!(f, "{address} is no group"),
             Self::Full => f.write_str("no room for another group"),
             Self::NotJoined(group) => write!(f, "nobody listens to {group}"),
+            Self::NoInterface => f.write_str("no such interface"),
         }
     }
 }
@@ -162,7 +172,7 @@ impl<S: Room<GroupSlot>> Multicast<S> {
             return Err(GroupError::NotMulticast(group));
         }
         if let Some(slot) = self.find(group) {
-            let returned = slot.users == 0;
+            let returned = !slot.is_listened();
             slot.users = slot.users.saturating_add(1);
             if returned {
                 tell(slot, now);
@@ -182,11 +192,35 @@ impl<S: Room<GroupSlot>> Multicast<S> {
     pub fn leave(&mut self, now: Instant, group: IpAddr) -> Result<(), GroupError> {
         let slot = self.find(group).filter(|slot| slot.users > 0).ok_or(GroupError::NotJoined(group))?;
         slot.users -= 1;
-        if slot.users == 0 {
+        if !slot.is_listened() {
             slot.answer_at = None;
             tell(slot, now);
         }
         Ok(())
+    }
+
+    /// The host itself listens to `wanted`, and to nothing else that it was said to before. What has no room is left out.
+    pub fn hold(&mut self, now: Instant, wanted: impl Iterator<Item = IpAddr> + Clone) {
+        for slot in self.groups.as_mut().iter_mut().filter(|slot| slot.held) {
+            slot.held = wanted.clone().any(|group| group == slot.group);
+            if !slot.is_listened() {
+                slot.answer_at = None;
+                tell(slot, now);
+            }
+        }
+        for group in wanted {
+            let place = self.groups.as_ref().iter().position(|slot| !slot.is_free() && slot.group == group);
+            let place = place.or_else(|| self.groups.as_ref().iter().position(GroupSlot::is_free));
+            let Some(slot) = place.and_then(|place| self.groups.as_mut().get_mut(place)) else { continue };
+            if slot.is_free() {
+                *slot = GroupSlot { group, ..GroupSlot::EMPTY };
+            }
+            let new = !slot.is_listened();
+            slot.held = true;
+            if new {
+                tell(slot, now);
+            }
+        }
     }
 
     /// Whether packets to a group are read.
@@ -196,7 +230,7 @@ impl<S: Room<GroupSlot>> Multicast<S> {
 
     /// The groups that are listened to.
     pub fn iter(&self) -> impl Iterator<Item = IpAddr> {
-        self.groups.as_ref().iter().filter(|slot| slot.users > 0).map(|slot| slot.group)
+        self.groups.as_ref().iter().filter(|slot| slot.is_listened()).map(|slot| slot.group)
     }
 
     /// A router asks.
@@ -207,7 +241,7 @@ impl<S: Room<GroupSlot>> Multicast<S> {
         let at = after(now, self.jitter.below(query.max_response));
         let asked = |slot: &&mut GroupSlot| query.group.is_none_or(|group| group == slot.group);
         for slot in self.groups.as_mut().iter_mut().filter(asked) {
-            if slot.users > 0 && is_reported(slot.group) {
+            if slot.is_listened() && is_reported(slot.group) {
                 slot.answer_at = Some(slot.answer_at.map_or(at, |before| before.min(at)));
             }
         }
@@ -231,9 +265,10 @@ impl<S: Room<GroupSlot>> Multicast<S> {
             slot.answer_at = None;
             return Some(Report { group, change: GroupChange::Listens, old });
         }
-        let change = if slot.users > 0 { GroupChange::Joined } else { GroupChange::Left };
+        let listened = slot.is_listened();
+        let change = if listened { GroupChange::Joined } else { GroupChange::Left };
         // One leave is enough for older routers.
-        slot.changes = if old && slot.users == 0 { 0 } else { slot.changes - 1 };
+        slot.changes = if old && !listened { 0 } else { slot.changes - 1 };
         slot.change_at = after(now, self.jitter.below(UNSOLICITED));
         Some(Report { group, change, old })
     }

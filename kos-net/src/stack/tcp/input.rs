@@ -164,7 +164,7 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
                 self.reset((local, remote), segment);
                 Err(DropReason::BadAcknowledgement)
             }
-            Verdict::Accept(record) => self.accept_in(index, (local, remote), &record, segment),
+            Verdict::Accept(record) => self.accept_in(index, &place, &record, segment),
         }
     }
 
@@ -172,14 +172,19 @@ impl<F: Frame, S: Storage<F>, D: NetDevice<Frame = F>> Pass<'_, F, S, D> {
     fn accept_in(
         &mut self,
         listener: u32,
-        ends: Ends,
+        place: &Place,
         record: &SynRecord,
         segment: &TcpSegment<'_>,
     ) -> Result<Taken, DropReason> {
         let core = &mut *self.core;
+        let ends = (place.local, place.remote);
         let Some(index) = core.make_accepted(listener, ends, record) else {
+            let rules = Rules { config: &core.config.tcp, secret: &core.secret };
             if let Some(Socket::Listening(listening)) = core.sockets.at_mut(listener) {
-                listening.listener.left();
+                let records = listening.records.as_mut();
+                listening.listener.refused(core.now, &rules, place, record, records);
+                let deadline = listening.listener.deadline();
+                core.sockets.arm(listener, deadline);
             }
             return Err(DropReason::BacklogFull);
         };

@@ -95,6 +95,25 @@ impl Listener {
         self.ready = self.ready.saturating_sub(1);
     }
 
+    /// A connection that was accepted found no memory: its handshake is under way as before, and the peer's next segment tries again.
+    pub(crate) fn refused(
+        &mut self,
+        now: Instant,
+        rules: &Rules<'_>,
+        place: &Place,
+        record: &SynRecord,
+        records: &mut [Option<SynRecord>],
+    ) {
+        self.left();
+        // Who has no place there comes with a cookie, which stays good.
+        if let Some(slot) = set_of(rules.secret, place, records).iter_mut().find(|slot| slot.is_none()) {
+            let due = after(now, rules.config.loss.initial_rto);
+            *slot = Some(SynRecord { due, ..*record });
+            self.due = self.due.min(due);
+            self.half_open += 1;
+        }
+    }
+
     /// Takes a segment that belongs to no connection.
     pub(crate) fn on_segment(
         &mut self,

@@ -147,6 +147,7 @@ fn answer(options: &Options, out: &mut dyn Write) -> io::Result<()> {
         vfs::kosfs::print(out, style)?;
     }
     net::goodput::print(out, style, &options.only)?;
+    net::tun::print(out, style, &options.only)?;
     report::print_left_out(out, style)
 }
 

@@ -13,6 +13,8 @@ pub(super) struct Port {
     pub(super) mtu: u16,
     /// What is sent comes back, and no sums are computed over data.
     pub(super) loops: bool,
+    /// A header of virtio-net stands before each frame, and segments may be large: who cannot do that does not look.
+    pub(super) vnet: bool,
 }
 
 impl Port {

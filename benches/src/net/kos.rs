@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 use core::convert::Infallible;
 use core::net::{IpAddr, SocketAddr};
 
-use kos_net::dev::{Batch, Capabilities, FrameChecksum, HeapFrame, Medium, Offloads};
+use kos_net::dev::{Batch, Capabilities, FrameChecksum, HeapFrame, Medium, Offloads, VnetHeader};
 use kos_net::link::InterfaceId;
 use kos_net::sock::{HeapStorage, Storage};
 use kos_net::tcp::TcpState;
@@ -14,8 +14,22 @@ use kos_net::time::Instant;
 use kos_net::wire::MacAddr;
 use kos_net::{Budget, Config, Frame as _, NetDevice, SocketId, Stack};
 
+use zerocopy::{FromBytes as _, IntoBytes as _};
+
 use super::host::{Control, Host, Port};
 use crate::harness::must;
+
+/// What goes before a frame.
+const VNET: usize = size_of::<VnetHeader>();
+
+/// The frame of bytes that begin with a header of virtio-net.
+fn after_header(bytes: Vec<u8>) -> HeapFrame {
+    let header =
+        VnetHeader::read_from_prefix(&bytes).map_or_else(|_| VnetHeader::default(), |(header, _)| header);
+    let mut frame = HeapFrame::with_headroom(bytes, VNET);
+    *frame.meta_mut() = header.meta();
+    frame
+}
 
 /// A port as our device.
 #[derive(Debug)]
@@ -34,6 +48,10 @@ impl Device {
         if port.loops {
             capabilities.offloads = Offloads::CHECKSUM_RX | Offloads::CHECKSUM_TX;
             capabilities.loopback = true;
+        }
+        if port.vnet {
+            capabilities.offloads = Offloads::CHECKSUM_TX | Offloads::GSO_TCP_V4;
+            capabilities.gso_max = u16::MAX.into();
         }
         Self { port, capabilities, spare: Vec::new(), under_way: VecDeque::new() }
     }
@@ -57,12 +75,17 @@ impl NetDevice for Device {
         while into.room() > 0
             && let Some(bytes) = self.port.inbox.pop_front()
         {
-            drop(into.push(HeapFrame::new(bytes)));
+            drop(into.push(if self.port.vnet { after_header(bytes) } else { HeapFrame::new(bytes) }));
         }
         Ok(())
     }
 
     fn lease(&mut self, bytes: usize) -> Option<HeapFrame> {
+        if self.port.vnet {
+            let mut frame = HeapFrame::allocate(VNET + bytes)?;
+            frame.trim_front(VNET).ok()?;
+            return Some(frame);
+        }
         if !self.port.loops {
             return HeapFrame::allocate(bytes);
         }
@@ -76,7 +99,12 @@ impl NetDevice for Device {
     }
 
     fn transmit(&mut self, from: &mut Batch<HeapFrame>) -> Result<(), Infallible> {
-        while let Some(frame) = from.pop() {
+        while let Some(mut frame) = from.pop() {
+            if self.port.vnet {
+                let header = VnetHeader::of(frame.meta());
+                must(frame.grow_front(VNET).ok());
+                frame.bytes_mut().iter_mut().zip(header.as_bytes()).for_each(|(to, from)| *to = *from);
+            }
             if self.port.loops {
                 self.under_way.push_back(frame);
                 continue;

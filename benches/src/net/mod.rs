@@ -11,6 +11,7 @@ mod packet;
 mod peer;
 mod smol;
 mod sum;
+pub(crate) mod tun;
 
 use crate::harness::question::{Body, Promise, Question, Subject};
 

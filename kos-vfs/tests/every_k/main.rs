@@ -1,5 +1,5 @@
 //! One thing fails in a script of 1000 calls through the public interface: the k-th allocation, the k-th request of the device, or space
-//! ends when k blocks (or files) are used. The call that meets it says so and changes nothing: the same call then answers what it answers
+//! ends when k blocks are used, or the number of files at the k-th call. The call that meets it says so and changes nothing: the same call then answers what it answers
 //! without the failure, as do all behind it. Afterwards all invariants hold, fsck is silent, and everything is given back.
 //!
 //! Some k by default; all of them: `KOS_FAULTS=all cargo test --release -p kos-vfs --all-features --test every_k -- --nocapture`.
@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+mod files;
 mod memory;
 mod mounting;
 mod steps;
@@ -17,11 +18,11 @@ use alloc::sync::Arc;
 use kos_vfs::block::{BlockDevice, Geometry, WriteMode};
 use kos_vfs::fs::fat::{self, FatKind};
 use kos_vfs::fs::tmpfs::{Tmpfs, TmpfsConfig};
-use kos_vfs::fs::{Cookie, DirEntry, FileSystem, StatFs, SyncMode, XattrFlags};
+use kos_vfs::fs::{Cookie, DirEntry, FileSystem, StatFs, SyncMode};
 use kos_vfs::testing::{
     DataModel, FatVolume, Fault, FaultDisk, HostEnv, KosFsVolume, RamDisk, TmpfsVolume, Volume, fill_volume,
 };
-use kos_vfs::{At, Call, Config, Ctx, DeviceError, Errno, FileType, Mode, MountFlags, Name, Timestamp, Vfs};
+use kos_vfs::{At, Call, Config, Ctx, DeviceError, Errno, FileType, Mode, MountFlags, Name, Vfs};
 
 use memory::{armed, quiet};
 use steps::{Step, World, script};
@@ -61,6 +62,8 @@ enum Failing {
     Allocation(u64),
     Request,
     Space,
+    /// There may be no more files while this call runs.
+    Files(u64),
 }
 
 impl Failing {
@@ -68,7 +71,7 @@ impl Failing {
         match self {
             Self::Nothing | Self::Allocation(_) => Errno::ENOMEM,
             Self::Request => Errno::EIO,
-            Self::Space => Errno::ENOSPC,
+            Self::Space | Self::Files(_) => Errno::ENOSPC,
         }
     }
 }
@@ -109,8 +112,15 @@ fn run(
     memory::refuse(if let Failing::Allocation(at) = failing { at } else { u64::MAX });
     let mut silent = met();
     for (index, step) in steps.iter().enumerate() {
+        let full = failing == Failing::Files(index as u64);
+        if full {
+            files::fill(volume);
+        }
         let before = met();
         let mut answer = armed(|| world.run(step));
+        if full {
+            call.unlink(At::Cwd, b"/m/ballast").unwrap();
+        }
         if let Some(right) = right.map(|right| right[index])
             && answer != right
         {
@@ -234,21 +244,6 @@ fn free(volume: &dyn Volume) -> StatFs {
     fs.statfs().unwrap()
 }
 
-/// Makes the ballast of an empty volume count as so many files that `left` are free.
-fn fill_inodes(volume: &dyn Volume, left: u64) {
-    fill_volume(volume, u64::MAX);
-    let fs = volume.mount().unwrap();
-    let ballast = fs.dirs().lookup(fs.root(), Name::new(b"ballast").unwrap()).unwrap().ino;
-    for name in 0_u8.. {
-        if fs.statfs().unwrap().files_free <= left {
-            break;
-        }
-        let (name, any) = ([b'a', name], XattrFlags::empty());
-        fs.xattrs().unwrap().set(ballast, &name, b"", any, Timestamp::EPOCH).unwrap();
-    }
-    fs.forget(ballast, 1);
-}
-
 /// Each k, or some forty of them.
 fn each(count: u64) -> impl Iterator<Item = u64> {
     let all = std::env::var("KOS_FAULTS").is_ok_and(|all| all == "all");
@@ -284,9 +279,8 @@ fn refuse_allocations(fresh: impl Fn() -> Box<dyn Volume>) {
     assert!(told > 2);
 }
 
-/// Space ends when the script has used 0 blocks, 1, 2, and so on until it needs no more; or the number of files does: `fill`
-/// says what.
-fn end_space(fresh: impl Fn() -> Box<dyn Volume>, fill: impl Fn(&dyn Volume, u64), most: u64) {
+/// Space ends when the script has used 0 blocks, 1, 2, and so on until it needs no more.
+fn end_space(fresh: impl Fn() -> Box<dyn Volume>) {
     let steps = script();
     let (right, rest, blocks) = {
         let volume = fresh();
@@ -294,12 +288,12 @@ fn end_space(fresh: impl Fn() -> Box<dyn Volume>, fill: impl Fn(&dyn Volume, u64
         (run(&*volume, &steps, Failing::Nothing, None, &|| false).answers, empty(&*volume, blocks), blocks)
     };
     let mut told = 0;
-    for left in each(most) {
+    for left in each(120) {
         let volume = fresh();
-        fill(&*volume, left);
+        fill_volume(&*volume, left);
         told += run(&*volume, &steps, Failing::Space, Some(&right), &|| false).failed;
         volume.check();
-        assert!(empty(&*volume, blocks) == rest, "{left} left: other files at the end");
+        assert!(empty(&*volume, blocks) == rest, "{left} blocks: other files at the end");
     }
     eprintln!("{told} calls met the end of space");
     assert!(told > 2);
@@ -359,23 +353,17 @@ fn every_allocation_may_be_refused_on_fat() {
 
 #[test]
 fn space_may_end_at_every_block_of_tmpfs() {
-    end_space(|| Box::new(TmpfsVolume::new(2 << 20)), fill_volume, 120);
-}
-
-#[test]
-fn files_may_end_at_every_file_of_tmpfs() {
-    let config = TmpfsConfig { bytes: 2 << 20, inodes: 64, ..TmpfsConfig::default() };
-    end_space(|| Box::new(TmpfsVolume::with_config(&config)), fill_inodes, 40);
+    end_space(|| Box::new(TmpfsVolume::new(2 << 20)));
 }
 
 #[test]
 fn space_may_end_at_every_block_of_kosfs() {
-    end_space(|| Box::new(KosFsVolume::on(formatted())), fill_volume, 120);
+    end_space(|| Box::new(KosFsVolume::on(formatted())));
 }
 
 #[test]
 fn space_may_end_at_every_cluster_of_fat() {
-    end_space(|| Box::new(FatVolume::on(formatted_fat())), fill_volume, 120);
+    end_space(|| Box::new(FatVolume::on(formatted_fat())));
 }
 
 #[test]

@@ -55,6 +55,7 @@ fn questions() -> Vec<Question> {
         paging::translate::question("translate-2m", Leaf::Huge),
         paging::protect::question("protect-4k", Leaf::Page),
         paging::protect::question("protect-2m", Leaf::Huge),
+        paging::protect::live("live-protect-4k", Leaf::Page),
         sched::policy::rt::fifo("sched-fifo-10", 10),
         sched::policy::rt::fifo("sched-fifo-1k", 1_000),
         sched::policy::rt::fifo("sched-fifo-100k", 100_000),

@@ -13,7 +13,7 @@ pub(crate) mod unmap;
 
 use crate::harness::question::Body;
 
-pub(crate) use subjects::subjects;
+pub(crate) use subjects::{live_subjects, subjects};
 
 /// Bytes that are mapped.
 pub(crate) const BYTES: usize = 1 << 30;

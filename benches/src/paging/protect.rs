@@ -1,10 +1,19 @@
 //! What does it cost to change the rights of a gibibyte?
 
-use super::{BYTES, Leaf, Tables, Workload, expect_mapped, subjects};
-use crate::harness::question::{Body, Question, Shape};
+use super::{BYTES, Leaf, Tables, Workload, expect_mapped, live_subjects, subjects};
+use crate::harness::question::{Body, Question, Shape, Subject};
 
 /// The question for leaves of one size.
 pub(crate) fn question(name: &'static str, leaf: Leaf) -> Question {
+    asked(name, leaf, subjects(Protect { leaf }))
+}
+
+/// The same of a table that CPUs may use meanwhile.
+pub(crate) fn live(name: &'static str, leaf: Leaf) -> Question {
+    asked(name, leaf, live_subjects(Protect { leaf }))
+}
+
+fn asked(name: &'static str, leaf: Leaf, subjects: Vec<Subject>) -> Question {
     Question {
         name,
         what: format!(
@@ -15,7 +24,7 @@ pub(crate) fn question(name: &'static str, leaf: Leaf) -> Question {
         operation: "leaf",
         operations: leaf.count(),
         shape: Shape::Repeated { counted: 1 },
-        subjects: subjects(Protect { leaf }),
+        subjects,
     }
 }
 

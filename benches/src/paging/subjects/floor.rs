@@ -6,12 +6,19 @@ use crate::paging::{BYTES, Leaf, PHYSICAL, Tables, VIRTUAL, pool};
 
 const ENTRIES: usize = 512;
 const FLAGS: usize = 1 << 63 | 0b11;
-const WRITABLE: usize = 0b10;
+pub(super) const WRITABLE: usize = 0b10;
 
 /// The tables of the lowest level, in order.
 pub(super) struct Floor {
     tables: Vec<&'static mut [usize; ENTRIES]>,
     leaf: Leaf,
+}
+
+impl Floor {
+    /// All leaves, in order.
+    pub(super) fn entries(&mut self) -> impl Iterator<Item = &mut usize> {
+        self.tables.iter_mut().flat_map(|table| table.iter_mut())
+    }
 }
 
 impl Tables for Floor {
@@ -42,7 +49,7 @@ impl Tables for Floor {
     }
 
     fn protect(&mut self, _: Leaf, writable: bool) {
-        for entry in self.tables.iter_mut().flat_map(|table| table.iter_mut()) {
+        for entry in self.entries() {
             *entry = if writable { *entry | WRITABLE } else { *entry & !WRITABLE };
         }
     }

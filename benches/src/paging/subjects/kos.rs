@@ -1,17 +1,18 @@
-//! Ours: `Table<X86Long<4>, _>` through its operations on ranges.
+//! Ours: `Table<X86Long<4>, _>` through its operations on ranges, alone and as CPUs may have it loaded.
 
 use core::convert::Infallible;
 use core::ptr::{NonNull, with_exposed_provenance_mut};
 
 use kos_paging::{
-    Attrs, FlushSet, Frame, FrameRequest, FrameSource, HugePolicy, LongCaps, OutOfFrames, PhysAddr,
-    PhysMapper, SplitPolicy, Table, TlbFlush, VirtAddr, VirtRange, WxPolicy, X86Long,
+    Attrs, Exclusive, FlushSet, Frame, FrameRequest, FrameSource, HugePolicy, Live, LongCaps, Mode,
+    OutOfFrames, PhysAddr, PhysMapper, SplitPolicy, Table, TlbContext, TlbFlush, VirtAddr, VirtRange,
+    WxPolicy, X86Long,
 };
 
 use crate::harness::must;
 use crate::paging::{BYTES, Leaf, PHYSICAL, Tables, VIRTUAL, pool};
 
-struct Pool;
+pub(super) struct Pool;
 
 impl FrameSource for Pool {
     #[inline]
@@ -52,17 +53,40 @@ unsafe impl TlbFlush for NoCpu {
     }
 }
 
-/// `Table`.
-pub(super) struct Kos(Table<X86Long<4>, Pool>);
+/// `Table`, edited as `X` says.
+pub(super) struct Kos<X: Start>(Table<X86Long<4>, Pool, X>);
+
+/// A table that no CPU uses.
+pub(super) type Alone = Exclusive;
+
+/// A table that CPUs may have loaded.
+pub(super) type Loaded = Live<Box<TlbContext<1>>>;
+
+/// How it comes from a new table to this mode.
+pub(super) trait Start: Mode + Sized + 'static {
+    fn start(table: Table<X86Long<4>, Pool>) -> Table<X86Long<4>, Pool, Self>;
+}
+
+impl Start for Alone {
+    fn start(table: Table<X86Long<4>, Pool>) -> Table<X86Long<4>, Pool> {
+        table
+    }
+}
+
+impl Start for Loaded {
+    fn start(table: Table<X86Long<4>, Pool>) -> Table<X86Long<4>, Pool, Self> {
+        table.into_live(Box::new(TlbContext::new()))
+    }
+}
 
 fn range() -> VirtRange {
     must(VirtRange::new(VirtAddr::new(VIRTUAL as u64), BYTES as u64).ok())
 }
 
-impl Tables for Kos {
+impl<X: Start> Tables for Kos<X> {
     fn new() -> Self {
         let format = must(X86Long::new(LongCaps::FULL).ok());
-        Self(must(Table::new(format, Pool, WxPolicy::Deny).ok()))
+        Self(X::start(must(Table::new(format, Pool, WxPolicy::Deny).ok())))
     }
 
     fn map(&mut self, leaf: Leaf) {
@@ -93,7 +117,7 @@ impl Tables for Kos {
     }
 }
 
-impl Drop for Kos {
+impl<X: Start> Drop for Kos<X> {
     fn drop(&mut self) {
         self.unmap(Leaf::Page);
         pool::give(address(self.0.root()));

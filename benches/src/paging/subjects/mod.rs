@@ -1,6 +1,7 @@
 //! The editors that are compared, each through its operation on ranges where it has one.
 
 mod aarch64;
+mod atomic;
 mod floor;
 mod generic;
 mod kos;
@@ -15,7 +16,7 @@ use crate::peers::peer;
 pub(crate) fn subjects<W: Workload>(workload: W) -> Vec<Subject> {
     let x86 = peer("x86_64");
     vec![
-        subject::<kos::Kos, W>(
+        subject::<kos::Kos<kos::Alone>, W>(
             "kos-paging Table<X86Long<4>>".to_owned(),
             "reserves first, so all or nothing; zeroes tables itself; no CPU to flush; hands out what it unmapped and \
              gives empty tables back",
@@ -54,6 +55,22 @@ pub(crate) fn subjects<W: Workload>(workload: W) -> Vec<Subject> {
     ]
 }
 
+/// Editors of a table that CPUs may use meanwhile: no accessed or dirty bit that they set may be lost.
+pub(crate) fn live_subjects<W: Workload>(workload: W) -> Vec<Subject> {
+    vec![
+        subject::<kos::Kos<kos::Loaded>, W>(
+            "kos-paging Table<X86Long<4>, _, Live>".to_owned(),
+            "as exclusive, but each present entry is replaced by an atomic exchange",
+            workload,
+        ),
+        subject::<atomic::Atomic, W>(
+            "bare loop, atomic".to_owned(),
+            "no API, no check: one locked instruction a leaf, on tables that are at hand",
+            workload,
+        ),
+    ]
+}
+
 fn subject<T: Tables, W: Workload>(name: String, note: &'static str, workload: W) -> Subject {
     Subject {
         name,
@@ -66,7 +83,7 @@ fn subject<T: Tables, W: Workload>(name: String, note: &'static str, workload: W
 
 #[cfg(test)]
 mod tests {
-    use super::{Tables, aarch64, floor, generic, kos, multiarch, x86};
+    use super::{Tables, aarch64, atomic, floor, generic, kos, multiarch, x86};
     use crate::paging::{Leaf, expect_mapped, pool};
 
     /// What a subject keeps would be missing for the next.
@@ -84,13 +101,15 @@ mod tests {
 
     #[test]
     fn frames_of_tables_come_back() {
-        returns_every_frame::<kos::Kos>();
+        returns_every_frame::<kos::Kos<kos::Alone>>();
+        returns_every_frame::<kos::Kos<kos::Loaded>>();
         returns_every_frame::<x86::Kept>();
         returns_every_frame::<x86::Freed>();
         returns_every_frame::<multiarch::Multiarch>();
         returns_every_frame::<generic::Generic>();
         returns_every_frame::<aarch64::Aarch64>();
         returns_every_frame::<floor::Floor>();
+        returns_every_frame::<atomic::Atomic>();
     }
 
     /// The notes in the tables say who frees: they have to be true.
@@ -103,7 +122,7 @@ mod tests {
             tables.unmap(Leaf::Page);
             free - pool::free()
         }
-        assert_eq!(kept::<kos::Kos>(), 0);
+        assert_eq!(kept::<kos::Kos<kos::Alone>>(), 0);
         assert_eq!(kept::<x86::Kept>(), 514);
         assert_eq!(kept::<x86::Freed>(), 0);
         assert_eq!(kept::<multiarch::Multiarch>(), 514);

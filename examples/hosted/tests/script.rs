@@ -14,7 +14,7 @@ use common::{Scratch, answer, number};
 use kos_hosted::fs::{HostBackend, on_tmpfs};
 use kos_vfs::block::{DeviceFeatures, Geometry};
 use kos_vfs::fs::kosfs::{KosFs, MkfsOptions, MountOptions, mkfs};
-use kos_vfs::testing::script::{Answer, Engine, Generator, VfsBackend};
+use kos_vfs::testing::script::{Answer, Backend, Engine, Generator, VfsBackend};
 use kos_vfs::testing::{HostEnv, RamDisk, TestClock};
 use kos_vfs::{Config, Env, MountFlags, Timestamp, Vfs};
 
@@ -81,6 +81,33 @@ fn has_attributes(dir: &Path) -> bool {
     set.is_ok()
 }
 
+/// What differs in the answers to a line, if it should not. Where it may, positions go on from the start on both.
+///
+/// # Panics
+///
+/// If the bytes differ although only what counts as data or not may.
+fn difference<A: Backend, B: Backend>(
+    ours: &mut Engine<A>,
+    host: &mut Engine<B>,
+    line: &str,
+) -> Option<String> {
+    let (left, right) = (comparable(&answer(ours, line)), comparable(&answer(host, line)));
+    if left == right {
+        return None;
+    }
+    if explained(line, &left, &right).is_none() {
+        return Some(format!("kos {left}, host {right}"));
+    }
+    let fd = line.split(' ').nth(1).unwrap_or_default();
+    let mut same = |line: &str| assert_eq!(answer(ours, line), answer(host, line));
+    same(&format!("lseek {fd} 0 SEEK_SET"));
+    if is_about_holes(line) {
+        same(&format!("fstat {fd} size"));
+        same(&format!("pread {fd} 100000 0"));
+    }
+    None
+}
+
 /// Runs `lines` lines from `seed` on both; the differences, after at most ten.
 fn compare(on: Ours, seed: u64, lines: u64) -> Vec<String> {
     // Every third is about locks, too.
@@ -106,23 +133,8 @@ fn compare(on: Ours, seed: u64, lines: u64) -> Vec<String> {
                 if !attributes && line.contains("xattr") {
                     continue;
                 }
-                let (left, right) = (answer(&mut ours, &line), answer(&mut host, &line));
-                let (left, right) = (comparable(&left), comparable(&right));
-                if left == right {
-                    continue;
-                }
-                if explained(&line, &left, &right).is_some() {
-                    // Positions go on from the start on both; what counts as data or not has the same bytes.
-                    let fd = line.split(' ').nth(1).unwrap_or_default();
-                    let mut same = |line: &str| assert_eq!(answer(&mut ours, line), answer(&mut host, line));
-                    same(&format!("lseek {fd} 0 SEEK_SET"));
-                    if is_about_holes(&line) {
-                        same(&format!("fstat {fd} size"));
-                        same(&format!("pread {fd} 100000 0"));
-                    }
-                } else {
-                    differences
-                        .push(format!("seed {seed} line {index}: kos {left}, host {right}:\n  {line}"));
+                if let Some(difference) = difference(&mut ours, &mut host, &line) {
+                    differences.push(format!("seed {seed} line {index}: {difference}:\n  {line}"));
                     break;
                 }
             }

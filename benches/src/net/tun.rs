@@ -3,6 +3,7 @@
 //! Both sides run on this machine: the kernel's stack with its own thread, ours or smoltcp's with another, and each packet is a system
 //! call. With the header of virtio-net ours leaves cutting and sums to the kernel; smoltcp has no such thing.
 
+use core::time::Duration;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _, Write};
 use std::net::{TcpListener, TcpStream};
@@ -10,7 +11,7 @@ use std::os::fd::AsFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::ioctl::{IntegerSetter, Setter, ioctl};
@@ -111,7 +112,7 @@ fn serve<H: Host>(mut host: H, way: Way, mut file: &File, done: impl Fn() -> boo
     while !done() {
         for _ in 0..64 {
             match file.read(&mut room) {
-                Ok(count) => host.port().inbox.push_back(room[..count].to_vec()),
+                Ok(count) => host.port().inbox.push_back(room.iter().take(count).copied().collect()),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }

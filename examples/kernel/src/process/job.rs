@@ -73,6 +73,9 @@ impl<P: Platform> Kernel<P> {
         mut go_on: impl FnMut() -> bool,
         look: impl FnOnce(&UserSpace<P>),
     ) -> Result<Ended, StartError> {
+        if !self.has_room_for::<Job<P>>() {
+            return Err(StartError::NoMemory);
+        }
         let job = Arc::new(Job(Locked::new(self.platform().env(), heapless::Vec::new())));
         let first = self.start_program(&job, ctx, words)?;
         let processes = &self.processes;

@@ -138,11 +138,22 @@ impl<P: Platform> Processes<P> {
 }
 
 impl<P: Platform> Process<P> {
-    fn new(id: u32, parent: u32, name: &str, job: Arc<Job<P>>, space: Arc<UserSpace<P>>) -> Arc<Self> {
+    fn new(
+        kernel: &Kernel<P>,
+        ids: (u32, u32),
+        name: &str,
+        job: &Arc<Job<P>>,
+        space: &Arc<UserSpace<P>>,
+    ) -> Result<Arc<Self>, StartError> {
+        if !kernel.has_room_for::<Self>() {
+            return Err(StartError::NoMemory);
+        }
+        let ((id, parent), job) = (ids, Arc::clone(job));
         let mut short = heapless::String::new();
         // What is too long is cut.
         let _ = name.chars().try_for_each(|character| short.push(character));
-        Arc::new(Self { id, parent, name: short, job, space: Mutex::new(Some(space)), end: Once::new() })
+        let space = Mutex::new(Some(Arc::clone(space)));
+        Ok(Arc::new(Self { id, parent, name: short, job, space, end: Once::new() }))
     }
 
     /// Its address space, unless it has ended.
@@ -165,6 +176,13 @@ impl<P: Platform> Kernel<P> {
             let cpu = u32::try_from(cpu.0).map(kos_sched::CpuId::new);
             let _ = cpu.map(|cpu| kos_sched::Platform::kick(&self.platform().scheduler(), cpu));
         }
+    }
+
+    /// Whether the heap has a block for a `T`. An allocation of this size right after it takes the same block: where programs lead to
+    /// an allocation that cannot fail, this refuses before it.
+    fn has_room_for<T>(&self) -> bool {
+        let counted = core::alloc::Layout::new::<(usize, usize, T)>();
+        crate::owned::Space::new(&self.heap, counted).is_ok()
     }
 
     /// The number of the next process.

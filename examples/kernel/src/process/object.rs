@@ -145,6 +145,9 @@ impl<P: Platform> Objects<P> {
         ports: &Ports<P>,
         file: &File<'static, P>,
     ) -> Result<Object<P>, Errno> {
+        if !kernel.has_room_for::<MemoryObjectOf<P>>() {
+            return Err(Errno::ENOMEM);
+        }
         let store = FileStore { kernel, file: Mutex::new(file.clone()) };
         let new = Arc::new(MemoryObject::new(ports.clone(), Backing::File(store)));
         // What is dropped is dropped without the lock.
@@ -186,7 +189,14 @@ pub(super) fn writes<P: Platform>(file: &File<'_, P>) -> bool {
 }
 
 /// Memory that a program shares with its children.
-pub(super) fn shared_memory<P: Platform>(ports: &Ports<P>, bytes: u64) -> Result<Object<P>, Errno> {
+pub(super) fn shared_memory<P: Platform>(
+    kernel: &Kernel<P>,
+    ports: &Ports<P>,
+    bytes: u64,
+) -> Result<Object<P>, Errno> {
+    if !kernel.has_room_for::<MemoryObjectOf<P>>() {
+        return Err(Errno::ENOMEM);
+    }
     let object = Arc::new(MemoryObject::new(ports.clone(), Backing::Zeros));
     object.grow(bytes).map_err(|_| Errno::ENOMEM)?;
     Ok(object)

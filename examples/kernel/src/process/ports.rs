@@ -49,7 +49,7 @@ impl<P: Platform> Ports<P> {
         let reach = kernel.platform().env().direct_map().frames();
         let frames = reach.start().0 + reach.count();
         let mut metas = Vec::new();
-        metas.try_reserve_exact(frames).ok()?;
+        metas.try_reserve_exact(frames).ok().filter(|()| kernel.has_room_for::<Frames<P>>())?;
         metas.resize_with(frames, FrameMeta::new);
         let budget = kernel.frames().stats().free / 4 * QUARTERS;
         let source = TableFrames::below(u64::MAX, kernel.shared_frames(), kernel.platform().phys());
@@ -122,17 +122,20 @@ impl<P: Platform> SpaceEnv for Ports<P> {
         let half =
             VirtRange::inclusive(VirtAddr::new(layout.kernel), VirtAddr::new(u64::MAX)).or(Err(out))?;
         let made = P::with_kernel(|kernel| {
+            if !kernel.has_room_for::<AddressSpace>() {
+                return Err(out);
+            }
             kernel.with_tables(|tables| {
                 let mut table = Table::new(*tables.format(), self.clone(), WxPolicy::Deny)?;
                 // SAFETY: the kernel's tables outlive all programs. Each entry of their upper half holds something that
                 // stays: direct map, image, devices, data of CPUs; among the stacks, that of the main thread.
                 let shared = unsafe { table.share(half, tables) };
                 debug_assert!(shared.is_ok(), "the upper half is whole entries, and the table is new");
-                Ok(table)
+                let root = table.root().get();
+                Ok((table, SpaceHandle(Arc::new(AddressSpace::new(root)))))
             })
         });
-        let table = made.unwrap_or(Err(out))?;
-        let handle = SpaceHandle(Arc::new(AddressSpace::new(table.root().get())));
+        let (table, handle) = made.unwrap_or(Err(out))?;
         Ok((table.into_live(handle.clone()), SpaceTlb(handle, PhantomData)))
     }
 }

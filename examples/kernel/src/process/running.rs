@@ -59,8 +59,8 @@ impl<P: Platform> Kernel<P> {
         let user = self.platform().new_user(begin).map_err(StartError::Machine)?;
         let name = start.words.first().copied().unwrap_or("");
         let name = name.rsplit('/').next().unwrap_or(name);
-        let space = Arc::new(space);
-        let process = Process::new(id, 0, name, Arc::clone(job), Arc::clone(&space));
+        let space = counted(self, space)?;
+        let process = Process::new(self, (id, 0), name, job, &space)?;
         let Start { view, ctx, .. } = start;
         let (files, process_of) = (FdTable::new(), Arc::clone(&process));
         let running = Running { kernel, process, space, view, ctx, files, user, starved: 0 };
@@ -73,6 +73,9 @@ impl<P: Platform> Running<P> {
     /// Gives it to a thread of its own.
     fn hand_over(self) -> Result<TaskId, StartError> {
         let (kernel, process) = (self.kernel, Arc::clone(&self.process));
+        if !kernel.has_room_for::<Self>() {
+            return Err(StartError::NoMemory);
+        }
         if !kernel.processes.list.add(&process) {
             return Err(StartError::TooMany);
         }
@@ -91,8 +94,8 @@ impl<P: Platform> Running<P> {
         let files = self.files.fork().map_err(|error| StartError::File(error.errno()))?;
         let mut user = self.user.clone();
         user.answer(0);
-        let (space, job) = (Arc::new(space), Arc::clone(&self.process.job));
-        let process = Process::new(id, self.process.id, &self.process.name, job, Arc::clone(&space));
+        let (space, parent) = (counted(kernel, space)?, &self.process);
+        let process = Process::new(kernel, (id, parent.id), &parent.name, &parent.job, &space)?;
         let (view, ctx) = (self.view.clone(), self.ctx);
         let child = Self { kernel, process, space, view, ctx, files, user, starved: 0 };
         child.hand_over().map(|_| id)
@@ -177,6 +180,11 @@ impl<P: Platform> Running<P> {
         self.kernel.threads.runtime().yield_now();
         true
     }
+}
+
+/// The space behind a count.
+fn counted<P: Platform>(kernel: &Kernel<P>, space: UserSpace<P>) -> Result<Arc<UserSpace<P>>, StartError> {
+    if kernel.has_room_for::<UserSpace<P>>() { Ok(Arc::new(space)) } else { Err(StartError::NoMemory) }
 }
 
 /// Writes what was changed through shared mappings of files between two addresses to the files.

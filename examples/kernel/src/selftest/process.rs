@@ -20,6 +20,7 @@ impl<P: Platform> Table<P> {
         Test { name: "process::a_fork_storm_gives_all_back", run: storm },
         Test { name: "process::a_file_is_memory", run: file },
         Test { name: "process::hostile_programs_die_alone", run: hostile },
+        Test { name: "process::no_memory_ends_a_program_and_nothing_else", run: no_memory },
         Test { name: "process::a_loop_is_ended_from_outside", run: outside },
         Test { name: "process::what_is_no_program_is_refused", run: refused },
     ];
@@ -115,6 +116,22 @@ fn hostile<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
         succeeds(kernel, &["hello"])?;
     }
     Ok(())
+}
+
+/// The k-th allocation of a frame fails, and all after it: whatever comes of the program, the kernel goes on, and all comes back.
+fn no_memory<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    const FAILURES: usize = 24;
+    succeeds(kernel, &["hello"])?;
+    for k in 0..FAILURES {
+        kernel.injector().arm(k);
+        let ran = kernel.run_job(Ctx::root(), &["fork-demo"], |_| (), || true, |_| ());
+        kernel.injector().disarm();
+        drop(ran);
+        let frames = kernel.processes.frames();
+        ensure!(frames == 0, "failure {k} kept {frames} frames");
+        ensure!(kernel.processes.all().is_empty(), "failure {k} left a process");
+    }
+    succeeds(kernel, &["fork-demo"])
 }
 
 fn outside<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {

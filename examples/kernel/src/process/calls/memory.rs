@@ -64,7 +64,7 @@ pub(super) fn map<P: Platform>(running: &Running<P>, wanted: Wanted, fd: u64, of
         let object = kernel.processes.objects.of_file(kernel, ports, file)?;
         request = request.showing(object, offset).of_kind(Kind::Mapped);
     } else if shared {
-        let object = shared_memory(running.space.env(), bytes)?;
+        let object = shared_memory(running.kernel, running.space.env(), bytes)?;
         request = request.showing(object, 0).of_kind(Kind::Shared);
     }
     let request = if shared { request.shared() } else { request };

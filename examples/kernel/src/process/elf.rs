@@ -236,8 +236,8 @@ mod tests {
         assert_eq!(refused(54, 32), ElfError::Headers);
         assert_eq!(refused(64 + 4, 7), ElfError::Rights(0x40_0000));
         assert_eq!(refused(64 + 8, 1), ElfError::Segment(0x40_0000), "elsewhere in its page");
-        assert_eq!(refused(64 + 40, 1), ElfError::Segment(0x40_0000), "shorter in memory");
-        assert_eq!(refused(120 + 17, 7), ElfError::Segment(0x40_0000), "two on one page");
+        assert_eq!(refused(64 + 41, 0), ElfError::Segment(0x40_0000), "shorter in memory");
+        assert_eq!(refused(120 + 17, 0), ElfError::Segment(0x40_0000), "two on one page");
         assert_eq!(refused(26, 0), ElfError::Entry(0x10));
         assert_eq!(refused(64 + 39, 0xff), ElfError::Segment(0x40_0000), "wraps");
     }

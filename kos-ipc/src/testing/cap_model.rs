@@ -315,7 +315,8 @@ impl<'s> World<'s> {
                 let mut revocation = result.unwrap();
                 let steps = core::iter::repeat_with(|| revocation.step(1)).take(CELLS + 1);
                 let more = steps.take_while(|&progress| progress == Progress::More).count();
-                assert_eq!(more, cells, "a step for each cell below");
+                // One that only a cell below still held goes with that.
+                assert!(more <= cells, "more steps than cells below");
             }
         }
     }

@@ -217,7 +217,7 @@ fn bad_lease_count_hits_only_the_client() {
         let lent = Lent { memory: Bytes::default(), leases: &leases };
         let reason = SendReason::TooManyLeases { asked: MAX_LEASES + 1 };
         let refused = Err(CallError::Unsent(SendError { reason, message: 3 }));
-        assert_eq!(endpoint.call(caller, 0, 3, Some(lent), None), refused);
+        assert_eq!(endpoint.call(caller, 0, 3, Some(lent), PAST), refused);
         assert_eq!(endpoint.try_recv(caller).err(), Some(ReceiveError::WouldBlock));
         let mut call = endpoint.call_async(caller, 0, 4).unwrap();
         endpoint.try_recv(caller).unwrap().token.reply(5).unwrap();

@@ -57,7 +57,7 @@ const NAME: usize = 24;
 /// All processes of a kernel.
 pub(crate) struct Processes<P: Platform> {
     /// Made when the first program is to run.
-    ports: Once<Option<Ports<P>>>,
+    ports: Once<Ports<P>>,
     objects: Objects<P>,
     list: List<P>,
     /// Who waits for a process to end, or for something to be said.
@@ -123,12 +123,12 @@ impl<P: Platform> Processes<P> {
         if P::PROGRAMS.is_none() || !crate::glue::rights::can_forbid_execution(&kernel.platform().format()) {
             return Err(StartError::NoPrograms);
         }
-        self.ports.call_once(|| Ports::new(kernel)).as_ref().ok_or(StartError::NoMemory)
+        self.ports.try_call_once(|| Ports::new(kernel).ok_or(StartError::NoMemory))
     }
 
     /// Frames that programs have now.
     pub(crate) fn frames(&self) -> usize {
-        self.ports.get().and_then(Option::as_ref).map_or(0, Ports::taken)
+        self.ports.get().map_or(0, Ports::taken)
     }
 
     /// The processes that run or whose status nobody took yet.

@@ -133,6 +133,13 @@ if [ -n "$watch" ]; then
     [ "$resets" = 0 ] && say "no reset of ours" || fault "$resets resets of ours, the first: $(head -1 "$work/resets")"
 fi
 stop
+
+# The same with large segments, whose sums and cutting are the kernel's.
+say 'with --gso'
+start "${services[@]}" --gso
+pings
+streams "${DRILL_SECONDS:-10}" "$((times / 10 + 1))" 200000000
+stop
 wrong=$(damaged)
 [ -z "$wrong" ] && say 'Linux found nothing damaged' || fault "Linux found: $wrong"
 

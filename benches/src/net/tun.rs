@@ -51,8 +51,7 @@ struct Request {
 fn open(vnet: bool) -> io::Result<File> {
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = File::options().read(true).write(true).custom_flags(nonblocking).open("/dev/net/tun")?;
-    let mut name = [0; 16];
-    name[..4].copy_from_slice(b"tun0");
+    let name = *b"tun0\0\0\0\0\0\0\0\0\0\0\0\0";
     let flags = IFF_TUN | IFF_NO_PI | if vnet { IFF_VNET_HDR } else { 0 };
     // SAFETY: TUNSETIFF reads a `struct ifreq`, which this is.
     let request = unsafe { Setter::<TUNSETIFF, Request>::new(Request { name, flags, rest: [0; 22] }) };

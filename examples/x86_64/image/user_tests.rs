@@ -189,16 +189,12 @@ fn the_kernel_is_out_of_reach(kernel: &Kernel<Machine>) -> Result<(), Failure> {
         (code!(user_test_write, user_test_write_end), UserAccess::Data(Access::Write)),
         (code!(user_test_jump, user_test_jump_end), UserAccess::Fetch),
     ];
-    // Without either the CPU may take a jump for a read.
-    let tells = has(kernel, "nx") || has(kernel, "smep");
     for (code, access) in programs {
         let pages = Pages::new(kernel, CODE, code, false)?;
         for (address, present) in [(0, false), (kernel_code, true), (DIRECT_MAP + 0x10_0000, true)] {
             let exit = run(kernel, &mut pages.start(address)?);
             let expected = UserFault::Page { address, access, present };
-            let read = UserFault::Page { address, access: UserAccess::Data(Access::Read), present };
-            let as_read = !tells && access == UserAccess::Fetch && exit == UserExit::Fault(read);
-            ensure!(exit == UserExit::Fault(expected) || as_read, "{exit:?}, not {expected}");
+            ensure!(exit == UserExit::Fault(expected), "{exit:?}, not {expected}");
         }
         let exit = run(kernel, &mut pages.start(0x8000_0000_0000)?);
         ensure!(matches!(exit, UserExit::Fault(UserFault::Exception(_))), "{exit:?}");

@@ -65,7 +65,7 @@ impl<P: Platform> Table<P> {
         of_user(
             "pagemap",
             "[PROGRAM [WORD...]]",
-            "what is mapped where, with which rights and leaves; of a program at its end",
+            "what is mapped where and how; of a program at its end",
             programs::pagemap,
         ),
         of_user("vmmap", "PROGRAM [WORD...]", "what a program has mapped at its end", programs::vmmap),

@@ -105,7 +105,7 @@ impl Core {
 
     /// Raises bits; the signal that says so.
     fn raise(&self, bits: u32) {
-        // Whoever raised others before has sent a signal, and the bits are taken all at once.
+        // Whoever raised others before has sent a signal, and who serves one looks for more before it ends.
         if self.pending.fetch_or(bits, SeqCst) == 0 {
             let thread = self.thread.load(SeqCst);
             if thread != 0 {
@@ -216,14 +216,15 @@ fn serve() {
             local::unmask();
             return;
         }
-        let due = core.pending.swap(0, SeqCst);
-        if due & STOP != 0 {
+        let pending = core.pending.load(SeqCst);
+        if pending & STOP != 0 {
             leave();
         }
-        // The machine is the same wherever the stack goes on.
-        let machine = core.machine();
-        for interrupt in Interrupt::ALL.into_iter().filter(|&interrupt| due & bit(interrupt) != 0) {
-            machine.software.interrupt(interrupt);
+        // One at a time: serving it may switch stacks, and this one go on as another CPU. The rest waits for who unmasks here.
+        let next = Interrupt::ALL.into_iter().find(|&interrupt| pending & bit(interrupt) != 0);
+        if let Some(interrupt) = next {
+            core.pending.fetch_and(!bit(interrupt), SeqCst);
+            core.machine().software.interrupt(interrupt);
         }
         if !local::unmask() {
             return;

@@ -23,16 +23,28 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rustc-link-arg-bin=kos={prefix}-T{script}");
     println!("cargo::rustc-env=KOS_BUILD={} {}", var("TARGET")?, compiler(&var("RUSTC")?));
     // Only the image brings programs along.
-    if var_os("CARGO_FEATURE_IMAGE").is_some() { build_programs(prefix, bare) } else { Ok(()) }
+    if var_os("CARGO_FEATURE_IMAGE").is_some() { build_programs() } else { Ok(()) }
 }
 
-/// Compiles `examples/user` for the image's target, for ring 3: without the image's flags, which are none of a program's.
-fn build_programs(prefix: &str, bare: bool) -> Result<(), Box<dyn Error>> {
+/// The target of programs: the image's own. For a bare one `core` may be built along, and nobody but Cargo knows where; the host's
+/// is there, and its code is as good in ring 3.
+fn target_of_programs() -> Result<String, Box<dyn Error>> {
+    let (host, target) = (var("HOST")?, var("TARGET")?);
+    let same_machine = host.split('-').next() == target.split('-').next();
+    Ok(if target.ends_with("-none") && same_machine { host } else { target })
+}
+
+/// Compiles `examples/user` for ring 3: without the image's flags, which are none of a program's.
+fn build_programs() -> Result<(), Box<dyn Error>> {
+    let target = target_of_programs()?;
+    let bare = target.ends_with("-none");
+    let prefix = if bare { "" } else { "-Wl," };
     let (source, out) = (format!("{}/../user", var("CARGO_MANIFEST_DIR")?), var("OUT_DIR")?);
     println!("cargo::rerun-if-changed={source}");
     let (library, program) = (format!("{out}/libkos_user.rlib"), format!("{out}/programs"));
-    rustc("lib", &format!("{source}/src/lib.rs"), &library, &["--crate-name=kos_user".into()])?;
-    let mut arguments = vec![format!("--extern=kos_user={library}"), "--crate-name=programs".into()];
+    let aim = format!("--target={target}");
+    rustc("lib", &format!("{source}/src/lib.rs"), &library, &["--crate-name=kos_user".into(), aim.clone()])?;
+    let mut arguments = vec![format!("--extern=kos_user={library}"), "--crate-name=programs".into(), aim];
     if !bare {
         let hosted = ["-nostartfiles", "-nostdlib", "-static", "-no-pie"];
         arguments.extend(hosted.map(|argument| format!("-Clink-arg={argument}")));
@@ -48,7 +60,7 @@ fn build_programs(prefix: &str, bare: bool) -> Result<(), Box<dyn Error>> {
 fn rustc(kind: &str, source: &str, to: &str, more: &[String]) -> Result<(), Box<dyn Error>> {
     let mut rustc = Command::new(var("RUSTC")?);
     rustc.args(["--edition=2024", "-Copt-level=s", "-Cpanic=abort", "-Ccodegen-units=1"]);
-    rustc.arg(format!("--crate-type={kind}")).arg(format!("--target={}", var("TARGET")?)).args(more);
+    rustc.arg(format!("--crate-type={kind}")).args(more);
     let done = rustc.arg(source).arg("-o").arg(to).status()?;
     if done.success() { Ok(()) } else { Err(format!("{source} is not compiled: {done}").into()) }
 }

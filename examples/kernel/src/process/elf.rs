@@ -113,10 +113,13 @@ fn segment(header: &[u8]) -> Result<Option<Segment>, ElfError> {
     }
     let (offset, at) = (word(header, 8)?, word(header, 16)?);
     let (in_file, in_memory) = (word(header, 32)?, word(header, 40)?);
+    // Some linkers write a segment that nothing was put into.
+    if (in_file, in_memory) == (0, 0) {
+        return Ok(None);
+    }
     let wrong = ElfError::Segment(at);
     let (file_end, end) = (at.checked_add(in_file).ok_or(wrong)?, at.checked_add(in_memory).ok_or(wrong)?);
     let sound = in_file <= in_memory
-        && in_memory > 0
         && offset % PAGE == at % PAGE
         && offset.checked_add(in_file).is_some()
         && end < u64::MAX - PAGE;
@@ -219,6 +222,13 @@ mod tests {
         };
         assert_eq!(image.segments[1], data);
         assert_eq!(image.segments[0].rights, Flags::READ | Flags::EXECUTE);
+    }
+
+    #[test]
+    fn a_segment_of_nothing_is_left_out() {
+        let mut file = file();
+        file[120 + 8..120 + 48].fill(0);
+        assert_eq!(Image::parse(&file, 62).unwrap().segments.len(), 1);
     }
 
     #[test]

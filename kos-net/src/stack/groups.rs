@@ -1,5 +1,5 @@
 //! Groups of a link: [`Stack::join_group`], [`Stack::leave_group`]; what routers ask about them, and are told: IGMP and MLD between the
-//! wire and [`Multicast`](crate::ip::Multicast).
+//! wire and [`Multicast`].
 //!
 //! The groups in which neighbours ask for our own addresses are held as long as the addresses are; routers hear of them too, for
 //! switches pass on nothing else. Source: RFC 3376, RFC 3810; RFC 3590 for who has no address yet.

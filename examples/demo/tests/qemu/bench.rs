@@ -6,7 +6,13 @@ use crate::support::{demo, folder};
 fn instruction_counts_are_within_budget_and_the_same_in_each_run() {
     let first = demo(&["bench"]).expect(0);
     assert!(first.stdout.contains("  shell: a command that does nothing\n"), "{}", first.stdout);
-    assert_eq!(demo(&["bench"]).expect(0).stdout, first.stdout);
+    let second = demo(&["bench"]).expect(0);
+    assert_eq!(counted(&second.stdout), counted(&first.stdout));
+}
+
+/// What is counted, without what is met by chance: a longest time is as long as what the timer hit, and has a limit.
+fn counted(table: &str) -> Vec<&str> {
+    table.lines().filter(|line| !line.contains("  longest masked: ")).collect()
 }
 
 #[test]

@@ -52,9 +52,19 @@ pub fn page_table_ops(data: &[u8]) {
 /// If a space and its model differ, or a frame is lost.
 #[cfg(feature = "vma")]
 pub fn space(data: &[u8]) {
+    space_on(super::space::SimMachine::leaked, data);
+}
+
+/// [`space`] on a machine with so many frames, all of them free: machines are never freed.
+///
+/// # Panics
+///
+/// As [`space`].
+#[cfg(feature = "vma")]
+pub fn space_on(machine: impl FnOnce(usize) -> super::space::SimEnv, data: &[u8]) {
     let Some((frames, bytes)) = data.split_first() else { return };
     #[expect(clippy::panic, reason = "how a fuzz target reports")]
-    if let Err(told) = super::space::machine::run(bytes, 60 + usize::from(*frames)) {
+    if let Err(told) = super::space::machine::run_on(machine(60 + usize::from(*frames)), bytes) {
         panic!("{told}");
     }
 }

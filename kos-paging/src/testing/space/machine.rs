@@ -51,7 +51,16 @@ pub struct Machine {
 ///
 /// What differs.
 pub fn run(bytes: &[u8], frames: usize) -> Result<Machine, String> {
-    let mut machine = Machine::new(frames)?;
+    run_on(SimMachine::leaked(frames), bytes)
+}
+
+/// [`run`] on a machine of which all frames are free, as they are afterwards.
+///
+/// # Errors
+///
+/// What differs.
+pub fn run_on(env: SimEnv, bytes: &[u8]) -> Result<Machine, String> {
+    let mut machine = Machine::new(env)?;
     let mut bytes = bytes.iter().copied();
     let mut number = 0_u64;
     while let Some(step) = Step::read(&mut bytes) {
@@ -66,8 +75,7 @@ pub fn run(bytes: &[u8], frames: usize) -> Result<Machine, String> {
 }
 
 impl Machine {
-    fn new(frames: usize) -> Result<Self, String> {
-        let env = SimMachine::leaked(frames);
+    fn new(env: SimEnv) -> Result<Self, String> {
         let config = Config { fault_around: 4, ..Config::new(Self::bounds()) };
         let new = |id: usize| Space::new(env, SpaceId(id as u64), config).map_err(|error| format!("{error}"));
         let spaces = (0..SPACES).map(new).collect::<Result<_, _>>()?;

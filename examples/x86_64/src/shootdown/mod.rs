@@ -36,8 +36,8 @@ const REQUEST: u64 = u64::MAX;
 /// One CPU's part.
 #[derive(Debug)]
 pub struct Slot {
-    /// The request of this CPU: [`Stale::Pages`], with a count of 0 [`Stale::All`], with one that no pages have [`Stale::Request`]. Only this CPU writes it, and only while
-    /// nobody is in `waiting`.
+    /// The request of this CPU: [`Stale::Pages`], with a count of 0 [`Stale::All`], with one that no pages have
+    /// [`Stale::Request`]. Only this CPU writes it, and only while nobody is in `waiting`.
     request: [AtomicU64; 3],
     /// Who has not yet done what this CPU requests.
     waiting: CpuSet,

@@ -5,7 +5,7 @@ use core::fmt::Write;
 use kos_paging::space::{Behaviour, Kind, SpaceStats, Vma};
 use kos_paging::{Flags, VirtAddr, VirtRange};
 
-use super::run::job_and;
+use super::run::{job_and, named};
 use crate::cmds::pagemap::line;
 use crate::platform::Platform;
 use crate::process::object::Object;
@@ -18,10 +18,7 @@ pub(in super::super) fn vmmap<'k, P: Platform>(
     arguments: &[&str],
     streams: &mut Streams<'_, 'k, P>,
 ) -> CommandResult {
-    if arguments.is_empty() {
-        return Err(CommandError::Usage(Text::new(format_args!("no program given"))));
-    }
-    job_and(session, arguments, streams, |space, streams| mappings(space, streams))
+    job_and(session, named(arguments)?, streams, mappings)
 }
 
 pub(in super::super) fn pagemap<'k, P: Platform>(
@@ -32,7 +29,7 @@ pub(in super::super) fn pagemap<'k, P: Platform>(
     if arguments.is_empty() {
         return crate::cmds::pagemap::run(session.kernel, arguments, streams);
     }
-    job_and(session, arguments, streams, |space, streams| pages(space, streams))
+    job_and(session, arguments, streams, pages)
 }
 
 fn mappings<P: Platform>(space: &UserSpace<P>, out: &mut dyn Write) -> CommandResult {

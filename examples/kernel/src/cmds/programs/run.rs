@@ -47,10 +47,7 @@ pub(in super::super) fn run<'k, P: Platform>(
     arguments: &[&str],
     streams: &mut Streams<'_, 'k, P>,
 ) -> CommandResult {
-    if arguments.is_empty() {
-        return Err(CommandError::Usage(Text::new(format_args!("no program given"))));
-    }
-    let Ended { id, end } = job(session, arguments, streams)?;
+    let Ended { id, end } = job(session, named(arguments)?, streams)?;
     match end {
         End::Exited(0) => Ok(Next::Continue),
         end => {
@@ -58,6 +55,17 @@ pub(in super::super) fn run<'k, P: Platform>(
             Err(CommandError::Quiet)
         }
     }
+}
+
+/// The words of a program and its arguments.
+///
+/// # Errors
+/// There are none.
+pub(super) fn named<'a>(words: &'a [&'a str]) -> Result<&'a [&'a str], CommandError> {
+    if words.is_empty() {
+        return Err(CommandError::Usage(Text::new(format_args!("no program given"))));
+    }
+    Ok(words)
 }
 
 /// Runs a program and shows its memory as it is at its end.

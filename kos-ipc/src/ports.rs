@@ -55,6 +55,13 @@ pub trait Park {
     /// of this crate held. A thread that is gone is nobody.
     fn unpark(&self, thread: &Self::Token);
 
+    /// Tells that a signal waits for `thread`: ends the park that it is in, or the next, with [`Resume::Interrupted`], and has it
+    /// enter the kernel if it runs in its program. Needed by who uses signals. Any context, constant time, never blocks; called
+    /// without a lock of this crate held. A thread that is gone is nobody.
+    fn interrupt(&self, thread: &Self::Token) {
+        self.unpark(thread);
+    }
+
     /// As [`unpark`](Self::unpark) of `to`, then [`park`](Self::park): a scheduler that can runs `to` at once, in the place of `me`.
     fn hand_off(
         &self,
@@ -134,6 +141,10 @@ impl<P: Park> Park for &P {
         (**self).unpark(thread);
     }
 
+    fn interrupt(&self, thread: &Self::Token) {
+        (**self).interrupt(thread);
+    }
+
     fn hand_off(
         &self,
         me: &Self::Token,
@@ -171,6 +182,10 @@ pub enum BlockReason {
     Call,
     /// For permits of a semaphore.
     Semaphore,
+    /// For a signal.
+    Signal,
+    /// Stopped by a signal: what [`Park::interrupt`] tells does not end this one, but it may.
+    Stopped,
 }
 
 /// How a sleep ended.

@@ -51,6 +51,8 @@ pub enum Op {
     Read,
     /// Writes to a pipe.
     Write,
+    /// Sends a signal to a process.
+    Signal,
 }
 
 /// What an object is.
@@ -70,6 +72,8 @@ pub enum ObjectKind {
     Endpoint,
     /// A pipe.
     Pipe,
+    /// A process, for whom signals are.
+    Process,
 }
 
 /// An object as policies see it.

@@ -3,5 +3,7 @@
 //! | item | what it is |
 //! |---|---|
 //! | [`pipe`] | a byte stream between processes |
+//! | [`signal`] | what a process is told, and what it does about it |
 
 pub mod pipe;
+pub mod signal;

@@ -1,5 +1,7 @@
 //! The bodies of the fuzz targets: bytes in, a panic if a model is not met.
 
+#[cfg(feature = "posix")]
+use super::signal_model;
 use super::{Choices, cap_model};
 
 /// Any operations on capabilities of three spaces, compared with the list of who made what of what.
@@ -8,4 +10,13 @@ use super::{Choices, cap_model};
 /// If they differ.
 pub fn cap_ops(data: &[u8]) {
     cap_model::run(&mut Choices::bytes(data));
+}
+
+/// Any signals to a process of three threads, which block, handle, take and stop, compared with lists that are searched.
+///
+/// # Panics
+/// If they differ.
+#[cfg(feature = "posix")]
+pub fn signal_ops(data: &[u8]) {
+    signal_model::run(&mut Choices::bytes(data));
 }

@@ -7,6 +7,8 @@ mod choices;
 pub mod fuzz;
 mod host_lock;
 mod rng;
+#[cfg(feature = "posix")]
+pub(crate) mod signal_model;
 mod sim_park;
 mod std_park;
 

@@ -281,4 +281,11 @@ impl Park for SimPark {
         drop(world);
         self.turn_of_running();
     }
+
+    fn interrupt(&self, thread: &SimToken) {
+        assert!(!HostMask::is_masked(), "told somebody with a lock held");
+        self.turn_of_running();
+        Self::interrupt(self, *thread);
+        self.turn_of_running();
+    }
 }

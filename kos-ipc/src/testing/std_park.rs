@@ -101,4 +101,9 @@ impl Park for StdPark {
         assert!(!HostMask::is_masked(), "woke somebody with a lock held");
         thread.0.0.unpark();
     }
+
+    fn interrupt(&self, thread: &StdToken) {
+        assert!(!HostMask::is_masked(), "told somebody with a lock held");
+        Self::interrupt(self, thread);
+    }
 }

@@ -8,7 +8,7 @@ use crate::error::{Corruption, WaitError};
 use crate::ports::Env;
 use crate::sync::atomic::{AtomicBool, Ordering, fence};
 use crate::sync::{Bug, Lock, const_fn, seeded};
-use crate::wait::{BATCH, Readiness, WakeBatch};
+use crate::wait::{BATCH, WakeBatch};
 
 /// What the waiters of a queue wait for.
 pub(crate) trait Kind<E: Env>: Sized {
@@ -129,14 +129,6 @@ impl<E: Env, K: Kind<E>> Queue<E, K> {
         }
     }
 
-    /// Whether nobody may wait here any more, as those see it who watch.
-    pub(crate) fn hung_up(&self) -> Readiness {
-        match self.with(|held| held.ended()) {
-            Some(_) => Readiness::HUNG_UP,
-            None => Readiness::empty(),
-        }
-    }
-
     /// Walks every invariant, with the lock held.
     pub(crate) fn check(
         &self,
@@ -200,6 +192,28 @@ impl<T, S, V> Held<'_, T, S, V> {
         let Some(link) = self.front() else { return false };
         self.end(link, batch, outcome);
         true
+    }
+
+    /// Ends the wait of the first that `chosen` picks; false if there is none, or the batch is full. Looks at all who wait.
+    pub(crate) fn end_first(
+        &mut self,
+        batch: &mut WakeBatch<T>,
+        outcome: Result<(), WaitError>,
+        mut chosen: impl FnMut(&mut S, &mut V) -> bool,
+    ) -> bool {
+        let mut next = self.list.head();
+        while let Some(link) = next
+            && !batch.is_full()
+        {
+            let state = &mut *self.state;
+            let waits = self.list.state(link) == WAITING;
+            if waits && self.list.with(link, |body| chosen(state, &mut body.value)) {
+                self.end(link, batch, outcome);
+                return true;
+            }
+            next = self.list.next(link);
+        }
+        false
     }
 
     pub(super) fn end(&mut self, link: Link<T, V>, batch: &mut WakeBatch<T>, outcome: Result<(), WaitError>) {

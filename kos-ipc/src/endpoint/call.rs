@@ -15,7 +15,7 @@ use crate::policy::{ObjectKind, ObjectMeta, Op};
 use crate::ports::{BlockReason, Deadlock, Env, Park, Resume};
 use crate::sync::Lock;
 use crate::time::Instant;
-use crate::wait::{WaitQueue, Wake};
+use crate::wait::{Observers, Parts, Readiness, Source, WaitQueue, Wake};
 
 /// Where clients call and servers receive. `M` is what is sent and answered, as [`Msg`](super::Msg); `A` is how the memory of a
 /// caller is reached who lends some, as a handle of his address space.
@@ -43,6 +43,7 @@ use crate::wait::{WaitQueue, Wake};
 pub struct Endpoint<'e, E: Env, M: Send, A: Send = ()> {
     table: Lock<E, Table<'e, Token<E>, M, A>>,
     ready: WaitQueue<E>,
+    observers: Observers<E>,
     park: E::Park,
     meta: ObjectMeta,
 }
@@ -91,6 +92,7 @@ impl<'e, E: Env, M: Send, A: Send> Endpoint<'e, E, M, A> {
         Self {
             table: Lock::new(Table::new(slots)),
             ready: WaitQueue::new(park.clone()),
+            observers: Observers::new(),
             park,
             meta: ObjectMeta { kind: ObjectKind::Endpoint, label, id },
         }
@@ -231,6 +233,7 @@ impl<'e, E: Env, M: Send, A: Send> Endpoint<'e, E, M, A> {
     pub fn close(&self) -> CallWalk<'_, 'e, E, M, A> {
         self.table.with(|table| table.closed = true);
         self.ready.close();
+        self.observers.signal(&self.park, Readiness::HUNG_UP);
         self.walk(WaitError::PeerClosed)
     }
 
@@ -280,10 +283,12 @@ impl<'e, E: Env, M: Send, A: Send> Endpoint<'e, E, M, A> {
                 slot.memory = Some(lent.memory);
             }
         };
-        self.table.with(|table| match table.closed {
+        let slot = self.table.with(|table| match table.closed {
             true => Err(unsent(SendReason::Wait(WaitError::PeerClosed), message)),
             false => table.push(message, class, fill).map_err(|message| unsent(SendReason::Full, message)),
-        })
+        })?;
+        self.observers.signal(&self.park, Readiness::READABLE);
+        Ok(slot)
     }
 
     /// Ends a call for `cause`, unless it has ended.
@@ -311,6 +316,23 @@ impl<'e, E: Env, M: Send, A: Send> Endpoint<'e, E, M, A> {
                 Phase::Free | Phase::Queued(_) | Phase::Served => None,
             }
         })
+    }
+}
+
+impl<E: Env, M: Send, A: Send> Parts<E> for Endpoint<'_, E, M, A> {
+    fn observers(&self) -> &Observers<E> {
+        &self.observers
+    }
+}
+
+/// Readable while a call can be received; hung up when closed.
+impl<E: Env, M: Send, A: Send> Source<E> for Endpoint<'_, E, M, A> {
+    fn readiness(&self) -> Readiness {
+        let (queued, closed) = self.table.with(|table| (table.has_queued(), table.closed));
+        let mut ready = Readiness::empty();
+        ready.set(Readiness::READABLE, queued);
+        ready.set(Readiness::HUNG_UP, closed);
+        ready
     }
 }
 

@@ -165,6 +165,11 @@ impl<'e, T, M, A> Table<'e, T, M, A> {
         }
     }
 
+    /// Whether a call can be received.
+    pub(super) fn has_queued(&self) -> bool {
+        self.queued.iter().any(|list| list.first != NONE)
+    }
+
     /// The most urgent queued call, of those the first; it is served from now on. Its message, badge and generation.
     pub(super) fn pop(&mut self) -> Option<(u32, M, u64, u32)> {
         let number = self.queued.iter().rev().map(|list| list.first).find(|&first| first != NONE)?;

@@ -17,7 +17,7 @@ use crate::policy::{ObjectKind, ObjectMeta, Op, Refused};
 use crate::ports::{BlockReason, Env};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::time::Instant;
-use crate::wait::{Held, Kind, Member, Queue, Wake};
+use crate::wait::{Held, Kind, Member, Observers, Parts, Queue, Readiness, Source, Wake};
 
 /// The greatest count: of the words of Linux all but the last.
 const MAX: u64 = u64::MAX - 1;
@@ -32,13 +32,13 @@ pub enum CounterMode {
 }
 
 /// The count, and how it is taken.
-#[derive(Debug)]
-struct Count {
+struct Count<E: Env> {
     sum: AtomicU64,
     mode: CounterMode,
+    observers: Observers<E>,
 }
 
-impl Count {
+impl<E: Env> Count<E> {
     /// Takes what one read takes; `None` if nothing is there.
     #[inline]
     fn take(&self) -> Option<u64> {
@@ -63,7 +63,7 @@ impl Count {
 struct Readers;
 
 impl<E: Env> Kind<E> for Readers {
-    type Word = Count;
+    type Word = Count<E>;
     type State = ();
     type Value = u64;
 
@@ -72,6 +72,7 @@ impl<E: Env> Kind<E> for Readers {
         let back = |sum: u64| Some(sum.saturating_add(*taken).min(MAX));
         _ = queue.word().sum.fetch_update(Ordering::AcqRel, Ordering::Relaxed, back);
         serve_readers(queue);
+        queue.word().observers.signal(queue.park(), Readiness::READABLE);
     }
 }
 
@@ -145,7 +146,7 @@ impl<E: Env> EventCounter<E> {
     where
         E::Park: Clone,
     {
-        let count = Count { sum: AtomicU64::new(count.min(MAX)), mode };
+        let count = Count { sum: AtomicU64::new(count.min(MAX)), mode, observers: Observers::new() };
         Self {
             readers: Queue::new(park.clone(), count, ()),
             writers: Queue::new(park, (), ()),
@@ -164,7 +165,7 @@ impl<E: Env> EventCounter<E> {
         let mut member = pin!(Member::new(&self.readers, 0));
         let wake = Wake::Thread(caller.token().clone());
         if !member.as_mut().enter(wake, self.attempt_read()).map_err(CounterError::Wait)? {
-            self.settle();
+            self.settle(Readiness::empty());
             let slept = member.as_mut().sleep(caller.token(), until, BlockReason::EventCounter);
             slept.map_err(CounterError::Wait)?;
         }
@@ -183,7 +184,7 @@ impl<E: Env> EventCounter<E> {
         let ready = poll_fn(|cx| match member.as_mut().poll(cx, self.attempt_read()) {
             Poll::Ready(result) => Poll::Ready(result),
             Poll::Pending => {
-                self.settle();
+                self.settle(Readiness::empty());
                 member.as_mut().outcome().map_or(Poll::Pending, Poll::Ready)
             }
         });
@@ -218,13 +219,13 @@ impl<E: Env> EventCounter<E> {
         let attempt =
             |held: &mut Held<'_, Token<E>, (), u64>, events: &mut u64| held.is_empty() && count.add(*events);
         let done = member.as_mut().enter(wake, attempt).map_err(CounterError::Wait)?;
-        self.settle();
+        self.settle(if done { Readiness::READABLE } else { Readiness::empty() });
         if done {
             return Ok(());
         }
         let slept = member.sleep(caller.token(), until, BlockReason::EventCounter);
         // Who gives up may have stood before somebody who adds less.
-        slept.inspect_err(|_| self.settle()).map_err(CounterError::Wait)
+        slept.inspect_err(|_| self.settle(Readiness::empty())).map_err(CounterError::Wait)
     }
 
     /// Adds `events`, if there is room. Any context; with nobody waiting it takes no lock.
@@ -240,6 +241,7 @@ impl<E: Env> EventCounter<E> {
     pub fn close(&self) {
         self.readers.end(WaitError::PeerClosed);
         self.writers.end(WaitError::PeerClosed);
+        self.observers().signal(self.readers.park(), Readiness::HUNG_UP);
     }
 
     /// The count.
@@ -268,7 +270,7 @@ impl<E: Env> EventCounter<E> {
         }
         let taken = self.readers.word().take();
         if taken.is_some() {
-            self.settle();
+            self.settle(Readiness::WRITABLE);
         }
         Ok(taken)
     }
@@ -281,7 +283,7 @@ impl<E: Env> EventCounter<E> {
         }
         let added = !self.writers.seems_occupied() && self.readers.word().add(events);
         if added {
-            self.settle();
+            self.settle(Readiness::READABLE);
         }
         Ok(added)
     }
@@ -296,18 +298,23 @@ impl<E: Env> EventCounter<E> {
     /// What a read that has ended well was given; there is room for writers now.
     fn taken(&self, member: Pin<&mut Member<'_, E, Readers>>) -> u64 {
         let taken = member.with_value(|taken| *taken).unwrap_or(0);
-        self.settle();
+        self.settle(Readiness::WRITABLE);
         taken
     }
 
-    /// Serves those who wait, until there is nobody who could be.
-    fn settle(&self) {
+    /// Serves those who wait, until there is nobody who could be; tells those who watch what may have `changed`.
+    fn settle(&self, mut changed: Readiness) {
         loop {
             let read = self.readers.is_occupied() && serve_readers(&self.readers) > 0;
             let wrote = self.writers.is_occupied() && self.serve_writers() > 0;
             if !read && !wrote {
-                return;
+                break;
             }
+            changed.set(Readiness::WRITABLE, read || changed.contains(Readiness::WRITABLE));
+            changed.set(Readiness::READABLE, wrote || changed.contains(Readiness::READABLE));
+        }
+        if !changed.is_empty() && self.observers().are_any() {
+            self.observers().tell(self.readers.park(), changed);
         }
     }
 
@@ -332,6 +339,23 @@ fn serve_readers<E: Env>(queue: &Queue<E, Readers>) -> usize {
             held.end_front(batch, Ok(()));
         }
     })
+}
+
+impl<E: Env> Parts<E> for EventCounter<E> {
+    fn observers(&self) -> &Observers<E> {
+        &self.readers.word().observers
+    }
+}
+
+/// Readable while there is a count, writable while there is room for one more; hung up when closed.
+impl<E: Env> Source<E> for EventCounter<E> {
+    fn readiness(&self) -> Readiness {
+        let mut ready = self.readers.hung_up();
+        let count = self.count();
+        ready.set(Readiness::READABLE, count > 0);
+        ready.set(Readiness::WRITABLE, count < MAX);
+        ready
+    }
 }
 
 impl<E: Env> fmt::Debug for EventCounter<E> {

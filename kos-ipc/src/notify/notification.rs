@@ -18,7 +18,7 @@ use crate::ports::{BlockReason, Env};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Bug, const_fn, seeded};
 use crate::time::Instant;
-use crate::wait::{Cursor, Held, Kind, Member, Queue, Wake};
+use crate::wait::{Cursor, Held, Kind, Member, Observers, Parts, Queue, Readiness, Source, Wake};
 
 /// What somebody waits for, and what he was given of it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,13 +30,19 @@ struct Want {
 /// The kind of wait: the word has the bits.
 struct Bits;
 
+/// What is there without the lock.
+struct Word<E: Env> {
+    bits: AtomicU64,
+    observers: Observers<E>,
+}
+
 impl<E: Env> Kind<E> for Bits {
-    type Word = AtomicU64;
+    type Word = Word<E>;
     type State = ();
     type Value = Want;
 
     fn pass_on(queue: &Queue<E, Self>, want: &mut Want) {
-        queue.word().fetch_or(want.given, Ordering::AcqRel);
+        queue.word().bits.fetch_or(want.given, Ordering::AcqRel);
         settle(queue);
     }
 }
@@ -101,7 +107,8 @@ impl<E: Env> Notification<E> {
         #[must_use]
         pub fn new(park: E::Park, label: u16, id: u32) -> Self {
             let meta = ObjectMeta { kind: ObjectKind::Notification, label, id };
-            Self { queue: Queue::new(park, AtomicU64::new(0), ()), meta }
+            let word = Word { bits: AtomicU64::new(0), observers: Observers::new() };
+            Self { queue: Queue::new(park, word, ()), meta }
         }
     }
 
@@ -112,7 +119,7 @@ impl<E: Env> Notification<E> {
     #[inline]
     pub fn post(&self, caller: &Caller<'_, E>, bits: u64) -> Result<(), NotifyError> {
         caller.authorize(Op::Post, &self.meta).map_err(NotifyError::Refused)?;
-        self.queue.word().fetch_or(bits, Ordering::AcqRel);
+        self.queue.word().bits.fetch_or(bits, Ordering::AcqRel);
         settle(&self.queue);
         Ok(())
     }
@@ -171,12 +178,13 @@ impl<E: Env> Notification<E> {
     /// Ends every wait with [`WaitError::PeerClosed`], and lets nobody wait from now on. Bits that are set can be taken.
     pub fn close(&self) {
         self.queue.end(WaitError::PeerClosed);
+        self.queue.word().observers.signal(self.queue.park(), Readiness::HUNG_UP);
     }
 
     /// Bits that are set.
     #[must_use]
     pub fn pending(&self) -> u64 {
-        self.queue.word().load(Ordering::Relaxed)
+        self.queue.word().bits.load(Ordering::Relaxed)
     }
 
     /// Walks every invariant, with the lock held; nobody posts or takes meanwhile.
@@ -194,18 +202,18 @@ impl<E: Env> Notification<E> {
     #[inline]
     fn begin(&self, caller: &Caller<'_, E>, mask: u64) -> Result<Option<u64>, NotifyError> {
         caller.authorize(Op::Take, &self.meta).map_err(NotifyError::Refused)?;
-        Ok(take(self.queue.word(), mask))
+        Ok(take(&self.queue.word().bits, mask))
     }
 
     /// What a waiter tries under the lock.
     fn attempt(&self) -> impl FnOnce(&mut Held<'_, Token<E>, (), Want>, &mut Want) -> bool {
-        |_, want| take(self.queue.word(), want.mask).map(|taken| want.given = taken).is_some()
+        |_, want| take(&self.queue.word().bits, want.mask).map(|taken| want.given = taken).is_some()
     }
 
     /// What a waiter does after it has entered: bits may have come before it was seen.
     fn settle_entry(&self) {
-        if !seeded(Bug::TakeInTwoSteps) {
-            settle(&self.queue);
+        if !seeded(Bug::TakeInTwoSteps) && self.queue.is_occupied() {
+            serve(&self.queue);
         }
     }
 }
@@ -214,21 +222,36 @@ fn given<E: Env>(member: Pin<&mut Member<'_, E, Bits>>) -> u64 {
     member.with_value(|want| want.given).unwrap_or(0)
 }
 
-/// Serves those who wait, if somebody does. Called after a bit was set and after a waiter entered.
+/// Serves those who wait and tells those who watch, if somebody does. Called after a bit was set.
 #[inline]
 fn settle<E: Env>(queue: &Queue<E, Bits>) {
-    if queue.is_occupied() {
+    if queue.is_occupied() | queue.word().observers.are_any() {
         serve(queue);
+        queue.word().observers.tell(queue.park(), Readiness::READABLE);
     }
 }
 
 /// Gives each who waits, from the first on, the bits that it waits for.
 #[cold]
 fn serve<E: Env>(queue: &Queue<E, Bits>) {
-    let bits = queue.word();
+    let bits = &queue.word().bits;
     let mut cursor = pin!(Cursor::new(queue, Want::default()));
     let serve = |want: &mut Want| take(bits, want.mask).map(|taken| want.given = taken).is_some();
     while !cursor.as_mut().step(usize::MAX, Ok(()), serve) {}
+}
+
+impl<E: Env> Parts<E> for Notification<E> {
+    fn observers(&self) -> &Observers<E> {
+        &self.queue.word().observers
+    }
+}
+
+/// Readable while a bit is set, whichever; hung up when closed.
+impl<E: Env> Source<E> for Notification<E> {
+    fn readiness(&self) -> Readiness {
+        let readable = if self.pending() == 0 { Readiness::empty() } else { Readiness::READABLE };
+        readable | self.queue.hung_up()
+    }
 }
 
 impl<E: Env> fmt::Debug for Notification<E> {

@@ -19,7 +19,7 @@ use crate::ports::{BlockReason, Env};
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::{Bug, const_fn, seeded};
 use crate::time::Instant;
-use crate::wait::{Held, Kind, Member, Queue, Wake};
+use crate::wait::{Held, Kind, Member, Observers, Parts, Queue, Readiness, Source, Wake};
 
 /// Permits that anybody may add and that are taken in order. At most [`MAX`](Self::MAX).
 ///
@@ -32,15 +32,22 @@ pub struct Semaphore<E: Env> {
 /// The kind of wait: the word counts the permits, the value is how many are asked for.
 struct Permits;
 
+/// What is there without the lock.
+struct Word<E: Env> {
+    permits: AtomicU32,
+    observers: Observers<E>,
+}
+
 impl<E: Env> Kind<E> for Permits {
-    type Word = AtomicU32;
+    type Word = Word<E>;
     type State = ();
     type Value = u32;
 
     fn pass_on(queue: &Queue<E, Self>, need: &mut u32) {
         // Who added some meanwhile may have filled it.
-        update(queue.word(), |permits| Some(permits.saturating_add(*need).min(MAX)));
+        update(&queue.word().permits, |permits| Some(permits.saturating_add(*need).min(MAX)));
         settle(queue);
+        queue.word().observers.signal(queue.park(), Readiness::READABLE);
     }
 
     fn left(queue: &Queue<E, Self>) {
@@ -109,7 +116,8 @@ impl<E: Env> Semaphore<E> {
         pub fn new(park: E::Park, permits: u32, label: u16, id: u32) -> Self {
             let permits = if permits > MAX { MAX } else { permits };
             let meta = ObjectMeta { kind: ObjectKind::Semaphore, label, id };
-            Self { queue: Queue::new(park, AtomicU32::new(permits), ()), meta }
+            let word = Word { permits: AtomicU32::new(permits), observers: Observers::new() };
+            Self { queue: Queue::new(park, word, ()), meta }
         }
     }
 
@@ -170,22 +178,26 @@ impl<E: Env> Semaphore<E> {
     pub fn release(&self, caller: &Caller<'_, E>, count: u32) -> Result<(), ReleaseError> {
         caller.authorize(Op::Release, &self.meta).map_err(ReleaseError::Refused)?;
         let fits = |permits: u32| permits.checked_add(count).filter(|&permits| permits <= MAX);
-        if !update(self.queue.word(), fits) {
+        if !update(&self.queue.word().permits, fits) {
             return Err(ReleaseError::Overflow);
         }
         settle(&self.queue);
+        if self.queue.word().observers.are_any() {
+            self.queue.word().observers.tell(self.queue.park(), Readiness::READABLE);
+        }
         Ok(())
     }
 
     /// Ends every wait with [`WaitError::PeerClosed`], and lets nobody wait from now on. Permits that are there can be taken.
     pub fn close(&self) {
         self.queue.end(WaitError::PeerClosed);
+        self.queue.word().observers.signal(self.queue.park(), Readiness::HUNG_UP);
     }
 
     /// Permits that are there.
     #[must_use]
     pub fn available(&self) -> u32 {
-        self.queue.word().load(Ordering::Relaxed)
+        self.queue.word().permits.load(Ordering::Relaxed)
     }
 
     /// Walks every invariant, with the lock held; nobody acquires or releases meanwhile.
@@ -210,12 +222,14 @@ impl<E: Env> Semaphore<E> {
         if count > MAX {
             return Err(AcquireError::TooMany);
         }
-        Ok(!self.queue.seems_occupied() && take(self.queue.word(), count))
+        Ok(!self.queue.seems_occupied() && take(&self.queue.word().permits, count))
     }
 
     /// What a waiter tries under the lock.
     fn attempt(&self) -> impl FnOnce(&mut Held<'_, Token<E>, (), u32>, &mut u32) -> bool {
-        |held, need| held.is_empty() && !seeded(Bug::AcquireInTwoSteps) && take(self.queue.word(), *need)
+        |held, need| {
+            held.is_empty() && !seeded(Bug::AcquireInTwoSteps) && take(&self.queue.word().permits, *need)
+        }
     }
 
     /// What a waiter does after it has entered: permits may have come before it was seen.
@@ -248,12 +262,26 @@ fn settle<E: Env>(queue: &Queue<E, Permits>) {
 /// Gives permits to the first who wait, as long as there are enough for each.
 #[cold]
 fn hand_over<E: Env>(queue: &Queue<E, Permits>) {
-    let permits = queue.word();
+    let permits = &queue.word().permits;
     queue.wake_by(|held, batch| {
         while !batch.is_full() && held.with_front(|(), &mut need| take(permits, need)) == Some(true) {
             held.end_front(batch, Ok(()));
         }
     });
+}
+
+impl<E: Env> Parts<E> for Semaphore<E> {
+    fn observers(&self) -> &Observers<E> {
+        &self.queue.word().observers
+    }
+}
+
+/// Readable while a permit is there; hung up when closed.
+impl<E: Env> Source<E> for Semaphore<E> {
+    fn readiness(&self) -> Readiness {
+        let readable = if self.available() == 0 { Readiness::empty() } else { Readiness::READABLE };
+        readable | self.queue.hung_up()
+    }
 }
 
 impl<E: Env> fmt::Debug for Semaphore<E> {

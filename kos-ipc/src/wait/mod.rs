@@ -19,11 +19,16 @@ mod batch;
 #[expect(unsafe_code, reason = "links nodes that their owners keep, under a lock")]
 mod pinned;
 mod queue;
+mod readiness;
+mod source;
 #[cfg(test)]
 mod tests;
 mod walk;
 
 pub(crate) use batch::{BATCH, Wake, WakeBatch};
-pub(crate) use pinned::{Cursor, Held, Kind, Member, Queue};
+pub(crate) use pinned::{Cursor, Held, Kind, Member, Observers, Queue};
 pub use queue::WaitQueue;
+pub use readiness::Readiness;
+pub(crate) use source::Parts;
+pub use source::Source;
 pub use walk::{Progress, Walk};

@@ -7,6 +7,7 @@ use crate::caller::Caller;
 use crate::policy::Op;
 use crate::ports::Env;
 use crate::time::Instant;
+use crate::wait::{Observers, Parts, Source};
 
 /// An end to read from.
 pub struct PipeReader<'a, 'p, E: Env> {
@@ -128,6 +129,32 @@ impl<'a, 'p, E: Env> PipeWriter<'a, 'p, E> {
     }
 }
 
+/// The observers are in the pipe, wherever its ends go.
+impl<E: Env> Parts<E> for PipeReader<'_, '_, E> {
+    fn observers(&self) -> &Observers<E> {
+        &self.pipe.watch_reader
+    }
+}
+
+impl<E: Env> Source<E> for PipeReader<'_, '_, E> {
+    fn readiness(&self) -> Readiness {
+        Self::readiness(self)
+    }
+}
+
+/// As those of the reader.
+impl<E: Env> Parts<E> for PipeWriter<'_, '_, E> {
+    fn observers(&self) -> &Observers<E> {
+        &self.pipe.watch_writer
+    }
+}
+
+impl<E: Env> Source<E> for PipeWriter<'_, '_, E> {
+    fn readiness(&self) -> Readiness {
+        Self::readiness(self)
+    }
+}
+
 impl<E: Env> Clone for PipeReader<'_, '_, E> {
     fn clone(&self) -> Self {
         Self::new(self.pipe)
@@ -148,6 +175,7 @@ impl<E: Env> Drop for PipeReader<'_, '_, E> {
         });
         if last {
             self.pipe.writers.wake(usize::MAX);
+            self.pipe.tell_writers(Readiness::BROKEN);
         }
     }
 }
@@ -160,6 +188,7 @@ impl<E: Env> Drop for PipeWriter<'_, '_, E> {
         });
         if last {
             self.pipe.readers.wake(usize::MAX);
+            self.pipe.tell_readers(Readiness::HUNG_UP);
         }
     }
 }

@@ -27,8 +27,9 @@ use crate::policy::{ObjectKind, ObjectMeta, Op};
 use crate::ports::Env;
 use crate::sync::Lock;
 use crate::time::Instant;
-use crate::wait::WaitQueue;
+use crate::wait::{Observers, WaitQueue};
 
+pub use crate::wait::Readiness;
 pub use end::{PipeReader, PipeWriter};
 pub use error::{PipeError, ResizeError};
 pub use io::PipeStream;
@@ -37,21 +38,6 @@ pub use pages::PipePage;
 
 /// What is written in one piece.
 pub const PIPE_BUF: usize = 4096;
-
-bitflags::bitflags! {
-    /// What an end can do now, as poll(2) says it.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct Readiness: u8 {
-        /// There are bytes.
-        const READABLE = 1;
-        /// There is room for [`PIPE_BUF`] bytes.
-        const WRITABLE = 1 << 1;
-        /// Nobody writes. There may be bytes all the same.
-        const HUNG_UP = 1 << 2;
-        /// Nobody reads.
-        const BROKEN = 1 << 3;
-    }
-}
 
 /// A byte stream in lent pages. Its ends are [`reader`](Self::reader) and [`writer`](Self::writer), of each as many as you like.
 ///
@@ -78,6 +64,9 @@ pub struct Pipe<'p, E: Env> {
     pages: Lock<E, Pages<'p>>,
     readers: WaitQueue<E>,
     writers: WaitQueue<E>,
+    watch_reader: Observers<E>,
+    watch_writer: Observers<E>,
+    park: E::Park,
     meta: ObjectMeta,
 }
 
@@ -90,7 +79,10 @@ impl<'p, E: Env> Pipe<'p, E> {
         Self {
             pages: Lock::new(Pages::new(pages)),
             readers: WaitQueue::new(park.clone()),
-            writers: WaitQueue::new(park),
+            writers: WaitQueue::new(park.clone()),
+            watch_reader: Observers::new(),
+            watch_writer: Observers::new(),
+            park,
             meta: ObjectMeta { kind: ObjectKind::Pipe, label, id },
         }
     }
@@ -128,6 +120,7 @@ impl<'p, E: Env> Pipe<'p, E> {
     pub fn set_capacity(&self, bytes: usize) -> Result<usize, ResizeError> {
         let changed = self.pages.with(|pages| pages.set_capacity(bytes))?;
         self.writers.wake(usize::MAX);
+        self.tell_writers(Readiness::WRITABLE);
         Ok(changed)
     }
 
@@ -141,6 +134,16 @@ impl<'p, E: Env> Pipe<'p, E> {
         self.pages.with(|pages| pages.check()).map_err(|what| Corruption { what })
     }
 
+    /// Tells those who watch the readers' side.
+    fn tell_readers(&self, what: Readiness) {
+        self.watch_reader.signal(&self.park, what);
+    }
+
+    /// Tells those who watch the writers' side.
+    fn tell_writers(&self, what: Readiness) {
+        self.watch_writer.signal(&self.park, what);
+    }
+
     /// Reads what is there, up to what fits; `None` if nothing is, and somebody writes.
     fn try_read(&self, to: &mut [u8]) -> Option<usize> {
         let mut count = 0;
@@ -151,6 +154,7 @@ impl<'p, E: Env> Pipe<'p, E> {
             (count, more) = (count + moved.bytes, moved.more);
             if moved.freed {
                 self.writers.wake(1);
+                self.tell_writers(Readiness::WRITABLE);
             }
         }
         if count > 0 && more {
@@ -172,6 +176,7 @@ impl<'p, E: Env> Pipe<'p, E> {
                 Err(broken) => return Some(Err(broken)),
             }
             self.readers.wake(1);
+            self.tell_readers(Readiness::READABLE);
         }
         if *done == from.len() {
             self.writers.wake(1);

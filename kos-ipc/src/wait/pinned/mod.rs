@@ -25,8 +25,10 @@
 mod cursor;
 mod list;
 mod member;
+mod observers;
 mod queue;
 
 pub(crate) use cursor::Cursor;
 pub(crate) use member::Member;
+pub(crate) use observers::Observers;
 pub(crate) use queue::{Held, Kind, Queue};

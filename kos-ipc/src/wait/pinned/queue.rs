@@ -8,7 +8,7 @@ use crate::error::{Corruption, WaitError};
 use crate::ports::Env;
 use crate::sync::atomic::{AtomicBool, Ordering, fence};
 use crate::sync::{Bug, Lock, const_fn, seeded};
-use crate::wait::{BATCH, WakeBatch};
+use crate::wait::{BATCH, Readiness, WakeBatch};
 
 /// What the waiters of a queue wait for.
 pub(crate) trait Kind<E: Env>: Sized {
@@ -126,6 +126,14 @@ impl<E: Env, K: Kind<E>> Queue<E, K> {
         self.wake_by(|held, batch| while held.end_front(batch, Err(cause)) {});
         if seeded(Bug::ClosedLate) {
             self.with(|held| held.set_ended(cause));
+        }
+    }
+
+    /// Whether nobody may wait here any more, as those see it who watch.
+    pub(crate) fn hung_up(&self) -> Readiness {
+        match self.with(|held| held.ended()) {
+            Some(_) => Readiness::HUNG_UP,
+            None => Readiness::empty(),
         }
     }
 

@@ -162,16 +162,13 @@ impl<'d, 'c, E: Env, O: Object> Directory<'d, 'c, E, O> {
     ///
     /// # Errors
     /// [`DirectoryError`]
-    pub fn open<'s>(
+    pub fn open(
         &self,
         caller: &Caller<'_, E>,
         name: &[u8],
-        space: &'s CapSpace<'s, E, O>,
+        space: &CapSpace<'_, E, O>,
         rights: Rights,
-    ) -> Result<CapId, DirectoryError>
-    where
-        'c: 's,
-    {
+    ) -> Result<CapId, DirectoryError> {
         self.begin(caller, Op::Open, name)?;
         let found = self.inner.with(|inner| inner.get(name).map(Carried::again));
         let found = found.ok_or(DirectoryError::NotFound)?;

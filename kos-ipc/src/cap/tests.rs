@@ -162,6 +162,23 @@ fn numbers_of_one_space_mean_nothing_in_another() {
     });
 }
 
+/// A message keeps what it carries while the spaces are borrowed anew for each operation, as by counted pointers to processes.
+#[test]
+fn a_message_outlives_the_borrow_of_its_space() {
+    with(|cells, quota| {
+        let (mut ours, mut theirs) = (slots::<2>(), slots::<2>());
+        let ours = Arc::new(Space::new(&mut ours, cells, quota.clone(), SALT).unwrap());
+        let theirs = Arc::new(Space::new(&mut theirs, cells, quota, !SALT).unwrap());
+        let mut message = [None];
+        let id = ours.insert(thing(1), ALL, 3).unwrap();
+        Arc::clone(&ours).prepare(&[id]).unwrap().commit(|at, cap| message[at] = Some(cap));
+        drop(ours);
+        let mut id = None;
+        Arc::clone(&theirs).accept(&mut message, |_, there| id = Some(there)).unwrap();
+        assert_eq!(theirs.check(id.unwrap(), Rights::READ).unwrap().badge, 3);
+    });
+}
+
 #[test]
 fn a_forgotten_guard_keeps_its_slot_from_a_later_space() {
     let mut nodes = [(); 1].map(|()| QuotaNode::new());

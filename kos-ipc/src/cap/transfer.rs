@@ -43,8 +43,8 @@ use crate::sync::{Bug, seeded};
 /// assert_eq!(theirs.check(received.unwrap(), Rights::READ).unwrap().badge, 7);
 /// ```
 #[must_use = "dropped, it gives the capabilities back"]
-pub struct Transfer<'a, 'i, E: Env, O: Object> {
-    space: &'a CapSpace<'a, E, O>,
+pub struct Transfer<'a, 's, 'i, E: Env, O: Object> {
+    space: &'a CapSpace<'s, E, O>,
     /// Those that are held.
     ids: &'i [CapId],
 }
@@ -62,7 +62,7 @@ impl<'s, E: Env, O: Object> CapSpace<'s, E, O> {
     ///
     /// # Errors
     /// [`CapError`] of the first that cannot be given; nothing has changed.
-    pub fn prepare<'i>(&self, ids: &'i [CapId]) -> Result<Transfer<'_, 'i, E, O>, CapError> {
+    pub fn prepare<'i>(&self, ids: &'i [CapId]) -> Result<Transfer<'_, 's, 'i, E, O>, CapError> {
         let mut held = Transfer { space: self, ids: &[] };
         for (at, &id) in ids.iter().enumerate() {
             self.hold(id)?;
@@ -90,13 +90,12 @@ impl<'s, E: Env, O: Object> CapSpace<'s, E, O> {
     ///
     /// # Errors
     /// [`CapError`]: `Sealed`, `Full`, `Quota`, `Foreign`. The message is as it was.
-    pub fn accept<'c: 's>(
-        &'s self,
-        caps: &mut [Option<Carried<'c, E, O>>],
+    pub fn accept(
+        &self,
+        caps: &mut [Option<Carried<'_, E, O>>],
         mut each: impl FnMut(usize, CapId),
     ) -> Result<(), CapError> {
-        let ours = |cap: &Carried<'c, E, O>| core::ptr::eq(cap.lineage.cells(), self.cells);
-        if !caps.iter().flatten().all(ours) {
+        if !caps.iter().flatten().all(|cap| core::ptr::eq(cap.lineage.cells(), self.cells)) {
             return Err(CapError::Foreign);
         }
         let mut slots = Reserved::new(self, caps.iter().flatten().count())?;
@@ -112,11 +111,7 @@ impl<'s, E: Env, O: Object> CapSpace<'s, E, O> {
 
 impl<'s, E: Env, O: Object> CapSpace<'s, E, O> {
     /// As [`duplicate`](Self::duplicate), of a capability that is in no space.
-    pub(super) fn derive_carried<'c: 's>(
-        &'s self,
-        cap: &Carried<'c, E, O>,
-        rights: Rights,
-    ) -> Result<CapId, CapError> {
+    pub(super) fn derive_carried(&self, cap: &Carried<'_, E, O>, rights: Rights) -> Result<CapId, CapError> {
         if !core::ptr::eq(cap.lineage.cells(), self.cells) {
             return Err(CapError::Foreign);
         }
@@ -130,9 +125,9 @@ impl<'s, E: Env, O: Object> CapSpace<'s, E, O> {
     }
 }
 
-impl<'a, E: Env, O: Object> Transfer<'a, '_, E, O> {
+impl<'s, E: Env, O: Object> Transfer<'_, 's, '_, E, O> {
     /// Takes them out for good: gives each to `put`, in their order. It cannot fail.
-    pub fn commit(mut self, mut put: impl FnMut(usize, Carried<'a, E, O>)) {
+    pub fn commit(mut self, mut put: impl FnMut(usize, Carried<'s, E, O>)) {
         let mut at = 0;
         while let Some((&id, rest)) = self.ids.split_first() {
             let Ok((name, slot)) = self.space.open(id) else { break };
@@ -145,7 +140,7 @@ impl<'a, E: Env, O: Object> Transfer<'a, '_, E, O> {
     }
 
     #[expect(unsafe_code, clippy::panic, reason = "a held slot is full: see the slot's invariants")]
-    fn carry(&self, slot: &CapSlot<O>) -> Carried<'a, E, O> {
+    fn carry(&self, slot: &CapSlot<O>) -> Carried<'s, E, O> {
         let facts = slot.read();
         // SAFETY: this transfer holds the slot, and goes on to do so while the object is cloned.
         let Some(object) = (unsafe { slot.object() }) else { panic!("a held slot is empty") };
@@ -158,7 +153,7 @@ impl<'a, E: Env, O: Object> Transfer<'a, '_, E, O> {
     }
 }
 
-impl<E: Env, O: Object> Drop for Transfer<'_, '_, E, O> {
+impl<E: Env, O: Object> Drop for Transfer<'_, '_, '_, E, O> {
     fn drop(&mut self) {
         for &id in self.ids {
             if let Ok((_, slot)) = self.space.open(id) {
@@ -171,7 +166,7 @@ impl<E: Env, O: Object> Drop for Transfer<'_, '_, E, O> {
     }
 }
 
-impl<E: Env, O: Object> fmt::Debug for Transfer<'_, '_, E, O> {
+impl<E: Env, O: Object> fmt::Debug for Transfer<'_, '_, '_, E, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transfer").field("ids", &self.ids).finish_non_exhaustive()
     }

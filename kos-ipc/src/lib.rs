@@ -9,6 +9,7 @@ extern crate std;
 
 mod caller;
 pub mod cap;
+pub mod channel;
 pub mod endpoint;
 mod error;
 #[cfg(all(test, loom))]

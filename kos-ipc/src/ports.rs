@@ -180,6 +180,8 @@ pub enum BlockReason {
     Notification,
     /// For the answer to a call.
     Call,
+    /// For room in a channel.
+    Channel,
     /// For permits of a semaphore.
     Semaphore,
     /// For a signal.

@@ -12,6 +12,7 @@ use super::reserve::Reserved;
 use super::revoke::Revocation;
 use super::rights::Rights;
 use super::slot::CapSlot;
+use crate::channel::Level;
 use crate::error::Corruption;
 use crate::ports::Env;
 use crate::quota::Quota;
@@ -24,6 +25,12 @@ use crate::sync::Lock;
 pub trait Object: Clone + Send + Sync {
     /// What it is: never changes.
     fn kind(&self) -> u8;
+
+    /// Of an end of a channel: where that stands among others, as [`Channel::level`](crate::channel::Channel::level) says. Without it,
+    /// channels can come to lie in each other for ever.
+    fn level(&self) -> Option<&Level> {
+        None
+    }
 }
 
 /// What is known of a capability without its object.

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::CapError;
+use super::cells::Cells;
 use super::id::CapId;
 use super::lineage::Lineage;
 use super::lookup::{allow, stale};
@@ -110,6 +111,28 @@ impl<'s, E: Env, O: Object> CapSpace<'s, E, O> {
 }
 
 impl<'s, E: Env, O: Object> CapSpace<'s, E, O> {
+    /// Whether its capabilities are revoked by `cells`.
+    pub(crate) fn is_under(&self, cells: &Cells<'_, E>) -> bool {
+        core::ptr::addr_eq(self.cells, cells)
+    }
+
+    /// As [`accept`](Self::accept), of `count` that `next` gives when there is room for all of them; it may give fewer.
+    pub(crate) fn accept_from<'c>(
+        &self,
+        count: usize,
+        mut next: impl FnMut() -> Option<Carried<'c, E, O>>,
+        mut each: impl FnMut(usize, CapId),
+    ) -> Result<(), CapError> {
+        let mut slots = Reserved::new(self, count)?;
+        for at in 0..count {
+            let Some(Carried { object, rights, badge, lineage }) = next() else { break };
+            if let Some(id) = slots.fill(object, rights, badge, lineage) {
+                each(at, id);
+            }
+        }
+        Ok(())
+    }
+
     /// As [`duplicate`](Self::duplicate), of a capability that is in no space.
     pub(super) fn derive_carried(&self, cap: &Carried<'_, E, O>, rights: Rights) -> Result<CapId, CapError> {
         if !core::ptr::eq(cap.lineage.cells(), self.cells) {
@@ -137,6 +160,34 @@ impl<'s, E: Env, O: Object> Transfer<'_, 's, '_, E, O> {
             self.space.end_close(name.slot, slot);
             at += 1;
         }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    pub(crate) fn is_under(&self, cells: &Cells<'_, E>) -> bool {
+        self.space.is_under(cells)
+    }
+
+    /// Shows the first objects, until one is refused: how many were not.
+    #[expect(unsafe_code, reason = "looks at what held slots hold")]
+    pub(crate) fn show<R>(&self, mut accept: impl FnMut(&O) -> Result<(), R>) -> Result<(), (usize, R)> {
+        for (at, &id) in self.ids.iter().enumerate() {
+            let Ok((_, slot)) = self.space.open(id) else { continue };
+            // SAFETY: this transfer holds the slot, and goes on to do so while the object is looked at.
+            let Some(object) = (unsafe { slot.object() }) else { continue };
+            accept(object).map_err(|refused| (at, refused))?;
+        }
+        Ok(())
     }
 
     #[expect(unsafe_code, clippy::panic, reason = "a held slot is full: see the slot's invariants")]
@@ -194,6 +245,10 @@ impl<E: Env, O: Object> Carried<'_, E, O> {
     pub(super) fn again(&self) -> Self {
         let Self { object, rights, badge, lineage } = self;
         Self { object: object.clone(), rights: *rights, badge: *badge, lineage: lineage.again() }
+    }
+
+    pub(crate) fn is_under(&self, cells: &Cells<'_, E>) -> bool {
+        core::ptr::addr_eq(self.lineage.cells(), cells)
     }
 
     /// Whether it was revoked on the way.

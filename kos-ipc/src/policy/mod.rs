@@ -45,7 +45,7 @@ pub enum Op {
     Unlink,
     /// Calls a server.
     Call,
-    /// Receives calls.
+    /// Receives calls, or messages.
     Receive,
     /// Reads from a pipe.
     Read,
@@ -53,6 +53,8 @@ pub enum Op {
     Write,
     /// Sends a signal to a process.
     Signal,
+    /// Sends a message, or an answer.
+    Send,
 }
 
 /// What an object is.
@@ -74,6 +76,8 @@ pub enum ObjectKind {
     Pipe,
     /// A process, for whom signals are.
     Process,
+    /// A [`Channel`](crate::channel::Channel).
+    Channel,
 }
 
 /// An object as policies see it.

@@ -52,6 +52,12 @@ pub(crate) enum Bug {
     ReplyUnseen,
     /// A charge reads what is used, then writes the sum.
     ChargeInTwoSteps,
+    /// A permit is given back, and nobody looks whether somebody waits for that room.
+    RoomKept,
+    /// A message is queued without a look whether its receiver is still there.
+    QueuedForNobody,
+    /// A message is found to be the first, and taken later.
+    TakenInTwoSteps,
 }
 
 /// Whether `bug` is in.

@@ -7,29 +7,13 @@
 )]
 
 mod common;
+#[macro_use]
+#[path = "common/every_format.rs"]
+mod every_format;
 
 use common::{at, phys, range};
 use kos_paging::testing::{Arena, FakeTlb, Rig};
 use kos_paging::*;
-
-macro_rules! in_every_format {
-    ($($test:ident => $body:ident;)*) => { $(
-        #[test]
-        fn $test() {
-            $body(Rig::two_level());
-            $body(Rig::pae());
-            $body(Rig::long());
-            $body(Rig::five_levels());
-            $body(Rig::<A64<12>>::a64_low());
-            $body(Rig::<A64<14>>::a64_low());
-            $body(Rig::<A64<16>>::a64_low());
-            $body(Rig::<A64<12, true>>::a64_high());
-            $body(Rig::<Riscv<3>>::riscv());
-            $body(Rig::<Riscv<4>>::riscv());
-            $body(Rig::<Riscv<5>>::riscv());
-        }
-    )* };
-}
 
 in_every_format! {
     range_to_the_last_page => edges;
@@ -38,6 +22,7 @@ in_every_format! {
     walk_never_descends_a_leaf => leaf;
     any_part_of_any_huge_leaf => parts;
     absent_entries_keep_their_state => states;
+    a_dense_gib_takes_a_quarter_of_a_percent => dense_gib;
 }
 
 /// Readable, and what the MMU cannot do without.
@@ -56,6 +41,26 @@ fn unmap<F: Format>(table: &mut Table<F, &'static Arena>, range: VirtRange) -> u
     unmapped.flush(&FakeTlb::new()).unwrap().release(|run| bytes += run.range.bytes());
     table.check().unwrap();
     bytes
+}
+
+/// Maps `bytes` in the smallest pages; the bytes of all tables.
+fn dense<F: Format>(rig: &Rig<F>, bytes: u64, frames: usize) -> u64 {
+    let memory = Arena::of_order(frames, rig.order);
+    let mut table = Table::new(rig.format, &memory, rig.wx).unwrap();
+    let whole = range(rig.mode.address(1 << 30), bytes);
+    table.map(whole, phys(0), attrs(rig), HugePolicy::Never).unwrap();
+    assert_eq!(table.stats().tables, memory.used());
+    memory.used() << (12 + rig.order)
+}
+
+fn dense_gib<F: Format>(rig: Rig<F>) {
+    assert!(dense(&rig, 1 << 30, 528) * 400 <= 1 << 30);
+}
+
+/// 32,768 tables of pages, 65 above them, the root.
+#[test]
+fn dense_64_gib_take_a_fifth_of_a_percent() {
+    assert_eq!(dense(&Rig::long(), 64 << 30, 32_840), 32_834 << 12);
 }
 
 /// The first and the last page of each half.

@@ -1,8 +1,12 @@
 //! The k-th frame allocation fails, for every k: the table stays byte for byte as it was and no frame is lost.
 
 mod common;
+#[macro_use]
+#[path = "common/every_format.rs"]
+mod every_format;
 
 use common::{Bench, PAGE, phys, range};
+use kos_paging::testing::Rig;
 use kos_paging::*;
 
 const MIB: u64 = 1 << 20;
@@ -104,6 +108,31 @@ fn unmapping_across_huge_pages() {
     assert_eq!(sweep(&mut bench, |bench| unmap(bench, range(2 * GIB - PAGE, 2 * PAGE))), 4);
     assert_eq!(sweep(&mut bench, |bench| unmap(bench, range(GIB, 2 * GIB))), 0);
     assert_eq!(bench.ports.inner().used(), 1);
+}
+
+in_every_format! {
+    every_operation_of_every_format => every_operation;
+}
+
+/// Each operation that can need tables takes as many as it adds, and leaves no trace if it does not get them.
+fn every_operation<F: Format>(rig: Rig<F>) {
+    let mut bench = Bench::of(&rig);
+    let (page, leaf) = (rig.page(), 1 << rig.leaf_bits[1]);
+    let (attrs, less) =
+        (Attrs::new(Flags::READ | Flags::WRITE | rig.always), Attrs::new(Flags::READ | rig.always));
+    let base = rig.mode.address(0x4000_0000);
+    let mut step = |work: &dyn Fn(&mut Bench<F>) -> Result<(), u64>| {
+        let before = bench.table.stats().tables;
+        let taken = sweep(&mut bench, work);
+        assert_eq!(bench.table.stats().tables.saturating_sub(before), taken);
+        (taken, bench.table.stats().tables)
+    };
+    // Two pages on both sides of an edge, two large ones, the middle of one, the end of the other, and all.
+    assert!(step(&|bench| map(bench, base + leaf - page, 0, 2 * page, attrs)).0 >= 2);
+    step(&|bench| map(bench, base + 2 * leaf, 0x4000_0000, 2 * leaf, attrs));
+    assert_eq!(step(&|bench| protect(bench, range(base + 2 * leaf + page, page), less)).0, 1);
+    assert_eq!(step(&|bench| unmap(bench, range(base + 4 * leaf - page, page))).0, 1);
+    assert_eq!(step(&|bench| unmap(bench, range(base, 4 * leaf))), (0, rig.fixed_tables));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use core::ptr::NonNull;
 
 use kos_paging::testing::mmu::{Access, Mmu, Mode};
-use kos_paging::testing::{Arena, FailAt, FakeTlb, Image};
+use kos_paging::testing::{Arena, FailAt, FakeTlb, Image, Rig};
 use kos_paging::*;
 
 pub(crate) const PAGE: u64 = 4096;
@@ -55,7 +55,15 @@ impl Bench<X86TwoLevel> {
 #[expect(clippy::unwrap_used, reason = "what these helpers do must succeed")]
 impl<F: Format> Bench<F> {
     pub(crate) fn with(format: F, mode: Mode, wx: WxPolicy) -> Self {
-        let ports = Box::leak(Box::new(FailAt::new(Arena::new(64))));
+        Self::over(Arena::new(64), format, mode, wx)
+    }
+
+    pub(crate) fn of(rig: &Rig<F>) -> Self {
+        Self::over(Arena::of_order(32, rig.order), rig.format, rig.mode, rig.wx)
+    }
+
+    fn over(memory: Arena, format: F, mode: Mode, wx: WxPolicy) -> Self {
+        let ports = Box::leak(Box::new(FailAt::new(memory)));
         let table = Table::new(format, &*ports, wx).unwrap();
         Self { ports, table, tlb: FakeTlb::new(), mode }
     }

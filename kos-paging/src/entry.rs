@@ -21,7 +21,7 @@ use crate::ports::PhysMapper;
 const FRAME: usize = 4096;
 
 /// Entries that are looked at together: most of a table is empty, and a loop of one entry would be more loop than entry.
-const GROUP: usize = 8;
+pub(crate) const GROUP: usize = 8;
 
 /// An entry in memory: `u32` or `u64`.
 pub trait RawEntry:
@@ -194,6 +194,21 @@ impl<'m, R: RawEntry> Entries<'m, R> {
         let at = self.slot(index);
         // SAFETY: `PhysMapper` ensures that the whole table is aligned and valid for atomic loads.
         unsafe { R::load(at) }
+    }
+
+    /// Reads a group of entries; `None` if the table ends within it.
+    #[inline]
+    pub(crate) fn load_group(self, first: usize) -> Option<[R; GROUP]> {
+        if first > self.count().checked_sub(GROUP)? {
+            return None;
+        }
+        let group = self.slot(first);
+        Some(array::from_fn(|index| {
+            // SAFETY: this whole group lies in the bytes that `PhysMapper` answers for.
+            let at = unsafe { group.add(index) };
+            // SAFETY: as in `load`.
+            unsafe { R::load(at) }
+        }))
     }
 
     /// Reads an entry that another CPU may just have linked: what it wrote before is seen.

@@ -5,7 +5,7 @@
 //! for parked entries too, since parking treats each bit for itself.
 
 use crate::addr::PhysAddr;
-use crate::entry::Entries;
+use crate::entry::{Entries, GROUP};
 use crate::format::{Entry, Format, Level};
 use crate::span::{self, Span};
 use crate::walk::Leaf;
@@ -36,30 +36,72 @@ pub(crate) fn of<F: Format>(
     level: Level,
     rest: Span,
     like: Like,
-    mut leaf: Leaf,
+    leaf: Leaf,
 ) -> Run {
     let first = rest.index::<F>(level);
+    let whole = rest.whole_entries::<F>(level);
     let raw = entries.load(first);
     let address = format.address_bits(level);
-    let place = |raw: F::Raw| -> u64 { (F::unpark(raw).unwrap_or(raw) & address).into() };
-    let attributes = !(address | F::KEPT);
-    let (wanted, size) = (raw & attributes, span::size::<F>(level));
-    // One leaf further in physical memory, as an entry writes it.
-    let step: u64 = F::with_address(F::Raw::default(), PhysAddr::new(size)).into();
-    let (mut last, mut at, mut used) = (Span::of_entry::<F>(rest.first, level).last, place(raw), raw);
-    for index in first + 1..first + rest.whole_entries::<F>(level) {
-        let next = entries.load(index);
-        at += step;
-        if next & attributes != wanted || like == Like::Contiguous && place(next) != at {
+    let (mask, step, most) = match like {
+        Like::Attributes => (!(address | F::KEPT), 0, whole),
+        Like::Contiguous => {
+            let (step, room) = reach::<F>(raw, address, level);
+            (!F::KEPT, step, whole.min(room.saturating_add(1)))
+        }
+    };
+    let mask: u64 = mask.into();
+    let mut wanted = raw.into() & mask;
+    let (mut count, mut used) = (1, raw);
+    while count + GROUP <= most
+        && let Some(group) = entries.load_group(first + count)
+    {
+        let (mut all, mut differ, mut last) = (used, 0, wanted);
+        for next in group {
+            last = last.wrapping_add(step);
+            differ |= next.into() ^ last;
+            all = all | next;
+        }
+        if differ & mask != 0 {
+            break;
+        }
+        (used, wanted) = (used | all & F::KEPT, last);
+        count += GROUP;
+    }
+    while count < most {
+        let next = entries.load(first + count);
+        wanted = wanted.wrapping_add(step);
+        if next.into() & mask != wanted {
             break;
         }
         used = used | next & F::KEPT;
-        last += size;
+        count += 1;
     }
-    if used != raw
-        && let Ok(Entry::Leaf { accessed, dirty, .. }) = format.decode(F::unpark(used).unwrap_or(used), level)
-    {
-        leaf = Leaf { accessed, dirty, ..leaf };
+    let entry = Span::of_entry::<F>(rest.first, level);
+    let span = Span { last: entry.last + (count as u64 - 1) * span::size::<F>(level), ..entry };
+    Run { span, leaf: if used == raw { leaf } else { with_use(format, used, level, leaf) } }
+}
+
+/// What an entry has more than the one before it, whose leaf is one further in physical memory, and how many can follow
+/// `raw` before its address ends.
+fn reach<F: Format>(raw: F::Raw, address: F::Raw, level: Level) -> (u64, usize) {
+    let place = F::unpark(raw).unwrap_or(raw) & address;
+    // One leaf further in physical memory, as an entry writes it.
+    let step: u64 = F::with_address(F::Raw::default(), PhysAddr::new(span::size::<F>(level))).into();
+    let left: u64 = (!place & address).into();
+    let room = usize::try_from(left.checked_div(step).unwrap_or(0)).unwrap_or(usize::MAX);
+    if raw & address == place {
+        (step, room)
+    } else if raw & address == !place & address {
+        (step.wrapping_neg(), room)
+    } else {
+        (0, 0)
     }
-    Run { span: Span { last, ..Span::of_entry::<F>(rest.first, level) }, leaf }
+}
+
+/// The leaf with what the MMU noted in the entry `used`.
+fn with_use<F: Format>(format: &F, used: F::Raw, level: Level, leaf: Leaf) -> Leaf {
+    match format.decode(F::unpark(used).unwrap_or(used), level) {
+        Ok(Entry::Leaf { accessed, dirty, .. }) => Leaf { accessed, dirty, ..leaf },
+        _ => leaf,
+    }
 }

@@ -98,3 +98,24 @@ fn translate_agrees_with_the_mmu_on_any_image() {
         }
     }
 }
+
+/// One page further than the last is no address: the carry would be a bit that the MMU reserves.
+#[test]
+fn a_run_ends_where_physical_addresses_end() {
+    const RIGHTS: u64 = 3 | 1 << 63;
+    let (rig, memory) = (Rig::long(), Arena::new(TABLES));
+    let limit = FrameRequest::below(PhysAddr::new(u64::from(u32::MAX)));
+    let tables: Vec<u64> = (0..4).map(|_| memory.allocate(limit).unwrap().address().get()).collect();
+    for table in &tables {
+        (0..512).for_each(|slot| memory.write(table + slot * 8, 0));
+    }
+    for pair in tables.windows(2) {
+        memory.write(pair[0], pair[1] | 3);
+    }
+    let pages = tables[3];
+    memory.write(pages, rig.phys_end - 4096 | RIGHTS);
+    memory.write(pages + 8, rig.phys_end | RIGHTS);
+    let runs: Vec<_> = walk::runs(rig.format, &memory, PhysAddr::new(tables[0])).collect();
+    assert!(matches!(runs[0], Ok(Mapping { phys, .. }) if phys.get() == rig.phys_end - 4096), "{runs:x?}");
+    assert!(matches!(runs[1], Err(WalkError::Reserved { .. })), "{runs:x?}");
+}

@@ -1,6 +1,7 @@
 //! Changing attributes: the whole range or nothing, holes refused.
 
 use core::marker::PhantomData;
+use core::ops::Range;
 
 use super::split::{self, Splitter};
 use super::{LeafBits, leaves};
@@ -13,6 +14,7 @@ use crate::mode::Mode;
 use crate::policy::SplitPolicy;
 use crate::ports::{FrameSource, PhysMapper};
 use crate::reserve::Reserve;
+use crate::run::{self, Like};
 use crate::span::{self, Span};
 use crate::table::Table;
 use crate::walk::{Leaf, Node};
@@ -85,34 +87,47 @@ struct Change<'p, F: Format, P, X> {
 
 impl<'p, F: Format, P: PhysMapper, X: Mode> Change<'p, F, P, X> {
     fn table(&mut self, entries: Entries<'p, F::Raw>, level: Level, span: Span) {
-        if level == Level::PAGE {
-            return self.pages(entries, span);
+        let mut rest = Some(span);
+        while let Some(span) = rest {
+            rest = span.after(self.entry(entries, level, span));
         }
-        for piece in span.pieces::<F>(level) {
-            let index = piece.index::<F>(level);
-            let raw = entries.load(index);
-            match self.splitter.format.decode(raw, level) {
-                Ok(Entry::Leaf { phys, .. }) if piece.covers::<F>(level) => {
-                    let bits = F::with_address(self.bits.at(level), phys);
-                    let change = |raw| F::carry(bits, raw);
-                    let old = X::replace(entries, index, change);
-                    self.transition =
-                        self.transition.max(self.splitter.format.transition(old, change(old), level));
-                }
-                _ => self.below(entries, index, level, piece),
+    }
+
+    /// Changes the entry of the first byte of `rest`, a leaf with those like it; the last byte changed.
+    fn entry(&mut self, entries: Entries<'p, F::Raw>, level: Level, rest: Span) -> u64 {
+        let (index, piece) = (rest.index::<F>(level), rest.piece::<F>(level));
+        let whole = rest.whole_entries::<F>(level);
+        if level == Level::PAGE {
+            // The survey has seen that all of these are leaves.
+            self.leaves(entries, level, index..index + whole);
+            return Span::of_entry::<F>(rest.first, level).first + whole as u64 * span::size::<F>(level) - 1;
+        }
+        match self.splitter.format.decode(entries.load(index), level) {
+            Ok(Entry::Leaf { phys, attrs, accessed, dirty }) if whole > 0 => {
+                let leaf = Leaf { phys, attrs, accessed, dirty };
+                let like = run::of(&self.splitter.format, entries, level, rest, Like::Attributes, leaf).span;
+                self.leaves(entries, level, index..index + like.whole_entries::<F>(level));
+                like.last
+            }
+            _ => {
+                self.below(entries, index, level, piece);
+                piece.last
             }
         }
     }
 
-    /// The dense case: the survey has seen that all of these are leaves.
-    fn pages(&mut self, entries: Entries<'p, F::Raw>, span: Span) {
+    /// Most of the time of a change is here: what it asks of TLBs is asked once for each sort of entries.
+    fn leaves(&mut self, entries: Entries<'p, F::Raw>, level: Level, indexes: Range<usize>) {
         let format = self.splitter.format;
-        let (bits, address) = (self.bits.at(Level::PAGE), format.address_bits(Level::PAGE));
-        let first = span.index::<F>(Level::PAGE);
-        for index in first..first + span.whole_entries::<F>(Level::PAGE) {
-            let change = |old| F::carry(bits | old & address, old);
+        let (bits, address) = (self.bits.at(level), format.address_bits(level));
+        let change = |old| F::carry(bits | old & address, old);
+        let mut sort = None;
+        for index in indexes {
             let old = X::replace(entries, index, change);
-            self.transition = self.transition.max(format.transition(old, change(old), Level::PAGE));
+            if sort != Some(old & !address) {
+                sort = Some(old & !address);
+                self.transition = self.transition.max(format.transition(old, change(old), level));
+            }
         }
     }
 

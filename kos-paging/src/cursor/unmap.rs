@@ -158,11 +158,17 @@ impl<'p, F: Format, P: FrameSource + PhysMapper, R: FnMut(Mapping)> Sweep<'p, F,
             Ok(Entry::Table { phys, .. }) => {
                 let Some(below) = level.down() else { return piece.last };
                 let child = Entries::ours::<F, P>(self.ports, phys, below);
-                self.table(child, below, piece, parked);
-                if parked && child.all_empty_or(|_| false) {
+                let dense = if parked { self.dense(child, below, piece) } else { None };
+                if dense.is_none() {
+                    self.table(child, below, piece, parked);
+                }
+                if dense.is_some() || parked && child.all_empty_or(|_| false) {
                     entries.store(index, F::Raw::default());
                     self.stats.tables = self.stats.tables.saturating_sub(1);
                     reserve::free::<F, P>(self.ports, phys, below);
+                }
+                if let Some(run) = dense {
+                    self.add(run, below);
                 }
                 piece.last
             }
@@ -170,18 +176,35 @@ impl<'p, F: Format, P: FrameSource + PhysMapper, R: FnMut(Mapping)> Sweep<'p, F,
         }
     }
 
+    /// The one run that a table of parked leaves is, if it is one: it goes with its table, and needs not be cleared.
+    fn dense(&self, entries: Entries<'p, F::Raw>, level: Level, span: Span) -> Option<Run> {
+        let Ok(Entry::Leaf { phys, attrs, accessed, dirty }) = self.format.decode(entries.load(0), level)
+        else {
+            return None;
+        };
+        let leaf = Leaf { phys, attrs, accessed, dirty };
+        let whole = Span::of_entry::<F>(span.first, level.up());
+        let run = run::of(&self.format, entries, level, span, Like::Contiguous, leaf);
+        (run.span == whole).then_some(run)
+    }
+
     /// Clears the leaf of the first byte of `rest` and those like it; their last byte.
     fn leaves(&mut self, entries: Entries<'p, F::Raw>, level: Level, rest: Span, leaf: Leaf) -> u64 {
-        let Run { span, leaf } = run::of(&self.format, entries, level, rest, Like::Contiguous, leaf);
-        let count = span.whole_entries::<F>(level);
+        let run = run::of(&self.format, entries, level, rest, Like::Contiguous, leaf);
+        let count = run.span.whole_entries::<F>(level);
         (rest.index::<F>(level)..).take(count).for_each(|index| entries.store(index, F::Raw::default()));
+        self.add(run, level);
+        run.span.last
+    }
+
+    /// Counts leaves that left the table, and joins them to those before them or hands these out.
+    fn add(&mut self, Run { span, leaf }: Run, level: Level) {
         self.stats.quarantined_bytes = self.stats.quarantined_bytes.saturating_sub(span.bytes());
         let leaves = Node { span, level, parked: true, leaf }.mapping::<F>();
         if !self.run.as_mut().is_some_and(|run| run.join(&leaves)) {
             self.end_run();
             self.run = Some(leaves);
         }
-        span.last
     }
 
     fn end_run(&mut self) {

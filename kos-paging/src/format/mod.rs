@@ -329,6 +329,6 @@ pub trait Format: Copy + fmt::Debug + 'static {
     #[must_use]
     fn mark(raw: Self::Raw, write: bool) -> Self::Raw;
 
-    /// What storing `new` over `old` asks of the TLBs.
+    /// What storing `new` over `old` asks of the TLBs. Where both have one address it plays no part.
     fn transition(&self, old: Self::Raw, new: Self::Raw, level: Level) -> Transition;
 }

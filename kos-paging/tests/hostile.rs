@@ -113,7 +113,7 @@ fn a_run_ends_where_physical_addresses_end() {
         memory.write(pair[0], pair[1] | 3);
     }
     let pages = tables[3];
-    memory.write(pages, rig.phys_end - 4096 | RIGHTS);
+    memory.write(pages, (rig.phys_end - 4096) | RIGHTS);
     memory.write(pages + 8, rig.phys_end | RIGHTS);
     let runs: Vec<_> = walk::runs(rig.format, &memory, PhysAddr::new(tables[0])).collect();
     assert!(matches!(runs[0], Ok(Mapping { phys, .. }) if phys.get() == rig.phys_end - 4096), "{runs:x?}");

@@ -117,7 +117,7 @@ in_every_format! {
 /// Each operation that can need tables takes as many as it adds, and leaves no trace if it does not get them.
 fn every_operation<F: Format>(rig: Rig<F>) {
     let mut bench = Bench::of(&rig);
-    let (page, leaf) = (rig.page(), 1 << rig.leaf_bits[1]);
+    let (page, leaf) = (rig.page(), rig.leaf_bits.get(1).map_or(0, |bits| 1 << bits));
     let (attrs, less) =
         (Attrs::new(Flags::READ | Flags::WRITE | rig.always), Attrs::new(Flags::READ | rig.always));
     let base = rig.mode.address(0x4000_0000);

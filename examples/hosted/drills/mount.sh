@@ -75,7 +75,7 @@ use_sqlite() {
     say "sqlite: 53 commits with each of two journals, quick_check"
 }
 run_fio() { # further options
-    local common=(--directory="$mnt" --verify=crc32c --do_verify=1 --verify_fatal=1 --minimal "$@")
+    local common=(--directory="$mnt" --verify=crc32c --do_verify=1 --verify_fatal=1 --verify_state_save=0 --minimal "$@")
     {
         fio --name=write --rw=write --bs=4k-64k --size=32M --fsync=64 "${common[@]}" &&
             fio --name=randwrite --rw=randwrite --bs=4k-64k --size=32M --fsync=64 "${common[@]}" &&

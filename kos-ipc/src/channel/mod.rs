@@ -35,6 +35,8 @@ mod send;
 mod store;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_sweep;
 
 use core::fmt;
 

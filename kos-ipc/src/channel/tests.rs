@@ -13,7 +13,7 @@ use crate::cap::{CapError, CapId, CapSlot, CapSpace, Carried, Cell, Cells, Right
 use crate::error::WaitError;
 use crate::policy::NoPolicy;
 use crate::quota::{Limits, QuotaNode, Quotas};
-use crate::testing::{StdEnv, StdPark, StdToken};
+use crate::testing::{Choices, StdEnv, StdPark, StdToken, channel_model, fuzz};
 use crate::time::Instant;
 use crate::wait::Progress;
 
@@ -488,4 +488,20 @@ fn a_channel_without_room_for_its_limits_is_refused() {
     assert_eq!(new(Config { high_water: 9, ..good }, all), Some(CreateError::Water));
     assert!(matches!(new(good, Limits::all(100)), Some(CreateError::Quota(_))));
     assert_eq!(new(good, all), None);
+}
+
+/// 100,000 operations by default; `KOS_CHANNEL_OPS` for more.
+#[test]
+fn a_channel_holds_what_two_queues_hold() {
+    const LENGTH: u64 = 250;
+    let ops: u64 = std::env::var("KOS_CHANNEL_OPS").map_or(100_000, |ops| ops.parse().unwrap());
+    (0..ops / LENGTH).for_each(|seed| channel_model::run(&mut Choices::random(seed, LENGTH)));
+}
+
+#[test]
+fn the_corpus_of_channel_frames_passes() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/channel_frames");
+    let corpus: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!corpus.is_empty());
+    corpus.iter().for_each(|path| fuzz::channel_frames(&std::fs::read(path).unwrap()));
 }

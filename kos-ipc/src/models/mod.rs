@@ -28,6 +28,13 @@
 //! | [`calls`]: call/recv | a server sleeps beside a call | no look after the entry |
 //! | [`calls`]: reply/timeout | an answer is given to nobody and told as given | an end that does not see the answer |
 //! | [`calls`]: call/close | somebody calls the dead for ever | |
+//! | [`channels`]: send/receive | a receiver sleeps beside a message | no look after the entry |
+//! | [`channels`]: permit drop | somebody waits for room that is there | given back, and nobody told |
+//! | [`channels`]: permit/close | somebody waits for room at the dead | |
+//! | [`channels`]: transfer/close | a capability lies where nobody will look | queued without a look at the receiver |
+//! | [`channels`]: reply/timeout | an answer is given to nobody and told as given | an end that does not see the answer |
+//! | [`channels`]: call/close | somebody calls the dead for ever | |
+//! | [`channels`]: receive/receive | a message goes to who has no room for it | found, then taken |
 //!
 //! Each model runs the code of this crate, with loom's atomics, cells and locks in place of the processor's (`sync`).
 //!
@@ -35,6 +42,7 @@
 
 mod calls;
 mod caps;
+mod channels;
 mod park;
 mod permits;
 mod rings;

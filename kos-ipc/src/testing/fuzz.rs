@@ -2,7 +2,7 @@
 
 #[cfg(feature = "posix")]
 use super::signal_model;
-use super::{Choices, cap_model};
+use super::{Choices, cap_model, channel_model};
 
 /// Any operations on capabilities of three spaces, compared with the list of who made what of what.
 ///
@@ -19,4 +19,12 @@ pub fn cap_ops(data: &[u8]) {
 #[cfg(feature = "posix")]
 pub fn signal_ops(data: &[u8]) {
     signal_model::run(&mut Choices::bytes(data));
+}
+
+/// Any messages, calls, permits and ends of a channel, compared with two queues.
+///
+/// # Panics
+/// If they differ.
+pub fn channel_frames(data: &[u8]) {
+    channel_model::run(&mut Choices::bytes(data));
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod cap_model;
 mod cases;
+pub(crate) mod channel_model;
 mod choices;
 pub mod fuzz;
 mod host_lock;

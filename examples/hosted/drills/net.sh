@@ -51,6 +51,7 @@ ours='eth.src == 02:6b:6f:73:00:01'
 services=(--ip 192.0.2.2/24 --ip 2001:db8::2/64 --echo --discard --chargen --iperf3 --http "$work/files")
 
 pings() {
+    have ping || return 0
     for to in 192.0.2.2 2001:db8::2; do
         lost=0
         for size in 0 1 7 8 56 1000 1452 1472 1473 2000 4096 9000 32768 65000 65499 65507; do

@@ -59,12 +59,13 @@ fn packed(address: IpAddr) -> [u8; 16] {
     }
 }
 
-/// What an address of IPv4 stands behind in one of IPv6 (RFC 4291, section 2.5.5.2).
-const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+/// What stands in the bits of an IPv6 address above one of IPv4 (RFC 4291, section 2.5.5.2).
+const MAPPED: u128 = 0xffff;
 
 fn unpacked(octets: [u8; 16]) -> IpAddr {
-    match (octets.first_chunk::<12>(), octets.last_chunk::<4>()) {
-        (Some(&MAPPED), Some(&v4)) => IpAddr::from(v4),
+    let mapped = u128::from_be_bytes(octets) >> 32 == MAPPED;
+    match octets.last_chunk::<4>() {
+        Some(&v4) if mapped => IpAddr::from(v4),
         _ => IpAddr::from(octets),
     }
 }

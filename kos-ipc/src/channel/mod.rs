@@ -318,6 +318,10 @@ impl<E: Env, O: Object> Parts<E> for End<'_, '_, '_, E, O> {
     fn observers(&self) -> &Observers<E> {
         self.out().room.word()
     }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.channel.meta
+    }
 }
 
 /// Readable while a message is queued, writable as [the module](self) says; hung up when the peer is closed.

@@ -49,7 +49,7 @@ pub(super) fn settle<'m, 'c: 'm, E: Env, O: Object + 'm>(queue: &Queue<E, Room<'
     fence(Ordering::SeqCst);
     let watch = queue.word();
     if watch.are_any() && queue.with(|held| core::mem::take(&mut held.state.became_writable)) {
-        watch.tell(queue.park(), Readiness::WRITABLE);
+        watch.signal(queue.park(), Readiness::WRITABLE);
     }
 }
 

@@ -286,9 +286,9 @@ impl<'e, E: Env, M: Send, A: Send> Endpoint<'e, E, M, A> {
         let slot = self.table.with(|table| match table.closed {
             true => Err(unsent(SendReason::Wait(WaitError::PeerClosed), message)),
             false => table.push(message, class, fill).map_err(|message| unsent(SendReason::Full, message)),
-        })?;
+        });
         self.observers.signal(&self.park, Readiness::READABLE);
-        Ok(slot)
+        slot
     }
 
     /// Ends a call for `cause`, unless it has ended.
@@ -322,6 +322,10 @@ impl<'e, E: Env, M: Send, A: Send> Endpoint<'e, E, M, A> {
 impl<E: Env, M: Send, A: Send> Parts<E> for Endpoint<'_, E, M, A> {
     fn observers(&self) -> &Observers<E> {
         &self.observers
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.meta
     }
 }
 

@@ -35,6 +35,10 @@
 //! | [`channels`]: reply/timeout | an answer is given to nobody and told as given | an end that does not see the answer |
 //! | [`channels`]: call/close | somebody calls the dead for ever | |
 //! | [`channels`]: receive/receive | a message goes to who has no room for it | found, then taken |
+//! | [`sets`]: wait/signal | somebody sleeps beside a source that is ready | |
+//! | [`sets`]: re-arm/signal | what came while a registration was silent is never reported | armed without a look |
+//! | [`sets`]: watch/signal | what comes while a registration begins is not seen | no fence; a signal under a look is forgotten |
+//! | [`sets`]: unwatch/signal | a source tells a set that is gone | |
 //!
 //! Each model runs the code of this crate, with loom's atomics, cells and locks in place of the processor's (`sync`).
 //!
@@ -46,6 +50,7 @@ mod channels;
 mod park;
 mod permits;
 mod rings;
+mod sets;
 mod waiting;
 
 use std::panic;

@@ -314,7 +314,7 @@ impl<E: Env> EventCounter<E> {
             changed.set(Readiness::READABLE, wrote || changed.contains(Readiness::READABLE));
         }
         if !changed.is_empty() && self.observers().are_any() {
-            self.observers().tell(self.readers.park(), changed);
+            self.observers().signal(self.readers.park(), changed);
         }
     }
 
@@ -344,6 +344,10 @@ fn serve_readers<E: Env>(queue: &Queue<E, Readers>) -> usize {
 impl<E: Env> Parts<E> for EventCounter<E> {
     fn observers(&self) -> &Observers<E> {
         &self.readers.word().observers
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.meta
     }
 }
 

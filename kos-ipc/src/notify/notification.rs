@@ -43,7 +43,7 @@ impl<E: Env> Kind<E> for Bits {
 
     fn pass_on(queue: &Queue<E, Self>, want: &mut Want) {
         queue.word().bits.fetch_or(want.given, Ordering::AcqRel);
-        settle(queue);
+        serve_all(queue);
     }
 }
 
@@ -212,7 +212,8 @@ impl<E: Env> Notification<E> {
 
     /// What a waiter does after it has entered: bits may have come before it was seen.
     fn settle_entry(&self) {
-        if !seeded(Bug::TakeInTwoSteps) && self.queue.is_occupied() {
+        if !seeded(Bug::TakeInTwoSteps) {
+            self.queue.order_with_wakers();
             serve(&self.queue);
         }
     }
@@ -226,9 +227,16 @@ fn given<E: Env>(member: Pin<&mut Member<'_, E, Bits>>) -> u64 {
 #[inline]
 fn settle<E: Env>(queue: &Queue<E, Bits>) {
     if queue.is_occupied() | queue.word().observers.are_any() {
-        serve(queue);
-        queue.word().observers.tell(queue.park(), Readiness::READABLE);
+        serve_all(queue);
     }
+}
+
+/// Serves those who wait, then tells those who watch.
+#[cold]
+#[inline(never)]
+fn serve_all<E: Env>(queue: &Queue<E, Bits>) {
+    serve(queue);
+    queue.word().observers.signal(queue.park(), Readiness::READABLE);
 }
 
 /// Gives each who waits, from the first on, the bits that it waits for.
@@ -243,6 +251,10 @@ fn serve<E: Env>(queue: &Queue<E, Bits>) {
 impl<E: Env> Parts<E> for Notification<E> {
     fn observers(&self) -> &Observers<E> {
         &self.queue.word().observers
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.meta
     }
 }
 

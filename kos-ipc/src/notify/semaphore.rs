@@ -183,7 +183,7 @@ impl<E: Env> Semaphore<E> {
         }
         settle(&self.queue);
         if self.queue.word().observers.are_any() {
-            self.queue.word().observers.tell(self.queue.park(), Readiness::READABLE);
+            self.queue.word().observers.signal(self.queue.park(), Readiness::READABLE);
         }
         Ok(())
     }
@@ -273,6 +273,10 @@ fn hand_over<E: Env>(queue: &Queue<E, Permits>) {
 impl<E: Env> Parts<E> for Semaphore<E> {
     fn observers(&self) -> &Observers<E> {
         &self.queue.word().observers
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.meta
     }
 }
 

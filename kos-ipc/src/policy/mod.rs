@@ -55,6 +55,10 @@ pub enum Op {
     Signal,
     /// Sends a message, or an answer.
     Send,
+    /// Has a wait set watch it.
+    Watch,
+    /// Waits at a wait set.
+    Wait,
 }
 
 /// What an object is.
@@ -78,6 +82,8 @@ pub enum ObjectKind {
     Process,
     /// A [`Channel`](crate::channel::Channel).
     Channel,
+    /// A [`WaitSet`](crate::wait::WaitSet).
+    WaitSet,
 }
 
 /// An object as policies see it.

@@ -50,6 +50,10 @@ pub(crate) enum Bug {
     TransferUnheld,
     /// A call that ends for another cause does not see that it was answered.
     ReplyUnseen,
+    /// A signal for a registration that is just being looked at is forgotten.
+    SignalUnderLook,
+    /// A registration that is armed again is not looked at.
+    ArmedUnseen,
     /// A charge reads what is used, then writes the sum.
     ChargeInTwoSteps,
     /// A permit is given back, and nobody looks whether somebody waits for that room.

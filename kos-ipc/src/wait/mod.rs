@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`WaitQueue`] | threads and futures that wait for a condition that the caller tests |
 //! | [`Walk`] | ends chosen waits, a bounded number of looks at a time |
+//! | [`WaitSet`] | waits for whichever of many sources is ready |
 //! | `Queue`, `Member` | the same with a state and a value for each waiter, under the objects of [`notify`](crate::notify) |
 //! | `WakeBatch` | wake-ups on their way out of the lock |
 //!
@@ -20,15 +21,18 @@ mod batch;
 mod pinned;
 mod queue;
 mod readiness;
+mod set;
 mod source;
 #[cfg(test)]
 mod tests;
 mod walk;
 
 pub(crate) use batch::{BATCH, Wake, WakeBatch};
+pub use pinned::WatchSlot;
 pub(crate) use pinned::{Cursor, Held, Kind, Member, Observers, Queue};
 pub use queue::WaitQueue;
 pub use readiness::Readiness;
+pub use set::{Event, Mode, Nesting, WaitSet, WaitSetError, WatchError, WatchId, WatchReason};
 pub(crate) use source::Parts;
 pub use source::Source;
 pub use walk::{Progress, Walk};

@@ -152,9 +152,14 @@ impl<E: Env> WaitQueue<E> {
         if !self.queue.is_occupied() {
             return None;
         }
-        let mut batch = WakeBatch::new();
-        self.queue.with(|held| held.end_front(&mut batch, Ok(())));
-        batch.pop()
+        self.queue.with(|held| held.take_first(Ok(())))
+    }
+
+    /// Ends the wait of the first, if somebody waits, and leaves it in `batch` to be woken; nothing if that is full.
+    pub(crate) fn end_front(&self, batch: &mut WakeBatch<Token<E>>) {
+        if self.queue.is_occupied() {
+            self.queue.with(|held| held.end_front(batch, Ok(())));
+        }
     }
 
     /// Wakes the `count` who came first. Returns how many were woken. Any context; with nobody waiting it takes no lock. A lock is

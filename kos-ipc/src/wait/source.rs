@@ -1,7 +1,8 @@
 //! What a wait set can watch: [`Source`].
 
-use super::Readiness;
-use super::pinned::Observers;
+use super::pinned::{Hub, Observers};
+use super::{Nesting, Readiness};
+use crate::policy::ObjectMeta;
 use crate::ports::Env;
 
 /// What the objects of this crate show to wait sets.
@@ -11,6 +12,14 @@ use crate::ports::Env;
 pub(crate) trait Parts<E: Env> {
     /// Who is to be told.
     fn observers(&self) -> &Observers<E>;
+
+    /// What policies are asked about.
+    fn meta(&self) -> &ObjectMeta;
+
+    /// If it is a wait set: what it is to others, and with whom it can be nested.
+    fn set(&self) -> Option<(&Hub<E>, &Nesting<E>)> {
+        None
+    }
 }
 
 /// Something that can be watched. Only objects of this crate can: an object of yours has one of them in it.

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::{Pipe, PipeError, PipeStream, Readiness};
 use crate::caller::Caller;
-use crate::policy::Op;
+use crate::policy::{ObjectMeta, Op};
 use crate::ports::Env;
 use crate::time::Instant;
 use crate::wait::{Observers, Parts, Source};
@@ -134,6 +134,10 @@ impl<E: Env> Parts<E> for PipeReader<'_, '_, E> {
     fn observers(&self) -> &Observers<E> {
         &self.pipe.watch_reader
     }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.pipe.meta
+    }
 }
 
 impl<E: Env> Source<E> for PipeReader<'_, '_, E> {
@@ -146,6 +150,10 @@ impl<E: Env> Source<E> for PipeReader<'_, '_, E> {
 impl<E: Env> Parts<E> for PipeWriter<'_, '_, E> {
     fn observers(&self) -> &Observers<E> {
         &self.pipe.watch_writer
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.pipe.meta
     }
 }
 

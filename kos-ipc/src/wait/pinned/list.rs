@@ -4,7 +4,7 @@ use core::marker::PhantomPinned;
 use core::ptr::NonNull;
 
 use crate::sync::atomic::{AtomicU32, Ordering};
-use crate::sync::{Bug, UnsafeCell, seeded};
+use crate::sync::{Bug, UnsafeCell, const_fn, seeded};
 use crate::wait::Wake;
 
 /// In no list; the owner's.
@@ -36,9 +36,11 @@ pub(super) struct Body<T, V> {
 }
 
 impl<T, V> Node<T, V> {
-    pub(super) fn new(value: V) -> Self {
-        let body = Body { previous: None, next: None, wake: None, value };
-        Self { state: AtomicU32::new(IDLE), body: UnsafeCell::new(body), _pinned: PhantomPinned }
+    const_fn! {
+        pub(super) fn new(value: V) -> Self {
+            let body = Body { previous: None, next: None, wake: None, value };
+            Self { state: AtomicU32::new(IDLE), body: UnsafeCell::new(body), _pinned: PhantomPinned }
+        }
     }
 
     #[inline]
@@ -66,7 +68,7 @@ impl<T, V> Node<T, V> {
 }
 
 /// A node that may be reached by who holds the lock of its queue (invariant 3).
-pub(super) struct Link<T, V>(NonNull<Node<T, V>>);
+pub(crate) struct Link<T, V>(NonNull<Node<T, V>>);
 
 impl<T, V> Clone for Link<T, V> {
     fn clone(&self) -> Self {

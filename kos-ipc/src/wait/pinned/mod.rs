@@ -23,12 +23,16 @@
 //! 3. A link is made of a pinned member's own node only, and lies in the list of the queue that the member names.
 
 mod cursor;
+mod hub;
 mod list;
 mod member;
 mod observers;
 mod queue;
+mod slot;
 
 pub(crate) use cursor::Cursor;
+pub(crate) use hub::{Hub, Looked, MAX_NESTING, Packet, PacketLink, Standing, Then};
 pub(crate) use member::Member;
 pub(crate) use observers::Observers;
 pub(crate) use queue::{Held, Kind, Queue};
+pub use slot::WatchSlot;

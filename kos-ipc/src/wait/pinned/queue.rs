@@ -8,7 +8,7 @@ use crate::error::{Corruption, WaitError};
 use crate::ports::Env;
 use crate::sync::atomic::{AtomicBool, Ordering, fence};
 use crate::sync::{Bug, Lock, const_fn, seeded};
-use crate::wait::{BATCH, Readiness, WakeBatch};
+use crate::wait::{BATCH, Readiness, Wake, WakeBatch};
 
 /// What the waiters of a queue wait for.
 pub(crate) trait Kind<E: Env>: Sized {
@@ -169,6 +169,11 @@ impl<E: Env, K: Kind<E>> fmt::Debug for Queue<E, K> {
     }
 }
 
+/// What a node says of a wait that ended so.
+fn state_of(outcome: Result<(), WaitError>) -> u32 {
+    outcome.map_or_else(|error| error as u32, |()| DONE)
+}
+
 impl<T, S, V> Held<'_, T, S, V> {
     /// For what cause nobody may wait here any more.
     pub(crate) const fn ended(&self) -> Option<WaitError> {
@@ -197,9 +202,17 @@ impl<T, S, V> Held<'_, T, S, V> {
         if batch.is_full() {
             return false;
         }
-        let Some(link) = self.front() else { return false };
-        self.end(link, batch, outcome);
-        true
+        let wake = self.take_first(outcome);
+        let ended = wake.is_some();
+        batch.push(wake);
+        ended
+    }
+
+    /// Ends the wait of the first, and leaves it to the caller to wake it.
+    #[inline(never)]
+    pub(crate) fn take_first(&mut self, outcome: Result<(), WaitError>) -> Option<Wake<T>> {
+        let link = self.front()?;
+        self.list.end(link, state_of(outcome))
     }
 
     /// Ends the wait of the first that `chosen` picks; false if there is none, or the batch is full. Looks at all who wait.
@@ -225,7 +238,7 @@ impl<T, S, V> Held<'_, T, S, V> {
     }
 
     pub(super) fn end(&mut self, link: Link<T, V>, batch: &mut WakeBatch<T>, outcome: Result<(), WaitError>) {
-        batch.push(self.list.end(link, outcome.map_or_else(|error| error as u32, |()| DONE)));
+        batch.push(self.list.end(link, state_of(outcome)));
     }
 
     /// The first node that is a waiter's: there are as many cursors as walks.

@@ -21,6 +21,8 @@ mod ports;
 pub mod posix;
 pub mod quota;
 pub mod ring;
+#[cfg(feature = "rpc")]
+pub mod rpc;
 mod sync;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

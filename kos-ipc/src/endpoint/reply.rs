@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::call::Endpoint;
 use super::error::{LeaseError, ReplyError};
-use super::lease::Access;
+use super::lease::{Access, Lease};
 use super::table::{End, Phase};
 use crate::caller::Token;
 use crate::ports::{CallerMemory, Env};
@@ -65,6 +65,14 @@ impl<'a, 'e, E: Env, M: Send, A: Send> ReplyToken<'a, 'e, E, M, A> {
     #[must_use]
     pub fn is_awaited(&self) -> bool {
         self.endpoint.table().with(|table| table.served(self.slot, self.generation).is_some())
+    }
+
+    /// What the caller lent under that number; `None` if nothing, or if he waits no longer.
+    #[must_use]
+    pub fn lease(&self, number: usize) -> Option<Lease> {
+        self.endpoint
+            .table()
+            .with(|table| table.served(self.slot, self.generation)?.leases.get(number).copied().flatten())
     }
 
     /// Copies from what the caller lent under the number `lease`. Thread context; the caller's memory may fault.

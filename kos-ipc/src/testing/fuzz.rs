@@ -1,5 +1,7 @@
 //! The bodies of the fuzz targets: bytes in, a panic if a model is not met.
 
+#[cfg(feature = "rpc")]
+use super::rpc_model;
 #[cfg(feature = "posix")]
 use super::signal_model;
 use super::{Choices, cap_model, channel_model};
@@ -27,4 +29,13 @@ pub fn signal_ops(data: &[u8]) {
 /// If they differ.
 pub fn channel_frames(data: &[u8]) {
     channel_model::run(&mut Choices::bytes(data));
+}
+
+/// Any requests beside a protocol, compared with what that says.
+///
+/// # Panics
+/// If one passes that should not, or the evidence against it is not true.
+#[cfg(feature = "rpc")]
+pub fn rpc_decode(data: &[u8]) {
+    rpc_model::run(&mut Choices::bytes(data));
 }

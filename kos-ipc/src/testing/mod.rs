@@ -8,6 +8,8 @@ mod choices;
 pub mod fuzz;
 mod host_lock;
 mod rng;
+#[cfg(feature = "rpc")]
+pub(crate) mod rpc_model;
 #[cfg(feature = "posix")]
 pub(crate) mod signal_model;
 mod sim_park;

@@ -4,7 +4,7 @@
 use super::rpc_model;
 #[cfg(feature = "posix")]
 use super::signal_model;
-use super::{Choices, cap_model, channel_model};
+use super::{Choices, cap_model, channel_model, set_model};
 
 /// Any operations on capabilities of three spaces, compared with the list of who made what of what.
 ///
@@ -38,4 +38,12 @@ pub fn channel_frames(data: &[u8]) {
 #[cfg(feature = "rpc")]
 pub fn rpc_decode(data: &[u8]) {
     rpc_model::run(&mut Choices::bytes(data));
+}
+
+/// Any operations on wait sets that watch counters and each other, compared with lists of who watches what.
+///
+/// # Panics
+/// If they differ.
+pub fn waitset_ops(data: &[u8]) {
+    set_model::run(&mut Choices::bytes(data));
 }

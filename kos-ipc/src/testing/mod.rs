@@ -10,6 +10,7 @@ mod host_lock;
 mod rng;
 #[cfg(feature = "rpc")]
 pub(crate) mod rpc_model;
+pub(crate) mod set_model;
 #[cfg(feature = "posix")]
 pub(crate) mod signal_model;
 mod sim_park;

@@ -17,7 +17,9 @@ use crate::notify::{CounterMode, EventCounter, Notification, Semaphore};
 use crate::policy::{NoPolicy, ObjectKind, ObjectMeta};
 use crate::ports::Env;
 use crate::quota::{Limits, QuotaNode, Quotas, Resource};
-use crate::testing::{Rng, SimBody, SimEnv, SimPark, SimToken, StdEnv, StdPark, cases, simulate};
+use crate::testing::{
+    Choices, Rng, SimBody, SimEnv, SimPark, SimToken, StdEnv, StdPark, cases, fuzz, set_model, simulate,
+};
 use crate::time::Instant;
 use crate::wait::{Observers, Parts, Readiness, Source, WatchSlot};
 
@@ -451,4 +453,20 @@ fn nothing_is_lost_in_any_order() {
         let mode = if seed.is_multiple_of(2) { Mode::Level } else { Mode::Edge };
         nothing_is_lost(seed, mode, seed.is_multiple_of(3));
     }
+}
+
+/// 100,000 operations by default; `KOS_WAITSET_OPS` for more.
+#[test]
+fn a_set_reports_what_the_lists_say() {
+    const LENGTH: u64 = 250;
+    let ops: u64 = std::env::var("KOS_WAITSET_OPS").map_or(100_000, |ops| ops.parse().unwrap());
+    (0..ops / LENGTH).for_each(|seed| set_model::run(&mut Choices::random(seed, LENGTH)));
+}
+
+#[test]
+fn the_corpus_of_waitset_ops_passes() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/waitset_ops");
+    let corpus: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!corpus.is_empty());
+    corpus.iter().for_each(|path| fuzz::waitset_ops(&std::fs::read(path).unwrap()));
 }

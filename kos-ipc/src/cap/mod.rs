@@ -30,6 +30,7 @@ mod directory;
 mod error;
 mod id;
 mod lineage;
+mod list;
 mod lookup;
 mod reserve;
 mod revoke;

@@ -379,3 +379,19 @@ fn a_process_ends_in_bounded_steps() {
         assert_eq!(space.insert(object, ALL, 0).unwrap_err().reason, CapError::Sealed);
     });
 }
+
+#[test]
+fn each_shows_what_is_there_and_what_was_revoked() {
+    with(|cells, quota| {
+        let mut slots = slots::<4>();
+        let space = Space::new(&mut slots, cells, quota, SALT).unwrap();
+        let owner = space.insert(thing(3), ALL, 0).unwrap();
+        let made = space.mint(owner, Rights::READ, 7).unwrap();
+        let closed = space.duplicate(owner, Rights::READ).unwrap();
+        space.close(closed).unwrap();
+        space.revoke(owner).unwrap().finish();
+        let mut seen = Vec::new();
+        space.each(|id, info, object| seen.push((id, info.rights, info.badge, object.map(Object::kind))));
+        assert_eq!(seen, [(owner, ALL, 0, Some(3)), (made, Rights::READ, 7, None)]);
+    });
+}

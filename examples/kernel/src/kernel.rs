@@ -17,6 +17,7 @@ use crate::drill::Drill;
 use crate::files::Files;
 use crate::glue::inject::Injector;
 use crate::glue::table_frames::TableFrames;
+use crate::ipc::Ipc;
 use crate::log::Log;
 use crate::net::Net;
 use crate::platform::{self, Listening, Platform, TimerReport};
@@ -24,6 +25,7 @@ use crate::process::Processes;
 use crate::run::{self, End};
 use crate::shell::script::{self, Outcome, Sink};
 use crate::shell::{self, Lossy, Next, Session, Status};
+use crate::srv::Srv;
 use crate::storm::Storm;
 use crate::text::Text;
 use crate::threads::{Threads, Waits};
@@ -50,6 +52,10 @@ const LOOK: Duration = Duration::from_millis(10);
 pub struct Kernel<P: Platform> {
     /// Programs. Gone before the files that they may have open.
     pub(crate) processes: Processes<P>,
+    /// A file system that a program serves.
+    pub(crate) srv: Srv<P>,
+    /// Capabilities and what they are to. Made when the first program runs.
+    pub(crate) ipc: Once<Ipc<P>>,
     /// Nothing until the main thread has looked for file systems; [`None`] inside if there is no memory for any.
     pub(crate) files: Once<Option<Files<P>>>,
     /// The same for the network card.

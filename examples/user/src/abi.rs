@@ -37,11 +37,48 @@ pub enum Call {
     Sync = 13,
     /// `clock()`: nanoseconds since the machine started.
     Clock = 14,
+    /// `endpoint()`: a capability to a new endpoint that the process serves until its end.
+    EndpointCreate = 15,
+    /// `call(endpoint, message, leases, count, nanoseconds)`: sends the [`Message`] at `message`, with so many [`Lease`]s; the answer takes its
+    /// place. Waits that long at most; [`FOR_EVER`].
+    Invoke = 16,
+    /// `receive(endpoint, place, nanoseconds)`: the next call goes to `place`, an [`Incoming`].
+    Receive = 17,
+    /// `reply(place)`: answers the call that the [`Incoming`] at `place` names with the message in it.
+    Reply = 18,
+    /// `reply_receive(endpoint, place, nanoseconds)`: both in one. Says nothing of who waits no longer.
+    ReplyReceive = 19,
+    /// `lease_read(reply, lease, offset, bytes, length)`: copies from what the caller lent.
+    LeaseRead = 20,
+    /// `lease_write(reply, lease, offset, bytes, length)`: copies to it.
+    LeaseWrite = 21,
+    /// `mint(capability, rights, badge)`: another with fewer rights and a badge.
+    Mint = 22,
+    /// `duplicate(capability, rights)`: another with fewer rights.
+    Duplicate = 23,
+    /// `narrow(capability, rights)`: takes all other rights from it.
+    Narrow = 24,
+    /// `release(capability)`: closes it.
+    Release = 25,
+    /// `revoke(capability)`: takes back what was made of it, wherever it is.
+    Revoke = 26,
+    /// `notification()`: a capability to a new notification.
+    NotificationCreate = 27,
+    /// `post(notification, bits)`: sets bits.
+    Post = 28,
+    /// `take(notification, mask, nanoseconds)`: the bits of the mask that are set; waits for one.
+    Take = 29,
+    /// `names()`: the capability to the directory of names that the process was given.
+    Names = 30,
+    /// `publish(names, name, length, capability)`: gives the capability away, under a name; with the process the name goes.
+    Publish = 31,
+    /// `lookup(names, name, length, rights, nanoseconds)`: a capability to what has that name; waits until something has.
+    Lookup = 32,
 }
 
 impl Call {
     /// All of them, by number.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 33] = [
         Self::Exit,
         Self::Write,
         Self::Read,
@@ -57,6 +94,24 @@ impl Call {
         Self::Wait,
         Self::Sync,
         Self::Clock,
+        Self::EndpointCreate,
+        Self::Invoke,
+        Self::Receive,
+        Self::Reply,
+        Self::ReplyReceive,
+        Self::LeaseRead,
+        Self::LeaseWrite,
+        Self::Mint,
+        Self::Duplicate,
+        Self::Narrow,
+        Self::Release,
+        Self::Revoke,
+        Self::NotificationCreate,
+        Self::Post,
+        Self::Take,
+        Self::Names,
+        Self::Publish,
+        Self::Lookup,
     ];
 
     /// The call with this number.
@@ -67,7 +122,18 @@ impl Call {
 }
 
 /// The programs, by name: one file has them all.
-pub const PROGRAMS: [&str; 7] = ["hello", "spin", "usertests", "fork-demo", "storm", "mmap-demo", "crash"];
+pub const PROGRAMS: [&str; 10] = [
+    "hello",
+    "spin",
+    "usertests",
+    "fork-demo",
+    "storm",
+    "mmap-demo",
+    "crash",
+    "pingpong",
+    "captests",
+    "ramfsd",
+];
 
 /// `mmap`: may be read.
 pub const READ: u64 = 1;
@@ -90,6 +156,65 @@ pub const OPEN_CREATE: u64 = 2;
 /// `open`: cuts it to nothing.
 pub const OPEN_TRUNCATE: u64 = 4;
 
+/// As long as it takes.
+pub const FOR_EVER: u64 = u64::MAX;
+
+/// What is sent and answered: by its words, 8 bytes each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Message {
+    /// What is asked for, or how it went.
+    pub label: u64,
+    /// Whatever the two agree on.
+    pub words: [u64; 8],
+    /// Capabilities that go along, and are the sender's no more; 0 is none. They need the right to be transferred.
+    pub caps: [u64; 4],
+}
+
+/// A call that was received.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Incoming {
+    /// Names the call, for the answer and for what was lent.
+    pub reply: u64,
+    /// The badge of the capability by which the caller came.
+    pub badge: u64,
+    /// What was sent; in its place goes what is answered.
+    pub message: Message,
+}
+
+/// Memory that a caller lends for the time of his call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Lease {
+    /// Where it begins.
+    pub start: u64,
+    /// Bytes.
+    pub length: u64,
+    /// 0: to be read; 1: to be written.
+    pub writable: u64,
+}
+
+/// Rights of capabilities, as kos-ipc numbers them.
+pub mod rights {
+    /// Receive from an endpoint; find names.
+    pub const READ: u64 = 1;
+    /// Call an endpoint; give names.
+    pub const WRITE: u64 = 1 << 1;
+    /// Take bits of a notification.
+    pub const WAIT: u64 = 1 << 2;
+    /// Post bits to it.
+    pub const SIGNAL: u64 = 1 << 3;
+    /// Make another of it.
+    pub const DUPLICATE: u64 = 1 << 4;
+    /// Give it away.
+    pub const TRANSFER: u64 = 1 << 5;
+    /// Make one with a badge of it.
+    pub const MINT: u64 = 1 << 6;
+    /// Take back what was made of it.
+    pub const REVOKE: u64 = 1 << 7;
+}
+
 /// A status: the program ended itself with the lowest 8 bits.
 #[must_use]
 pub const fn exited(status: u8) -> u32 {
@@ -109,7 +234,7 @@ mod tests {
             assert_eq!(call as u64, number);
             assert_eq!(Call::of(number), Some(call));
         }
-        assert_eq!(Call::of(15), None);
+        assert_eq!(Call::of(33), None);
         assert_eq!(Call::of(u64::MAX), None);
     }
 }

@@ -22,6 +22,12 @@ impl Errno {
     pub const ACCES: Self = Self(13);
     /// A wild pointer.
     pub const FAULT: Self = Self(14);
+    /// Of a capability: revoked.
+    pub const STALE: Self = Self(116);
+    /// The wait ended, or there is no room now.
+    pub const AGAIN: Self = Self(11);
+    /// Nobody is there any more.
+    pub const PIPE: Self = Self(32);
     /// Words that mean nothing.
     pub const INVAL: Self = Self(22);
     /// No such call.
@@ -58,12 +64,12 @@ pub unsafe fn raw(number: u64, words: [u64; 6]) -> Answer {
     }
 }
 
-fn call(call: Call, words: [u64; 6]) -> Answer {
+pub(crate) fn call(call: Call, words: [u64; 6]) -> Answer {
     // SAFETY: the callers below give places for what the kernel writes, and what they unmap was mapped by them.
     unsafe { raw(call as u64, words) }
 }
 
-fn bytes(bytes: &[u8]) -> (u64, u64) {
+pub(crate) fn bytes(bytes: &[u8]) -> (u64, u64) {
     (bytes.as_ptr().expose_provenance() as u64, bytes.len() as u64)
 }
 
@@ -192,6 +198,23 @@ pub fn wait() -> Result<(u64, u32), Errno> {
     let place = (&raw mut status).expose_provenance() as u64;
     let pid = call(Call::Wait, [place, 0, 0, 0, 0, 0])?;
     Ok((pid, status))
+}
+
+/// Maps memory for so many values, for as long as the program runs.
+///
+/// # Errors
+/// The kernel's.
+pub fn memory<T>(count: usize, make: impl Fn() -> T) -> Result<&'static mut [T], Errno> {
+    let at = map((count * size_of::<T>()).next_multiple_of(4096) as u64, abi::READ | abi::WRITE, 0)?;
+    let first = core::ptr::with_exposed_provenance_mut::<T>(usize::try_from(at).unwrap_or(0));
+    for number in 0..count {
+        // SAFETY: within what was just mapped.
+        let place = unsafe { first.add(number) };
+        // SAFETY: it begins at a page and so is aligned for any `T` here, and is nobody else's.
+        unsafe { place.write(make()) };
+    }
+    // SAFETY: all were written, and nobody else ever gets this memory.
+    Ok(unsafe { core::slice::from_raw_parts_mut(first, count) })
 }
 
 /// The number at an address that [`map`] or [`brk`] gave.

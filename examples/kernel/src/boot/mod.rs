@@ -30,6 +30,7 @@ use crate::log::{Log, Ring};
 use crate::net::Net;
 use crate::platform::{DeviceError, DeviceFault, Platform, TimerReport};
 use crate::process::Processes;
+use crate::srv::Srv;
 use crate::stage::{Notes, Stage, Stages};
 use crate::storm::Storm;
 use crate::text::{Bytes, Grouped, Text};
@@ -87,6 +88,8 @@ impl<P: Platform> Kernel<P> {
         let processes = Processes::new(|| platform.env());
         Ok(Self {
             processes,
+            srv: Srv::new(),
+            ipc: Once::new(),
             heap,
             tables,
             log,

@@ -9,6 +9,7 @@ mod frames;
 mod free;
 mod heap;
 pub(crate) mod inject;
+mod ipc;
 mod memstat;
 pub(crate) mod mode;
 mod net;
@@ -234,6 +235,25 @@ impl<P: Platform> Table<P> {
             "",
             "seven hostile programs: each dies alone, all frames come back",
             programs::crashme,
+        ),
+        command(
+            "caps",
+            "[PROCESS]",
+            "the capabilities of processes: to what, which rights, which badge",
+            ipc::caps,
+        ),
+        command("ipcs", "", "endpoints and notifications, and who holds them", ipc::ipcs),
+        command(
+            "audit",
+            "[all|denied]",
+            "what was refused, by whom; record everything, or that only",
+            ipc::audit,
+        ),
+        command(
+            "srv",
+            "[start|stop|kill|drill]",
+            "a file system in a program on /srv; drill: 10,000 operations, killed in the middle",
+            ipc::srv,
         ),
         command("uptime", "", "time since entry", system::uptime),
         command("selftest", "[PART OF NAME]", "run the in-kernel tests", tests::run),

@@ -5,6 +5,7 @@ pub mod completion;
 pub(crate) mod entropy;
 pub mod files;
 pub mod inject;
+pub mod ipc;
 pub mod rights;
 pub mod sleep_lock;
 pub mod table_frames;

@@ -39,6 +39,7 @@ use spin::Once;
 
 use crate::Kernel;
 use crate::glue::sleep_lock::{Ambient, SleepLock};
+use crate::ipc::Caps;
 use crate::platform::{DeviceError, Platform};
 use crate::text::Text;
 use crate::threads::ThreadError;
@@ -73,6 +74,8 @@ pub(crate) struct Process<P: Platform> {
     pub(crate) job: Arc<Job<P>>,
     /// Gone when it has ended; that of the first of a job when its end was seen.
     space: Mutex<SleepLock<P>, Option<Arc<UserSpace<P>>>>,
+    /// Closed when it has ended.
+    pub(crate) caps: Caps<P>,
     end: Once<End>,
 }
 
@@ -144,6 +147,7 @@ impl<P: Platform> Process<P> {
         name: &str,
         job: &Arc<Job<P>>,
         space: &Arc<UserSpace<P>>,
+        caps: Caps<P>,
     ) -> Result<Arc<Self>, StartError> {
         if !kernel.has_room_for::<Self>() {
             return Err(StartError::NoMemory);
@@ -153,7 +157,7 @@ impl<P: Platform> Process<P> {
         // What is too long is cut.
         let _ = name.chars().try_for_each(|character| short.push(character));
         let space = Mutex::new(Some(Arc::clone(space)));
-        Ok(Arc::new(Self { id, parent, name: short, job, space, end: Once::new() }))
+        Ok(Arc::new(Self { id, parent, name: short, job, space, caps, end: Once::new() }))
     }
 
     /// Its address space, unless it has ended.
@@ -178,9 +182,15 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
+    /// Makes the process with this number end; false if there is none.
+    pub(crate) fn end_process(&self, id: u32) -> bool {
+        let task = self.processes.list.task(id).filter(|&task| task != TaskId::NOBODY);
+        task.inspect(|&task| self.end_task(task)).is_some()
+    }
+
     /// Whether the heap has a block for a `T`. An allocation of this size right after it takes the same block: where programs lead to
     /// an allocation that cannot fail, this refuses before it.
-    fn has_room_for<T>(&self) -> bool {
+    pub(crate) fn has_room_for<T>(&self) -> bool {
         let counted = core::alloc::Layout::new::<(usize, usize, T)>();
         crate::owned::Space::new(&self.heap, counted).is_ok()
     }

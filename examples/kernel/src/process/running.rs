@@ -16,9 +16,11 @@ use super::space::UserSpace;
 use super::{End, Process, StartError, calls, forever};
 use crate::Kernel;
 use crate::glue::files::FilesEnv;
+use crate::ipc::{self, Caps};
 use crate::platform::{Access, Platform, UserAccess, UserContext, UserExit, UserFault};
 use crate::shell::File;
 use crate::text::Text;
+use calls::Pendings;
 
 /// Faults in a row for which there is no memory before the process itself is given up.
 const PATIENCE: u32 = 200;
@@ -32,6 +34,8 @@ pub(super) struct Running<P: Platform> {
     pub(super) ctx: Ctx<'static>,
     pub(super) files: FdTable<'static, FilesEnv<P>>,
     pub(super) user: P::User,
+    /// Calls that it has received and not answered.
+    pub(super) pending: Pendings<P>,
     /// Faults in a row for which there was no memory.
     starved: u32,
 }
@@ -60,10 +64,12 @@ impl<P: Platform> Kernel<P> {
         let name = start.words.first().copied().unwrap_or("");
         let name = name.rsplit('/').next().unwrap_or(name);
         let space = counted(self, space)?;
-        let process = Process::new(self, (id, 0), name, job, &space)?;
+        let caps = new_caps(self, start.ctx.cred.uid, id)?;
+        let process = Process::new(self, (id, 0), name, job, &space, caps)?;
         let Start { view, ctx, .. } = start;
         let (files, process_of) = (FdTable::new(), Arc::clone(&process));
-        let running = Running { kernel, process, space, view, ctx, files, user, starved: 0 };
+        let pending = Pendings::new();
+        let running = Running { kernel, process, space, view, ctx, files, user, pending, starved: 0 };
         running.hand_over()?;
         Ok(process_of)
     }
@@ -95,17 +101,23 @@ impl<P: Platform> Running<P> {
         let mut user = self.user.clone();
         user.answer(0);
         let (space, parent) = (counted(kernel, space)?, &self.process);
-        let process = Process::new(kernel, (id, parent.id), &parent.name, &parent.job, &space)?;
-        let (view, ctx) = (self.view.clone(), self.ctx);
-        let child = Self { kernel, process, space, view, ctx, files, user, starved: 0 };
+        let caps = new_caps(kernel, self.ctx.cred.uid, id)?;
+        let process = Process::new(kernel, (id, parent.id), &parent.name, &parent.job, &space, caps)?;
+        let (view, ctx, pending) = (self.view.clone(), self.ctx, Pendings::new());
+        let child = Self { kernel, process, space, view, ctx, files, user, pending, starved: 0 };
         child.hand_over().map(|_| id)
     }
 
     /// From its first instruction to its end.
     pub(super) fn live(mut self) {
         let end = self.run();
-        let Self { kernel, process, space, view, files, .. } = self;
+        let Self { kernel, process, space, view, files, pending, .. } = self;
         drop((files, view));
+        // Those who wait for an answer learn that there is none.
+        drop(pending);
+        if let Ok(ipc) = kernel.ipc() {
+            process.caps.end(ipc, || kernel.threads.runtime().yield_now());
+        }
         save_shared(&space, 0, u64::MAX);
         drop(space);
         // The memory of the first of a job is looked at once more.
@@ -180,6 +192,12 @@ impl<P: Platform> Running<P> {
         self.kernel.threads.runtime().yield_now();
         true
     }
+}
+
+/// Capabilities for a new process.
+fn new_caps<P: Platform>(kernel: &Kernel<P>, uid: u32, id: u32) -> Result<Caps<P>, StartError> {
+    let made = kernel.ipc().and_then(|ipc| Caps::new(kernel, ipc, ipc::who(uid, id)));
+    made.map_err(|_| StartError::NoMemory)
 }
 
 /// The space behind a count.

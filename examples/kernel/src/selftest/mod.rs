@@ -16,6 +16,7 @@ mod paging;
 mod process;
 mod sched;
 pub(crate) mod smp;
+mod srv;
 mod txn;
 
 use core::fmt;
@@ -124,6 +125,7 @@ pub(crate) fn selected<P: Platform>(
         files::tests(),
         net::tests(),
         process::tests(),
+        srv::tests(),
     ]);
     let own = kernel.platform().tests();
     let sabotage = sabotage.map(machine::sabotage);

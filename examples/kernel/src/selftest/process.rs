@@ -17,6 +17,8 @@ impl<P: Platform> Table<P> {
         Test { name: "process::a_program_says_hello", run: hello },
         Test { name: "process::system_calls_keep_their_promises", run: promises },
         Test { name: "process::children_copy_on_write", run: children },
+        Test { name: "process::capabilities_keep_their_promises", run: capabilities },
+        Test { name: "process::two_processes_call_each_other", run: calls },
         Test { name: "process::a_fork_storm_gives_all_back", run: storm },
         Test { name: "process::a_file_is_memory", run: file },
         Test { name: "process::hostile_programs_die_alone", run: hostile },
@@ -70,6 +72,14 @@ fn hello<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
 
 fn promises<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     with_files(kernel, &["usertests", "/mnt/usertests"])
+}
+
+fn capabilities<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    succeeds(kernel, &["captests"])
+}
+
+fn calls<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    succeeds(kernel, &["pingpong", "200"])
 }
 
 fn children<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {

@@ -90,6 +90,7 @@ impl<P: Platform> Kernel<P> {
             self.start_services();
             result = work.take().map(|work| work());
             self.sync_files();
+            self.shut_srv();
             self.end_all();
         };
         let mut order = Order { work: &mut call };

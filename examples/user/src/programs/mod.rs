@@ -1,9 +1,12 @@
 //! The programs: each is a function of its words; what it returns is its status.
 
+mod caps;
 mod crash;
 mod fork;
 mod hello;
 mod mmap;
+mod pingpong;
+mod ramfsd;
 mod tests;
 
 use crate::abi::PROGRAMS;
@@ -24,8 +27,18 @@ pub fn run(mut words: Words<'_>) -> u8 {
 type Program = fn(Words<'_>) -> u8;
 
 /// In the order of their names.
-const CODE: [Program; PROGRAMS.len()] =
-    [hello::hello, hello::spin, tests::run, fork::demo, fork::storm, mmap::demo, crash::run];
+const CODE: [Program; PROGRAMS.len()] = [
+    hello::hello,
+    hello::spin,
+    tests::run,
+    fork::demo,
+    fork::storm,
+    mmap::demo,
+    crash::run,
+    pingpong::run,
+    caps::run,
+    ramfsd::run,
+];
 
 /// A word as a number.
 fn number(word: Option<&str>, default: u64) -> u64 {

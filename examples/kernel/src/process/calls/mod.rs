@@ -3,8 +3,11 @@
 //! Words come from a program: none is trusted. A call that refuses changes nothing of the program but what it has written
 //! already.
 
+mod caps;
+mod endpoints;
 mod files;
 mod memory;
+mod words;
 
 use alloc::sync::Arc;
 
@@ -16,6 +19,8 @@ use super::list::Child;
 use super::running::Running;
 use super::{End, StartError};
 use crate::platform::{Platform, UserCall, UserContext};
+use endpoints::Part;
+pub(super) use endpoints::Pendings;
 
 /// What a call answers.
 type Answer = Result<u64, Errno>;
@@ -43,11 +48,42 @@ pub(super) fn serve<P: Platform>(running: &mut Running<P>) -> Option<End> {
         Some(Call::Fork) => fork(running),
         Some(Call::Wait) => wait(running, a),
         Some(Call::Clock) => Ok(running.kernel.threads.runtime().now().duration_since_epoch().as_ticks()),
+        Some(Call::EndpointCreate) => endpoints::create(running),
+        Some(Call::Invoke) => endpoints::invoke(running, a, b, (c, d), e),
+        Some(Call::Receive) => endpoints::receive(running, a, b, c),
+        Some(Call::Reply) => endpoints::reply(running, a),
+        Some(Call::ReplyReceive) => endpoints::reply_receive(running, a, b, c),
+        Some(Call::LeaseRead) => endpoints::lease_read(running, part(arguments)),
+        Some(Call::LeaseWrite) => endpoints::lease_write(running, part(arguments)),
+        Some(call) => capability(running, call, arguments),
         None => Err(Errno::ENOSYS),
     };
     let word = answer.unwrap_or_else(|errno| u64::from(errno.number()).wrapping_neg());
     running.user.answer(word);
     None
+}
+
+const fn part([reply, lease, offset, at, length, _]: [u64; 6]) -> Part {
+    Part { reply, lease, offset, at, length }
+}
+
+/// Calls about capabilities, and what is reached by them beside endpoints.
+fn capability<P: Platform>(running: &Running<P>, call: Call, arguments: [u64; 6]) -> Answer {
+    let [a, b, c, d, e, _] = arguments;
+    match call {
+        Call::Mint => caps::mint(running, a, b, c),
+        Call::Duplicate => caps::duplicate(running, a, b),
+        Call::Narrow => caps::narrow(running, a, b),
+        Call::Release => caps::release(running, a),
+        Call::Revoke => caps::revoke(running, a),
+        Call::NotificationCreate => caps::notification(running),
+        Call::Post => caps::post(running, a, b),
+        Call::Take => caps::take(running, a, b, c),
+        Call::Names => Ok(running.process.caps.names.raw()),
+        Call::Publish => caps::publish(running, a, b, c, d),
+        Call::Lookup => caps::lookup(running, a, (b, c), d, e),
+        _ => Err(Errno::ENOSYS),
+    }
 }
 
 fn fork<P: Platform>(running: &Running<P>) -> Answer {

@@ -252,7 +252,7 @@ impl<P: Platform> Table<P> {
         command(
             "srv",
             "[start|stop|kill|drill]",
-            "a file system in a program on /srv; drill: 10,000 operations, killed in the middle",
+            "files of a program on /srv; drill: it dies amid 10,000 operations",
             ipc::srv,
         ),
         command("uptime", "", "time since entry", system::uptime),

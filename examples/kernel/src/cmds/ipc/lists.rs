@@ -3,7 +3,7 @@
 use core::fmt::Write;
 use core::sync::atomic::Ordering::Relaxed;
 
-use kos_ipc::cap::Object;
+use kos_ipc::cap::{Object, Rights};
 use kos_ipc::policy::Decision;
 use kos_ipc::quota::Resource;
 
@@ -41,8 +41,8 @@ pub(in super::super) fn caps<P: Platform>(
             let (kind, badge) = (Handle::<P>::kind_name(info.kind), info.badge);
             let what = object.map_or(0, Handle::<P>::id);
             let state = if object.is_some() { "" } else { " revoked" };
-            let line =
-                writeln!(out, "  {:#018x} {kind} {what}{state} badge {badge} {:?}", id.raw(), info.rights);
+            let rights = letters(info.rights);
+            let line = writeln!(out, "  {:#018x} {rights} {kind} {what}{state}, badge {badge}", id.raw());
             said = said.and(line);
         });
         said?;
@@ -51,6 +51,21 @@ pub(in super::super) fn caps<P: Platform>(
         Some(id) if !any => Err(CommandError::Failed(Text::new(format_args!("no process {id}")))),
         _ => Ok(Next::Continue),
     }
+}
+
+/// The rights that matter to programs, a letter each.
+fn letters(rights: Rights) -> heapless::String<8> {
+    const LETTERS: [(Rights, char); 8] = [
+        (Rights::READ, 'r'),
+        (Rights::WRITE, 'w'),
+        (Rights::WAIT, 'a'),
+        (Rights::SIGNAL, 's'),
+        (Rights::DUPLICATE, 'd'),
+        (Rights::TRANSFER, 't'),
+        (Rights::MINT, 'm'),
+        (Rights::REVOKE, 'v'),
+    ];
+    LETTERS.iter().map(|(right, letter)| if rights.contains(*right) { *letter } else { '-' }).collect()
 }
 
 pub(in super::super) fn ipcs<P: Platform>(

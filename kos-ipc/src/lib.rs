@@ -31,5 +31,7 @@ pub mod wait;
 
 pub use caller::{Caller, Subject, Token};
 pub use error::{Corruption, WaitError};
-pub use ports::{BlockReason, CallerMemory, Deadlock, Env, Fault, IrqGuard, Park, Policy, Resume};
+pub use ports::{
+    BlockReason, CallerMemory, Deadlock, Env, Fault, FutexSpace, IrqGuard, Park, Policy, Resume, WordFault,
+};
 pub use time::{Duration, Instant};

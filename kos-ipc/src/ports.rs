@@ -5,6 +5,7 @@
 //! | [`Env`] | the kernel: it names the types of the others | everything but the rings |
 //! | [`IrqGuard`] | the kernel: its interrupt mask | every short section under a lock |
 //! | [`Park`] | the scheduler | every wait |
+//! | [`FutexSpace`] | the kernel: words of an address space | futexes |
 //! | [`CallerMemory`] | the kernel: user copies | leases of calls |
 //! | [`Policy`] | the kernel, or one of [`policy`](crate::policy) | every operation on an object |
 //!
@@ -130,6 +131,49 @@ pub struct Fault {
     pub at: usize,
 }
 
+/// The words of an address space, for [futexes](https://man7.org/linux/man-pages/man2/futex.2.html). What a wrong one breaks is who
+/// is woken.
+pub trait FutexSpace {
+    /// Names a word: the same for all who share it (page and offset), and for a private one of an address space (that and the
+    /// address).
+    type Key: Copy + Eq + core::hash::Hash + Send;
+
+    /// The key of the word at `address`, which is a multiple of four. No lock of this crate held; may block.
+    ///
+    /// # Errors
+    /// [`Fault`]
+    fn key(&self, address: usize, shared: bool) -> Result<Self::Key, Fault>;
+
+    /// Loads the word, with at least acquire order. Called with a lock held and interrupts masked: never sleeps, constant time.
+    ///
+    /// # Errors
+    /// [`WordFault`]
+    fn load(&self, address: usize) -> Result<u32, WordFault>;
+
+    /// Makes the word `new` in one step if it is `old`, with at least acquire and release order; returns what it was. Never sleeps,
+    /// constant time.
+    ///
+    /// # Errors
+    /// [`WordFault`]: it was not changed.
+    fn compare_exchange(&self, address: usize, old: u32, new: u32) -> Result<u32, WordFault>;
+
+    /// Brings in the page of the word, to be written to if `write`. No lock of this crate held; may block.
+    ///
+    /// # Errors
+    /// [`Fault`]: there is none.
+    fn fault_in(&self, address: usize, write: bool) -> Result<(), Fault>;
+}
+
+/// Why a word was not reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WordFault {
+    /// Its page must be brought in first.
+    NotResident,
+    /// There is no memory.
+    Fault(Fault),
+}
+
 impl<P: Park> Park for &P {
     type Token = P::Token;
 
@@ -182,6 +226,8 @@ pub enum BlockReason {
     Call,
     /// For room in a channel.
     Channel,
+    /// At a word of its program's memory.
+    Futex,
     /// For permits of a semaphore.
     Semaphore,
     /// For a signal.

@@ -1,4 +1,4 @@
-//! Every order in which two or three threads can come, tried by loom: `RUSTFLAGS="--cfg loom" cargo test -p kos-ipc --lib models`.
+//! Every order in which two or three threads can come, tried by loom: `RUSTFLAGS="--cfg loom" cargo test -p kos-ipc --all-features --lib models`.
 //!
 //! | model | what could go wrong | the bug that it must find |
 //! |---|---|---|
@@ -39,6 +39,9 @@
 //! | [`sets`]: re-arm/signal | what came while a registration was silent is never reported | armed without a look |
 //! | [`sets`]: watch/signal | what comes while a registration begins is not seen | no fence; a signal under a look is forgotten |
 //! | [`sets`]: unwatch/signal | a source tells a set that is gone | |
+//! | `futexes`: wait/wake | a word changes while somebody goes to sleep at it | each of the two fences left out; compared before the lock |
+//! | `futexes`: requeue/wake | who is moved is woken by nobody | moved without being counted there |
+//! | `futexes`: requeue/timeout | somebody leaves a list where he is not any more | no look where he is |
 //!
 //! Each model runs the code of this crate, with loom's atomics, cells and locks in place of the processor's (`sync`).
 //!
@@ -47,6 +50,8 @@
 mod calls;
 mod caps;
 mod channels;
+#[cfg(feature = "posix")]
+mod futexes;
 mod park;
 mod permits;
 mod rings;

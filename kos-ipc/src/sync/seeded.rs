@@ -54,6 +54,14 @@ pub(crate) enum Bug {
     SignalUnderLook,
     /// A registration that is armed again is not looked at.
     ArmedUnseen,
+    /// Who leaves a queue does not look whether it was moved to another meanwhile.
+    HomeUnchecked,
+    /// A futex is compared in no order with being counted as waited for.
+    CountUnfenced,
+    /// A futex is compared, then the lock taken.
+    ComparedUnlocked,
+    /// A wait that is moved is not counted where it goes.
+    MovedUncounted,
     /// A charge reads what is used, then writes the sum.
     ChargeInTwoSteps,
     /// A permit is given back, and nobody looks whether somebody waits for that room.

@@ -2,9 +2,9 @@
 
 #[cfg(feature = "rpc")]
 use super::rpc_model;
-#[cfg(feature = "posix")]
-use super::signal_model;
 use super::{Choices, cap_model, channel_model, set_model};
+#[cfg(feature = "posix")]
+use super::{futex_model, signal_model};
 
 /// Any operations on capabilities of three spaces, compared with the list of who made what of what.
 ///
@@ -46,4 +46,13 @@ pub fn rpc_decode(data: &[u8]) {
 /// If they differ.
 pub fn waitset_ops(data: &[u8]) {
     set_model::run(&mut Choices::bytes(data));
+}
+
+/// Any waits, wake-ups and moves at four words in two queues, compared with lists of who waits where.
+///
+/// # Panics
+/// If they differ.
+#[cfg(feature = "posix")]
+pub fn futex_ops(data: &[u8]) {
+    futex_model::run(&mut Choices::bytes(data));
 }

@@ -5,6 +5,8 @@ pub(crate) mod cap_model;
 mod cases;
 pub(crate) mod channel_model;
 mod choices;
+#[cfg(feature = "posix")]
+pub(crate) mod futex_model;
 pub mod fuzz;
 mod host_lock;
 mod rng;
@@ -15,6 +17,8 @@ pub(crate) mod set_model;
 pub(crate) mod signal_model;
 mod sim_park;
 mod std_park;
+#[cfg(feature = "posix")]
+mod words;
 
 pub use cases::cases;
 pub use choices::Choices;
@@ -22,3 +26,5 @@ pub use host_lock::{HostLock, HostMask};
 pub use rng::Rng;
 pub use sim_park::{SimBody, SimEnv, SimPark, SimToken, Stuck, simulate};
 pub use std_park::{StdEnv, StdPark, StdToken};
+#[cfg(feature = "posix")]
+pub use words::Words;

@@ -18,6 +18,10 @@
 
 mod batch;
 #[expect(unsafe_code, reason = "links nodes that their owners keep, under a lock")]
+#[cfg_attr(
+    not(feature = "posix"),
+    expect(dead_code, reason = "only signals and futexes choose and move waits")
+)]
 mod pinned;
 mod queue;
 mod readiness;
@@ -28,6 +32,8 @@ mod tests;
 mod walk;
 
 pub(crate) use batch::{BATCH, Wake, WakeBatch};
+#[cfg(feature = "posix")]
+pub(crate) use pinned::Look;
 pub use pinned::WatchSlot;
 pub(crate) use pinned::{Cursor, Held, Kind, Member, Observers, Queue};
 pub use queue::WaitQueue;

@@ -285,7 +285,7 @@ fn kill_never_fails_for_memory() {
 #[test]
 fn a_refused_signal_leaves_everything_as_it_was() {
     for limit in 0..8 {
-        let mut nodes = [const { QuotaNode::new() }; 2];
+        let mut nodes = [(); 2].map(|()| QuotaNode::new());
         let quotas = Quotas::<StdEnv>::new(&mut nodes);
         let user = quotas.root(Limits { signals: limit, ..Limits::UNLIMITED }).unwrap();
         let quota = user.child(Limits::UNLIMITED).unwrap();

@@ -4,11 +4,26 @@ use core::fmt;
 use core::pin::Pin;
 
 use super::list::{CURSOR, IDLE, Link, Node, WAITING};
-use super::queue::{Kind, Queue};
+use super::queue::{Held, Kind, Queue};
 use crate::caller::Token;
 use crate::error::WaitError;
 use crate::ports::Env;
 use crate::wait::WakeBatch;
+
+/// What comes of a waiter that was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Nothing.
+    Pass,
+    /// Its wait ends.
+    End(Result<(), WaitError>),
+    /// It waits on as the last of the other queue, or of this one if there is no other.
+    Move,
+    /// Nothing, and the walk is over.
+    Stop,
+}
+
+type HeldBy<'a, E, K> = Held<'a, Token<E>, <K as Kind<E>>::State, <K as Kind<E>>::Value>;
 
 /// The place of one walk over those who wait. Waiters come and go on both sides of it; wake-ups pass it over.
 ///
@@ -36,43 +51,83 @@ impl<'q, E: Env, K: Kind<E>> Cursor<'q, E, K> {
         // SAFETY: nothing is moved out of the cursor.
         let this = unsafe { self.get_unchecked_mut() };
         let (mut left, mut batch) = (budget, WakeBatch::new());
+        let mut judge = |_: &mut K::State, value: &mut K::Value| match chosen(value) {
+            true => Look::End(outcome),
+            false => Look::Pass,
+        };
         while !this.over && left > 0 {
-            this.over = this.pass(&mut left, &mut batch, outcome, &mut chosen);
-            batch.deliver(this.queue.park());
+            let queue = this.queue;
+            this.over = queue.with(|held| this.pass(held, None, &mut left, &mut batch, &mut judge));
+            batch.deliver(queue.park());
         }
         this.over
     }
 
-    /// Goes on under one hold of the lock until the batch is full.
+    /// Looks at all waiters, as `judge` says of each, until it says [`Look::Stop`]. With `to`, a queue and its number in the table
+    /// of the waits, both locks are held, taken in the order of addresses. `admit` is asked under the first hold, whether there is
+    /// to be any look.
+    pub(crate) fn visit(
+        self: Pin<&mut Self>,
+        to: Option<(&Queue<E, K>, u32)>,
+        mut admit: impl FnMut() -> bool,
+        mut judge: impl FnMut(&mut K::State, &mut K::Value) -> Look,
+    ) {
+        // SAFETY: nothing is moved out of the cursor.
+        let this = unsafe { self.get_unchecked_mut() };
+        let (mut batch, mut asked, mut left) = (WakeBatch::new(), false, usize::MAX);
+        let to = to.filter(|(to, _)| !core::ptr::eq(*to, this.queue));
+        while !this.over {
+            let queue = this.queue;
+            let mut pass = |held: &mut HeldBy<'_, E, K>, to: Option<(&mut HeldBy<'_, E, K>, u32)>| {
+                let refused = !core::mem::replace(&mut asked, true) && !admit();
+                refused || this.pass(held, to, &mut left, &mut batch, &mut judge)
+            };
+            this.over = match to {
+                None => queue.with(|held| pass(held, None)),
+                Some((to, home)) if core::ptr::from_ref(to) < core::ptr::from_ref(queue) => {
+                    to.with(|to| queue.with(|held| pass(held, Some((to, home)))))
+                }
+                Some((to, home)) => queue.with(|held| to.with(|to| pass(held, Some((to, home))))),
+            };
+            batch.deliver(queue.park());
+        }
+    }
+
+    /// Goes on under one hold of the lock until the batch is full, or enough were looked at. True when it is over.
     fn pass(
         &self,
+        held: &mut HeldBy<'_, E, K>,
+        mut to: Option<(&mut HeldBy<'_, E, K>, u32)>,
         left: &mut usize,
         batch: &mut WakeBatch<Token<E>>,
-        outcome: Result<(), WaitError>,
-        chosen: &mut impl FnMut(&mut K::Value) -> bool,
+        judge: &mut impl FnMut(&mut K::State, &mut K::Value) -> Look,
     ) -> bool {
-        self.queue.with(|held| {
-            // SAFETY: `step` has the cursor pinned, and it leaves when dropped; the list is that of its queue, which is locked.
-            let link = unsafe { Link::new(&self.node) };
-            if self.node.state() == IDLE {
-                held.list.push_front(link, CURSOR);
-            }
-            let mut looks = crate::wait::BATCH.min(*left);
-            while looks > 0 && !batch.is_full() {
-                let Some(next) = held.list.next(link) else {
+        // SAFETY: `step` has the cursor pinned, and it leaves when dropped; the list is that of its queue, which is locked.
+        let link = unsafe { Link::new(&self.node) };
+        if self.node.state() == IDLE {
+            held.list.push_front(link, CURSOR);
+        }
+        let mut looks = crate::wait::BATCH.min(*left);
+        while looks > 0 && !batch.is_full() {
+            let next = held.list.next(link);
+            let look = next.map_or(Look::Stop, |next| match held.list.state(next) {
+                WAITING => held.list.with(next, |body| judge(held.state, &mut body.value)),
+                _ => Look::Pass,
+            });
+            match (look, next) {
+                (Look::Stop, _) | (_, None) => {
                     held.list.remove(link);
                     return true;
-                };
-                let taken =
-                    held.list.state(next) == WAITING && held.list.with(next, |body| chosen(&mut body.value));
-                match taken {
-                    true => held.end(next, batch, outcome),
-                    false => held.list.step_over(link, next),
                 }
-                (looks, *left) = (looks - 1, *left - 1);
+                (Look::Pass, Some(next)) => held.list.step_over(link, next),
+                (Look::End(outcome), Some(next)) => held.end(next, batch, outcome),
+                (Look::Move, Some(next)) => {
+                    held.relocate::<E, K>(next, to.as_mut().map(|(to, home)| (&mut **to, *home)));
+                }
             }
-            false
-        })
+            (looks, *left) = (looks - 1, *left - 1);
+        }
+        false
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) const CURSOR: u32 = 101;
 /// A place in a list, and what its owner waits with.
 pub(super) struct Node<T, V> {
     state: AtomicU32,
+    /// In which queue of its member's table it is. Written under the locks of both queues that a move is between.
+    home: AtomicU32,
     body: UnsafeCell<Body<T, V>>,
     _pinned: PhantomPinned,
 }
@@ -39,13 +41,25 @@ impl<T, V> Node<T, V> {
     const_fn! {
         pub(super) fn new(value: V) -> Self {
             let body = Body { previous: None, next: None, wake: None, value };
-            Self { state: AtomicU32::new(IDLE), body: UnsafeCell::new(body), _pinned: PhantomPinned }
+            let (state, home) = (AtomicU32::new(IDLE), AtomicU32::new(0));
+            Self { state, home, body: UnsafeCell::new(body), _pinned: PhantomPinned }
         }
     }
 
     #[inline]
     pub(super) fn state(&self) -> u32 {
         self.state.load(Ordering::Acquire)
+    }
+
+    /// Of a node that waits, true only under the lock of the queue that it says.
+    pub(super) fn home(&self) -> u32 {
+        self.home.load(Ordering::Relaxed)
+    }
+
+    /// For the owner before the first wait.
+    pub(super) fn at_home(self, home: u32) -> Self {
+        self.home.store(home, Ordering::Relaxed);
+        self
     }
 
     /// For the owner: it was in no list, or has just left it.
@@ -162,6 +176,19 @@ impl<T, V> List<T, V> {
         }
         self.with(link, |body| (body.previous, body.next) = (Some(next), after));
         self.node(&link).state.store(state, Ordering::Relaxed);
+    }
+
+    /// Makes a node of this list the last of it.
+    pub(super) fn move_to_back(&mut self, link: Link<T, V>) {
+        self.unlink(link);
+        self.push_back(link, WAITING);
+    }
+
+    /// Makes a node of this list the last of `to`, queue number `home` of its member's table.
+    pub(super) fn move_to(&mut self, link: Link<T, V>, to: &mut Self, home: u32) {
+        self.unlink(link);
+        to.push_back(link, WAITING);
+        to.node(&link).home.store(home, Ordering::Relaxed);
     }
 
     /// Takes a node out of the list; it is its owner's again.

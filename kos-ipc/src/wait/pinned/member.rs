@@ -18,6 +18,8 @@ use crate::wait::Wake;
 /// Dropped before its owner saw that he was given what he waited for, it passes that on.
 pub(crate) struct Member<'q, E: Env, K: Kind<E>> {
     queue: &'q Queue<E, K>,
+    /// Queues between which others may move the wait; empty if nobody does.
+    table: &'q [Queue<E, K>],
     node: Node<Token<E>, K::Value>,
 }
 
@@ -26,7 +28,37 @@ type HeldBy<'a, E, K> = Held<'a, Token<E>, <K as Kind<E>>::State, <K as Kind<E>>
 impl<'q, E: Env, K: Kind<E>> Member<'q, E, K> {
     /// Not yet waiting, with `value`.
     pub(crate) fn new(queue: &'q Queue<E, K>, value: K::Value) -> Self {
-        Self { queue, node: Node::new(value) }
+        Self { queue, table: &[], node: Node::new(value) }
+    }
+
+    /// As [`new`](Self::new), at `queue`, which is number `home` of `table`; others may move it within that.
+    pub(crate) fn within(
+        table: &'q [Queue<E, K>],
+        queue: &'q Queue<E, K>,
+        home: u32,
+        value: K::Value,
+    ) -> Self {
+        Self { queue, table, node: Node::new(value).at_home(home) }
+    }
+
+    /// The queue that its node names: where it waits, if it waits and nobody moves it just now.
+    pub(crate) fn home(&self) -> &'q Queue<E, K> {
+        self.table.get(self.node.home() as usize).unwrap_or(self.queue)
+    }
+
+    /// Runs `work` under the lock of the queue where it is. Looks again for each move that comes between.
+    fn with_home<R>(&self, work: impl FnOnce(&mut HeldBy<'_, E, K>) -> R) -> R {
+        let mut work = Some(work);
+        loop {
+            let (home, queue) = (self.node.home(), self.home());
+            let done = queue.with(|held| {
+                let there = self.node.home() == home || seeded(Bug::HomeUnchecked);
+                if there { work.take().map(|work| work(held)) } else { None }
+            });
+            if let Some(done) = done {
+                return done;
+            }
+        }
     }
 
     /// Waits from now on, to be woken by `wake`, unless `attempt` finds under the lock that there is no need (true). Nothing if
@@ -39,11 +71,12 @@ impl<'q, E: Env, K: Kind<E>> Member<'q, E, K> {
         wake: Wake<Token<E>>,
         attempt: impl FnOnce(&mut HeldBy<'_, E, K>, &mut K::Value) -> bool,
     ) -> Result<bool, WaitError> {
-        let Self { queue, node } = self.into_ref().get_ref();
+        let this = self.into_ref().get_ref();
+        let node = &this.node;
         if node.state() != IDLE {
             return Ok(false);
         }
-        queue.with(|held| {
+        this.home().with(|held| {
             if let Some(cause) = held.ended() {
                 return Err(cause);
             }
@@ -81,16 +114,16 @@ impl<'q, E: Env, K: Kind<E>> Member<'q, E, K> {
     /// Leaves the list if it is in it. Returns for what cause the queue has ended.
     fn leave(self: Pin<&Self>) -> Option<WaitError> {
         let node = &self.get_ref().node;
-        let (was_in, ended) = self.queue.with(|held| {
+        let (was_in, ended) = self.with_home(|held| {
             let was_in = node.state() == WAITING;
             if was_in {
-                // SAFETY: it is in the list of its queue, whose lock is held; so it was pinned.
+                // SAFETY: it is in the list of the queue that it names, whose lock is held; so it was pinned.
                 held.list.remove(unsafe { Link::new(node) });
             }
             (was_in, held.ended())
         });
         if was_in {
-            K::left(self.queue);
+            K::left(self.home());
         }
         ended
     }
@@ -157,9 +190,9 @@ impl<'q, E: Env, K: Kind<E>> Member<'q, E, K> {
         let node = &self.get_ref().node;
         // What is replaced is dropped when the lock is free: a waker may do anything then.
         let mut other = Some(Wake::Future(cx.waker().clone()));
-        self.queue.with(|held| {
+        self.with_home(|held| {
             if node.state() == WAITING {
-                // SAFETY: it is in the list of its queue, whose lock is held; so it was pinned.
+                // SAFETY: it is in the list of the queue that it names, whose lock is held; so it was pinned.
                 let link = unsafe { Link::new(node) };
                 held.list.with(link, |body| core::mem::swap(&mut body.wake, &mut other));
             }
@@ -204,7 +237,7 @@ impl<E: Env, K: Kind<E>> Drop for Member<'_, E, K> {
             unsafe { Pin::new_unchecked(&*self) }.leave();
         }
         if self.node.state() == DONE && !seeded(Bug::WakeKept) {
-            let queue = self.queue;
+            let queue = self.home();
             // SAFETY: the wait has ended, and this is the owner's end.
             unsafe { self.node.with(|body| K::pass_on(queue, &mut body.value)) };
         }

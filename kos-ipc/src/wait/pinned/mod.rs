@@ -20,7 +20,8 @@
 //! 2. A node is in the list exactly while it is WAITING (or a cursor's, while that lives), and then it is pinned and its memory
 //!    lasts: a [`Member`] leaves when it is dropped, and a pinned one that is never dropped keeps its memory for ever (the
 //!    contract of [`core::pin::Pin`]).
-//! 3. A link is made of a pinned member's own node only, and lies in the list of the queue that the member names.
+//! 3. A link is made of a pinned member's own node only, and lies in the list of the queue that the member names: its own, or
+//!    of its table the one that the node's number says. That number changes only under the locks of both queues, with the list.
 
 mod cursor;
 mod hub;
@@ -30,7 +31,7 @@ mod observers;
 mod queue;
 mod slot;
 
-pub(crate) use cursor::Cursor;
+pub(crate) use cursor::{Cursor, Look};
 pub(crate) use hub::{Hub, Looked, MAX_NESTING, Packet, PacketLink, Standing, Then};
 pub(crate) use member::Member;
 pub(crate) use observers::Observers;

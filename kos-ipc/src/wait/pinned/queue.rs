@@ -22,6 +22,9 @@ pub(crate) trait Kind<E: Env>: Sized {
     /// A waiter is gone that had been given what it waited for and had not seen it: passes that on.
     fn pass_on(queue: &Queue<E, Self>, value: &mut Self::Value);
 
+    /// A waiter comes in from another queue, or to the end of this one.
+    fn arrive(_: &mut Self::State, _: &mut Self::Value) {}
+
     /// A waiter left without being given anything: who stood behind it may be next.
     fn left(_: &Queue<E, Self>) {}
 }
@@ -235,6 +238,25 @@ impl<T, S, V> Held<'_, T, S, V> {
             next = self.list.next(link);
         }
         false
+    }
+
+    /// Makes a waiter the last of `to`, with that queue's number, or of this queue.
+    pub(super) fn relocate<E, K>(&mut self, link: Link<T, V>, to: Option<(&mut Held<'_, T, S, V>, u32)>)
+    where
+        E: Env,
+        K: Kind<E, State = S, Value = V>,
+    {
+        let (list, state) = match to {
+            None => {
+                self.list.move_to_back(link);
+                (&mut *self.list, &mut *self.state)
+            }
+            Some((to, home)) => {
+                self.list.move_to(link, to.list, home);
+                (&mut *to.list, &mut *to.state)
+            }
+        };
+        list.with(link, |body| K::arrive(state, &mut body.value));
     }
 
     pub(super) fn end(&mut self, link: Link<T, V>, batch: &mut WakeBatch<T>, outcome: Result<(), WaitError>) {

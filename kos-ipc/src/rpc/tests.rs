@@ -91,6 +91,15 @@ type Cap = Carried<'static, StdEnv, Thing>;
 type Service = Endpoint<'static, StdEnv, Msg<'static, StdEnv, Thing>, Bytes>;
 type Space = CapSpace<'static, StdEnv, Thing>;
 
+/// The service is closed with it: a client that panics leaves no server waiting.
+struct End<'a>(&'a Service);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        while self.0.close().step(8, |_| true) == crate::wait::Progress::More {}
+    }
+}
+
 fn leak<T>(value: T) -> &'static mut T {
     Box::leak(Box::new(value))
 }
@@ -113,7 +122,7 @@ fn with(calls: usize, client: impl FnOnce(&Service, &Caller<'_, StdEnv>, &'stati
             let refused = served.collect::<Vec<_>>().into_iter().filter(|&refused| refused).count();
             (server.0, refused)
         });
-        let token = park.token();
+        let (token, _end) = (park.token(), End(service));
         client(service, &Caller::new(&token, (), &NoPolicy), space);
         server.join().unwrap()
     })

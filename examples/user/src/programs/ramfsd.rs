@@ -1,4 +1,4 @@
-//! A file system as a program: [`ramfs`](crate::ramfs) behind an endpoint.
+//! A file system as a program: [`ramfs`] behind an endpoint.
 
 use crate::abi::{FOR_EVER, Incoming, rights};
 use crate::io::{Line, Words};

@@ -31,7 +31,9 @@ mod observers;
 mod queue;
 mod slot;
 
-pub(crate) use cursor::{Cursor, Look};
+pub(crate) use cursor::Cursor;
+#[cfg(feature = "posix")]
+pub(crate) use cursor::Look;
 pub(crate) use hub::{Hub, Looked, MAX_NESTING, Packet, PacketLink, Standing, Then};
 pub(crate) use member::Member;
 pub(crate) use observers::Observers;

@@ -12,6 +12,7 @@
 //! | [`waiting`]: close/revoke | the cause depends on who came last | the later end counts |
 //! | [`permits`] | a permit comes while somebody goes to sleep for it | a look, then the entry |
 //! | [`permits`]: notification | a bit comes while somebody goes to sleep for it, or gives up | a look, then the entry |
+//! | [`counters`] | a count, or room, comes while somebody goes to sleep for it, or gives up | a look, then the entry |
 //! | [`rings`]: spsc | an item is read before it is written, a slot written before it is empty | indices without order, two |
 //! | [`rings`]: event index | a consumer sleeps beside an item | each of the two fences left out |
 //! | [`rings`]: mpmc | two have one slot, or an item comes twice | a turn given on without order |
@@ -50,6 +51,7 @@
 mod calls;
 mod caps;
 mod channels;
+mod counters;
 #[cfg(feature = "posix")]
 mod futexes;
 mod park;

@@ -16,6 +16,7 @@ use crate::error::{Corruption, WaitError};
 use crate::policy::{ObjectKind, ObjectMeta, Op, Refused};
 use crate::ports::{BlockReason, Env};
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Bug, seeded};
 use crate::time::Instant;
 use crate::wait::{Held, Kind, Member, Observers, Parts, Queue, Readiness, Source, Wake};
 
@@ -165,7 +166,7 @@ impl<E: Env> EventCounter<E> {
         let mut member = pin!(Member::new(&self.readers, 0));
         let wake = Wake::Thread(caller.token().clone());
         if !member.as_mut().enter(wake, self.attempt_read()).map_err(CounterError::Wait)? {
-            self.settle(Readiness::empty());
+            self.settle_entry();
             let slept = member.as_mut().sleep(caller.token(), until, BlockReason::EventCounter);
             slept.map_err(CounterError::Wait)?;
         }
@@ -184,7 +185,7 @@ impl<E: Env> EventCounter<E> {
         let ready = poll_fn(|cx| match member.as_mut().poll(cx, self.attempt_read()) {
             Poll::Ready(result) => Poll::Ready(result),
             Poll::Pending => {
-                self.settle(Readiness::empty());
+                self.settle_entry();
                 member.as_mut().outcome().map_or(Poll::Pending, Poll::Ready)
             }
         });
@@ -219,10 +220,11 @@ impl<E: Env> EventCounter<E> {
         let attempt =
             |held: &mut Held<'_, Token<E>, (), u64>, events: &mut u64| held.is_empty() && count.add(*events);
         let done = member.as_mut().enter(wake, attempt).map_err(CounterError::Wait)?;
-        self.settle(if done { Readiness::READABLE } else { Readiness::empty() });
         if done {
+            self.settle(Readiness::READABLE);
             return Ok(());
         }
+        self.settle_entry();
         let slept = member.sleep(caller.token(), until, BlockReason::EventCounter);
         // Who gives up may have stood before somebody who adds less.
         slept.inspect_err(|_| self.settle(Readiness::empty())).map_err(CounterError::Wait)
@@ -300,6 +302,13 @@ impl<E: Env> EventCounter<E> {
         let taken = member.with_value(|taken| *taken).unwrap_or(0);
         self.settle(Readiness::WRITABLE);
         taken
+    }
+
+    /// What a waiter does after it has entered: a count, or room, may have come before it was seen.
+    fn settle_entry(&self) {
+        if !seeded(Bug::CountInTwoSteps) {
+            self.settle(Readiness::empty());
+        }
     }
 
     /// Serves those who wait, until there is nobody who could be; tells those who watch what may have `changed`.

@@ -50,6 +50,8 @@ pub(crate) enum Bug {
     TransferUnheld,
     /// A call that ends for another cause does not see that it was answered.
     ReplyUnseen,
+    /// A waiter sees that nothing is there to take, or no room, and enters later.
+    CountInTwoSteps,
     /// A signal for a registration that is just being looked at is forgotten.
     SignalUnderLook,
     /// A registration that is armed again is not looked at.

@@ -23,6 +23,8 @@ pub mod quota;
 pub mod ring;
 #[cfg(feature = "rpc")]
 pub mod rpc;
+#[cfg(feature = "shm")]
+pub mod shm;
 mod sync;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -32,6 +34,7 @@ pub mod wait;
 pub use caller::{Caller, Subject, Token};
 pub use error::{Corruption, WaitError};
 pub use ports::{
-    BlockReason, CallerMemory, Deadlock, Env, Fault, FutexSpace, IrqGuard, Park, Policy, Resume, WordFault,
+    Access, BlockReason, CallerMemory, Deadlock, Env, Fault, FutexSpace, IrqGuard, Park, Policy, Resume,
+    SharedMemory, WordFault,
 };
 pub use time::{Duration, Instant};

@@ -7,6 +7,7 @@
 //! | [`Park`] | the scheduler | every wait |
 //! | [`FutexSpace`] | the kernel: words of an address space | futexes |
 //! | [`CallerMemory`] | the kernel: user copies | leases of calls |
+//! | [`SharedMemory`] | the kernel: its memory objects and page tables | shared segments |
 //! | [`Policy`] | the kernel, or one of [`policy`](crate::policy) | every operation on an object |
 //!
 //! None is an `unsafe` trait: a wrong implementation loses wake-ups, or lets happen what should be refused, but breaks no
@@ -162,6 +163,102 @@ pub trait FutexSpace {
     /// # Errors
     /// [`Fault`]: there is none.
     fn fault_in(&self, address: usize, write: bool) -> Result<(), Fault>;
+}
+
+/// Memory objects of the kernel, which several address spaces map: what shared segments are made of. This crate counts and decides, and
+/// never touches a byte of them.
+///
+/// All but the clones are called in thread context, without a lock of this crate held, and may block.
+pub trait SharedMemory {
+    /// A handle of one memory object: a reference, an index, a counted pointer. It is cloned under a lock of this crate: that takes
+    /// constant time and calls nothing of this crate. It may be cloned and dropped at any time; the memory goes by
+    /// [`free`](Self::free).
+    type Object: Clone + Send;
+
+    /// Where something is mapped: an address space and an address in it. Cloned as an object is.
+    type Place: Clone + Send;
+
+    /// Why the kernel has no memory, or does not map it.
+    type Error: core::error::Error;
+
+    /// The size of a page in bytes, a power of two. Always the same: another answer breaks the charges.
+    fn page_size(&self) -> usize;
+
+    /// An object of `bytes`, a multiple of the page size above 0. Its memory reads as zero, to whoever maps it: a page that was somebody's
+    /// and is not cleared tells his secrets, which nothing here can notice.
+    ///
+    /// # Errors
+    /// There is no memory; nothing was taken.
+    fn create(&self, bytes: usize) -> Result<Self::Object, Self::Error>;
+
+    /// Makes an object of `from` bytes one of `to`. What is new reads as zero. Not called twice at a time for one object; if it shrinks,
+    /// nothing is mapped, and what is mapped meanwhile is below `to`.
+    ///
+    /// # Errors
+    /// It is as it was.
+    fn resize(&self, object: &Self::Object, from: usize, to: usize) -> Result<(), Self::Error>;
+
+    /// Maps the bytes `range` of an object, whole pages within it, at `place` with `access` and no more, then or later: a kernel that lets
+    /// a program raise the access of a mapping passes by the rights of its capability, and by the write seal.
+    ///
+    /// # Errors
+    /// Nothing is mapped. A mapping that is left behind outlives the memory.
+    fn map(
+        &self,
+        object: &Self::Object,
+        place: &Self::Place,
+        range: core::ops::Range<usize>,
+        access: Access,
+    ) -> Result<(), Self::Error>;
+
+    /// Takes the memory of an object back. Called once for each that was created, when nothing is mapped and nobody has a reference: in
+    /// the context of who dropped the last, or told of the last unmap.
+    fn free(&self, object: Self::Object);
+}
+
+impl<S: SharedMemory> SharedMemory for &S {
+    type Object = S::Object;
+    type Place = S::Place;
+    type Error = S::Error;
+
+    fn page_size(&self) -> usize {
+        (**self).page_size()
+    }
+
+    fn create(&self, bytes: usize) -> Result<Self::Object, Self::Error> {
+        (**self).create(bytes)
+    }
+
+    fn resize(&self, object: &Self::Object, from: usize, to: usize) -> Result<(), Self::Error> {
+        (**self).resize(object, from, to)
+    }
+
+    fn map(
+        &self,
+        object: &Self::Object,
+        place: &Self::Place,
+        range: core::ops::Range<usize>,
+        access: Access,
+    ) -> Result<(), Self::Error> {
+        (**self).map(object, place, range, access)
+    }
+
+    fn free(&self, object: Self::Object) {
+        (**self).free(object);
+    }
+}
+
+bitflags::bitflags! {
+    /// What may be done through a mapping.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct Access: u8 {
+        /// Read.
+        const READ = 1;
+        /// Write.
+        const WRITE = 1 << 1;
+        /// Run.
+        const EXEC = 1 << 2;
+    }
 }
 
 /// Why a word was not reached.

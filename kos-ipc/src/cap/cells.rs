@@ -13,7 +13,7 @@ use crate::sync::atomic::{AtomicU32, Ordering};
 /// What capabilities can be revoked by, in lent memory. Spaces that pass capabilities to each other share one.
 pub struct Cells<'c, E: Env> {
     cells: &'c [Cell],
-    quotas: &'c Quotas<'c, E>,
+    pub(super) quotas: &'c Quotas<'c, E>,
     /// The first that is free.
     free: Lock<E, u32>,
 }
@@ -91,7 +91,7 @@ impl<'c, E: Env> Cells<'c, E> {
             *free = number;
             (parent, get(&links.payer))
         });
-        self.quotas.refund_for(payer, Resource::Cells);
+        self.quotas.refund_for(payer, Resource::Cells, 1);
         parent
     }
 
@@ -100,9 +100,9 @@ impl<'c, E: Env> Cells<'c, E> {
     /// # Errors
     /// [`CapError`]: `Quota`, `NoCell`, `TooDeep`, `Revoked`
     pub(super) fn create(&self, under: Stamp, quota: &Quota<'_, E>) -> Result<u32, CapError> {
-        let payer = self.quotas.charge_for(quota, Resource::Cells).map_err(CapError::Quota)?;
+        let payer = self.quotas.charge_for(quota, Resource::Cells, 1).map_err(CapError::Quota)?;
         let made = self.free.with(|free| self.take(free, under, payer));
-        made.inspect_err(|_| self.quotas.refund_for(payer, Resource::Cells))
+        made.inspect_err(|_| self.quotas.refund_for(payer, Resource::Cells, 1))
     }
 
     fn take(&self, free: &mut u32, under: Stamp, payer: u32) -> Result<u32, CapError> {

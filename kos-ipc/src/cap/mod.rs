@@ -23,6 +23,8 @@
 //! protection in extendible operating systems" (1974), for revocation by indirection; handles with a generation as in Hubris and
 //! Zircon, here of 32 bits.
 
+#[cfg(feature = "shm")]
+mod bond;
 mod cell;
 mod cells;
 mod closing;
@@ -44,6 +46,8 @@ mod tests;
 mod tests_directory;
 mod transfer;
 
+#[cfg(feature = "shm")]
+pub(crate) use bond::Bond;
 pub use cell::{Cell, MAX_DEPTH};
 pub use cells::Cells;
 pub use closing::Closing;

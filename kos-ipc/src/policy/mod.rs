@@ -59,6 +59,14 @@ pub enum Op {
     Watch,
     /// Waits at a wait set.
     Wait,
+    /// Makes a shared segment.
+    Create,
+    /// Maps a shared segment.
+    Map,
+    /// Makes a shared segment larger or smaller.
+    Resize,
+    /// Seals a shared segment.
+    Seal,
 }
 
 /// What an object is.
@@ -84,6 +92,8 @@ pub enum ObjectKind {
     Channel,
     /// A [`WaitSet`](crate::wait::WaitSet).
     WaitSet,
+    /// A shared segment.
+    Segment,
 }
 
 /// An object as policies see it.

@@ -109,15 +109,36 @@ impl<'q, E: Env> Quotas<'q, E> {
     }
 
     /// Pays for a thing that lives as long as it likes, with a reference to `node` that [`refund_for`](Self::refund_for) gives up.
-    pub(crate) fn charge_for(&self, quota: &Quota<'_, E>, resource: Resource) -> Result<u32, QuotaError> {
-        self.charge(quota.node, resource, 1)?;
+    pub(crate) fn charge_for(
+        &self,
+        quota: &Quota<'_, E>,
+        resource: Resource,
+        amount: usize,
+    ) -> Result<u32, QuotaError> {
+        self.charge(quota.node, resource, amount)?;
         self.way_up(quota.node).take(1).for_each(|(_, node)| node.retain());
         Ok(quota.node)
     }
 
-    pub(crate) fn refund_for(&self, node: u32, resource: Resource) {
-        self.refund(node, resource, 1);
+    pub(crate) fn refund_for(&self, node: u32, resource: Resource, amount: usize) {
+        self.refund(node, resource, amount);
         self.release(node);
+    }
+
+    /// Charges more to who pays for a thing already, or gives a part back.
+    #[cfg(feature = "shm")]
+    pub(crate) fn recharge(
+        &self,
+        node: u32,
+        resource: Resource,
+        from: usize,
+        to: usize,
+    ) -> Result<(), QuotaError> {
+        if let Some(more) = to.checked_sub(from) {
+            return self.charge(node, resource, more);
+        }
+        self.refund(node, resource, from - to);
+        Ok(())
     }
 
     /// Walks every invariant, with the lock held.

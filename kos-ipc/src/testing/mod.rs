@@ -9,6 +9,8 @@ mod choices;
 pub(crate) mod futex_model;
 pub mod fuzz;
 mod host_lock;
+#[cfg(feature = "shm")]
+mod host_pages;
 mod rng;
 #[cfg(feature = "rpc")]
 pub(crate) mod rpc_model;
@@ -23,6 +25,8 @@ mod words;
 pub use cases::cases;
 pub use choices::Choices;
 pub use host_lock::{HostLock, HostMask};
+#[cfg(feature = "shm")]
+pub use host_pages::{HostMemory, HostPages, NoMemory, PAGE};
 pub use rng::Rng;
 pub use sim_park::{SimBody, SimEnv, SimPark, SimToken, Stuck, simulate};
 pub use std_park::{StdEnv, StdPark, StdToken};

@@ -29,6 +29,8 @@ impl<E: Env, K: Copy + Eq + Send> Kind<E> for Futexes<K> {
     type State = u64;
     type Value = Waiter<K>;
 
+    const MOVES: bool = true;
+
     /// A future that is gone: to the next at the same word.
     fn pass_on(queue: &Queue<E, Self>, waiter: &mut Waiter<K>) {
         let key = waiter.key;

@@ -108,26 +108,25 @@ impl<'q, E: Env, K: Kind<E>> Cursor<'q, E, K> {
             held.list.push_front(link, CURSOR);
         }
         let mut looks = crate::wait::BATCH.min(*left);
-        while looks > 0 && !batch.is_full() {
-            let next = held.list.next(link);
-            let look = next.map_or(Look::Stop, |next| match held.list.state(next) {
+        loop {
+            if looks == 0 || batch.is_full() {
+                return false;
+            }
+            let Some(next) = held.list.next(link) else { break };
+            let look = match held.list.state(next) {
                 WAITING => held.list.with(next, |body| judge(held.state, &mut body.value)),
                 _ => Look::Pass,
-            });
-            match (look, next) {
-                (Look::Stop, _) | (_, None) => {
-                    held.list.remove(link);
-                    return true;
-                }
-                (Look::Pass, Some(next)) => held.list.step_over(link, next),
-                (Look::End(outcome), Some(next)) => held.end(next, batch, outcome),
-                (Look::Move, Some(next)) => {
-                    held.relocate::<E, K>(next, to.as_mut().map(|(to, home)| (&mut **to, *home)));
-                }
+            };
+            match look {
+                Look::Stop => break,
+                Look::Pass => held.list.step_over(link, next),
+                Look::End(outcome) => held.end(next, batch, outcome),
+                Look::Move => held.relocate::<E, K>(next, to.as_mut().map(|(to, home)| (&mut **to, *home))),
             }
             (looks, *left) = (looks - 1, *left - 1);
         }
-        false
+        held.list.remove(link);
+        true
     }
 }
 

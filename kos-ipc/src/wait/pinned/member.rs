@@ -43,11 +43,17 @@ impl<'q, E: Env, K: Kind<E>> Member<'q, E, K> {
 
     /// The queue that its node names: where it waits, if it waits and nobody moves it just now.
     pub(crate) fn home(&self) -> &'q Queue<E, K> {
+        if !K::MOVES {
+            return self.queue;
+        }
         self.table.get(self.node.home() as usize).unwrap_or(self.queue)
     }
 
     /// Runs `work` under the lock of the queue where it is. Looks again for each move that comes between.
     fn with_home<R>(&self, work: impl FnOnce(&mut HeldBy<'_, E, K>) -> R) -> R {
+        if !K::MOVES {
+            return self.queue.with(work);
+        }
         let mut work = Some(work);
         loop {
             let (home, queue) = (self.node.home(), self.home());

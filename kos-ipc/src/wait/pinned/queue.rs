@@ -19,6 +19,10 @@ pub(crate) trait Kind<E: Env>: Sized {
     /// What each of them waits with, and what it is given.
     type Value: Send;
 
+    /// Waits may be moved between the queues of a table ([`Member::within`](super::Member::within)). Where not, the code for that
+    /// is left out.
+    const MOVES: bool = false;
+
     /// A waiter is gone that had been given what it waited for and had not seen it: passes that on.
     fn pass_on(queue: &Queue<E, Self>, value: &mut Self::Value);
 

@@ -66,7 +66,7 @@ impl<'m, E: Env, S: SharedMemory> Segments<'m, E, S> {
     }
 
     /// Reserves, has the kernel map, and makes it known.
-    fn map_bound(&self, request: &Request<'_, S>) -> Result<MappingId, MapError<S>> {
+    pub(super) fn map_bound(&self, request: &Request<'_, S>) -> Result<MappingId, MapError<S>> {
         let (object, id) = self.ledger.with(|ledger| {
             let reserved = ledger.reserve(request)?;
             self.retain(request.segment);

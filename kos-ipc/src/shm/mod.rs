@@ -31,6 +31,8 @@ mod segment;
 mod slot;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_faults;
 mod unmap;
 mod view;
 

@@ -12,14 +12,14 @@ use crate::ports::Access;
 use crate::quota::{Limits, Quota, QuotaNode, Quotas, Resource};
 use crate::testing::{HostPages, NoMemory, PAGE, StdEnv, StdPark};
 
-const KIND: u8 = 3;
-const RW: Access = Access::READ.union(Access::WRITE);
+pub(super) const KIND: u8 = 3;
+pub(super) const RW: Access = Access::READ.union(Access::WRITE);
 
-type Table<'m> = Segments<'m, StdEnv, &'m HostPages>;
-type Made<'m> = Result<CapId, CreateError<NoMemory>>;
+pub(super) type Table<'m> = Segments<'m, StdEnv, &'m HostPages>;
+pub(super) type Made<'m> = Result<CapId, CreateError<NoMemory>>;
 
 #[derive(Clone, Debug)]
-struct Shared<'m>(Segment<'m, StdEnv, &'m HostPages>);
+pub(super) struct Shared<'m>(pub(super) Segment<'m, StdEnv, &'m HostPages>);
 
 impl Object for Shared<'_> {
     fn kind(&self) -> u8 {
@@ -34,30 +34,30 @@ impl<'m> SegmentObject<'m, StdEnv, &'m HostPages> for Shared<'m> {
 }
 
 /// What a story has.
-struct World<'w, 'd, 'c, 'm> {
-    pages: &'m HostPages,
-    table: &'m Table<'m>,
-    owner: &'w CapSpace<'c, StdEnv, Shared<'m>>,
-    client: &'w CapSpace<'c, StdEnv, Shared<'m>>,
-    directory: &'w Directory<'d, 'c, StdEnv, Shared<'m>>,
-    quota: &'w Quota<'c, StdEnv>,
-    caller: &'w Caller<'w, StdEnv>,
+pub(super) struct World<'w, 'd, 'c, 'm> {
+    pub(super) pages: &'m HostPages,
+    pub(super) table: &'m Table<'m>,
+    pub(super) owner: &'w CapSpace<'c, StdEnv, Shared<'m>>,
+    pub(super) client: &'w CapSpace<'c, StdEnv, Shared<'m>>,
+    pub(super) directory: &'w Directory<'d, 'c, StdEnv, Shared<'m>>,
+    pub(super) quota: &'w Quota<'c, StdEnv>,
+    pub(super) caller: &'w Caller<'w, StdEnv>,
     next_place: StdCell<u64>,
 }
 
 impl<'c, 'm> World<'_, '_, 'c, 'm> {
-    fn create(&self, name: &[u8], size: usize) -> Made<'m> {
+    pub(super) fn create(&self, name: &[u8], size: usize) -> Made<'m> {
         let rights = Rights::READ | Rights::WRITE | Rights::MAP;
         let home =
             Home { space: self.owner, directory: self.directory, quota: self.quota, rights, label: 0, id: 1 };
         self.table.create_shared_memory(self.caller, &home, name, size, Shared)
     }
 
-    fn open(&self, name: &[u8], rights: Rights) -> CapId {
+    pub(super) fn open(&self, name: &[u8], rights: Rights) -> CapId {
         self.directory.open(self.caller, name, self.client, rights).unwrap()
     }
 
-    fn map(
+    pub(super) fn map(
         &self,
         space: &CapSpace<'c, StdEnv, Shared<'m>>,
         id: CapId,
@@ -68,40 +68,40 @@ impl<'c, 'm> World<'_, '_, 'c, 'm> {
         self.table.map(self.caller, (space, id, KIND), &self.next_place.get(), range, access)
     }
 
-    fn end(&self, unmap: Unmap<&'m HostPages>) {
+    pub(super) fn end(&self, unmap: Unmap<&'m HostPages>) {
         self.pages.unmap(*unmap.place());
         self.table.unmapped(unmap).unwrap();
     }
 
-    fn unmap(&self, id: MappingId) {
+    pub(super) fn unmap(&self, id: MappingId) {
         self.end(self.table.unmap(id).unwrap());
     }
 
-    fn segment(&self, id: CapId) -> Segment<'m, StdEnv, &'m HostPages> {
+    pub(super) fn segment(&self, id: CapId) -> Segment<'m, StdEnv, &'m HostPages> {
         self.owner.get(id, KIND, Rights::empty()).unwrap().0.clone()
     }
 
-    fn used(&self) -> usize {
+    pub(super) fn used(&self) -> usize {
         self.quota.used(Resource::Bytes)
     }
 }
 
 /// Runs a story; nothing may be left of it.
-fn with(limits: Limits, story: impl FnOnce(&World<'_, '_, '_, '_>)) {
+pub(super) fn with(limits: Limits, story: impl FnOnce(&World<'_, '_, '_, '_>)) {
     let (pages, park) = (HostPages::new(), StdPark::new());
     let token = park.token();
     let caller = Caller::new(&token, (), &NoPolicy);
-    let mut nodes = [const { QuotaNode::new() }; 2];
-    let mut cells = [const { Cell::new() }; 8];
+    let mut nodes = [(); 2].map(|()| QuotaNode::new());
+    let mut cells = [(); 8].map(|()| Cell::new());
     let quotas = Quotas::new(&mut nodes);
     let cells = Cells::new(&mut cells, &quotas);
     let quota = quotas.root(limits).unwrap();
     let (mut segments, mut mappings) = ([const { SegmentSlot::new() }; 3], [const { MappingSlot::new() }; 4]);
-    let mut counts = [const { SegmentCount::new() }; 3];
+    let mut counts = [(); 3].map(|()| SegmentCount::new());
     let memory = SegmentMemory { segments: &mut segments, counts: &mut counts, mappings: &mut mappings };
     let table = Segments::new(&pages, &cells, memory);
     {
-        let (mut ours, mut theirs) = ([const { CapSlot::new() }; 6], [const { CapSlot::new() }; 6]);
+        let (mut ours, mut theirs) = ([(); 6].map(|()| CapSlot::new()), [(); 6].map(|()| CapSlot::new()));
         let mut entries = [const { DirEntry::new() }; 2];
         let owner = CapSpace::new(&mut ours, &cells, quota.clone(), 1).unwrap();
         let client = CapSpace::new(&mut theirs, &cells, quota.clone(), 2).unwrap();

@@ -36,6 +36,7 @@ struct State {
 pub struct HostMemory {
     id: u64,
     words: Arc<[AtomicUsize]>,
+    size: Arc<AtomicUsize>,
 }
 
 impl HostMemory {
@@ -127,13 +128,14 @@ impl SharedMemory for HostPages {
         let mut state = self.lock();
         (state.next, state.bytes) = (state.next + 1, state.bytes + bytes);
         let words = (0..bytes / size_of::<usize>()).map(|_| AtomicUsize::new(0)).collect();
-        Ok(HostMemory { id: state.next, words })
+        Ok(HostMemory { id: state.next, words, size: Arc::new(AtomicUsize::new(bytes)) })
     }
 
     /// Only counts: the words stay as many.
-    fn resize(&self, _: &HostMemory, from: usize, to: usize) -> Result<(), NoMemory> {
+    fn resize(&self, object: &HostMemory, from: usize, to: usize) -> Result<(), NoMemory> {
         self.count()?;
         let mut state = self.lock();
+        assert_eq!(object.size.swap(to, Ordering::Relaxed), from);
         state.bytes = state.bytes - from + to;
         Ok(())
     }
@@ -155,6 +157,6 @@ impl SharedMemory for HostPages {
     fn free(&self, object: HostMemory) {
         let mut state = self.lock();
         assert!(state.mapped.iter().all(|(_, other, ..)| other.id != object.id), "freed while mapped");
-        state.bytes -= object.words.len() * size_of::<usize>();
+        state.bytes -= object.size.load(Ordering::Relaxed);
     }
 }

@@ -1,8 +1,8 @@
 //! A lock that masks interrupts first: [`Lock`].
 //!
 //! Invariant: the value is touched only while both the interrupt mask and the lock are held, and the lock is released before
-//! the mask. Locks of this crate are not nested, but for those of a transfer between two spaces, which it takes in the order of
-//! their addresses.
+//! the mask. Locks of this crate are nested in two places only: a transfer between two spaces takes theirs in the order of their
+//! addresses; wait sets take theirs in the order nesting, slot, observers (up the chain), hub.
 
 use core::fmt;
 

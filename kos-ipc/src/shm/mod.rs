@@ -3,7 +3,7 @@
 //! | item | what it is |
 //! |---|---|
 //! | [`Segments`] | the segments of a kernel and the ledger of what of them is mapped, over lent slots |
-//! | [`Segment`] | a reference to one, for the kernel's [`Object`]: clones count |
+//! | [`Segment`] | a reference to one, for the kernel's [`Object`](crate::cap::Object): clones count |
 //! | [`Seals`] | what is given up about one for good |
 //! | [`MappingId`], [`Unmap`] | one mapping; what the kernel is to unmap, and then tells |
 //! | [`Unmapping`] | a revoke that is under way, with the mappings that it takes back |

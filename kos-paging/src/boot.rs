@@ -63,6 +63,8 @@ impl<M> FrameSource for SliceFrames<'_, M> {
 #[expect(unsafe_code, reason = "passes on a port that can break memory safety")]
 // SAFETY: the answers are those of `M`, whose implementor ensures them.
 unsafe impl<M: PhysMapper> PhysMapper for SliceFrames<'_, M> {
+    const WINDOW: bool = M::WINDOW;
+
     fn table(&self, frame: PhysAddr, bytes: usize) -> Option<NonNull<u8>> {
         self.mapper.table(frame, bytes)
     }

@@ -52,7 +52,7 @@ impl<'t, F: Format, P: PhysMapper, X> Check<'t, F, P, X> {
     fn table(&mut self, frame: PhysAddr, level: Level, span: Span, parked: bool) -> Result<(), Corruption> {
         let at = span.address::<F>();
         let unknown = WalkError::UnknownFrame { at, level: level.up(), frame };
-        let entries = Entries::open::<F, P>(&self.table.ports, frame, level).ok_or(unknown)?;
+        let entries = Entries::open::<F>(&self.table.ports, frame, level).ok_or(unknown)?;
         self.tables += 1;
         let mut used = false;
         let shared = self.table.shared.filter(|_| level == span::top::<F>());

@@ -9,7 +9,6 @@
 
 use core::array;
 use core::fmt::Debug;
-use core::marker::PhantomData;
 use core::ops::{BitAnd, BitOr, Not, Range};
 use core::ptr::NonNull;
 
@@ -135,37 +134,35 @@ fn halves(at: NonNull<u64>) -> (NonNull<u32>, NonNull<u32>) {
 }
 
 /// The entries of one table.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Entries<'m, R> {
+#[derive(Debug)]
+pub(crate) struct Entries<'m, R, M> {
+    /// Where they are; where the mapper is a window, where they were when they were opened.
     base: NonNull<R>,
     /// The highest index; one less than a power of two.
     last: usize,
-    mapper: PhantomData<&'m ()>,
+    table: PhysAddr,
+    mapper: &'m M,
 }
 
-impl<'m, R: RawEntry> Entries<'m, R> {
+impl<R: Copy, M> Copy for Entries<'_, R, M> {}
+
+impl<R: Copy, M> Clone for Entries<'_, R, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<'m, R: RawEntry, M: PhysMapper> Entries<'m, R, M> {
     /// The entries of the table at `table`, which stand at `level`; `None` if the mapper does not know it. Roots may be
     /// shorter than a frame and lie anywhere in one.
     #[inline]
-    pub(crate) fn open<F, M>(mapper: &'m M, table: PhysAddr, level: Level) -> Option<Self>
-    where
-        F: Format<Raw = R>,
-        M: PhysMapper,
-    {
+    pub(crate) fn open<F: Format<Raw = R>>(mapper: &'m M, table: PhysAddr, level: Level) -> Option<Self> {
         let bytes = 1_usize << F::table_shift(level);
-        let last = bytes / size_of::<R>() - 1;
-        if bytes >= FRAME {
-            let base = mapper.table(table, bytes)?.cast();
-            return Some(Self { base, last, mapper: PhantomData });
-        }
-        if !table.is_aligned(1 << F::table_shift(level)) {
+        if bytes < FRAME && !table.is_aligned(bytes as u64) {
             return None;
         }
-        let inside = usize::try_from(table.get() % FRAME as u64).ok()?;
-        let frame = mapper.table(PhysAddr::new(table.get() - inside as u64), FRAME)?;
-        // SAFETY: the table is shorter than a frame and aligned to its length: it lies in the frame that was shown.
-        let base = unsafe { frame.add(inside) }.cast();
-        Some(Self { base, last, mapper: PhantomData })
+        let base = show(mapper, table, bytes)?;
+        Some(Self { base, last: bytes / size_of::<R>() - 1, table, mapper })
     }
 
     /// The entries of a table of ours, which the mapper has shown before.
@@ -174,13 +171,8 @@ impl<'m, R: RawEntry> Entries<'m, R> {
     ///
     /// If it does not show it again, against its contract.
     #[inline]
-    pub(crate) fn ours<F, M>(mapper: &'m M, table: PhysAddr, level: Level) -> Self
-    where
-        F: Format<Raw = R>,
-        M: PhysMapper,
-    {
-        Self::open::<F, M>(mapper, table, level)
-            .unwrap_or_else(|| unreachable!("the mapper forgot the table at {table}"))
+    pub(crate) fn ours<F: Format<Raw = R>>(mapper: &'m M, table: PhysAddr, level: Level) -> Self {
+        Self::open::<F>(mapper, table, level).unwrap_or_else(|| forgotten(table))
     }
 
     /// How many there are; a power of two.
@@ -274,7 +266,31 @@ impl<'m, R: RawEntry> Entries<'m, R> {
 
     #[inline]
     fn slot(self, index: usize) -> NonNull<R> {
+        let base = if M::WINDOW { self.shown_again() } else { self.base };
         // SAFETY: the index is not above the last, so the entry lies in the bytes that `PhysMapper` answers for.
-        unsafe { self.base.add(index & self.last) }
+        unsafe { base.add(index & self.last) }
     }
+
+    /// Where the entries are now that a window may have shown another table meanwhile.
+    fn shown_again(self) -> NonNull<R> {
+        let bytes = self.count() * size_of::<R>();
+        show(self.mapper, self.table, bytes).unwrap_or_else(|| forgotten(self.table))
+    }
+}
+
+/// Where the table of `bytes` bytes at `table`, a multiple of them, is seen.
+#[inline]
+fn show<R, M: PhysMapper>(mapper: &M, table: PhysAddr, bytes: usize) -> Option<NonNull<R>> {
+    if bytes >= FRAME {
+        return mapper.table(table, bytes).map(NonNull::cast);
+    }
+    let inside = usize::try_from(table.get() % FRAME as u64).ok()?;
+    let frame = mapper.table(PhysAddr::new(table.get() - inside as u64), FRAME)?;
+    // SAFETY: the table is shorter than a frame and aligned to its length: it lies in the frame that was shown.
+    Some(unsafe { frame.add(inside) }.cast())
+}
+
+#[cold]
+fn forgotten(table: PhysAddr) -> ! {
+    unreachable!("the mapper forgot the table at {table}")
 }

@@ -42,7 +42,7 @@ mod table;
 pub mod testing;
 pub mod walk;
 
-pub use access::{OffsetMap, Recursive, RecursiveSlot, SlotError};
+pub use access::{OffsetMap, Recursive, RecursiveSlot, ShowFrame, SlotError, Window};
 pub use addr::{PhysAddr, VirtAddr, VirtRange};
 pub use asid::{AsidError, AsidSlot, Asids, Switch};
 pub use attrs::{Attrs, Flags, MemorySlots, MemoryType};

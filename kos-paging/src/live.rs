@@ -149,7 +149,7 @@ where
     fn link(&self, span: Span, level: Level, chain: &mut Chain<F::Raw>) -> Result<Level, MapError> {
         let (mut here, mut frame) = (span::top::<F>(), self.root);
         loop {
-            let entries = Entries::ours::<F, P>(&self.ports, frame, here);
+            let entries = Entries::ours::<F>(&self.ports, frame, here);
             let index = span.index::<F>(here);
             let raw = entries.load_acquire(index);
             match walk::decode(self.format, raw, here, span)? {
@@ -191,13 +191,13 @@ fn entry_at<'p, F: Format, P: PhysMapper>(
     root: PhysAddr,
     offset: u64,
     level: Level,
-) -> Entries<'p, F::Raw> {
-    let (mut entries, mut here) = (Entries::ours::<F, P>(ports, root, span::top::<F>()), span::top::<F>());
+) -> Entries<'p, F::Raw, P> {
+    let (mut entries, mut here) = (Entries::ours::<F>(ports, root, span::top::<F>()), span::top::<F>());
     let at = Span { first: offset, last: offset };
     while let (true, Ok(Entry::Table { phys, .. }), Some(below)) =
         (here > level, format.decode(entries.load(at.index::<F>(here)), here), here.down())
     {
-        (entries, here) = (Entries::ours::<F, P>(ports, phys, below), below);
+        (entries, here) = (Entries::ours::<F>(ports, phys, below), below);
     }
     entries
 }

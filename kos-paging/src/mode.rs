@@ -5,6 +5,7 @@
 //! Entries that were parked and flushed are nobody's: both treat them plainly, so that only what is still in use pays.
 
 use crate::entry::{Entries, RawEntry};
+use crate::ports::PhysMapper;
 #[cfg(target_has_atomic = "64")]
 pub use live::Live;
 
@@ -26,7 +27,11 @@ impl sealed::Mode for Exclusive {
 
     #[inline]
     #[expect(private_interfaces, reason = "called by this crate only")]
-    fn replace<R: RawEntry>(entries: Entries<'_, R>, index: usize, change: impl Fn(R) -> R) -> R {
+    fn replace<R: RawEntry, M: PhysMapper>(
+        entries: Entries<'_, R, M>,
+        index: usize,
+        change: impl Fn(R) -> R,
+    ) -> R {
         let old = entries.load(index);
         entries.store(index, change(old));
         old
@@ -43,6 +48,7 @@ impl sealed::Mode for Exclusive {
 
 pub(crate) mod sealed {
     use crate::entry::{Entries, RawEntry};
+    use crate::ports::PhysMapper;
 
     /// How present entries are replaced.
     pub trait Mode {
@@ -51,7 +57,11 @@ pub(crate) mod sealed {
 
         /// Replaces an entry by what `change` makes of it; the old one.
         #[expect(private_interfaces, reason = "called by this crate only")]
-        fn replace<R: RawEntry>(entries: Entries<'_, R>, index: usize, change: impl Fn(R) -> R) -> R;
+        fn replace<R: RawEntry, M: PhysMapper>(
+            entries: Entries<'_, R, M>,
+            index: usize,
+            change: impl Fn(R) -> R,
+        ) -> R;
 
         /// Tables and bytes that were installed without the table's counters; they count from now on as the table's.
         fn take_installed(&mut self) -> (u64, u64);
@@ -67,6 +77,7 @@ mod live {
 
     use super::{Mode, sealed};
     use crate::entry::{Entries, RawEntry};
+    use crate::ports::PhysMapper;
 
     /// CPUs may have the table loaded: those of a [`TlbContext`](crate::TlbContext), to which `C` is a pointer.
     #[derive(Debug)]
@@ -95,7 +106,11 @@ mod live {
 
         #[inline]
         #[expect(private_interfaces, reason = "called by this crate only")]
-        fn replace<R: RawEntry>(entries: Entries<'_, R>, index: usize, change: impl Fn(R) -> R) -> R {
+        fn replace<R: RawEntry, M: PhysMapper>(
+            entries: Entries<'_, R, M>,
+            index: usize,
+            change: impl Fn(R) -> R,
+        ) -> R {
             let mut old = entries.load(index);
             while let Err(now) = entries.exchange(index, old, change(old)) {
                 old = now;

@@ -127,7 +127,13 @@ pub trait FrameSource {
 /// them but by atomics or an MMU while they hold tables. Different frames have disjoint bytes. The answer for a frame
 /// never changes while a table uses it. `None` for whatever is not memory, in part or whole: a walk over hostile tables
 /// asks for any number.
+///
+/// Where [`WINDOW`](Self::WINDOW) is set, an answer holds only until the mapper is asked for the next frame.
 pub unsafe trait PhysMapper {
+    /// Whether the mapper has one place for all frames, such as a [`Window`](crate::Window): it is asked again before
+    /// each access to an entry. Address spaces need a mapper that shows several frames at once.
+    const WINDOW: bool = false;
+
     /// Where the `bytes` bytes at `frame`, a multiple of `bytes`, can be read; `None` if any of them is no memory.
     /// `bytes` is a power of two from 4096 to 65536; 4096 on x86 and RISC-V.
     fn table(&self, frame: PhysAddr, bytes: usize) -> Option<NonNull<u8>>;
@@ -211,6 +217,8 @@ impl<T: FrameSource + ?Sized> FrameSource for &T {
 
 // SAFETY: the answers are those of `T`, whose implementor ensures them.
 unsafe impl<T: PhysMapper + ?Sized> PhysMapper for &T {
+    const WINDOW: bool = T::WINDOW;
+
     fn table(&self, frame: PhysAddr, bytes: usize) -> Option<NonNull<u8>> {
         (**self).table(frame, bytes)
     }

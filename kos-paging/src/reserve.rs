@@ -58,9 +58,9 @@ impl Reserve {
         &mut self,
         format: F,
         ports: &'p P,
-    ) -> (PhysAddr, Entries<'p, F::Raw>) {
+    ) -> (PhysAddr, Entries<'p, F::Raw, P>) {
         let Some(frame) = self.first else { unreachable!("an operation took fewer tables than it needs") };
-        let entries = Entries::ours::<F, P>(ports, frame, Level::PAGE);
+        let entries = Entries::ours::<F>(ports, frame, Level::PAGE);
         self.first = match format.decode(entries.load(0), span::top::<F>()) {
             Ok(Entry::Table { phys, .. }) => Some(phys),
             _ => None,
@@ -80,7 +80,7 @@ impl Reserve {
 
     fn push<F: Format, P: PhysMapper>(&mut self, format: F, ports: &P, frame: PhysAddr) {
         let next = self.first.map_or(F::Raw::default(), |next| format.table(next, span::top::<F>()));
-        Entries::ours::<F, P>(ports, frame, Level::PAGE).store(0, next);
+        Entries::ours::<F>(ports, frame, Level::PAGE).store(0, next);
         self.first = Some(frame);
         self.left += 1;
     }
@@ -125,7 +125,7 @@ pub(crate) fn root<F: Format, P: FrameSource + PhysMapper>(
     let top = span::top::<F>();
     let failed = |cause: Option<PhysAddr>| cause.map_or(CreateError::OutOfFrames, CreateError::UnusableFrame);
     let root = table_frame(format, ports, top).map_err(failed)?;
-    let entries = Entries::ours::<F, P>(ports, root, top);
+    let entries = Entries::ours::<F>(ports, root, top);
     for index in 0..if F::FIXED_ROOT { entries.count() } else { 0 } {
         match table_frame(format, ports, Level::PAGE) {
             Ok(frame) => entries.store(index, format.table(frame, top)),
@@ -141,7 +141,7 @@ pub(crate) fn root<F: Format, P: FrameSource + PhysMapper>(
 /// Gives back a root, and the tables that its entries always lead to.
 fn free_root<F: Format, P: FrameSource + PhysMapper>(format: F, ports: &P, root: PhysAddr) {
     let top = span::top::<F>();
-    let entries = Entries::ours::<F, P>(ports, root, top);
+    let entries = Entries::ours::<F>(ports, root, top);
     for index in 0..if F::FIXED_ROOT { entries.count() } else { 0 } {
         if let Ok(Entry::Table { phys, .. }) = format.decode(entries.load(index), top) {
             free::<F, P>(ports, phys, Level::PAGE);
@@ -176,7 +176,7 @@ fn table_frame<F: Format, P: FrameSource + PhysMapper>(
     let last = address.checked_add(request.bytes() - 1);
     let reached = address.is_aligned(request.bytes()) && last.is_some_and(|last| last <= highest);
     let reached = reached && frame.order() == request.order;
-    match if reached { Entries::open::<F, P>(ports, address, level) } else { None } {
+    match if reached { Entries::open::<F>(ports, address, level) } else { None } {
         Some(entries) => {
             entries.clear();
             Ok(address)

@@ -7,6 +7,7 @@
 use crate::addr::PhysAddr;
 use crate::entry::{Entries, GROUP};
 use crate::format::{Entry, Format, Level};
+use crate::ports::PhysMapper;
 use crate::span::{self, Span};
 use crate::walk::Leaf;
 
@@ -30,9 +31,9 @@ pub(crate) struct Run {
 
 /// The run from the entry of the first byte of `rest`, which says `leaf`, present or parked. A leaf of which `rest` has a
 /// part only stays alone.
-pub(crate) fn of<F: Format>(
+pub(crate) fn of<F: Format, M: PhysMapper>(
     format: &F,
-    entries: Entries<'_, F::Raw>,
+    entries: Entries<'_, F::Raw, M>,
     level: Level,
     rest: Span,
     like: Like,

@@ -37,12 +37,12 @@ impl<F: Format, P: FrameSource + PhysMapper> Table<F, P> {
         if !span.pieces::<F>(top).all(|piece| piece == Span::of_entry::<F>(piece.first, top)) {
             return Err(ShareError::NotWholeEntries);
         }
-        let entries = Entries::ours::<F, P>(&self.ports, self.root, top);
+        let entries = Entries::ours::<F>(&self.ports, self.root, top);
         let indexes = || span.pieces::<F>(top).map(|piece| piece.index::<F>(top));
         if self.shared.is_some() || indexes().any(|index| entries.load(index) != F::Raw::default()) {
             return Err(ShareError::Occupied);
         }
-        let others = Entries::ours::<F, Q>(&other.ports, other.root, top);
+        let others = Entries::ours::<F>(&other.ports, other.root, top);
         indexes().for_each(|index| entries.store(index, others.load(index)));
         self.shared = Some(span);
         Ok(())

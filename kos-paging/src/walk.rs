@@ -74,7 +74,7 @@ pub fn translate<F: Format, M: PhysMapper>(
     let span = Span { first: offset, last: offset };
     let (mut frame, mut limit) = (root, Limit::all());
     for level in (0..F::LEVELS).rev().map(Level::new) {
-        let entries = Entries::open::<F, M>(mapper, frame, level)
+        let entries = Entries::open::<F>(mapper, frame, level)
             .ok_or_else(|| unknown::<F>(offset, level.up(), frame))?;
         match decode(format, entries.load(span.index::<F>(level)), level, span)? {
             Entry::Absent(_) | Entry::Parked => return Err(TranslateError::NotMapped { at, level }),
@@ -190,11 +190,19 @@ impl Node {
 }
 
 /// A table on the way from the root.
-#[derive(Clone, Copy, Debug)]
-struct Step<'m, R> {
-    entries: Entries<'m, R>,
+#[derive(Debug)]
+struct Step<'m, R, M> {
+    entries: Entries<'m, R, M>,
     limit: Limit,
     parked: bool,
+}
+
+impl<R: Copy, M> Copy for Step<'_, R, M> {}
+
+impl<R: Copy, M> Clone for Step<'_, R, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
 }
 
 /// The leaves of a span in order, without a walk from the root for each.
@@ -208,7 +216,7 @@ pub(crate) struct Walk<'m, F: Format, M> {
     /// The level of the entry that is read next.
     level: Level,
     /// By level: the tables from the root down to that entry.
-    path: [Option<Step<'m, F::Raw>>; MAX_LEVELS],
+    path: [Option<Step<'m, F::Raw, M>>; MAX_LEVELS],
 }
 
 impl<'m, F: Format, M: PhysMapper> Walk<'m, F, M> {
@@ -255,7 +263,7 @@ impl<'m, F: Format, M: PhysMapper> Walk<'m, F, M> {
     }
 
     /// The first entry in this table, at or after `rest`, that is not empty; past them all if there is none.
-    fn skip_empty(&mut self, entries: Entries<'m, F::Raw>, mut rest: Span) -> Option<(F::Raw, Span)> {
+    fn skip_empty(&mut self, entries: Entries<'m, F::Raw, M>, mut rest: Span) -> Option<(F::Raw, Span)> {
         let end = Span::of_entry::<F>(rest.first, self.level.up()).last.min(rest.last);
         loop {
             let raw = entries.load(rest.index::<F>(self.level));
@@ -282,7 +290,7 @@ impl<'m, F: Format, M: PhysMapper> Walk<'m, F, M> {
     }
 
     /// The table that holds the entry read next; the root at first.
-    fn step(&mut self) -> Result<Step<'m, F::Raw>, WalkError> {
+    fn step(&mut self) -> Result<Step<'m, F::Raw, M>, WalkError> {
         if let Some(step) = self.path.get(usize::from(self.level.get())).copied().flatten() {
             return Ok(step);
         }
@@ -297,10 +305,10 @@ impl<'m, F: Format, M: PhysMapper> Walk<'m, F, M> {
         frame: PhysAddr,
         limit: Limit,
         parked: bool,
-    ) -> Result<Step<'m, F::Raw>, WalkError> {
+    ) -> Result<Step<'m, F::Raw, M>, WalkError> {
         let unknown = || unknown::<F>(offset, from, frame);
         let level = from.down().ok_or_else(unknown)?;
-        let entries = Entries::open::<F, M>(self.mapper, frame, level).ok_or_else(unknown)?;
+        let entries = Entries::open::<F>(self.mapper, frame, level).ok_or_else(unknown)?;
         let step = Step { entries, limit, parked };
         self.level = level;
         if let Some(place) = self.path.get_mut(usize::from(level.get())) {

@@ -37,7 +37,7 @@ pub(super) fn map<F: Format, P: FrameSource + PhysMapper, X>(
     stats.tables += needed;
     stats.mapped_bytes += span.bytes();
     let mut fill = Fill { format: *format, ports: &*ports, max, bits, start: span.first, phys, reserve };
-    fill.table(Entries::ours::<F, P>(ports, *root, span::top::<F>()), span::top::<F>(), span);
+    fill.table(Entries::ours::<F>(ports, *root, span::top::<F>()), span::top::<F>(), span);
     Ok(())
 }
 
@@ -97,7 +97,7 @@ impl<F: Format, P: PhysMapper> Survey<'_, F, P> {
     fn tables(&self, frame: PhysAddr, level: Level, span: Span) -> Result<u64, MapError> {
         let at = span.address::<F>();
         let unknown = WalkError::UnknownFrame { at, level: level.up(), frame };
-        let entries = Entries::open::<F, P>(self.ports, frame, level).ok_or(unknown)?;
+        let entries = Entries::open::<F>(self.ports, frame, level).ok_or(unknown)?;
         let mut missing = 0;
         for piece in span.pieces::<F>(level) {
             missing += self.entry(entries.load(piece.index::<F>(level)), level, piece)?;
@@ -137,7 +137,7 @@ struct Fill<'p, F: Format, P> {
 }
 
 impl<'p, F: Format, P: PhysMapper> Fill<'p, F, P> {
-    fn table(&mut self, entries: Entries<'p, F::Raw>, level: Level, span: Span) {
+    fn table(&mut self, entries: Entries<'p, F::Raw, P>, level: Level, span: Span) {
         if level == Level::PAGE {
             return self.pages(entries, span);
         }
@@ -153,7 +153,7 @@ impl<'p, F: Format, P: PhysMapper> Fill<'p, F, P> {
     }
 
     /// The dense case: most of the time of a mapping in small pages is here.
-    fn pages(&self, entries: Entries<'p, F::Raw>, span: Span) {
+    fn pages(&self, entries: Entries<'p, F::Raw, P>, span: Span) {
         let page = span::size::<F>(Level::PAGE);
         let (bits, first) = (self.bits.at(Level::PAGE), self.phys_of(span).get());
         for (index, page) in
@@ -168,9 +168,16 @@ impl<'p, F: Format, P: PhysMapper> Fill<'p, F, P> {
         PhysAddr::new(self.phys.get() + (piece.first - self.start))
     }
 
-    fn below(&mut self, entries: Entries<'p, F::Raw>, index: usize, level: Level, below: Level, piece: Span) {
+    fn below(
+        &mut self,
+        entries: Entries<'p, F::Raw, P>,
+        index: usize,
+        level: Level,
+        below: Level,
+        piece: Span,
+    ) {
         if let Ok(Entry::Table { phys, .. }) = self.format.decode(entries.load(index), level) {
-            self.table(Entries::ours::<F, P>(self.ports, phys, below), below, piece);
+            self.table(Entries::ours::<F>(self.ports, phys, below), below, piece);
         } else {
             let (frame, child) = self.reserve.pop(self.format, self.ports);
             self.table(child, below, piece);

@@ -33,7 +33,7 @@ pub(super) fn protect<F: Format, P: FrameSource + PhysMapper, X: Mode>(
     let mode = PhantomData::<X>;
     let splitter = Splitter { format: *format, ports: &*ports, reserve, stats, mode };
     let mut change = Change { splitter, bits, transition: Transition::None };
-    change.table(Entries::ours::<F, P>(ports, *root, span::top::<F>()), span::top::<F>(), span);
+    change.table(Entries::ours::<F>(ports, *root, span::top::<F>()), span::top::<F>(), span);
     Ok(Protected::new(changed, change.transition))
 }
 
@@ -86,7 +86,7 @@ struct Change<'p, F: Format, P, X> {
 }
 
 impl<'p, F: Format, P: PhysMapper, X: Mode> Change<'p, F, P, X> {
-    fn table(&mut self, entries: Entries<'p, F::Raw>, level: Level, span: Span) {
+    fn table(&mut self, entries: Entries<'p, F::Raw, P>, level: Level, span: Span) {
         let mut rest = Some(span);
         while let Some(span) = rest {
             rest = span.after(self.entry(entries, level, span));
@@ -94,7 +94,7 @@ impl<'p, F: Format, P: PhysMapper, X: Mode> Change<'p, F, P, X> {
     }
 
     /// Changes the entry of the first byte of `rest`, a leaf with those like it; the last byte changed.
-    fn entry(&mut self, entries: Entries<'p, F::Raw>, level: Level, rest: Span) -> u64 {
+    fn entry(&mut self, entries: Entries<'p, F::Raw, P>, level: Level, rest: Span) -> u64 {
         let (index, piece) = (rest.index::<F>(level), rest.piece::<F>(level));
         let whole = rest.whole_entries::<F>(level);
         if level == Level::PAGE {
@@ -117,7 +117,7 @@ impl<'p, F: Format, P: PhysMapper, X: Mode> Change<'p, F, P, X> {
     }
 
     /// Most of the time of a change is here: what it asks of TLBs is asked once for each sort of entries.
-    fn leaves(&mut self, entries: Entries<'p, F::Raw>, level: Level, indexes: Range<usize>) {
+    fn leaves(&mut self, entries: Entries<'p, F::Raw, P>, level: Level, indexes: Range<usize>) {
         let format = self.splitter.format;
         let (bits, address) = (self.bits.at(level), format.address_bits(level));
         let change = |old| F::carry(bits | old & address, old);
@@ -131,7 +131,7 @@ impl<'p, F: Format, P: PhysMapper, X: Mode> Change<'p, F, P, X> {
         }
     }
 
-    fn below(&mut self, entries: Entries<'p, F::Raw>, index: usize, level: Level, piece: Span) {
+    fn below(&mut self, entries: Entries<'p, F::Raw, P>, index: usize, level: Level, piece: Span) {
         if let Some((child, below)) = self.splitter.below(entries, index, level) {
             self.table(child, below, piece);
         }

@@ -47,12 +47,12 @@ impl<F: Format, P: FrameSource + PhysMapper, X: Mode> Table<F, P, X> {
     }
 
     /// The place of the entry of a page, if there is a table for it.
-    fn page_entry(&self, span: Span) -> Option<(Entries<'_, F::Raw>, usize)> {
-        let mut entries = Entries::open::<F, P>(&self.ports, self.root, span::top::<F>())?;
+    fn page_entry(&self, span: Span) -> Option<(Entries<'_, F::Raw, P>, usize)> {
+        let mut entries = Entries::open::<F>(&self.ports, self.root, span::top::<F>())?;
         for level in (1..F::LEVELS).rev().map(Level::new) {
             let raw = entries.load(span.index::<F>(level));
             let Ok(Entry::Table { phys, .. }) = self.format.decode(raw, level) else { return None };
-            entries = Entries::open::<F, P>(&self.ports, phys, level.down()?)?;
+            entries = Entries::open::<F>(&self.ports, phys, level.down()?)?;
         }
         Some((entries, span.index::<F>(Level::PAGE)))
     }

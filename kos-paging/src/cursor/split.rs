@@ -44,14 +44,14 @@ impl<'p, F: Format, P: PhysMapper, X: Mode> Splitter<'p, F, P, X> {
     /// translates alike. `None` if nothing is there.
     pub(super) fn below(
         &mut self,
-        entries: Entries<'p, F::Raw>,
+        entries: Entries<'p, F::Raw, P>,
         index: usize,
         level: Level,
-    ) -> Option<(Entries<'p, F::Raw>, Level)> {
+    ) -> Option<(Entries<'p, F::Raw, P>, Level)> {
         let below = level.down()?;
         let raw = entries.load(index);
         match self.format.decode(raw, level).ok()? {
-            Entry::Table { phys, .. } => Some((Entries::ours::<F, P>(self.ports, phys, below), below)),
+            Entry::Table { phys, .. } => Some((Entries::ours::<F>(self.ports, phys, below), below)),
             Entry::Leaf { phys, .. } => Some((self.split(entries, index, level, phys), below)),
             _ => None,
         }
@@ -59,11 +59,11 @@ impl<'p, F: Format, P: PhysMapper, X: Mode> Splitter<'p, F, P, X> {
 
     fn split(
         &mut self,
-        entries: Entries<'p, F::Raw>,
+        entries: Entries<'p, F::Raw, P>,
         index: usize,
         level: Level,
         phys: PhysAddr,
-    ) -> Entries<'p, F::Raw> {
+    ) -> Entries<'p, F::Raw, P> {
         let (frame, child) = self.reserve.pop(self.format, self.ports);
         // Again for each bit that an MMU sets meanwhile: the small leaves have it too.
         X::replace(entries, index, |huge| {
@@ -77,9 +77,9 @@ impl<'p, F: Format, P: PhysMapper, X: Mode> Splitter<'p, F, P, X> {
 }
 
 /// Fills a table with leaves that translate as `huge` at `level` does, which leads to `phys`.
-pub(crate) fn split_into<F: Format>(
+pub(crate) fn split_into<F: Format, M: PhysMapper>(
     format: F,
-    child: Entries<'_, F::Raw>,
+    child: Entries<'_, F::Raw, M>,
     huge: F::Raw,
     level: Level,
     phys: PhysAddr,

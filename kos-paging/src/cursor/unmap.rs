@@ -35,7 +35,7 @@ pub(super) fn unmap<F: Format, P: FrameSource + PhysMapper, X: Mode>(
     let mode = PhantomData::<X>;
     let splitter = Splitter { format: *format, ports: &*ports, reserve, stats, mode };
     let mut park = Park { splitter, tables: false };
-    park.table(Entries::ours::<F, P>(ports, *root, span::top::<F>()), span::top::<F>(), span);
+    park.table(Entries::ours::<F>(ports, *root, span::top::<F>()), span::top::<F>(), span);
     if park.tables || survey.quarantined {
         table.flush.add_tables();
     }
@@ -82,13 +82,13 @@ struct Park<'p, F: Format, P, X> {
 }
 
 impl<'p, F: Format, P: PhysMapper, X: Mode> Park<'p, F, P, X> {
-    fn table(&mut self, entries: Entries<'p, F::Raw>, level: Level, span: Span) {
+    fn table(&mut self, entries: Entries<'p, F::Raw, P>, level: Level, span: Span) {
         for piece in span.pieces::<F>(level) {
             self.entry(entries, level, piece);
         }
     }
 
-    fn entry(&mut self, entries: Entries<'p, F::Raw>, level: Level, piece: Span) {
+    fn entry(&mut self, entries: Entries<'p, F::Raw, P>, level: Level, piece: Span) {
         let index = piece.index::<F>(level);
         let fixed = F::FIXED_ROOT && level == span::top::<F>();
         let whole = !fixed && piece.covers::<F>(level);
@@ -106,7 +106,7 @@ impl<'p, F: Format, P: PhysMapper, X: Mode> Park<'p, F, P, X> {
     }
 
     /// Goes below an entry that is used in part; whether nothing present is left there.
-    fn part(&mut self, entries: Entries<'p, F::Raw>, index: usize, level: Level, piece: Span) -> bool {
+    fn part(&mut self, entries: Entries<'p, F::Raw, P>, index: usize, level: Level, piece: Span) -> bool {
         let Some((child, below)) = self.splitter.below(entries, index, level) else { return false };
         self.table(child, below, piece);
         let format = self.splitter.format;
@@ -124,7 +124,7 @@ pub(crate) fn sweep<F: Format, P: FrameSource + PhysMapper, X>(
 ) {
     let Table { format, ports, root, stats, .. } = table;
     let mut sweep = Sweep { format: *format, ports: &*ports, stats, run: None, release };
-    sweep.table(Entries::ours::<F, P>(ports, *root, span::top::<F>()), span::top::<F>(), span, false);
+    sweep.table(Entries::ours::<F>(ports, *root, span::top::<F>()), span::top::<F>(), span, false);
     sweep.end_run();
 }
 
@@ -137,7 +137,7 @@ struct Sweep<'p, F, P, R> {
 }
 
 impl<'p, F: Format, P: FrameSource + PhysMapper, R: FnMut(Mapping)> Sweep<'p, F, P, R> {
-    fn table(&mut self, entries: Entries<'p, F::Raw>, level: Level, span: Span, parked: bool) {
+    fn table(&mut self, entries: Entries<'p, F::Raw, P>, level: Level, span: Span, parked: bool) {
         let mut rest = Some(span);
         while let Some(span) = rest {
             rest = span.after(self.entry(entries, level, span, parked));
@@ -145,7 +145,7 @@ impl<'p, F: Format, P: FrameSource + PhysMapper, R: FnMut(Mapping)> Sweep<'p, F,
     }
 
     /// Sweeps the entry of the first byte of `rest`, a leaf with those like it; the last byte swept.
-    fn entry(&mut self, entries: Entries<'p, F::Raw>, level: Level, rest: Span, parked: bool) -> u64 {
+    fn entry(&mut self, entries: Entries<'p, F::Raw, P>, level: Level, rest: Span, parked: bool) -> u64 {
         let index = rest.index::<F>(level);
         let piece = rest.piece::<F>(level);
         let raw = entries.load(index);
@@ -157,7 +157,7 @@ impl<'p, F: Format, P: FrameSource + PhysMapper, R: FnMut(Mapping)> Sweep<'p, F,
             }
             Ok(Entry::Table { phys, .. }) => {
                 let Some(below) = level.down() else { return piece.last };
-                let child = Entries::ours::<F, P>(self.ports, phys, below);
+                let child = Entries::ours::<F>(self.ports, phys, below);
                 let dense = if parked { self.dense(child, below, piece) } else { None };
                 if dense.is_none() {
                     self.table(child, below, piece, parked);
@@ -177,7 +177,7 @@ impl<'p, F: Format, P: FrameSource + PhysMapper, R: FnMut(Mapping)> Sweep<'p, F,
     }
 
     /// The one run that a table of parked leaves is, if it is one: it goes with its table, and needs not be cleared.
-    fn dense(&self, entries: Entries<'p, F::Raw>, level: Level, span: Span) -> Option<Run> {
+    fn dense(&self, entries: Entries<'p, F::Raw, P>, level: Level, span: Span) -> Option<Run> {
         let Ok(Entry::Leaf { phys, attrs, accessed, dirty }) = self.format.decode(entries.load(0), level)
         else {
             return None;
@@ -189,7 +189,7 @@ impl<'p, F: Format, P: FrameSource + PhysMapper, R: FnMut(Mapping)> Sweep<'p, F,
     }
 
     /// Clears the leaf of the first byte of `rest` and those like it; their last byte.
-    fn leaves(&mut self, entries: Entries<'p, F::Raw>, level: Level, rest: Span, leaf: Leaf) -> u64 {
+    fn leaves(&mut self, entries: Entries<'p, F::Raw, P>, level: Level, rest: Span, leaf: Leaf) -> u64 {
         let run = run::of(&self.format, entries, level, rest, Like::Contiguous, leaf);
         let count = run.span.whole_entries::<F>(level);
         (rest.index::<F>(level)..).take(count).for_each(|index| entries.store(index, F::Raw::default()));

@@ -93,10 +93,13 @@ pub struct Space<E: SpaceEnv> {
 impl<E: SpaceEnv> Space<E> {
     /// An empty space. `id` is the integrator's own number, by which objects know who maps them.
     ///
+    /// Does not compile over a [`Window`](crate::Window).
+    ///
     /// # Errors
     ///
     /// [`CreateError`]; no frame is kept.
     pub fn new(env: E, id: SpaceId, config: Config) -> Result<Self, CreateError> {
+        const { assert!(!E::WINDOW, "an address space reads one frame while it writes another") };
         let pt = PageTable::new(&env, id)?;
         Ok(Self::from_state(State::new(env, id, pt, config)))
     }

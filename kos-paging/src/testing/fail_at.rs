@@ -56,6 +56,8 @@ impl<P: FrameSource> FrameSource for FailAt<P> {
 #[expect(unsafe_code, reason = "passes on a port that can break memory safety")]
 // SAFETY: the answers are those of `P`, whose implementor ensures them.
 unsafe impl<P: PhysMapper> PhysMapper for FailAt<P> {
+    const WINDOW: bool = P::WINDOW;
+
     fn table(&self, frame: PhysAddr, bytes: usize) -> Option<NonNull<u8>> {
         self.ports.table(frame, bytes)
     }

@@ -52,6 +52,8 @@ impl<F: FrameAlloc, M> FrameSource for TableFrames<F, M> {
 
 // SAFETY: the answers are the machine's, which promises the same.
 unsafe impl<F, M: PhysMapper> PhysMapper for TableFrames<F, M> {
+    const WINDOW: bool = M::WINDOW;
+
     fn table(&self, frame: PhysAddr, bytes: usize) -> Option<NonNull<u8>> {
         self.mapper.table(frame, bytes)
     }

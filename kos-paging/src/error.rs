@@ -51,8 +51,10 @@ pub struct PhysBitsError(pub u8);
 pub enum AttrError {
     /// The MMU lets programs read whatever they may use: a mapping without `READ` cannot be expressed.
     NotReadable,
-    /// Writable and executable at once, under [`WxPolicy::Deny`](crate::WxPolicy::Deny).
+    /// Writable and executable at once, under any policy but [`WxPolicy::Allow`](crate::WxPolicy::Allow).
     WriteAndExecute,
+    /// `EXECUTE` for what was mapped without, under [`WxPolicy::DenyHistory`](crate::WxPolicy::DenyHistory).
+    ExecuteAfterwards,
     /// The CPU has no execute-disable bit: a mapping without `EXECUTE` cannot be expressed.
     NoExecuteDisable,
     /// No slot of the CPU's table has this memory type.
@@ -365,6 +367,7 @@ impl fmt::Display for AttrError {
         match self {
             Self::NotReadable => f.write_str("the MMU has no mapping that cannot be read"),
             Self::WriteAndExecute => f.write_str("writable and executable at once"),
+            Self::ExecuteAfterwards => f.write_str("executable only after it was mapped"),
             Self::NoExecuteDisable => f.write_str("the CPU cannot forbid execution"),
             Self::NoMemorySlot(memory) => write!(f, "no slot of the CPU has memory type {memory:?}"),
             Self::UserInKernelHalf => f.write_str("user access in the kernel's half"),

@@ -33,6 +33,9 @@ pub enum WxPolicy {
     /// No call makes such a leaf.
     #[default]
     Deny,
+    /// Nor does a call make a leaf executable that was mapped otherwise: what a program could write it never runs, in that
+    /// mapping. Code must be complete when it is mapped. (PaX MPROTECT has this rule.)
+    DenyHistory,
     /// The caller answers for it. The only choice for a CPU without an execute-disable bit, such as 32-bit x86.
     Allow,
 }

@@ -299,6 +299,25 @@ fn write_and_execute_is_refused() {
 }
 
 #[test]
+fn what_was_written_is_never_run() {
+    let mut bench = Bench::under(WxPolicy::DenyHistory);
+    let mut map =
+        |page: u64, attrs| bench.table.map(range(page * PAGE, PAGE), phys(0), attrs, HugePolicy::Never);
+    assert_eq!(map(0, Attrs::RWX), Err(MapError::Attr(AttrError::WriteAndExecute)));
+    assert_eq!((map(0, Attrs::RX), map(1, Attrs::RX), map(2, Attrs::RW)), (Ok(()), Ok(()), Ok(())));
+    let refused = Some(ProtectError::Attr(AttrError::ExecuteAfterwards));
+    let before = bench.image();
+    // One page that was not executable makes the whole range so.
+    let all = bench.table.protect(range(0, 3 * PAGE), Attrs::RX, SplitPolicy::Refuse);
+    assert_eq!(all.err(), refused);
+    assert!(bench.image() == before);
+    bench.protect(range(0, 2 * PAGE), Attrs::RX);
+    bench.protect(range(0, PAGE), Attrs::RW);
+    let again = bench.table.protect(range(0, PAGE), Attrs::RX, SplitPolicy::Refuse);
+    assert_eq!(again.err(), refused);
+}
+
+#[test]
 fn what_the_cpu_cannot_express_is_refused() {
     let mut bench = Bench::new();
     let mut map = |attrs: Attrs, first: u64| match bench.table.map(

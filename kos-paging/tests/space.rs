@@ -9,7 +9,7 @@ use alloc::rc::Rc;
 use kos_paging::object::ObjectError;
 use kos_paging::space::*;
 use kos_paging::testing::space::{SimEnv, SimMachine, SimObject, SimPager, StoreFailed, recount};
-use kos_paging::{Flags, RangeError, VirtAddr, VirtRange};
+use kos_paging::{Flags, RangeError, VirtAddr, VirtRange, WxPolicy};
 
 const PAGE: u64 = 4096;
 const BASE: u64 = 0x40_0000;
@@ -383,4 +383,28 @@ fn every_failing_allocation_changes_nothing() {
         drop((space, child, memory, object));
         assert_eq!(env.used(), 0, "{name}");
     }
+}
+
+#[test]
+fn what_a_program_wrote_it_never_runs() {
+    const RX: Flags = Flags::READ.union(Flags::EXECUTE);
+    let env = SimMachine::leaked(100);
+    let mut config = Config::new(bounds());
+    config.wx = WxPolicy::DenyHistory;
+    let space = Space::new(env, SpaceId(1), config).unwrap();
+    space.map(anon(4)).unwrap();
+    let denied = |first| Err(SpaceError::Denied { at: at(first), rights: RX });
+    // Untouched, touched, and after all rights were taken away: the mapping is one of data.
+    assert_eq!(space.protect(range(0, 1), RX), denied(0));
+    space.copy_out(at(1), b"code").unwrap();
+    assert_eq!(space.protect(range(1, 1), RX), denied(1));
+    space.protect(range(2, 1), Flags::empty()).unwrap();
+    assert_eq!(space.protect(range(2, 1), RX), denied(2));
+    // Code may become data, and stays that, in a child too.
+    space.map(MapRequest::new(2 * PAGE, RX).at(Place::Fixed(at(8)))).unwrap();
+    space.protect(range(8, 1), RW).unwrap();
+    assert_eq!(space.protect(range(8, 2), RX), denied(8));
+    assert_eq!(space.fork(SpaceId(2)).unwrap().protect(range(8, 1), RX), denied(8));
+    space.protect(range(9, 1), RX).unwrap();
+    space.check().unwrap();
 }

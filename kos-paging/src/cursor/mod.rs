@@ -103,7 +103,7 @@ impl<R: Copy + Default> LeafBits<R> {
 
 /// Refuses what no format decides: the table's policy and the kernel's half.
 pub(crate) fn allowed<F: Format>(wx: WxPolicy, span: Span, attrs: Attrs) -> Result<(), AttrError> {
-    if wx == WxPolicy::Deny && attrs.flags.contains(Flags::WRITE | Flags::EXECUTE) {
+    if wx != WxPolicy::Allow && attrs.flags.contains(Flags::WRITE | Flags::EXECUTE) {
         return Err(AttrError::WriteAndExecute);
     }
     if attrs.flags.contains(Flags::USER) && F::VA.is_upper(span.first) {

@@ -5,13 +5,13 @@ use core::ops::Range;
 
 use super::split::{self, Splitter};
 use super::{LeafBits, leaves};
-use crate::attrs::Attrs;
+use crate::attrs::{Attrs, Flags};
 use crate::entry::Entries;
-use crate::error::ProtectError;
+use crate::error::{AttrError, ProtectError};
 use crate::flush::{Changed, Protected};
 use crate::format::{Entry, Format, Level, Transition};
 use crate::mode::Mode;
-use crate::policy::SplitPolicy;
+use crate::policy::{SplitPolicy, WxPolicy};
 use crate::ports::{FrameSource, PhysMapper};
 use crate::reserve::Reserve;
 use crate::run::{self, Like};
@@ -26,7 +26,7 @@ pub(super) fn protect<F: Format, P: FrameSource + PhysMapper, X: Mode>(
     policy: SplitPolicy,
 ) -> Result<Protected, ProtectError> {
     let bits = LeafBits::new(table.format, table.wx, span, attrs)?;
-    let (needed, changed) = survey(table, span, &bits, split::policy::<F, X>(table.format, policy))?;
+    let (needed, changed) = survey(table, span, attrs, &bits, split::policy::<F, X>(table.format, policy))?;
     let reserve = Reserve::take(table.format, &table.ports, needed)?;
 
     let Table { format, ports, root, stats, .. } = table;
@@ -41,6 +41,7 @@ pub(super) fn protect<F: Format, P: FrameSource + PhysMapper, X: Mode>(
 fn survey<F: Format, P: PhysMapper, X: Mode>(
     table: &Table<F, P, X>,
     span: Span,
+    attrs: Attrs,
     bits: &LeafBits<F::Raw>,
     policy: SplitPolicy,
 ) -> Result<(u64, Changed), ProtectError> {
@@ -55,6 +56,9 @@ fn survey<F: Format, P: PhysMapper, X: Mode>(
         needed +=
             split::tables::<F>(&node, span, policy).map_err(|leaf| ProtectError::PartOfHuge { leaf })?;
         let leaf = node.mapping::<F>();
+        if table.wx == WxPolicy::DenyHistory && adds_execute(leaf.attrs, attrs) {
+            return Err(AttrError::ExecuteAfterwards.into());
+        }
         if X::LIVE && must_break(table.format, bits, &node) {
             return Err(ProtectError::MustBreak { leaf });
         }
@@ -68,6 +72,10 @@ fn survey<F: Format, P: PhysMapper, X: Mode>(
         Some(changed) if next > span.last => Ok((needed, changed)),
         _ => Err(ProtectError::Hole { at: F::VA.address(next) }),
     }
+}
+
+const fn adds_execute(old: Attrs, new: Attrs) -> bool {
+    new.flags.contains(Flags::EXECUTE) && !old.flags.contains(Flags::EXECUTE)
 }
 
 /// The new entry must not meet the old one in a TLB.

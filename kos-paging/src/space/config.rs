@@ -1,6 +1,7 @@
 //! What a space is allowed, and what it has used.
 
 use crate::addr::VirtRange;
+use crate::policy::WxPolicy;
 
 /// The rules of a space. Checked once, by [`Space::new`](super::Space::new).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,8 +23,8 @@ pub struct Config {
     pub fault_around: u64,
     /// Whether memory gets huge pages unasked.
     pub huge: bool,
-    /// Whether a mapping may be writable and executable at once.
-    pub write_and_execute: bool,
+    /// Whether a mapping may be writable and executable: at once, or one after the other.
+    pub wx: WxPolicy,
 }
 
 impl Config {
@@ -39,7 +40,7 @@ impl Config {
             guard_pages: 256,
             fault_around: 16,
             huge: true,
-            write_and_execute: false,
+            wx: WxPolicy::Deny,
         }
     }
 }

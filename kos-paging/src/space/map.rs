@@ -121,8 +121,8 @@ impl<E: SpaceEnv> State<E> {
         place: VirtRange,
     ) -> Result<Vma<E::Object>, SpaceError> {
         let MapRequest { rights, limit, kind, behaviour, backing, .. } = request;
-        let limit = limit & RIGHTS;
         self.allowed(place.first().get(), rights, limit)?;
+        let limit = self.limit(rights, limit);
         if behaviour.contains(Behaviour::SHARED) && backing.is_none() {
             return Err(SpaceError::NoObject);
         }

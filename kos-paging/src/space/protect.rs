@@ -33,7 +33,11 @@ impl<E: SpaceEnv> State<E> {
         self.reserve(first, last, 0)?;
         let result = self.protect_pages(first, last, rights).map_err(SpaceError::from);
         if result.is_ok() {
-            self.set.change(first, last, |vma| vma.rights = rights);
+            let forgone = Flags::all() - self.limit(rights, Flags::all());
+            self.set.change(first, last, |vma| {
+                vma.rights = rights;
+                vma.limit -= forgone;
+            });
         }
         self.settle(result)
     }

@@ -10,6 +10,7 @@ use super::vma::{Vma, range};
 use crate::addr::{PhysAddr, VirtAddr, VirtRange};
 use crate::attrs::Flags;
 use crate::error::RangeError;
+use crate::policy::WxPolicy;
 use crate::walk::Mapping;
 
 /// A space behind its lock.
@@ -144,11 +145,21 @@ impl<E: SpaceEnv> State<E> {
 
     /// Rights that the space forbids, or more than the limit.
     pub(super) fn allowed(&self, at: u64, rights: Flags, limit: Flags) -> Result<(), SpaceError> {
-        let both = rights.contains(Flags::WRITE | Flags::EXECUTE) && !self.config.write_and_execute;
+        let both = rights.contains(Flags::WRITE | Flags::EXECUTE) && self.config.wx != WxPolicy::Allow;
         if both || !limit.contains(rights) || !RIGHTS.contains(rights) {
             return Err(SpaceError::Denied { at: VirtAddr::new(at), rights });
         }
         Ok(())
+    }
+
+    /// What a mapping with these rights may be given later.
+    pub(super) fn limit(&self, rights: Flags, limit: Flags) -> Flags {
+        let forgone = if self.config.wx == WxPolicy::DenyHistory && !rights.contains(Flags::EXECUTE) {
+            Flags::EXECUTE
+        } else {
+            Flags::empty()
+        };
+        (limit & RIGHTS) - forgone
     }
 }
 

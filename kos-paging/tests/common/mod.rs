@@ -41,7 +41,11 @@ pub(crate) struct Bench<F: Format> {
 
 impl Bench<X86Long<4>> {
     pub(crate) fn new() -> Self {
-        Self::with(long(), Mode::FourLevel { nxe: true, page1gb: true, maxphyaddr: 48 }, WxPolicy::Deny)
+        Self::under(WxPolicy::Deny)
+    }
+
+    pub(crate) fn under(wx: WxPolicy) -> Self {
+        Self::with(long(), Mode::FourLevel { nxe: true, page1gb: true, maxphyaddr: 48 }, wx)
     }
 }
 

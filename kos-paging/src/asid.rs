@@ -23,13 +23,22 @@ pub struct AsidSlot {
     number: u16,
 }
 
+impl AsidSlot {
+    /// The number that the space had when it was loaded last; 0 if it never was.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self.number
+    }
+}
+
 /// What a switch has to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use = "the number is what the CPU has to load, and the flush must not be left out"]
 pub struct Switch {
     /// The number under which the CPU loads the root.
     pub asid: u16,
-    /// The CPU drops its whole TLB, but for global entries, before it runs the space.
+    /// The CPU drops its whole TLB, but for global entries, before it runs the space: after it has loaded the root, for what
+    /// it ran before may fill the TLB up to then, under a number that is now another's.
     pub flush: bool,
 }
 

@@ -6,22 +6,29 @@ use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags};
 use x86_64::registers::model_specific::{Efer, EferFlags};
 use x86_64::registers::xcontrol::{XCr0, XCr0Flags};
 
-/// Protections that CR4 controls: bit, name, whether the CPU has it.
-fn optional_protections() -> [(Cr4Flags, &'static str, bool); 3] {
-    let features = CpuId::new().get_extended_feature_info();
+/// Protections that CR4 controls, and what keeps translations: bit, name, whether the CPU has it.
+fn optional() -> [(Cr4Flags, &'static str, bool); 5] {
+    let (features, older) = (CpuId::new().get_extended_feature_info(), CpuId::new().get_feature_info());
     let has = |test: fn(&raw_cpuid::ExtendedFeatures) -> bool| features.as_ref().is_some_and(test);
+    let had = |test: fn(&raw_cpuid::FeatureInfo) -> bool| older.as_ref().is_some_and(test);
+    // Numbers of spaces are of use only where all of them can be dropped.
+    let pcid = had(|features| features.has_pcid()) && has(|features| features.has_invpcid());
     [
         (Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION, "smep", has(|features| features.has_smep())),
         (Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION, "smap", has(|features| features.has_smap())),
         (Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION, "umip", has(|features| features.has_umip())),
+        (Cr4Flags::PAGE_GLOBAL, "pge", had(|features| features.has_pge())),
+        (Cr4Flags::PCID, "pcid", pcid),
     ]
 }
 
-/// Turns on every protection that the CPU has; NX was turned on at entry.
+/// Turns on every protection that the CPU has, and lets TLBs keep what stays true across a switch; NX was turned on at entry.
+/// The kernel's own tables are loaded.
 pub(crate) fn protect() {
-    let wanted = optional_protections().into_iter().filter(|&(.., present)| present);
+    let wanted = optional().into_iter().filter(|&(.., present)| present);
     let bits = wanted.fold(Cr4Flags::empty(), |bits, (bit, ..)| bits | bit);
-    // SAFETY: SMEP, SMAP and UMIP refuse the kernel what it does not do: it has no user pages yet.
+    // SAFETY: SMEP, SMAP and UMIP refuse the kernel what it does not do: it has no user pages yet. CR3 names space 0, as it must
+    // where numbers begin to count, and whoever drops translations asks what CR4 says.
     unsafe { Cr4::update(|flags| *flags |= bits) };
     // SAFETY: the kernel writes to no read-only page.
     unsafe { Cr0::update(|flags| *flags |= Cr0Flags::WRITE_PROTECT) };
@@ -53,7 +60,7 @@ pub(crate) fn reports_fetches() -> bool {
 /// Name of each protection and capability, and whether it is there.
 pub(crate) fn features() -> impl Iterator<Item = (&'static str, bool)> {
     let LongCaps { nx, huge_1g, .. } = paging();
-    let optional = optional_protections().map(|(_, name, present)| (name, present));
+    let optional = optional().map(|(_, name, present)| (name, present));
     [("nx", nx), ("wp", true)].into_iter().chain(optional).chain([("1g", huge_1g), ("avx", has_avx())])
 }
 

@@ -12,9 +12,10 @@ use kos_x86_64::layout::{DEVICES, DIRECT_MAP};
 use kos_x86_64::pvh::StartInfoError;
 use kos_x86_64::roster::Roster;
 use kos_x86_64::symbols::Symbols;
+use lock_api::{Mutex, RawMutex};
 use spin::Once;
+use x86_64::instructions::interrupts;
 use x86_64::instructions::random::RdRand;
-use x86_64::instructions::{interrupts, tlb};
 
 use crate::acpi::{self, Wiring};
 use crate::apic::{Ipi, LocalApic, RESCHEDULE_VECTOR, STOP_VECTOR};
@@ -22,12 +23,14 @@ use crate::boot_info::BootInfo;
 use crate::console::Console;
 use crate::disk::Disk;
 use crate::io_apic::IoApics;
+use crate::lock::KernelLock;
 use crate::pci::Buses;
 use crate::percpu::{self, Local};
 use crate::serial::{COM1, COM2};
+use crate::space::{NUMBERS, Numbers};
 use crate::tables::Gates;
 use crate::timer::{self, Clock, Counter, Rates};
-use crate::{cpu, pic};
+use crate::{cpu, mmu, pic};
 
 /// The machine. `start` fills it in, before anything else.
 #[derive(Debug)]
@@ -50,6 +53,8 @@ pub(crate) struct Metal {
     rates: Once<Result<Rates, DeviceError>>,
     clock: Clock,
     pub(crate) secret: AtomicU64,
+    /// Numbers of programs' spaces in the TLBs, where CPUs have them.
+    pub(crate) numbers: Mutex<KernelLock, Numbers>,
     /// The number of the CPU that makes a fatal report, plus one; 0 while none does.
     dying: AtomicU32,
     /// The root of the kernel's own tables, once they stand.
@@ -96,6 +101,7 @@ impl Metal {
             rates: Once::new(),
             clock: Clock::new(),
             secret: AtomicU64::new(0),
+            numbers: Mutex::const_new(KernelLock::INIT, NUMBERS),
             dying: AtomicU32::new(0),
             root: AtomicU64::new(0),
         }
@@ -157,7 +163,7 @@ impl Metal {
         self.online.insert(number);
         // What this CPU read of the tables before it could be reached is forgotten. So far it used its own memory and the
         // image, which stay mapped.
-        tlb::flush_all();
+        mmu::forget_everything();
         true
     }
 

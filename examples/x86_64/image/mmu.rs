@@ -7,7 +7,8 @@ use kos_paging::{FlushSet, PhysAddr, PhysMapper, Scope, TlbFlush};
 use kos_x86_64::layout::DIRECT_MAP;
 use kos_x86_64::shootdown::{self, Stale};
 use x86_64::VirtAddr;
-use x86_64::instructions::tlb;
+use x86_64::instructions::tlb::{self, InvPcidCommand};
+use x86_64::registers::control::{Cr3, Cr4, Cr4Flags};
 
 use crate::address::pointer;
 use crate::boot_info::BootInfo;
@@ -52,16 +53,52 @@ pub(crate) fn stale(set: &FlushSet) -> Stale {
     Stale::Pages { first, stride: range.leaf_bytes(), count: pages.count() as u64 }
 }
 
-/// Makes this CPU forget. CR4.PGE is off, so loading CR3 drops everything; INVLPG drops cached entries above the leaf too.
+/// Makes this CPU forget, of the kernel's half or what a request says.
 pub(crate) fn invalidate(stale: Stale) {
     match stale {
-        Stale::All => tlb::flush_all(),
         Stale::Request(request) => space::serve(request),
-        Stale::Pages { first, stride, count } => {
-            for page in 0..count {
-                let address = first.wrapping_add(page.wrapping_mul(stride));
-                tlb::flush(VirtAddr::new_truncate(address));
-            }
+        // INVLPG drops entries above the leaf of the current number only, and all numbers have the kernel's half.
+        Stale::Pages { first, stride, count } if !has_numbers() => forget_pages(first, stride, count),
+        Stale::All | Stale::Pages { .. } => forget_everything(),
+    }
+}
+
+/// Makes this CPU forget, of the programs' half of the space that it has loaded.
+pub(crate) fn invalidate_loaded(stale: Stale) {
+    match stale {
+        Stale::Pages { first, stride, count } => forget_pages(first, stride, count),
+        Stale::All | Stale::Request(_) => {
+            let (root, number) = Cr3::read_raw();
+            // SAFETY: what is loaded is loaded again.
+            unsafe { Cr3::write_raw(root, number) };
         }
+    }
+}
+
+/// Forgets all, of every space and of the kernel. Intel SDM volume 3, section 4.10.4.1.
+pub(crate) fn forget_everything() {
+    let flags = Cr4::read();
+    if flags.contains(Cr4Flags::PCID) {
+        // SAFETY: the CPU has INVPCID, else numbers would be off.
+        unsafe { tlb::flush_pcid(InvPcidCommand::All) };
+    } else if flags.contains(Cr4Flags::PAGE_GLOBAL) {
+        // SAFETY: global pages are lost and found again.
+        unsafe { Cr4::write(flags - Cr4Flags::PAGE_GLOBAL) };
+        // SAFETY: as it was.
+        unsafe { Cr4::write(flags) };
+    } else {
+        tlb::flush_all();
+    }
+}
+
+/// Whether this CPU tells spaces apart by numbers.
+pub(crate) fn has_numbers() -> bool {
+    Cr4::read().contains(Cr4Flags::PCID)
+}
+
+/// Forgets pages of the space that is loaded, global or not, and entries above them.
+fn forget_pages(first: u64, stride: u64, count: u64) {
+    for page in 0..count {
+        tlb::flush(VirtAddr::new_truncate(first.wrapping_add(page.wrapping_mul(stride))));
     }
 }

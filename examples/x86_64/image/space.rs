@@ -11,15 +11,26 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use kos_demo_kernel::platform::AddressSpace;
-use kos_paging::{Answer, FlushSet};
+use kos_paging::{Answer, Asids, FlushSet, Switch};
+use kos_x86_64::cpu_set::MAX_CPUS;
 use kos_x86_64::shootdown::{self, Stale};
 use x86_64::PhysAddr;
+use x86_64::instructions::tlb::{self, InvPcidCommand, Pcid};
 use x86_64::registers::control::{Cr3, Cr3Flags};
 use x86_64::structures::paging::PhysFrame;
 
 use crate::env::IrqGuard;
 use crate::metal::Metal;
 use crate::{mmu, percpu};
+
+/// Numbers of 12 bits for the spaces of programs; 0 is the kernel's own.
+pub(crate) type Numbers = Asids<MAX_CPUS, 64>;
+
+/// Numbers, none of which is given.
+pub(crate) const NUMBERS: Numbers = match Asids::new(12) {
+    Ok(numbers) => numbers,
+    Err(_) => unreachable!(),
+};
 
 /// The space that a CPU has loaded; null is the kernel's own.
 #[derive(Debug)]
@@ -49,12 +60,19 @@ pub(crate) fn load(space: Option<&AddressSpace>) -> bool {
     if before == wanted {
         return true;
     }
-    let cpu = percpu::number() as usize;
-    // Loading CR3 drops every translation, stale or not.
+    let (cpu, metal) = (percpu::number() as usize, crate::metal());
+    let mut numbers = mmu::has_numbers().then(|| metal.numbers.lock());
+    // Who waits for the lock serves other CPUs, of which one may have asked to leave what was loaded: it is read again.
+    let before = loaded.load(Relaxed);
     match space {
-        Some(space) if !space.enter(cpu, |_| write_root(space.root())) => return false,
-        Some(_) => {}
-        None => write_root(crate::metal().root.load(Relaxed)),
+        Some(space) => {
+            let number =
+                numbers.as_mut().and_then(|numbers| numbers.switch(cpu, &mut space.asid.lock()).ok());
+            if !space.enter(cpu, |stale| write_root(space.root(), number, stale)) {
+                return false;
+            }
+        }
+        None => write_root(metal.root.load(Relaxed), None, true),
     }
     loaded.store(wanted, Relaxed);
     // SAFETY: null, or a space that lives, by the module's invariant.
@@ -64,10 +82,28 @@ pub(crate) fn load(space: Option<&AddressSpace>) -> bool {
     true
 }
 
-fn write_root(root: u64) {
+/// Loads the tables at `root` under a number; without one nothing is kept that is not global. `stale` is whether the CPU may hold
+/// under that number what is no longer true.
+///
+/// The rest of the TLB is dropped afterwards: up to here what ran before may fill it, under a number that now is another's.
+fn write_root(root: u64, number: Option<Switch>, stale: bool) {
     let root = PhysFrame::containing_address(PhysAddr::new_truncate(root));
-    // SAFETY: the kernel's tables, or those of a space, whose upper half is the kernel's: all that runs is mapped in both.
-    unsafe { Cr3::write(root, Cr3Flags::empty()) };
+    let Some(Switch { asid, flush, .. }) = number else {
+        // SAFETY: the kernel's tables, or those of a space, whose upper half is the kernel's: all that runs is mapped in both.
+        return unsafe { Cr3::write(root, Cr3Flags::empty()) };
+    };
+    let Ok(number) = Pcid::new(asid) else { unreachable!("numbers have 12 bits") };
+    if stale || flush {
+        // SAFETY: as above; the CPU has numbers, or none would have been given.
+        unsafe { Cr3::write_pcid(root, number) };
+    } else {
+        // SAFETY: as above; what is kept under the number is this space's, and nothing of it is stale.
+        unsafe { Cr3::write_pcid_no_flush(root, number) };
+    }
+    if flush {
+        // SAFETY: the CPU has INVPCID, else it would have no numbers.
+        unsafe { tlb::flush_pcid(InvPcidCommand::AllExceptGlobal) };
+    }
 }
 
 /// Makes every CPU that has `space` loaded forget `set`.
@@ -98,8 +134,8 @@ pub(crate) fn serve(number: u64) {
     match *request {
         Request::Flush(space, set) => {
             space.answer(percpu::number() as usize, set, |what| match what {
-                Answer::Set => mmu::invalidate(mmu::stale(set)),
-                Answer::All => mmu::invalidate(Stale::All),
+                Answer::Set => mmu::invalidate_loaded(mmu::stale(set)),
+                Answer::All => mmu::invalidate_loaded(Stale::All),
             });
         }
         Request::Leave(space) => {

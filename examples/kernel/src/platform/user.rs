@@ -8,7 +8,8 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::ops::Deref;
 
-use kos_paging::TlbContext;
+use kos_paging::{AsidSlot, TlbContext};
+use spin::Mutex;
 
 use super::Access;
 
@@ -28,13 +29,15 @@ pub struct ProgramLayout {
 pub struct AddressSpace {
     root: u64,
     tlbs: TlbContext,
+    /// Its number in TLBs, for a machine that has such numbers.
+    pub asid: Mutex<AsidSlot>,
 }
 
 impl AddressSpace {
     /// That of the tables from the physical address `root`; no CPU has them loaded.
     #[must_use]
     pub fn new(root: u64) -> Self {
-        Self { root, tlbs: TlbContext::new() }
+        Self { root, tlbs: TlbContext::new(), asid: Mutex::new(AsidSlot::default()) }
     }
 
     /// The physical address of its tables.

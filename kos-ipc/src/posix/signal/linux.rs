@@ -212,6 +212,10 @@ pub(super) fn in_child(work: impl FnOnce() + panic::UnwindSafe) -> End {
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "no child");
     if child == 0 {
+        // A group of its own, whose parent is in another of the same session: Linux ignores terminal stops in an orphaned group
+        // (POSIX, "Stop signals"), and so may be the one that runs the tests.
+        // SAFETY: it takes numbers.
+        assert_eq!(unsafe { libc::setpgid(0, 0) }, 0, "no process group");
         panic::set_hook(Box::new(|info| _ = writeln!(std::io::stderr(), "{info}")));
         let failed = panic::catch_unwind(work).is_err();
         // SAFETY: it takes a number.

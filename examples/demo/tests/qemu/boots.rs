@@ -59,7 +59,7 @@ fn memory_too_small_for_the_image_is_named() {
 
 #[test]
 fn memory_too_small_for_the_kernel_is_a_named_stage() {
-    let answer = demo(&["run", "--exec", "free", "--mem", "4M"]).expect(3);
+    let answer = demo(&["run", "--exec", "free", "--mem", "5M"]).expect(3);
     assert!(answer.stderr.contains("the kernel died: "), "{}", answer.stderr);
     // Where the boot loader puts the symbols into the image itself, that is the first thing to be missed.
     let lacks = ["too little memory", "module is not in readable memory"];

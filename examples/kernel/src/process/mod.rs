@@ -121,9 +121,14 @@ impl<P: Platform> Processes<P> {
         }
     }
 
+    /// Whether the machine runs programs: it has user mode, and can forbid to run what they write.
+    pub(crate) fn are_possible(kernel: &Kernel<P>) -> bool {
+        P::PROGRAMS.is_some() && crate::glue::rights::can_forbid_execution(&kernel.platform().format())
+    }
+
     /// What address spaces need.
     pub(crate) fn ports(&self, kernel: &Kernel<P>) -> Result<&Ports<P>, StartError> {
-        if P::PROGRAMS.is_none() || !crate::glue::rights::can_forbid_execution(&kernel.platform().format()) {
+        if !Self::are_possible(kernel) {
             return Err(StartError::NoPrograms);
         }
         self.ports.try_call_once(|| Ports::new(kernel).ok_or(StartError::NoMemory))

@@ -7,7 +7,7 @@ use crate::Kernel;
 use crate::ensure;
 use crate::platform::Platform;
 use crate::srv::SrvError;
-use crate::srv::drill::{OPERATIONS, Seen};
+use crate::srv::drill::Seen;
 use crate::text::Text;
 use crate::time::Duration;
 
@@ -23,6 +23,9 @@ impl<P: Platform> Table<P> {
 pub(super) const fn tests<P: Platform>() -> &'static [Test<P>] {
     Table::<P>::ALL
 }
+
+/// Operations through a server that is killed after half of them; the command `srv drill` does ten times as many.
+const OPERATIONS: u32 = 1000;
 
 /// How long a caller may hang on a dead server.
 const AT_ONCE: Duration = Duration::from_millis(100);
@@ -78,7 +81,7 @@ fn commands<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
 
 fn drill<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     with_srv(kernel, |kernel| {
-        let seen = kernel.drill_srv().map_err(|wrong| Failure::new(format_args!("{wrong}")))?;
+        let seen = kernel.drill_srv(OPERATIONS).map_err(|wrong| Failure::new(format_args!("{wrong}")))?;
         let Seen { good, refused, told, .. } = seen;
         ensure!(good >= OPERATIONS && refused > 0, "{seen:?}");
         ensure!(told <= AT_ONCE || !kernel.platform().is_punctual(), "told after {} us", told.as_micros());

@@ -1,4 +1,4 @@
-//! Ten thousand file operations through the server, which is killed in the middle.
+//! File operations through the server, which is killed in the middle.
 
 use kos_vfs::{At, AtFlags, Ctx, Errno, FileError, How, Mode, OpenFlags};
 
@@ -8,7 +8,7 @@ use crate::platform::Platform;
 use crate::text::Text;
 use crate::time::{Duration, Instant};
 
-/// Operations in all.
+/// Operations that the command asks for.
 pub(crate) const OPERATIONS: u32 = 10_000;
 /// Files are made, used and removed so many operations at a time.
 const ROUND: u32 = 20;
@@ -38,17 +38,17 @@ fn wrong(what: core::fmt::Arguments<'_>) -> Wrong {
 }
 
 impl<P: Platform> Kernel<P> {
-    /// Uses files of the service until so many operations went well, and kills the server after half of them.
+    /// Uses files of the service until `operations` went well, and kills the server after half of them.
     ///
     /// # Errors
     /// What was not as it must be, in words.
-    pub(crate) fn drill_srv(&self) -> Result<Seen, Wrong> {
+    pub(crate) fn drill_srv(&self, operations: u32) -> Result<Seen, Wrong> {
         let service =
             self.srv.service().ok_or_else(|| wrong(format_args!("{}", SrvError::State("it is not up"))))?;
         let none = Duration::from_ticks(0);
         let mut seen = Seen { good: 0, refused: 0, told: none, back: none };
         let before = service.link.incarnation();
-        while seen.good < OPERATIONS / 2 {
+        while seen.good < operations / 2 {
             self.round(&mut seen)
                 .map_err(|errno| wrong(format_args!("before the kill: {}", errno.meaning())))?;
         }
@@ -66,7 +66,7 @@ impl<P: Platform> Kernel<P> {
         if service.link.incarnation() == before {
             return Err(wrong(format_args!("nobody else serves now")));
         }
-        while seen.good < OPERATIONS {
+        while seen.good < operations {
             self.round(&mut seen)
                 .map_err(|errno| wrong(format_args!("after the kill: {}", errno.meaning())))?;
         }

@@ -15,6 +15,7 @@ use crate::glue::ipc::Who;
 use crate::ipc::port::Incoming;
 use crate::ipc::{self, Caps, Client, Handle, Message, Pending, Port};
 use crate::platform::Platform;
+use crate::process::Processes;
 use crate::threads::How;
 use crate::time::Duration;
 
@@ -42,7 +43,7 @@ fn supervise<P: Platform>(kernel: &Kernel<P>, _: usize) {
     while !service.is_stopping() {
         let start = kernel.threads.runtime().now();
         service.starts.fetch_add(1, Relaxed);
-        if P::PROGRAMS.is_some() {
+        if Processes::are_possible(kernel) {
             run_program(kernel, &service);
         } else {
             run_thread(kernel, &service);

@@ -7,7 +7,7 @@ use kos_vfs::{At, Ctx};
 use crate::Kernel;
 use crate::platform::Platform;
 use crate::shell::{CommandError, CommandResult, Next};
-use crate::srv::drill::Seen;
+use crate::srv::drill::{OPERATIONS, Seen};
 use crate::srv::{PLACE, SrvError};
 use crate::text::{Grouped, Text};
 
@@ -62,7 +62,7 @@ fn status<P: Platform>(kernel: &Kernel<P>, out: &mut dyn Write) -> CommandResult
 
 fn drill<P: Platform>(kernel: &Kernel<P>, out: &mut dyn Write) -> CommandResult {
     let before = kernel.processes.frames();
-    let Seen { good, refused, told, back } = kernel.drill_srv().map_err(CommandError::Failed)?;
+    let Seen { good, refused, told, back } = kernel.drill_srv(OPERATIONS).map_err(CommandError::Failed)?;
     let (told, back) = (Grouped(told.as_micros()), Grouped(back.as_micros()));
     writeln!(out, "{} operations went well; the server was killed in the middle", Grouped(good.into()))?;
     writeln!(out, "EIO after {told} us, {refused} refused; the next server after {back} us")?;

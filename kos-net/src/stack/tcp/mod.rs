@@ -61,8 +61,8 @@ impl<F, S: Storage<F>> Core<F, S> {
         let (sends, deadline) = (tcb.has_to_send(now, &buffers), tcb.deadline());
         let (local, remote) = (connection.local.ip(), connection.remote.ip());
         // What is due already is sent, and then settled again; a timer would only fire again and again.
-        let soon = after(now, Duration::from_millis(1));
-        let deadline = if sends { deadline.filter(|at| *at > now) } else { deadline.map(|at| at.max(soon)) };
+        let soon = (!sends).then(|| after(now, Duration::from_millis(1)));
+        let deadline = deadline.and_then(|at| if at > now { Some(at) } else { soon });
         self.sockets.arm(index, deadline);
         let way = if sends { self.way(local, remote) } else { None };
         match way {

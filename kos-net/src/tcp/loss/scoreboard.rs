@@ -173,6 +173,13 @@ impl Scoreboard {
         self.ring.get(sent, self.find(sent, place)).state
     }
 
+    /// Where all bytes are believed to be, oldest first.
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn records(&self, sent: &[Sent]) -> impl Iterator<Item = (Range<u64>, State)> {
+        (0..self.ring.count())
+            .map(move |at| (self.start(sent, at)..self.end(sent, at), self.ring.get(sent, at).state))
+    }
+
     /// Walks every invariant of the head of this file.
     #[cfg(any(test, feature = "testing"))]
     pub(super) fn check(&self, sent: &[Sent]) -> bool {

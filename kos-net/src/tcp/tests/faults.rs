@@ -1,5 +1,6 @@
 //! Faults that others had, as tests.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use super::pair::Pair;
@@ -41,16 +42,45 @@ fn dup_ack_counter_saturates() {
     assert!(again <= 2, "{again} segments for duplicates");
 }
 
+/// Two with segments of 64 KiB, and rings of so many bytes.
+fn with_large_segments(capacities: [usize; 2]) -> Pair {
+    let config = TcpConfig::default();
+    let mut pair = pair(0);
+    for ((at, side), capacity) in pair.sides.iter_mut().enumerate().zip(capacities) {
+        let initial = SeqNumber(u32::try_from(at).unwrap());
+        let opening = Opening { initial, clock_offset: 0, mss: 65_495, capacity };
+        side.tcb = Tcb::connect(START, &config, &opening);
+        (side.send, side.receive) = (vec![0; capacity], vec![0; capacity]);
+    }
+    pair
+}
+
 #[test]
 fn delayed_ack_at_64k_mtu_does_not_stall() {
-    let config = TcpConfig::default();
-    let mut pair = pair(65_536);
-    for (at, side) in pair.sides.iter_mut().enumerate() {
-        let initial = SeqNumber(u32::try_from(at).unwrap());
-        let opening = Opening { initial, clock_offset: 0, mss: 65_495, capacity: 65_536 };
-        side.tcb = Tcb::connect(START, &config, &opening);
+    const RECORD: usize = 101_000;
+    let quick = &mut |_, _: &Flying| Some(Duration::from_micros(10));
+    let mut pair = with_large_segments([65_536; 2]);
+    assert!(try_talk(&mut pair, [3_000_000, 0], quick));
+    let time = pair.now.checked_duration_since(START).unwrap();
+    assert!(time < Duration::from_millis(40 * 4), "{time}: it waits for delayed acknowledgements");
+
+    // Records in two pieces, each less than a segment, of which the second waits for the acknowledgement of the first (Nagle), and a
+    // reader who waits for both, so that no window opens. Of the first record he reads some early: then the window is whole.
+    let (mut pair, mut written, mut got) = (with_large_segments([120_000; 2]), 0, 0);
+    while got < 3_000_000 {
+        let [sender, receiver] = &mut pair.sides;
+        let whole = written % RECORD == 0;
+        if !whole || got == written {
+            written += sender.write(&[1; RECORD][..if whole { 61_000 } else { RECORD - 61_000 }]);
+        }
+        if got == 0 && receiver.tcb.readable() >= 61_000 {
+            got += receiver.tcb.receive(pair.now, &mut receiver.receive, |_| (20_000, 20_000));
+        }
+        if got + receiver.tcb.readable() >= (got + 1).next_multiple_of(RECORD) {
+            got += receiver.read(pair.now).len();
+        }
+        assert!(pair.step(quick), "{got} bytes came");
     }
-    assert!(try_talk(&mut pair, [3_000_000, 0], &mut |_, _| Some(Duration::from_micros(10))));
     let time = pair.now.checked_duration_since(START).unwrap();
     assert!(time < Duration::from_millis(40 * 4), "{time}: it waits for delayed acknowledgements");
 }

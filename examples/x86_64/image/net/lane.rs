@@ -121,16 +121,18 @@ impl Lane {
     /// The next frame that came back.
     pub(super) fn next(&mut self) -> Result<Option<Done>, Broken> {
         let Some(token) = self.queue.peek_used() else { return Ok(None) };
-        let flight = self.flying.get_mut(usize::from(token)).and_then(Option::take);
-        let Flight { mut frame, head: index } = flight.ok_or(Broken)?;
-        let head = self.heads.get_mut(index).ok_or(Broken)?;
-        let moved = with_parts(self.way, head, &mut frame, |inputs, outputs| {
+        let slot = self.flying.get_mut(usize::from(token)).ok_or(Broken)?;
+        let Flight { frame, head } = slot.as_mut().ok_or(Broken)?;
+        let head = self.heads.get_mut(*head).ok_or(Broken)?;
+        let moved = with_parts(self.way, head, frame, |inputs, outputs| {
             // SAFETY: these are what was added under the token.
             unsafe { self.queue.pop_used(token, inputs, outputs) }
         });
-        let header = *head;
-        self.free.push(index);
+        // A device that names another one by now still has this one.
         let moved = moved.map_err(|_| Broken)? as usize;
+        let header = *head;
+        let Flight { frame, head } = slot.take().ok_or(Broken)?;
+        self.free.push(head);
         let length = match self.way {
             Way::Out => 0,
             Way::In => moved.checked_sub(size_of::<Header>()).ok_or(Broken)?,

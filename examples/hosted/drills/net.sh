@@ -61,8 +61,11 @@ pings() {
     done
 }
 
-# streams SECONDS CURLS BYTES: what a server of each kind is for.
+# streams SECONDS CURLS BYTES [all]: what a server of each kind is for; with `all`, no stream is longer than BYTES, as each frame of it
+# is recorded, and read again at the pace of tshark.
 streams() {
+    local amount=(-t "$1") reader=cat clients=64
+    if [ "${4:-}" = all ]; then amount=(-n "$3") reader="head -c $3" clients=8; fi
     if have curl; then
         for url in http://192.0.2.2 'http://[2001:db8::2]'; do
             good=0
@@ -74,12 +77,12 @@ streams() {
         [ "$(curl -s -o /dev/null -w '%{http_code}' http://192.0.2.2/../etc/passwd%00)" = 404 ] || fault "a path that leads out"
     fi
     if have wrk; then
-        wrk -c64 -t2 -d"$1s" http://192.0.2.2/index.html >"$work/wrk"
+        wrk -c"$clients" -t2 -d"$1s" http://192.0.2.2/index.html >"$work/wrk"
         grep -q 'Socket errors\|Non-2xx' "$work/wrk" && fault "wrk: $(grep 'Socket errors\|Non-2xx' "$work/wrk")"
         say "wrk: $(grep Requests/sec "$work/wrk")"
     fi
     for to in 192.0.2.2 2001:db8::2; do
-        bytes=$(timeout "$1" bash -c "cat </dev/tcp/$to/19" | wc -c || true)
+        bytes=$(timeout "$1" bash -c "$reader </dev/tcp/$to/19" | wc -c || true)
         [ "$bytes" -gt 1000000 ] && say "chargen $to: $bytes bytes" || fault "chargen $to: $bytes bytes"
         bytes=$(timeout 60 bash -c "head -c $3 /dev/zero | tee >(cat >/dev/tcp/$to/9) | wc -c" || true)
         [ "$bytes" = "$3" ] && say "discard $to: $bytes bytes" || fault "discard $to: $bytes bytes"
@@ -88,7 +91,7 @@ streams() {
     for to in 192.0.2.2 2001:db8::2; do
         for way in '' -R; do
             # shellcheck disable=SC2086
-            if iperf3 -c "$to" $way -t "$1" -J >"$work/iperf3" 2>"$work/err"; then
+            if timeout "$((60 + $1))" iperf3 -c "$to" $way "${amount[@]}" -J >"$work/iperf3" 2>"$work/err"; then
                 rate=$(awk '/"sum_received"/ { on = 1 } on && /"bits_per_second"/ { printf "%.0f Mbit/s", $2 / 1e6; exit }' "$work/iperf3")
                 say "iperf3 $to $way: $rate"
             else
@@ -108,14 +111,19 @@ damaged() {
 # A little of everything, each frame of it recorded and read by tshark.
 start "${services[@]}" --pcap "$work/pcap"
 pings
-streams 1 2 20000000
+streams 1 2 10000000 all
 stop
 if have tshark; then
-    bad=$(tshark -r "$work/pcap" -o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE -o udp.check_checksum:TRUE \
-        -Y "_ws.malformed || ((ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0) && $ours)" 2>/dev/null | wc -l)
-    [ "$bad" = 0 ] && say "tshark: no malformed frame" || fault "tshark: $bad malformed frames"
-    resets=$(tshark -r "$work/pcap" -Y "tcp.flags.reset == 1 && $ours" 2>/dev/null | tee "$work/resets" | wc -l)
-    [ "$resets" = 0 ] && say "tshark: no reset of ours" || fault "tshark: $resets resets of ours, the first: $(head -1 "$work/resets")"
+    wrong="_ws.malformed || ((ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0) && $ours)"
+    if timeout 300 tshark -n -r "$work/pcap" -o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE -o udp.check_checksum:TRUE \
+        -Y "$wrong || (tcp.flags.reset == 1 && $ours)" >"$work/read" 2>"$work/tshark"; then
+        resets=$(grep -c RST "$work/read" || true)
+        bad=$(($(wc -l <"$work/read") - resets))
+        [ "$bad" = 0 ] && say "tshark: no malformed frame" || fault "tshark: $bad malformed frames: $(grep -vm1 RST "$work/read")"
+        [ "$resets" = 0 ] && say "tshark: no reset of ours" || fault "tshark: $resets resets of ours: $(grep -m1 RST "$work/read")"
+    else
+        fault "tshark: $(tail -1 "$work/tshark")"
+    fi
 fi
 
 # All of it at length: Linux counts what is damaged, tshark keeps our resets only.

@@ -12,7 +12,7 @@ pub mod cap;
 pub mod channel;
 pub mod endpoint;
 mod error;
-#[cfg(all(test, loom))]
+#[cfg(all(test, any(loom, shuttle)))]
 mod models;
 pub mod notify;
 pub mod policy;

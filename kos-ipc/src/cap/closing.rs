@@ -90,7 +90,7 @@ impl<E: Env, O: Object> fmt::Debug for Closing<'_, E, O> {
 impl<E: Env, O: Object> Drop for CapSpace<'_, E, O> {
     fn drop(&mut self) {
         // Loom takes the threads of a failed schedule down without a schedule.
-        #[cfg(all(test, loom))]
+        #[cfg(all(test, any(loom, shuttle)))]
         if std::thread::panicking() {
             return;
         }

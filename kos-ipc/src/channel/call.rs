@@ -200,7 +200,7 @@ impl<'a, 'm, 'c, E: Env, O: Object> Calling<'a, 'm, 'c, E, O> {
 impl<E: Env, O: Object> Drop for Calling<'_, '_, '_, E, O> {
     fn drop(&mut self) {
         // Loom takes the threads of a failed schedule down without a schedule.
-        #[cfg(all(test, loom))]
+        #[cfg(all(test, any(loom, shuttle)))]
         if std::thread::panicking() {
             return;
         }

@@ -114,7 +114,7 @@ impl<'c, E: Env, O: Object> Permit<'_, '_, 'c, E, O> {
 impl<E: Env, O: Object> Drop for Permit<'_, '_, '_, E, O> {
     fn drop(&mut self) {
         // Loom takes the threads of a failed schedule down without a schedule.
-        #[cfg(all(test, loom))]
+        #[cfg(all(test, any(loom, shuttle)))]
         if std::thread::panicking() {
             return;
         }

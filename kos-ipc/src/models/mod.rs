@@ -46,44 +46,116 @@
 //!
 //! Each model runs the code of this crate, with loom's atomics, cells and locks in place of the processor's (`sync`).
 //!
+//! What is too large for that, shuttle plays in many schedules drawn by a fixed seed: `RUSTFLAGS="--cfg shuttle" cargo test -p kos-ipc
+//! --lib models`.
+//!
+//! | scenario | what could go wrong | the bugs that it must find |
+//! |---|---|---|
+//! | `office`: ten threads, calls of calls, deadlines, a death | a call without an end, an answer told and not given, a priority that stays lent | three |
+//! | `mail`: senders, permits, deadlines, receivers, a closed end | a message lost, or there twice, or left for nobody; a sender beside room | two |
+//! | `market`: a ring of many, a counter, some who stand still | an item lost, a taker beside an item | one |
+//!
 //! Source: Norris and Demsky, CDSchecker (OOPSLA 2013), which loom implements.
 
+#[cfg(loom)]
 mod calls;
+#[cfg(loom)]
 mod caps;
+#[cfg(loom)]
 mod channels;
+#[cfg(loom)]
 mod counters;
-#[cfg(feature = "posix")]
+#[cfg(all(loom, feature = "posix"))]
 mod futexes;
+#[cfg(shuttle)]
+mod mail;
+#[cfg(shuttle)]
+mod market;
+#[cfg(shuttle)]
+mod office;
 mod park;
+#[cfg(loom)]
 mod permits;
+#[cfg(loom)]
 mod rings;
+#[cfg(loom)]
 mod sets;
+#[cfg(loom)]
 mod waiting;
 
+#[cfg(loom)]
+use loom as checker;
+#[cfg(shuttle)]
+use shuttle as checker;
 use std::panic;
 
 use crate::sync::{Bug, seed};
 
-/// Enough preemptions to find a bug: most need one or two (Musuvathi and Qadeer, CHESS, 2007).
-const SOME: Option<usize> = Some(3);
+#[cfg(loom)]
+mod schedules {
+    /// Enough preemptions to find a bug: most need one or two (Musuvathi and Qadeer, CHESS, 2007).
+    pub(super) const SOME: Option<usize> = Some(3);
 
-/// Runs `model` in every schedule.
-fn explore(model: impl Fn() + Sync + Send + 'static) {
-    explore_within(None, model);
+    /// Runs `model` in every schedule.
+    pub(super) fn explore(model: impl Fn() + Sync + Send + 'static) {
+        explore_within(None, model);
+    }
+
+    /// Runs `model` in every schedule with that many preemptions at most.
+    pub(super) fn explore_within(preemptions: Option<usize>, model: impl Fn() + Sync + Send + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = preemptions;
+        builder.max_branches = 50_000;
+        builder.check(model);
+    }
+
+    /// Runs `model` until a bug that is in must have been found.
+    pub(super) fn search(model: impl Fn() + Sync + Send + 'static) {
+        explore_within(SOME, model);
+    }
 }
 
-/// Runs `model` in every schedule with that many preemptions at most.
-fn explore_within(preemptions: Option<usize>, model: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = preemptions;
-    builder.max_branches = 50_000;
-    builder.check(model);
+#[cfg(shuttle)]
+mod schedules {
+    use alloc::sync::Arc;
+    use std::env;
+
+    use shuttle::scheduler::{PctScheduler, RandomScheduler};
+    use shuttle::{Config, FailurePersistence, Runner};
+
+    const SEED: u64 = 0x1bc_0008;
+
+    /// Runs `model` in `KOS_SHUTTLE_SCHEDULES` schedules (by default a thousand): half of them choose at random at each step,
+    /// half of them seldom (Burckhardt et al., "A randomized scheduler with probabilistic guarantees of finding bugs", 2010).
+    pub(super) fn explore(model: impl Fn() + Sync + Send + 'static) {
+        let schedules = env::var("KOS_SHUTTLE_SCHEDULES").ok().and_then(|count| count.parse().ok());
+        run(schedules.unwrap_or(1_000), model);
+    }
+
+    /// Runs `model` until a bug that is in must have been found.
+    pub(super) fn search(model: impl Fn() + Sync + Send + 'static) {
+        run(100_000, model);
+    }
+
+    fn run(schedules: usize, model: impl Fn() + Sync + Send + 'static) {
+        let (model, mut config) = (Arc::new(model), Config::new());
+        config.stack_size = 0x2_0000;
+        config.failure_persistence = FailurePersistence::None;
+        config.silence_warnings = true;
+        config.ungraceful_shutdown_config.immediately_return_on_panic = true;
+        let again = Arc::clone(&model);
+        let often = RandomScheduler::new_from_seed(SEED, schedules / 2);
+        Runner::new(often, config.clone()).run(move || again());
+        Runner::new(PctScheduler::new_from_seed(SEED, 4, schedules / 2), config).run(move || model());
+    }
 }
+
+use schedules::*;
 
 /// Panics unless some schedule of `model` fails with `bug` in.
 fn must_find(bug: Bug, model: impl Fn() + Sync + Send + panic::UnwindSafe + 'static) {
     seed(Some(bug));
-    let found = panic::catch_unwind(move || explore_within(SOME, model));
+    let found = panic::catch_unwind(move || search(model));
     seed(None);
     assert!(found.is_err(), "{bug:?} was not found");
 }

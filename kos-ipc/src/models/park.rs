@@ -1,18 +1,18 @@
-//! Threads of a model, parked and woken through loom: [`Threads`].
+//! Threads of a model, parked and woken through its checker: [`Threads`].
 
 use alloc::sync::Arc;
-use loom::sync::{Condvar, Mutex};
 use std::thread;
 
+use super::checker::sync::{Condvar, Mutex};
 use crate::policy::NoPolicy;
 use crate::ports::{BlockReason, Env, Park, Resume};
 use crate::testing::HostLock;
 use crate::time::Instant;
 
 /// Threads at most.
-const THREADS: usize = 4;
+const THREADS: usize = if cfg!(shuttle) { 10 } else { 4 };
 
-/// A deadline: a park with one times out as soon as it finds no permit. When that is, loom tries.
+/// A deadline: a park with one times out as soon as it finds no permit. When that is, the checker tries.
 pub(super) const SOON: Option<Instant> = Some(Instant::from_ticks(1));
 
 /// The types of a model.

@@ -297,7 +297,7 @@ impl<T> Claim<'_, T> {
 impl<T> Drop for Mpmc<'_, T> {
     fn drop(&mut self) {
         // Loom takes the threads of a failed schedule down without a schedule.
-        #[cfg(all(test, loom))]
+        #[cfg(all(test, any(loom, shuttle)))]
         if std::thread::panicking() {
             return;
         }

@@ -7,20 +7,26 @@
 use core::fmt;
 
 use crate::ports::Env;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 use crate::ports::IrqGuard;
+#[cfg(any(loom, shuttle))]
+use crate::sync::const_fn;
+#[cfg(loom)]
+use loom::sync::Mutex;
+#[cfg(shuttle)]
+use shuttle::sync::Mutex;
 
-/// `T` behind the kernel's lock; under loom behind loom's, which cannot be a constant.
+/// `T` behind the kernel's lock; under loom and shuttle behind theirs, of which loom's cannot be a constant.
 pub(crate) struct Lock<E: Env, T> {
-    #[cfg(not(loom))]
+    #[cfg(not(any(loom, shuttle)))]
     inner: lock_api::Mutex<E::Lock, T>,
-    #[cfg(loom)]
-    inner: loom::sync::Mutex<T>,
-    #[cfg(loom)]
+    #[cfg(any(loom, shuttle))]
+    inner: Mutex<T>,
+    #[cfg(any(loom, shuttle))]
     _env: core::marker::PhantomData<fn() -> E>,
 }
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 impl<E: Env, T> Lock<E, T> {
     pub(crate) const fn new(value: T) -> Self {
         Self { inner: lock_api::Mutex::new(value) }
@@ -35,10 +41,12 @@ impl<E: Env, T> Lock<E, T> {
     }
 }
 
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 impl<E: Env, T> Lock<E, T> {
-    pub(crate) fn new(value: T) -> Self {
-        Self { inner: loom::sync::Mutex::new(value), _env: core::marker::PhantomData }
+    const_fn! {
+        pub(crate) fn new(value: T) -> Self {
+            Self { inner: Mutex::new(value), _env: core::marker::PhantomData }
+        }
     }
 
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {

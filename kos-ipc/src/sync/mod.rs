@@ -3,7 +3,7 @@
 //! | item | what it is |
 //! |---|---|
 //! | [`Lock`] | a value behind the kernel's lock, taken with interrupts masked |
-//! | [`atomic`] | the atomics of every lock-free part: the processor's, those of `portable-atomic`, or loom's |
+//! | [`atomic`] | the atomics of every lock-free part: the processor's, those of `portable-atomic`, or loom's and shuttle's |
 //! | [`UnsafeCell`] | a cell whose accesses loom watches |
 //! | [`seeded()`] | bugs for the models to find |
 
@@ -14,7 +14,7 @@ mod seeded;
 
 pub(crate) use cell::UnsafeCell;
 pub(crate) use lock::Lock;
-#[cfg(all(test, loom))]
+#[cfg(all(test, any(loom, shuttle)))]
 pub(crate) use seeded::seed;
 pub(crate) use seeded::{Bug, seeded};
 

@@ -1,4 +1,4 @@
-//! Bugs that the loom models must find: without them nobody knows that a model can fail. In any other build there are none.
+//! Bugs that the models under loom and shuttle must find: without them nobody knows that a model can fail. In any other build there are none.
 
 /// A bug that can be put in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,19 +75,19 @@ pub(crate) enum Bug {
 }
 
 /// Whether `bug` is in.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 #[inline]
 pub(crate) const fn seeded(_: Bug) -> bool {
     false
 }
 
-#[cfg(all(test, loom))]
-pub(crate) use under_loom::seed;
-#[cfg(loom)]
-pub(crate) use under_loom::seeded;
+#[cfg(all(test, any(loom, shuttle)))]
+pub(crate) use modelled::seed;
+#[cfg(any(loom, shuttle))]
+pub(crate) use modelled::seeded;
 
-#[cfg(loom)]
-mod under_loom {
+#[cfg(any(loom, shuttle))]
+mod modelled {
     use super::Bug;
     use core::cell::Cell;
 

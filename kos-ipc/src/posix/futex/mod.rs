@@ -121,7 +121,7 @@ impl<E: Env, S: FutexSpace, const N: usize> FutexTable<E, S, N> {
     }
 
     /// Whether two words do not share a queue.
-    #[cfg(all(test, loom))]
+    #[cfg(all(test, any(loom, shuttle)))]
     pub(crate) fn are_apart(&self, one: &S::Key, other: &S::Key) -> bool {
         self.number(one) != self.number(other)
     }

@@ -234,7 +234,7 @@ fn outcome_of(state: u32) -> Option<Result<(), WaitError>> {
 impl<E: Env, K: Kind<E>> Drop for Member<'_, E, K> {
     fn drop(&mut self) {
         // Loom takes the threads of a failed schedule down without a schedule.
-        #[cfg(all(test, loom))]
+        #[cfg(all(test, any(loom, shuttle)))]
         if std::thread::panicking() {
             return;
         }

@@ -218,7 +218,7 @@ impl<E: Env> Mark<'_, E> {
 impl<E: Env> Drop for Mark<'_, E> {
     fn drop(&mut self) {
         // Loom takes the threads of a failed schedule down without a schedule.
-        #[cfg(all(test, loom))]
+        #[cfg(all(test, any(loom, shuttle)))]
         if std::thread::panicking() {
             return;
         }

@@ -113,7 +113,7 @@ struct Look<'s, E: Env, H: Deref<Target: Source<E>>> {
 impl<E: Env, H: Deref<Target: Source<E>>> Drop for Look<'_, E, H> {
     fn drop(&mut self) {
         // Loom takes the threads of a failed schedule down without a schedule.
-        #[cfg(all(test, loom))]
+        #[cfg(all(test, any(loom, shuttle)))]
         if std::thread::panicking() {
             return;
         }
@@ -125,7 +125,7 @@ impl<E: Env, H: Deref<Target: Source<E>>> Drop for Look<'_, E, H> {
 impl<E: Env, H: Deref<Target: Source<E>>> Drop for WatchSlot<E, H> {
     fn drop(&mut self) {
         // Loom takes the threads of a failed schedule down without a schedule.
-        #[cfg(all(test, loom))]
+        #[cfg(all(test, any(loom, shuttle)))]
         if std::thread::panicking() {
             return;
         }

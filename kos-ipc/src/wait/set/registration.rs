@@ -163,7 +163,7 @@ where
     /// Takes every registration off.
     fn drop(&mut self) {
         // Loom takes the threads of a failed schedule down without a schedule.
-        #[cfg(all(test, loom))]
+        #[cfg(all(test, any(loom, shuttle)))]
         if std::thread::panicking() {
             return;
         }

@@ -43,6 +43,11 @@
 //! | `futexes`: wait/wake | a word changes while somebody goes to sleep at it | each of the two fences left out; compared before the lock |
 //! | `futexes`: requeue/wake | who is moved is woken by nobody | moved without being counted there |
 //! | `futexes`: requeue/timeout | somebody leaves a list where he is not any more | no look where he is |
+//! | `segments`: map/revoke | something is mapped by what was revoked | no look after it is mapped |
+//! | `segments`: unmap/revoke | two unmap the same | |
+//! | `segments`: seal/map | what is sealed has a writer | a seal in two steps |
+//! | `segments`: shrink/map | a mapping behind the end | the size is smaller only in the end |
+//! | `segments`: close/unmap | freed twice, or never | a count in two steps |
 //!
 //! Each model runs the code of this crate, with loom's atomics, cells and locks in place of the processor's (`sync`).
 //!
@@ -78,6 +83,8 @@ mod park;
 mod permits;
 #[cfg(loom)]
 mod rings;
+#[cfg(all(loom, feature = "shm"))]
+mod segments;
 #[cfg(loom)]
 mod sets;
 #[cfg(loom)]

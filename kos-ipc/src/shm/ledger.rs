@@ -19,6 +19,7 @@ use super::seal::Seals;
 use super::slot::{MappingId, MappingSlot, NONE, SegmentSlot, State, Unmap};
 use crate::cap::Bond;
 use crate::ports::{Access, SharedMemory};
+use crate::sync::{Bug, seeded};
 
 /// What is asked to be mapped.
 pub(super) struct Request<'a, S: SharedMemory> {
@@ -110,12 +111,16 @@ impl<'m, S: SharedMemory> Ledger<'m, S> {
         self.segments.get(number as usize).map_or(0, |slot| slot.mappings)
     }
 
+    pub(super) fn writable(&self, number: u32) -> usize {
+        self.segments.get(number as usize).map_or(0, |slot| slot.writable)
+    }
+
     pub(super) fn seal(&mut self, number: u32, seals: Seals) -> Result<(), SealError> {
         let Some(slot) = self.segment(number) else { return Ok(()) };
         if slot.resizing {
             return Err(SealError::Busy);
         }
-        if seals.contains(Seals::WRITE) && slot.writable > 0 {
+        if seals.contains(Seals::WRITE) && slot.writable > 0 && !seeded(Bug::SealedInTwoSteps) {
             return Err(SealError::MappedWritable { count: slot.writable });
         }
         slot.seals |= seals;
@@ -225,7 +230,7 @@ impl<'m, S: SharedMemory> Ledger<'m, S> {
         }
         let object = slot.object.clone().ok_or(ResizeError::Busy)?;
         let from = slot.size;
-        slot.size = to.min(from);
+        slot.size = if seeded(Bug::ShrunkLate) { from } else { to.min(from) };
         slot.resizing = true;
         Ok((object, from, slot.payer))
     }

@@ -12,7 +12,7 @@ use crate::policy::{ObjectMeta, Op};
 use crate::ports::{Env, SharedMemory};
 use crate::quota::Resource;
 use crate::sync::atomic::{AtomicU32, Ordering};
-use crate::sync::const_fn;
+use crate::sync::{Bug, const_fn, seeded};
 
 /// Counts from which on a segment is never freed: some references were forgotten, so the rest cannot be counted.
 const FOR_EVER: u32 = 1 << 31;
@@ -43,7 +43,13 @@ impl SegmentCount {
 
     /// One less; true if that was the last.
     fn release(&self) -> bool {
-        let before = self.0.fetch_sub(1, Ordering::AcqRel);
+        let before = if seeded(Bug::ReleasedInTwoSteps) {
+            let before = self.0.load(Ordering::Acquire);
+            self.0.store(before - 1, Ordering::Release);
+            before
+        } else {
+            self.0.fetch_sub(1, Ordering::AcqRel)
+        };
         if before >= FOR_EVER {
             self.0.store(FOR_EVER, Ordering::Relaxed);
         }
@@ -106,6 +112,10 @@ impl<'m, E: Env, S: SharedMemory> Segment<'m, E, S> {
     /// [`SealError`]
     pub fn seal(&self, caller: &Caller<'_, E>, seals: Seals) -> Result<(), SealError> {
         caller.authorize(Op::Seal, &self.meta).map_err(SealError::Refused)?;
+        let counted = || self.table.ledger.with(|ledger| ledger.writable(self.number));
+        if seeded(Bug::SealedInTwoSteps) && counted() > 0 {
+            return Err(SealError::MappedWritable { count: 1 });
+        }
         self.table.ledger.with(|ledger| ledger.seal(self.number, seals))
     }
 

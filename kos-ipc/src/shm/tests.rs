@@ -1,125 +1,19 @@
 //! Segments, by story.
 
 use alloc::vec::Vec;
-use core::cell::Cell as StdCell;
 use core::ops::Range;
 
 use super::*;
-use crate::caller::Caller;
-use crate::cap::{CapError, CapId, CapSlot, CapSpace, Cell, DirEntry, Directory, Object, Rights};
-use crate::policy::NoPolicy;
+use crate::cap::{CapError, CapId, Rights};
 use crate::ports::Access;
-use crate::quota::{Limits, Quota, QuotaNode, Quotas, Resource};
-use crate::testing::{HostPages, NoMemory, PAGE, StdEnv, StdPark};
+use crate::quota::Limits;
+use crate::testing::shm_world::{KIND, RW, World, with};
+use crate::testing::{NoMemory, PAGE};
 
-pub(super) const KIND: u8 = 3;
-pub(super) const RW: Access = Access::READ.union(Access::WRITE);
-
-pub(super) type Table<'m> = Segments<'m, StdEnv, &'m HostPages>;
-pub(super) type Made<'m> = Result<CapId, CreateError<NoMemory>>;
-
-#[derive(Clone, Debug)]
-pub(super) struct Shared<'m>(pub(super) Segment<'m, StdEnv, &'m HostPages>);
-
-impl Object for Shared<'_> {
-    fn kind(&self) -> u8 {
-        KIND
-    }
-}
-
-impl<'m> SegmentObject<'m, StdEnv, &'m HostPages> for Shared<'m> {
-    fn segment(&self) -> Option<&Segment<'m, StdEnv, &'m HostPages>> {
-        Some(&self.0)
-    }
-}
-
-/// What a story has.
-pub(super) struct World<'w, 'd, 'c, 'm> {
-    pub(super) pages: &'m HostPages,
-    pub(super) table: &'m Table<'m>,
-    pub(super) owner: &'w CapSpace<'c, StdEnv, Shared<'m>>,
-    pub(super) client: &'w CapSpace<'c, StdEnv, Shared<'m>>,
-    pub(super) directory: &'w Directory<'d, 'c, StdEnv, Shared<'m>>,
-    pub(super) quota: &'w Quota<'c, StdEnv>,
-    pub(super) caller: &'w Caller<'w, StdEnv>,
-    next_place: StdCell<u64>,
-}
-
-impl<'c, 'm> World<'_, '_, 'c, 'm> {
-    pub(super) fn create(&self, name: &[u8], size: usize) -> Made<'m> {
-        let rights = Rights::READ | Rights::WRITE | Rights::MAP;
-        let home =
-            Home { space: self.owner, directory: self.directory, quota: self.quota, rights, label: 0, id: 1 };
-        self.table.create_shared_memory(self.caller, &home, name, size, Shared)
-    }
-
+impl World<'_, '_, '_, '_> {
     pub(super) fn open(&self, name: &[u8], rights: Rights) -> CapId {
         self.directory.open(self.caller, name, self.client, rights).unwrap()
     }
-
-    pub(super) fn map(
-        &self,
-        space: &CapSpace<'c, StdEnv, Shared<'m>>,
-        id: CapId,
-        range: Range<usize>,
-        access: Access,
-    ) -> Result<MappingId, MapError<&'m HostPages>> {
-        self.next_place.set(self.next_place.get() + 1);
-        self.table.map(self.caller, (space, id, KIND), &self.next_place.get(), range, access)
-    }
-
-    pub(super) fn end(&self, unmap: Unmap<&'m HostPages>) {
-        self.pages.unmap(*unmap.place());
-        self.table.unmapped(unmap).unwrap();
-    }
-
-    pub(super) fn unmap(&self, id: MappingId) {
-        self.end(self.table.unmap(id).unwrap());
-    }
-
-    pub(super) fn segment(&self, id: CapId) -> Segment<'m, StdEnv, &'m HostPages> {
-        self.owner.get(id, KIND, Rights::empty()).unwrap().0.clone()
-    }
-
-    pub(super) fn used(&self) -> usize {
-        self.quota.used(Resource::Bytes)
-    }
-}
-
-/// Runs a story; nothing may be left of it.
-pub(super) fn with(limits: Limits, story: impl FnOnce(&World<'_, '_, '_, '_>)) {
-    let (pages, park) = (HostPages::new(), StdPark::new());
-    let token = park.token();
-    let caller = Caller::new(&token, (), &NoPolicy);
-    let mut nodes = [(); 2].map(|()| QuotaNode::new());
-    let mut cells = [(); 8].map(|()| Cell::new());
-    let quotas = Quotas::new(&mut nodes);
-    let cells = Cells::new(&mut cells, &quotas);
-    let quota = quotas.root(limits).unwrap();
-    let (mut segments, mut mappings) = ([const { SegmentSlot::new() }; 3], [const { MappingSlot::new() }; 4]);
-    let mut counts = [(); 3].map(|()| SegmentCount::new());
-    let memory = SegmentMemory { segments: &mut segments, counts: &mut counts, mappings: &mut mappings };
-    let table = Segments::new(&pages, &cells, memory);
-    {
-        let (mut ours, mut theirs) = ([(); 6].map(|()| CapSlot::new()), [(); 6].map(|()| CapSlot::new()));
-        let mut entries = [const { DirEntry::new() }; 2];
-        let owner = CapSpace::new(&mut ours, &cells, quota.clone(), 1).unwrap();
-        let client = CapSpace::new(&mut theirs, &cells, quota.clone(), 2).unwrap();
-        let directory = Directory::new(park, &mut entries, 0, 0);
-        story(&World {
-            pages: &pages,
-            table: &table,
-            owner: &owner,
-            client: &client,
-            directory: &directory,
-            quota: &quota,
-            caller: &caller,
-            next_place: StdCell::new(0),
-        });
-    }
-    assert_eq!((pages.bytes(), pages.mapped(), cells.in_use()), (0, 0, 0), "something is left");
-    assert_eq!(quota.used(Resource::Bytes), 0);
-    assert_eq!(table.check(), Ok(()));
 }
 
 #[test]

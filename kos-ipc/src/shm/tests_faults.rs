@@ -3,12 +3,12 @@
 use alloc::vec::Vec;
 
 use super::ledger::Request;
-use super::tests::{KIND, RW, Shared, World, with};
 use super::*;
-use crate::cap::{CapId, Rights};
+use crate::cap::Rights;
 use crate::ports::Access;
 use crate::quota::Limits;
-use crate::testing::{PAGE, Rng, cases};
+use crate::testing::shm_world::{KIND, RW, with};
+use crate::testing::{Choices, PAGE, cases, fuzz, shm_model};
 
 /// tock#1993: what the kernel is still mapping is nobody's to name.
 #[test]
@@ -105,79 +105,16 @@ fn every_refusal_of_the_kernel_leaves_things_as_they_were() {
     }
 }
 
-/// What should be there of a segment.
-struct Known {
-    /// None if it was closed.
-    cap: Option<CapId>,
-    pages: usize,
-    seals: Seals,
-    maps: Vec<(MappingId, bool)>,
-}
-
-const LIMIT: usize = 7;
-
-fn step(world: &World<'_, '_, '_, '_>, known: &mut Vec<Known>, rng: &mut Rng) {
-    let used: usize = known.iter().map(|one| one.pages).sum();
-    let mapped: usize = known.iter().map(|one| one.maps.len()).sum();
-    let (op, pages, count) = (rng.below(7), 1 + rng.below(3), known.len());
-    if op == 0 {
-        let made = world.table.create(world.caller, world.quota, pages * PAGE - 5, 0, 0);
-        assert_eq!(made.is_ok(), used + pages <= LIMIT && count < 3);
-        let Ok(segment) = made else { return };
-        let rights = Rights::all() & !Rights::REVOKE;
-        let cap = Some(world.owner.insert(Shared(segment), rights, 0).unwrap());
-        return known.push(Known { cap, pages, seals: Seals::empty(), maps: Vec::new() });
-    }
-    let Some(one) = known.get_mut(rng.below(count)) else { return };
-    if op == 1 && !one.maps.is_empty() {
-        let (id, _) = one.maps.swap_remove(rng.below(one.maps.len()));
-        world.unmap(id);
-        return assert_eq!(world.table.unmap(id).unwrap_err(), StaleMapping(id));
-    }
-    let Some(cap) = one.cap else { return };
-    let segment = world.segment(cap);
-    match op {
-        2 => one.cap = world.owner.close(cap).err().map(|_| cap),
-        3 => {
-            let seals = [Seals::GROW, Seals::SHRINK, Seals::WRITE][rng.below(3)];
-            let refused = seals == Seals::WRITE && one.maps.iter().any(|&(_, writes)| writes);
-            assert_eq!(segment.seal(world.caller, seals).is_err(), refused);
-            one.seals |= if refused { Seals::empty() } else { seals };
-        }
-        4 => {
-            let shrinks = pages < one.pages && (one.seals.contains(Seals::SHRINK) || !one.maps.is_empty());
-            let grows = pages > one.pages && one.seals.contains(Seals::GROW);
-            let fits = used - one.pages + pages <= LIMIT;
-            assert_eq!(segment.resize(world.caller, pages * PAGE).is_ok(), !shrinks && !grows && fits);
-            one.pages = segment.size() / PAGE;
-        }
-        _ => {
-            let access = [Access::READ, RW][rng.below(2)];
-            let start = rng.below(3);
-            let done = world.map(world.owner, cap, start * PAGE..pages * PAGE, access);
-            let sealed = access == RW && one.seals.contains(Seals::WRITE);
-            assert_eq!(done.is_ok(), start < pages && pages <= one.pages && !sealed && mapped < 4);
-            one.maps.extend(done.ok().map(|id| (id, access == RW)));
-        }
-    }
-}
-
 /// A hundred operations for each of `KOS_PROPTEST_CASES` seeds.
 #[test]
 fn tables_hold_what_the_list_holds() {
-    for seed in 0..u64::from(cases()) {
-        let limits = Limits { bytes: LIMIT * PAGE, ..Limits::UNLIMITED };
-        with(limits, |world| {
-            let (mut known, mut rng) = (Vec::new(), Rng::new(seed));
-            for _ in 0..100 {
-                step(world, &mut known, &mut rng);
-                known.retain(|one: &Known| one.cap.is_some() || !one.maps.is_empty());
-                let pages: usize = known.iter().map(|one| one.pages).sum();
-                let maps: usize = known.iter().map(|one| one.maps.len()).sum();
-                assert_eq!((world.used(), world.pages.bytes()), (pages * PAGE, pages * PAGE), "seed {seed}");
-                assert_eq!((world.pages.mapped(), world.table.check()), (maps, Ok(())), "seed {seed}");
-            }
-            known.iter().flat_map(|one| &one.maps).for_each(|&(id, _)| world.unmap(id));
-        });
-    }
+    (0..u64::from(cases())).for_each(|seed| shm_model::run(&mut Choices::random(seed, 100)));
+}
+
+#[test]
+fn the_corpus_of_shm_ops_passes() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/shm_ops");
+    let corpus: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!corpus.is_empty());
+    corpus.iter().for_each(|path| fuzz::shm_ops(&std::fs::read(path).unwrap()));
 }

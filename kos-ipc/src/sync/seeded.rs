@@ -72,6 +72,14 @@ pub(crate) enum Bug {
     QueuedForNobody,
     /// A message is found to be the first, and taken later.
     TakenInTwoSteps,
+    /// What was mapped is told of without a look whether it was revoked meanwhile.
+    MappedUnlooked,
+    /// A segment is found to have no writer, and sealed later.
+    SealedInTwoSteps,
+    /// A segment that is to be smaller has its old size until it is.
+    ShrunkLate,
+    /// How many refer to a segment is read, then one less written.
+    ReleasedInTwoSteps,
 }
 
 /// Whether `bug` is in.

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "rpc")]
 use super::rpc_model;
+#[cfg(feature = "shm")]
+use super::shm_model;
 use super::{Choices, cap_model, channel_model, set_model};
 #[cfg(feature = "posix")]
 use super::{futex_model, signal_model};
@@ -55,4 +57,14 @@ pub fn waitset_ops(data: &[u8]) {
 #[cfg(feature = "posix")]
 pub fn futex_ops(data: &[u8]) {
     futex_model::run(&mut Choices::bytes(data));
+}
+
+/// Any segments that are made, named, opened, mapped, sealed, resized and revoked, and any refusals of the kernel's memory, compared
+/// with a list of who refers to what.
+///
+/// # Panics
+/// If they differ.
+#[cfg(feature = "shm")]
+pub fn shm_ops(data: &[u8]) {
+    shm_model::run(&mut Choices::bytes(data));
 }

@@ -15,6 +15,10 @@ mod rng;
 #[cfg(feature = "rpc")]
 pub(crate) mod rpc_model;
 pub(crate) mod set_model;
+#[cfg(feature = "shm")]
+pub(crate) mod shm_model;
+#[cfg(feature = "shm")]
+pub(crate) mod shm_world;
 #[cfg(feature = "posix")]
 pub(crate) mod signal_model;
 mod sim_park;

@@ -28,6 +28,8 @@ pub mod shm;
 mod sync;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 mod time;
 pub mod wait;
 

@@ -6,18 +6,16 @@ use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags};
 use x86_64::registers::model_specific::{Efer, EferFlags};
 use x86_64::registers::xcontrol::{XCr0, XCr0Flags};
 
-/// Protections that CR4 controls, and what keeps translations: bit, name, whether the CPU has it.
-fn optional() -> [(Cr4Flags, &'static str, bool); 5] {
+/// Protections that CR4 controls, and numbers of spaces: bit, name, whether the CPU has it.
+fn optional() -> [(Cr4Flags, &'static str, bool); 4] {
     let (features, older) = (CpuId::new().get_extended_feature_info(), CpuId::new().get_feature_info());
     let has = |test: fn(&raw_cpuid::ExtendedFeatures) -> bool| features.as_ref().is_some_and(test);
-    let had = |test: fn(&raw_cpuid::FeatureInfo) -> bool| older.as_ref().is_some_and(test);
     // Numbers of spaces are of use only where all of them can be dropped.
-    let pcid = had(|features| features.has_pcid()) && has(|features| features.has_invpcid());
+    let pcid = older.is_some_and(|features| features.has_pcid()) && has(|features| features.has_invpcid());
     [
         (Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION, "smep", has(|features| features.has_smep())),
         (Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION, "smap", has(|features| features.has_smap())),
         (Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION, "umip", has(|features| features.has_umip())),
-        (Cr4Flags::PAGE_GLOBAL, "pge", had(|features| features.has_pge())),
         (Cr4Flags::PCID, "pcid", pcid),
     ]
 }
@@ -26,7 +24,9 @@ fn optional() -> [(Cr4Flags, &'static str, bool); 5] {
 /// The kernel's own tables are loaded.
 pub(crate) fn protect() {
     let wanted = optional().into_iter().filter(|&(.., present)| present);
-    let bits = wanted.fold(Cr4Flags::empty(), |bits, (bit, ..)| bits | bit);
+    let global = CpuId::new().get_feature_info().is_some_and(|features| features.has_pge());
+    let first = if global { Cr4Flags::PAGE_GLOBAL } else { Cr4Flags::empty() };
+    let bits = wanted.fold(first, |bits, (bit, ..)| bits | bit);
     // SAFETY: SMEP, SMAP and UMIP refuse the kernel what it does not do: it has no user pages yet. CR3 names space 0, as it must
     // where numbers begin to count, and whoever drops translations asks what CR4 says.
     unsafe { Cr4::update(|flags| *flags |= bits) };

@@ -25,7 +25,8 @@ fn numbers(output: &str, word: &str) -> Vec<u64> {
 
 /// Runs everything and holds what `free` says, in KiB, against the machine that was asked for.
 fn memory_is_shown_to_the_frame(size: &str, asked: u64) {
-    let Answer { stdout, .. } = demo(&["run", "--exec", EVERYTHING, "--mem", size]).expect(0);
+    let Answer { stdout, .. } =
+        demo(&["run", "--exec", EVERYTHING, "--mem", size, "--timeout", "240"]).expect(0);
     let [total, used, free, reserved] = numbers(&stdout, "memory")[..] else { panic!("{stdout}") };
     assert_eq!(total, used + free + reserved, "{stdout}");
     // What is not the kernel's is the firmware's: the hole below 1 MiB and a little at the top.
@@ -59,7 +60,10 @@ fn memory_too_small_for_the_image_is_named() {
 
 #[test]
 fn memory_too_small_for_the_kernel_is_a_named_stage() {
-    let answer = demo(&["run", "--exec", "free", "--mem", "5M"]).expect(3);
+    let refused = demo(&["run", "--exec", "free", "--mem", "1M"]).expect(2);
+    let [.., end] = numbers(&refused.stderr, "cargo demo: 1M")[..] else { panic!("{}", refused.stderr) };
+    let little = format!("{}K", end + 128);
+    let answer = demo(&["run", "--exec", "free", "--mem", &little]).expect(3);
     assert!(answer.stderr.contains("the kernel died: "), "{}", answer.stderr);
     // Where the boot loader puts the symbols into the image itself, that is the first thing to be missed.
     let lacks = ["too little memory", "module is not in readable memory"];

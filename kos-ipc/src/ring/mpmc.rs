@@ -20,7 +20,16 @@ use crate::sync::atomic::{AtomicUsize, Ordering, fence, spin};
 use crate::sync::{Bug, const_fn, seeded};
 
 /// Looks at slots in one call at most.
-const STEPS: usize = if cfg!(loom) { 3 } else { 64 };
+const STEPS: u32 = if cfg!(loom) { 3 } else { 12 };
+
+/// The pauses between looks double up to this power of two: who looks at once again takes the line from who writes it. All of a
+/// call are 255 at most.
+const LONGEST: u32 = if cfg!(any(loom, shuttle)) { 0 } else { 5 };
+
+/// Pauses behind look number `step`.
+fn back_off(step: u32) {
+    (0..1 << step.min(LONGEST)).for_each(|_| spin());
+}
 
 /// A place for one item and its sequence number.
 #[derive(Debug)]
@@ -214,7 +223,7 @@ impl<'s, T> Mpmc<'s, T> {
         nothing: impl Fn(usize) -> bool,
     ) -> Result<Claim<'_, T>, Unclaimed> {
         let mut index = counter.load(Ordering::Relaxed);
-        for _ in 0..STEPS {
+        for step in 0..STEPS {
             let slot = self.slot(index);
             let ahead =
                 slot.turn.load(Ordering::Acquire).wrapping_sub(index.wrapping_add(turn)).cast_signed();
@@ -224,13 +233,14 @@ impl<'s, T> Mpmc<'s, T> {
                     Ok(_) => return Ok(Claim { slot, index }),
                     Err(now) => index = now,
                 }
+                back_off(step);
                 continue;
             }
             // The slot is a lap behind: the other side has not come there, or is in the middle of it.
             if ahead < 0 && nothing(index) {
                 return Err(Unclaimed::Nothing);
             }
-            spin();
+            back_off(step);
             index = counter.load(Ordering::Relaxed);
         }
         Err(Unclaimed::Busy)

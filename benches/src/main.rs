@@ -7,6 +7,7 @@ extern crate alloc;
 mod frame;
 mod harness;
 mod heap;
+mod ipc;
 mod kos;
 mod lock;
 mod net;
@@ -86,6 +87,7 @@ fn questions() -> Vec<Question> {
     ];
     all.extend(vfs::questions());
     all.extend(net::questions());
+    all.extend(ipc::questions());
     all
 }
 
@@ -103,10 +105,32 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match answer(&options, &mut io::stdout().lock()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+    let out = &mut io::stdout().lock();
+    match if options.gate { gate(out) } else { answer(&options, out).map(|()| true) } {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) | Err(_) => ExitCode::FAILURE,
     }
+}
+
+/// Counts what has a limit; whether nothing is above it.
+fn gate(out: &mut dyn Write) -> io::Result<bool> {
+    let mut kept = true;
+    for (name, limit) in ipc::GATES {
+        for question in questions().iter().filter(|question| question.name == name) {
+            match instructions::count(question, &[options::COUNT]).as_deref() {
+                Ok([Some(found), ..]) => {
+                    kept &= *found <= limit;
+                    writeln!(out, "{name}: {found:.2} instructions of {limit}")?;
+                }
+                Ok(_) => kept = false,
+                Err(reason) => {
+                    kept &= reason == instructions::MISSING;
+                    writeln!(out, "{name}: not counted: {reason}")?;
+                }
+            }
+        }
+    }
+    Ok(kept)
 }
 
 fn answer(options: &Options, out: &mut dyn Write) -> io::Result<()> {

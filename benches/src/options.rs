@@ -2,9 +2,10 @@
 
 /// What `--help` prints.
 pub(crate) const USAGE: &str = "\
-usage: kos-bench [--quick] [--markdown] [--only TEXT] [--subject TEXT] [--rounds N] [--no-instructions]
+usage: kos-bench [--quick | --gate] [--markdown] [--only TEXT] [--subject TEXT] [--rounds N] [--no-instructions]
 
   --quick            run each body once and print no figures
+  --gate             count the instructions that have a limit; fails above it
   --markdown         print the tables as Markdown
   --only TEXT        ask only the questions whose name contains TEXT
   --subject TEXT     only ours and the subjects whose name contains TEXT
@@ -22,6 +23,7 @@ pub(crate) const SUBJECT: &str = "--subject";
 pub(crate) struct Options {
     pub(crate) help: bool,
     pub(crate) quick: bool,
+    pub(crate) gate: bool,
     pub(crate) markdown: bool,
     pub(crate) instructions: bool,
     pub(crate) rounds: usize,
@@ -35,6 +37,7 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Optio
     let mut options = Options {
         help: false,
         quick: false,
+        gate: false,
         markdown: false,
         instructions: true,
         rounds: 41,
@@ -47,6 +50,7 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Optio
         match argument.as_str() {
             "--help" => options.help = true,
             "--quick" => options.quick = true,
+            "--gate" => options.gate = true,
             "--markdown" => options.markdown = true,
             "--no-instructions" => options.instructions = false,
             "--only" => options.only = value()?,

@@ -13,6 +13,9 @@ use super::question::{Question, Shape, Subject, kos_bench_timed};
 /// The function that callgrind is told of.
 const TIMED: &str = "kos_bench_timed";
 
+/// Why nothing is counted where there is no valgrind.
+pub(crate) const MISSING: &str = "valgrind is missing";
+
 /// Instructions per operation of each subject (`None`: not counted), or why none were measured.
 pub(crate) type Counts = Result<Vec<Option<f64>>, String>;
 
@@ -74,7 +77,7 @@ fn run_callgrind(name: &str, flags: &[&str], output: &Path) -> Result<(), String
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("valgrind ended with {status}")),
-        Err(_) => Err("valgrind is missing".to_owned()),
+        Err(_) => Err(MISSING.to_owned()),
     }
 }
 

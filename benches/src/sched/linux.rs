@@ -6,6 +6,8 @@ use core::sync::atomic::Ordering::{Acquire, Release};
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::thread::{self, Thread};
 
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::fd::OwnedFd;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::policy::Turns;
@@ -15,9 +17,14 @@ use crate::harness::question::{Body, Promise, Subject};
 /// What both do, timed only: their work is in the kernel, where nobody counts.
 const NOTE: &str = "two threads on one CPU, system calls; not counted";
 
-/// Both.
-pub(super) fn subjects() -> [Subject; 2] {
+/// By a pipe, and by what threads of `std` sleep with.
+pub(crate) fn subjects() -> [Subject; 2] {
     [subject("Linux pipe", Pipes::new), subject("Linux futex (std park)", Parks::new)]
+}
+
+/// By two counters.
+pub(crate) fn eventfds() -> Subject {
+    subject("Linux eventfd", Counters::new)
 }
 
 fn subject<T: Turns>(name: &str, make: impl Fn() -> T + 'static) -> Subject {
@@ -86,6 +93,54 @@ impl Turns for Pipes {
         let mut byte = [0];
         must(self.to.write_all(&byte).ok());
         must(self.from.read_exact(&mut byte).ok());
+    }
+}
+
+/// One is counted there, and then here.
+struct Counters {
+    to: Arc<OwnedFd>,
+    from: Arc<OwnedFd>,
+}
+
+/// What ends the other thread.
+const LAST: u64 = 2;
+
+impl Counters {
+    fn new() -> Self {
+        let counter = || Arc::new(must(eventfd(0, EventfdFlags::empty()).ok()));
+        let (to, from) = (counter(), counter());
+        let (there, back) = (Arc::clone(&to), Arc::clone(&from));
+        thread::spawn(move || {
+            let _pinned = Pinned::new();
+            while count(&there) != LAST {
+                add(&back, 1);
+            }
+        });
+        Self { to, from }
+    }
+}
+
+/// Sleeps until something was counted.
+fn count(counter: &OwnedFd) -> u64 {
+    let mut bytes = [0; 8];
+    must(rustix::io::read(counter, &mut bytes).ok());
+    u64::from_ne_bytes(bytes)
+}
+
+fn add(counter: &OwnedFd, count: u64) {
+    must(rustix::io::write(counter, &count.to_ne_bytes()).ok());
+}
+
+impl Turns for Counters {
+    fn turn(&mut self) {
+        add(&self.to, 1);
+        count(&self.from);
+    }
+}
+
+impl Drop for Counters {
+    fn drop(&mut self) {
+        add(&self.to, LAST);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The scheduler: one file per question.
 
 pub(crate) mod core_turn;
-mod linux;
+pub(crate) mod linux;
 pub(crate) mod policy;
 pub(crate) mod switch;
 pub(crate) mod timer;

@@ -1,0 +1,115 @@
+//! What does a call cost that is answered?
+
+use core::hint::black_box;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+
+use kos_ipc::Caller;
+use kos_ipc::cap::Object;
+use kos_ipc::endpoint::{CallSlot, Endpoint, Msg};
+use kos_ipc::policy::NoPolicy;
+
+use super::stacks::{FIRST, SECOND, Switching, Two};
+use super::{Awake, Nobody, leak, places, steps};
+use crate::harness::must;
+use crate::harness::question::{Promise, Question, Shape};
+use crate::sched::linux;
+
+/// The name of the question whose instructions have a limit.
+pub(super) const FAST_PATH: &str = "ipc-call-reply";
+
+/// Instructions of a call and its answer at most, two switches of the stack included: what they were when this was written, and 3 %. The
+/// aim of 400 is missed.
+pub(super) const LIMIT: f64 = 1059.0;
+
+/// Calls that are under way at most.
+const SLOTS: usize = 16;
+
+/// Every question of this file.
+pub(super) fn questions() -> Vec<Question> {
+    let (one, words) = (Promise::Exclusive, "the server waits; two switches of the stack");
+    let ours = "kos-ipc Endpoint, two stacks";
+    let mut subjects = vec![
+        steps(ours, one, words, || calls([1_u64; 9])),
+        steps(format!("{ours}, Msg"), one, "as above, with places for capabilities", || {
+            calls(Msg::<Switching, Nothing>::new(1, [1; 8]))
+        }),
+        steps("kos-ipc Endpoint, polled", one, "nobody sleeps", polled),
+    ];
+    subjects.extend(linux::subjects());
+    subjects.push(linux::eventfds());
+    vec![Question {
+        name: FAST_PATH,
+        what: "A client calls with a label and eight words, and a server that waits answers with as many, on one CPU."
+            .to_owned(),
+        operation: "call and answer",
+        operations: 1,
+        shape: Shape::Repeated { counted: 1000 },
+        subjects,
+    }]
+}
+
+/// No capability is sent.
+#[derive(Clone)]
+struct Nothing;
+
+impl Object for Nothing {
+    fn kind(&self) -> u8 {
+        0
+    }
+}
+
+/// What the server has.
+struct Server<M: Send + 'static> {
+    endpoint: Endpoint<'static, Switching, M>,
+}
+
+/// Where it begins: it answers what it was sent.
+unsafe extern "C" fn serve<M: Send + 'static>(arg: *mut ()) -> ! {
+    // SAFETY: `calls` passes it, and it is never freed.
+    let server = unsafe { &*arg.cast_const().cast::<Server<M>>() };
+    let caller = Caller::new(&SECOND, (), &NoPolicy);
+    let mut call = must(server.endpoint.recv(&caller, None).ok());
+    loop {
+        let (answered, next) = server.endpoint.reply_recv(call.token, call.message, &caller, None);
+        must(answered.ok());
+        call = must(next.ok());
+    }
+}
+
+/// A client's calls of a server on another stack.
+fn calls<M: Message>(message: M) -> impl FnMut() {
+    let park = Two::new();
+    let slots = places(SLOTS, CallSlot::new);
+    let server = leak(Server { endpoint: Endpoint::<Switching, M>::new(park, slots, 0, 0) });
+    // SAFETY: the entry takes a server of this type, which is leaked.
+    unsafe { park.start(serve::<M>, (&raw mut *server).cast()) };
+    let endpoint = &server.endpoint;
+    let mut message = Some(message);
+    move || {
+        let caller = Caller::new(&FIRST, (), &NoPolicy);
+        let answer = endpoint.call(&caller, 7, black_box(must(message.take())), None, None);
+        message = answer.ok();
+    }
+}
+
+/// What is sent, and comes back.
+trait Message: Send + 'static {}
+
+impl Message for [u64; 9] {}
+
+impl Message for Msg<'static, Switching, Nothing> {}
+
+/// The same by futures on one stack: begun, received, answered, seen.
+fn polled() -> impl FnMut() {
+    let slots = places(SLOTS, CallSlot::new);
+    let endpoint = leak(Endpoint::<Awake, [u64; 9]>::new(Nobody, slots, 0, 0));
+    move || {
+        let caller = Caller::new(&0, (), &NoPolicy);
+        let mut call = must(endpoint.call_async(&caller, 7, black_box([1; 9])).ok());
+        let received = must(endpoint.try_recv(&caller).ok());
+        must(received.token.reply(received.message).ok());
+        let polled = Pin::new(&mut call).poll(&mut Context::from_waker(Waker::noop()));
+        assert_eq!(polled, Poll::Ready(Ok([1; 9])));
+    }
+}

@@ -24,7 +24,7 @@ use crate::platform::{self, Listening, Platform, TimerReport};
 use crate::process::Processes;
 use crate::run::{self, End};
 use crate::shell::script::{self, Outcome, Sink};
-use crate::shell::{self, Lossy, Next, Session, Status};
+use crate::shell::{self, Lossy, Next, Session, Shared, Status};
 use crate::srv::Srv;
 use crate::storm::Storm;
 use crate::text::Text;
@@ -156,12 +156,10 @@ impl<P: Platform> Kernel<P> {
         self.storm.tick(&self.heap);
     }
 
-    /// Runs one command as user 0 in the root directory; what it says goes to `out`.
-    ///
-    /// # Errors
-    /// `out` refused.
-    pub fn execute(&self, command: &str, out: &mut dyn Write) -> Result<(Status, Next), fmt::Error> {
-        shell::execute(&mut Session::new(self), command, &mut Lossy(out))
+    /// Runs a line as user 0 in the root directory; what its commands say goes to `out`. A command whose output `out` refuses
+    /// fails.
+    pub fn execute(&self, line: &str, out: &mut (dyn Write + Send)) -> (Status, Next) {
+        shell::execute(&mut Session::new(self), line, &Shared::<P>::new(&mut Lossy(out)))
     }
 
     /// Runs commands separated by `;`.

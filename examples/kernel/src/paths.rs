@@ -127,5 +127,8 @@ fn command<P: Platform>(kernel: &Kernel<P>) -> Result<u64, Failure> {
             Ok(())
         }
     }
-    shortest(kernel, || Ok(kernel.execute("true", &mut Nowhere).map(drop)?))
+    shortest(kernel, || {
+        kernel.execute("true", &mut Nowhere);
+        Ok(())
+    })
 }

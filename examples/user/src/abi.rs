@@ -74,11 +74,20 @@ pub enum Call {
     Publish = 31,
     /// `lookup(names, name, length, rights, nanoseconds)`: a capability to what has that name; waits until something has.
     Lookup = 32,
+    /// `shared_create(names, name, length, bytes)`: a capability to new memory of whole pages, all zero, which others find under that
+    /// name. The name goes with the process, the memory with the last who uses it.
+    SharedCreate = 33,
+    /// `shared_map(segment, rights)`: all of it, where the kernel has room. It is not a child's.
+    SharedMap = 34,
+    /// `shared_unmap(address)`: what [`SharedMap`](Self::SharedMap) mapped there. `munmap` does not.
+    SharedUnmap = 35,
+    /// `unlink(names, name, length)`: takes back a name that the process gave. Who has what it named keeps it.
+    Unlink = 36,
 }
 
 impl Call {
     /// All of them, by number.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 37] = [
         Self::Exit,
         Self::Write,
         Self::Read,
@@ -112,6 +121,10 @@ impl Call {
         Self::Names,
         Self::Publish,
         Self::Lookup,
+        Self::SharedCreate,
+        Self::SharedMap,
+        Self::SharedUnmap,
+        Self::Unlink,
     ];
 
     /// The call with this number.
@@ -122,7 +135,7 @@ impl Call {
 }
 
 /// The programs, by name: one file has them all.
-pub const PROGRAMS: [&str; 10] = [
+pub const PROGRAMS: [&str; 11] = [
     "hello",
     "spin",
     "usertests",
@@ -133,6 +146,7 @@ pub const PROGRAMS: [&str; 10] = [
     "pingpong",
     "captests",
     "ramfsd",
+    "shm-demo",
 ];
 
 /// `mmap`: may be read.
@@ -213,6 +227,8 @@ pub mod rights {
     pub const MINT: u64 = 1 << 6;
     /// Take back what was made of it.
     pub const REVOKE: u64 = 1 << 7;
+    /// Map a segment.
+    pub const MAP: u64 = 1 << 8;
 }
 
 /// A status: the program ended itself with the lowest 8 bits.
@@ -234,7 +250,7 @@ mod tests {
             assert_eq!(call as u64, number);
             assert_eq!(Call::of(number), Some(call));
         }
-        assert_eq!(Call::of(33), None);
+        assert_eq!(Call::of(37), None);
         assert_eq!(Call::of(u64::MAX), None);
     }
 }

@@ -184,3 +184,37 @@ pub fn lookup(names: Cap, name: &[u8], rights: u64, nanos: u64) -> Result<Cap, E
     let (at, length) = bytes(name);
     call(Call::Lookup, [names.0, at, length, rights, nanos, 0]).map(Cap)
 }
+
+/// Makes memory of so many bytes that others find under a name; nothing in it.
+///
+/// # Errors
+/// The kernel's.
+pub fn shared_create(names: Cap, name: &[u8], length: u64) -> Result<Cap, Errno> {
+    let (at, name_length) = bytes(name);
+    call(Call::SharedCreate, [names.0, at, name_length, length, 0, 0]).map(Cap)
+}
+
+/// Maps all of a segment, where the kernel has room.
+///
+/// # Errors
+/// The kernel's.
+pub fn shared_map(segment: Cap, rights: u64) -> Answer {
+    call(Call::SharedMap, [segment.0, rights, 0, 0, 0, 0])
+}
+
+/// Takes away what [`shared_map`] mapped at an address. Nothing of it may be in use.
+///
+/// # Errors
+/// The kernel's.
+pub fn shared_unmap(at: u64) -> Result<(), Errno> {
+    call(Call::SharedUnmap, [at, 0, 0, 0, 0, 0]).map(drop)
+}
+
+/// Takes back a name that this process gave.
+///
+/// # Errors
+/// The kernel's.
+pub fn unlink(names: Cap, name: &[u8]) -> Result<(), Errno> {
+    let (at, length) = bytes(name);
+    call(Call::Unlink, [names.0, at, length, 0, 0, 0]).map(drop)
+}

@@ -5,6 +5,7 @@ mod counts;
 mod cpus;
 mod drill;
 mod files;
+mod filters;
 mod frames;
 mod free;
 mod heap;
@@ -21,6 +22,7 @@ mod system;
 mod tests;
 mod threads;
 pub(crate) mod txn;
+mod variables;
 mod zones;
 
 use core::fmt::Write;
@@ -143,6 +145,15 @@ impl<P: Platform> Table<P> {
             files::find::run,
         ),
         of_user("echo", "[-n] [WORD...]", "say words; with > into a file", files::read::echo),
+        of_user("wc", "", "lines, words and bytes of what it reads", filters::wc),
+        of_user("head", "[COUNT]", "the first lines of what it reads", filters::head),
+        of_user("grep", "[-v] TEXT", "the lines it reads that hold a text; -v: the others", filters::grep),
+        of_user("yes", "[WORD...]", "say the same for ever", filters::yes),
+        of_user("sleep", "SECONDS", "wait, 0.5 or longer", filters::sleep),
+        of_user("export", "[NAME[=VALUE]...]", "variables that programs get, too", variables::export),
+        of_user("unset", "NAME...", "forget variables", variables::unset),
+        of_user("env", "", "the variables that programs get", variables::env),
+        of_user("sh", "FILE [WORD...]", "the commands of a file; $1 and so on are the words", variables::sh),
         of_user("touch", "FILE...", "make files, or change their times to now", files::make::touch),
         of_user("cp", "[-r] SOURCE... TARGET", "copy files, with -r directories", files::copy::cp),
         of_user("mv", "SOURCE... TARGET", "move or rename", files::copy::mv),
@@ -243,6 +254,7 @@ impl<P: Platform> Table<P> {
             ipc::caps,
         ),
         command("ipcs", "", "endpoints and notifications, and who holds them", ipc::ipcs),
+        command("shm", "", "memory that processes share by name: bytes, mappings, seals", ipc::shm),
         command(
             "audit",
             "[all|denied]",

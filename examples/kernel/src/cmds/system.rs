@@ -14,6 +14,15 @@ const NAME: usize = 13;
 const ARGUMENTS: usize = 20;
 const INDENT: usize = NAME + ARGUMENTS;
 
+/// The language of the shell, in short.
+const LANGUAGE: &str = "\
+a ; b   a && b   a || b   a | b        in turn; if a went well; if not; b reads what a says
+< FILE   > FILE   >> FILE   2> FILE    input, output, behind what is there, complaints
+'...'  \"...$NAME\"  \\c                 text as it is; with variables; one character
+NAME=VALUE   $NAME   $?   # ...        a variable; what it holds; the last status; a comment
+Up and down recall lines, ctrl-c ends what runs, ctrl-d leaves.
+";
+
 pub(super) fn help<P: Platform>(_: &Kernel<P>, arguments: &[&str], out: &mut dyn Write) -> CommandResult {
     no_arguments(arguments)?;
     for command in all::<P>() {
@@ -25,10 +34,7 @@ pub(super) fn help<P: Platform>(_: &Kernel<P>, arguments: &[&str], out: &mut dyn
             writeln!(out, "{:INDENT$}{}", "", command.summary)?;
         }
     }
-    writeln!(
-        out,
-        "Several commands on a line are separated by ';'; '…' and \"…\" keep blanks; > FILE, >> FILE and < FILE\nlead output and input. Up and down recall lines, ctrl-d leaves."
-    )?;
+    out.write_str(LANGUAGE)?;
     Ok(Next::Continue)
 }
 

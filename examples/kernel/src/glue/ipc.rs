@@ -88,6 +88,12 @@ impl<P: Platform> Park for Sleeper<P> {
         Ambient::<P>::new().unpark(*thread);
     }
 
+    /// To be told of a signal is to be told to end: a thread that goes on
+    /// [takes note](kos_sched::core::Scheduler::take_interrupt).
+    fn interrupt(&self, thread: &TaskId) {
+        P::with_kernel(|kernel| kernel.end_task(*thread)).unwrap_or_default();
+    }
+
     fn hand_off(&self, _: &TaskId, to: &TaskId, until: Option<Instant>, _: BlockReason) -> Resume {
         resumed(Ambient::<P>::new().hand_off(*to, until, kos_sched::BlockReason::Wait))
     }

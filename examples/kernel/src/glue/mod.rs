@@ -7,5 +7,6 @@ pub mod files;
 pub mod inject;
 pub mod ipc;
 pub mod rights;
+pub(crate) mod shared;
 pub mod sleep_lock;
 pub mod table_frames;

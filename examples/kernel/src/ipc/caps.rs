@@ -99,6 +99,13 @@ impl<P: Platform> Caps<P> {
         Name::from_slice(name).is_ok_and(|name| self.named.lock().push(name).is_ok())
     }
 
+    /// Forgets a name that it gave; false if it did not.
+    pub(crate) fn takes_back(&self, name: &[u8]) -> bool {
+        let mut named = self.named.lock();
+        let place = named.iter().position(|known| known == name);
+        place.map(|place| named.swap_remove(place)).is_some()
+    }
+
     /// The end of the process: its names go, its endpoints close, and then its capabilities, some at a time.
     pub(crate) fn end(&self, ipc: &Ipc<P>, mut pause: impl FnMut()) {
         let (task, names) = (super::task::<P>(), core::mem::take(&mut *self.named.lock()));

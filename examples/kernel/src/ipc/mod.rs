@@ -6,12 +6,17 @@
 //! | [`Handle`] | what capabilities are to |
 //! | [`Caps`] | the capabilities of one process, and what goes when it ends |
 //! | [`port`], [`lent`] | endpoints and spaces behind counted pointers |
+//! | [`segment`] | shared memory by name, and what a process has mapped of it |
+//! | [`stream`], [`signals`] | pipes and signals with memory of their own |
 //!
 //! The ports of kos-ipc are in [`glue::ipc`](crate::glue::ipc).
 
 pub(crate) mod caps;
 mod lent;
 pub(crate) mod port;
+mod segment;
+mod signals;
+mod stream;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -37,6 +42,9 @@ use crate::process::MOST;
 use crate::time::{Duration, Instant};
 pub(crate) use caps::Caps;
 pub(crate) use port::{Message, Pending, Port};
+pub(crate) use segment::{Mappings, Shared};
+pub(crate) use signals::Signals;
+pub(crate) use stream::ByteStream;
 
 /// Revocation cells of all processes together.
 const CELLS: usize = 256;
@@ -91,6 +99,8 @@ pub(crate) enum Handle<P: Platform> {
     Bits(Arc<Bits<P>>),
     /// The directory of names.
     Names,
+    /// Shared memory.
+    Segment(Arc<Shared<P>>),
 }
 
 impl<P: Platform> Handle<P> {
@@ -98,6 +108,7 @@ impl<P: Platform> Handle<P> {
     pub(crate) const PORT: u8 = 1;
     pub(crate) const BITS: u8 = 2;
     pub(crate) const NAMES: u8 = 3;
+    pub(crate) const SEGMENT: u8 = 4;
 
     /// Tells it from others of its kind; 0 where there is one.
     pub(crate) fn id(&self) -> u32 {
@@ -105,6 +116,7 @@ impl<P: Platform> Handle<P> {
             Self::Port(port) => port.id,
             Self::Bits(bits) => bits.id,
             Self::Names => 0,
+            Self::Segment(shared) => shared.id,
         }
     }
 
@@ -114,6 +126,7 @@ impl<P: Platform> Handle<P> {
             Self::PORT => "endpoint",
             Self::BITS => "notification",
             Self::NAMES => "names",
+            Self::SEGMENT => "segment",
             _ => "?",
         }
     }
@@ -125,6 +138,7 @@ impl<P: Platform> Clone for Handle<P> {
             Self::Port(port) => Self::Port(Arc::clone(port)),
             Self::Bits(bits) => Self::Bits(Arc::clone(bits)),
             Self::Names => Self::Names,
+            Self::Segment(shared) => Self::Segment(Arc::clone(shared)),
         }
     }
 }
@@ -135,6 +149,7 @@ impl<P: Platform> Object for Handle<P> {
             Self::Port(_) => Self::PORT,
             Self::Bits(_) => Self::BITS,
             Self::Names => Self::NAMES,
+            Self::Segment(_) => Self::SEGMENT,
         }
     }
 }
@@ -150,6 +165,7 @@ pub(crate) struct Ipc<P: Platform> {
     pub(crate) rules: Rules,
     pub(crate) names: Names<P>,
     pub(crate) cells: &'static Cells<'static, IpcEnv<P>>,
+    pub(crate) segments: &'static segment::Table<P>,
     pub(crate) quota: Quota<'static, IpcEnv<P>>,
     next: AtomicU32,
 }
@@ -174,16 +190,21 @@ impl<P: Platform> Ipc<P> {
         if !kernel.has_room_for::<(Quotas<'_, IpcEnv<P>>, Cells<'_, IpcEnv<P>>)>() {
             return None;
         }
-        // From here on nothing fails, so that nothing is lost.
+        // What is leaked before something fails is lost: little, and once.
         let quotas: &'static _ = Box::leak(Box::new(Quotas::new(nodes.leak())));
         let cells: &'static _ = Box::leak(Box::new(Cells::new(cells.leak(), quotas)));
         let log = AuditLog::new(records.leak(), Loss::Counted, Scope::All, now::<P>).ok()?;
+        if !kernel.has_room_for::<segment::Table<P>>() {
+            return None;
+        }
+        let segments: &'static _ = Box::leak(Box::new(segment::table(cells)?));
         let table = TypeTable::new(rules.leak(), TYPES, ());
         allow(&table);
         Some(Self {
             rules: Rules { table, log, all: AtomicBool::new(false) },
             names: Directory::new(Sleeper::new(), entries.leak(), NAMED, 0),
             cells,
+            segments,
             quota: quotas.root(Limits::UNLIMITED).ok()?,
             next: AtomicU32::new(1),
         })

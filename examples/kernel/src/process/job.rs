@@ -7,6 +7,8 @@ use alloc::sync::Arc;
 use core::fmt;
 
 use kos_alloc::Locked;
+use kos_ipc::posix::signal::Signal;
+use kos_sched::Resume;
 use kos_vfs::perm::Access;
 use kos_vfs::{At, Ctx, Errno, How, OpenFlags};
 
@@ -61,7 +63,8 @@ impl<P: Platform> Job<P> {
 
 impl<P: Platform> Kernel<P> {
     /// Runs the program at `words[0]`, a path or a name in `/bin`, and waits for it and all its descendants; `hear` gets what
-    /// they say. `go_on` is asked now and then whether the job is to be ended. `look` sees the memory of the program at its end.
+    /// they say. `look` sees the memory of the program at its end. They get SIGINT when the calling thread is, or when `go_on`,
+    /// which is asked now and then, says no.
     ///
     /// # Errors
     /// [`StartError`]; nothing ran.
@@ -85,7 +88,6 @@ impl<P: Platform> Kernel<P> {
                 let said = job.hear();
                 (!said.is_empty() || first.end().is_some()).then_some(said)
             };
-            // Whatever ended the sleep: we look.
             let said = processes.changed.wait_for(limit, news).unwrap_or_default();
             hear(&said);
             if said.is_empty() && first.end().is_some() {
@@ -94,8 +96,9 @@ impl<P: Platform> Kernel<P> {
             if !said.is_empty() {
                 processes.changed.wake_all();
             }
-            if !go_on() {
-                processes.list.tasks(&job).iter().for_each(|&task| self.end_task(task));
+            if self.is_told_to_end() || !go_on() {
+                self.signal_job(&job, Signal::INT);
+                self.give_way();
             }
         }
         if let Some(space) = first.space.lock().take() {
@@ -121,10 +124,18 @@ impl<P: Platform> Kernel<P> {
             }
             hear(&job.hear());
             self.processes.changed.wake_all();
-            let _ = self.threads.sleep(Duration::from_millis(1));
+            self.give_way();
         }
         hear(&job.hear());
         Processes::trim(&self.processes);
+    }
+
+    /// Lets others go on whom the calling thread waits for. One that is told to end does not sleep, but yields: it leaves nothing
+    /// behind that it has begun.
+    fn give_way(&self) {
+        if self.threads.sleep(Duration::from_millis(1)) == Resume::Interrupted {
+            self.threads.runtime().yield_now();
+        }
     }
 
     fn start_program(

@@ -30,6 +30,7 @@ use core::error::Error;
 use core::fmt;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use kos_ipc::posix::signal::Signal;
 use kos_paging::CreateError;
 use kos_sched::TaskId;
 use kos_sched::sync::WaitQueue;
@@ -39,7 +40,7 @@ use spin::Once;
 
 use crate::Kernel;
 use crate::glue::sleep_lock::{Ambient, SleepLock};
-use crate::ipc::Caps;
+use crate::ipc::{Caps, Mappings, Signals};
 use crate::platform::{DeviceError, Platform};
 use crate::text::Text;
 use crate::threads::ThreadError;
@@ -76,6 +77,10 @@ pub(crate) struct Process<P: Platform> {
     space: Mutex<SleepLock<P>, Option<Arc<UserSpace<P>>>>,
     /// Closed when it has ended.
     pub(crate) caps: Caps<P>,
+    /// What is sent to it. Told to its thread by what ends waits.
+    pub(crate) signals: Signals<P>,
+    /// What it has mapped of segments.
+    pub(crate) shared: Mappings<P>,
     end: Once<End>,
 }
 
@@ -86,6 +91,8 @@ pub(crate) enum End {
     Exited(u8),
     /// By what it did, or by somebody else.
     Killed(Text),
+    /// By a signal.
+    Signaled(Signal),
 }
 
 /// Why a program does not run.
@@ -154,15 +161,27 @@ impl<P: Platform> Process<P> {
         space: &Arc<UserSpace<P>>,
         caps: Caps<P>,
     ) -> Result<Arc<Self>, StartError> {
-        if !kernel.has_room_for::<Self>() {
-            return Err(StartError::NoMemory);
-        }
         let ((id, parent), job) = (ids, Arc::clone(job));
         let mut short = heapless::String::new();
         // What is too long is cut.
         let _ = name.chars().try_for_each(|character| short.push(character));
         let space = Mutex::new(Some(Arc::clone(space)));
-        Ok(Arc::new(Self { id, parent, name: short, job, space, caps, end: Once::new() }))
+        let signals = Signals::new(id).ok_or(StartError::NoMemory)?;
+        // Looked for last: what comes between would take it.
+        if !kernel.has_room_for::<Self>() {
+            return Err(StartError::NoMemory);
+        }
+        Ok(Arc::new(Self {
+            id,
+            parent,
+            name: short,
+            job,
+            space,
+            caps,
+            signals,
+            shared: Mappings::new(),
+            end: Once::new(),
+        }))
     }
 
     /// Its address space, unless it has ended.
@@ -178,7 +197,7 @@ impl<P: Platform> Process<P> {
 
 impl<P: Platform> Kernel<P> {
     /// Makes a process end, wherever its thread is.
-    fn end_task(&self, task: TaskId) {
+    pub(crate) fn end_task(&self, task: TaskId) {
         self.kill(task);
         // A program that only computes looks when it is interrupted.
         for cpu in self.online() {
@@ -200,6 +219,13 @@ impl<P: Platform> Kernel<P> {
         crate::owned::Space::new(&self.heap, counted).is_ok()
     }
 
+    /// Sends a signal to every process of a job.
+    fn signal_job(&self, job: &Arc<Job<P>>, signal: Signal) {
+        let all = self.processes.all();
+        let ours = all.iter().filter(|process| Arc::ptr_eq(&process.job, job));
+        ours.for_each(|process| process.signals.tell(self, signal));
+    }
+
     /// The number of the next process.
     fn next_process(&self) -> u32 {
         self.processes.next.fetch_add(1, Relaxed)
@@ -211,6 +237,7 @@ impl fmt::Display for End {
         match self {
             Self::Exited(status) => write!(f, "status {status}"),
             Self::Killed(why) => why.fmt(f),
+            Self::Signaled(signal) => write!(f, "ended by signal {}", signal.number()),
         }
     }
 }

@@ -189,7 +189,7 @@ pub(super) fn writes<P: Platform>(file: &File<'_, P>) -> bool {
 }
 
 /// Memory that a program shares with its children.
-pub(super) fn shared_memory<P: Platform>(
+pub(crate) fn shared_memory<P: Platform>(
     kernel: &Kernel<P>,
     ports: &Ports<P>,
     bytes: u64,

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
+use kos_ipc::posix::signal::{Delivery, SignalSet, SignalThread};
 use kos_paging::space::{Fault, FaultError, FaultOutcome, oom};
 use kos_paging::{Flags, VirtAddr};
 use kos_sched::TaskId;
@@ -16,6 +17,7 @@ use super::space::UserSpace;
 use super::{End, Process, StartError, calls, forever};
 use crate::Kernel;
 use crate::glue::files::FilesEnv;
+use crate::glue::ipc::IpcEnv;
 use crate::ipc::{self, Caps};
 use crate::platform::{Access, Platform, UserAccess, UserContext, UserExit, UserFault};
 use crate::shell::File;
@@ -97,6 +99,7 @@ impl<P: Platform> Running<P> {
     pub(super) fn fork(&self) -> Result<u32, StartError> {
         let (kernel, id) = (self.kernel, self.kernel.next_process());
         let space = self.space.fork_for(id).map_err(|_| StartError::NoMemory)?;
+        self.process.shared.leave_out(&space).map_err(|_| StartError::NoMemory)?;
         let files = self.files.fork().map_err(|error| StartError::File(error.errno()))?;
         let mut user = self.user.clone();
         user.answer(0);
@@ -110,12 +113,19 @@ impl<P: Platform> Running<P> {
 
     /// From its first instruction to its end.
     pub(super) fn live(mut self) {
-        let end = self.run();
+        let process = Arc::clone(&self.process);
+        let end = match process.signals.join(ipc::task::<P>(), SignalSet::EMPTY) {
+            Ok(thread) => self.run(&thread),
+            // There is one place, for the one thread.
+            Err(why) => End::Killed(Text::new(format_args!("{why}"))),
+        };
+        drop(process);
         let Self { kernel, process, space, view, files, pending, .. } = self;
         drop((files, view));
         // Those who wait for an answer learn that there is none.
         drop(pending);
         if let Ok(ipc) = kernel.ipc() {
+            process.shared.end(ipc, &space);
             process.caps.end(ipc, || kernel.threads.runtime().yield_now());
         }
         save_shared(&space, 0, u64::MAX);
@@ -130,7 +140,7 @@ impl<P: Platform> Running<P> {
         kernel.processes.changed.wake_all();
     }
 
-    fn run(&mut self) -> End {
+    fn run(&mut self, thread: &SignalThread<'_, 'static, IpcEnv<P>>) -> End {
         loop {
             let exit = self.kernel.platform().enter_user(&mut self.user, Some(self.space.machine()));
             let end = match exit {
@@ -142,9 +152,19 @@ impl<P: Platform> Running<P> {
                 return end;
             }
             if self.kernel.is_told_to_end() {
-                return End::Killed(Text::new(format_args!("ended from outside")));
+                return self.told(thread);
             }
         }
+    }
+
+    /// Its end: by a signal, or without a word.
+    fn told(&self, thread: &SignalThread<'_, 'static, IpcEnv<P>>) -> End {
+        while let Some(delivery) = thread.deliver() {
+            if let Delivery::Terminate { info, .. } = delivery {
+                return End::Signaled(info.signal);
+            }
+        }
+        End::Killed(Text::new(format_args!("ended from outside")))
     }
 
     /// Resolves a fault; the end, if it cannot be.

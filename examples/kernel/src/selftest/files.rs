@@ -49,7 +49,7 @@ fn commands<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
         "ls -l /mnt/c",
         "umount /mnt",
     ] {
-        let (status, _) = kernel.execute(command, &mut Nowhere)?;
+        let (status, _) = kernel.execute(command, &mut Nowhere);
         ensure!(status == Status::SUCCESS, "'{command}' ends with {}", status.0);
     }
     let files = kernel.files().ok_or_else(|| Failure::skip(format_args!("no files")))?;

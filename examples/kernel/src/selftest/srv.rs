@@ -51,7 +51,7 @@ fn with_srv<P: Platform>(
 /// What a command says.
 fn said<P: Platform>(kernel: &Kernel<P>, line: &str) -> Result<Text, Failure> {
     let mut text = Text::default();
-    let (status, _) = kernel.execute(line, &mut text)?;
+    let (status, _) = kernel.execute(line, &mut text);
     ensure!(status.0 == 0, "'{line}' ends with {}: {text}", status.0);
     Ok(text)
 }

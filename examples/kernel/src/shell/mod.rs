@@ -1,28 +1,46 @@
 //! The shell: one line is one or more commands, each ends with a status.
 //!
-//! [`Kernel::execute`](crate::Kernel::execute) runs one command on any writer, [`script`] a list of them for somebody who wants
-//! output and statuses apart; the interactive shell puts the editor of [`mod@line`] in front.
+//! | part | idea |
+//! |---|---|
+//! | [`lang`] | the language: text in, a script or an error with its column out |
+//! | [`exec`] | lists, pipelines, commands |
+//! | [`streams`] | what a command reads and writes |
+//! | [`session`], [`environment`] | who runs it where, with which variables |
+//! | [`script`] | commands for somebody who wants output and statuses apart |
+//! | [`tty`] | the terminal, and Ctrl-C |
+//! | [`mod@line`], [`history`], [`keys`] | the editor in front of the interactive shell |
 
+mod environment;
+mod exec;
 mod history;
 mod keys;
+pub mod lang;
 pub mod line;
-mod parse;
 pub mod script;
 mod session;
+mod size;
+mod streams;
+mod tty;
 
 use core::fmt::{self, Write};
 
+use kos_ipc::posix::signal::ThreadSlot;
 use kos_vfs::{AttrError, DirError, Errno, FileError, FsError, MountError, ResolveError};
+use lock_api::Mutex;
 
 use crate::Kernel;
-use crate::cmds::inject::Witness;
-use crate::cmds::{self, Command, Run};
-use crate::platform::{Input, Platform};
+use crate::glue::ipc::Sleeper;
+use crate::glue::sleep_lock::SleepLock;
+use crate::ipc::{self, ByteStream};
+use crate::platform::Platform;
 use crate::run::End;
 use crate::text::Text;
+use crate::threads::{How, Member};
 use line::{Editor, Event};
-pub use parse::{commands, size};
-pub(crate) use session::{File, Lossy, Output, Session, Streams};
+pub(crate) use session::Session;
+pub use size::size;
+pub(crate) use streams::{File, Lossy, Output, Shared, Streams, Terminal};
+use tty::{Keys, Tty};
 
 /// How a command ended, as programs end: 0 is success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +55,10 @@ impl Status {
     pub const USAGE: Self = Self(2);
     /// There is no such command.
     pub const UNKNOWN: Self = Self(127);
+    /// It was told to end: Ctrl-C. As of who is ended by signal 2.
+    pub const INTERRUPTED: Self = Self(130);
+    /// Nobody reads what it says. As of who is ended by signal 13.
+    pub const BROKEN_PIPE: Self = Self(141);
 }
 
 /// What happens after a command.
@@ -57,6 +79,8 @@ pub(crate) enum CommandError {
     Failed(Text),
     /// It has said everything itself; the status is 1.
     Quiet,
+    /// The same, with another status.
+    Status(Status),
 }
 
 impl<E: core::error::Error + 'static> From<E> for CommandError {
@@ -93,106 +117,83 @@ impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(text) | Self::Failed(text) => text.fmt(f),
-            Self::Quiet => f.write_str("it failed"),
+            Self::Quiet | Self::Status(_) => f.write_str("it failed"),
         }
     }
 }
 
-/// Runs one command; see [`Kernel::execute`](crate::Kernel::execute).
+/// Runs a line; see [`Kernel::execute`](crate::Kernel::execute).
 pub(crate) fn execute<P: Platform>(
     session: &mut Session<'_, P>,
-    command: &str,
-    out: &mut dyn Output,
-) -> Result<(Status, Next), fmt::Error> {
-    let mut scratch = parse::Scratch::new();
-    let parsed = match parse::parse(command, &mut scratch) {
-        Ok(parsed) => parsed,
+    line: &str,
+    terminal: &dyn Terminal,
+) -> (Status, Next) {
+    let script = match lang::parse(line) {
+        Ok(script) => script,
         Err(error) => {
-            writeln!(out, "{error}")?;
-            return Ok((Status::USAGE, Next::Continue));
+            // Who cannot be told is not told.
+            let _ = terminal.complain(format_args!("{error}\n"));
+            session.environment.status = Status::USAGE;
+            return (Status::USAGE, Next::Continue);
         }
     };
-    let Some((name, arguments)) = parsed.words.split_first() else {
-        return Ok((Status::SUCCESS, Next::Continue));
-    };
-    let Some(found) = cmds::find::<P>(name) else {
-        writeln!(out, "{name}: no such command; 'help' lists them")?;
-        return Ok((Status::UNKNOWN, Next::Continue));
-    };
-    let mut streams = match session.redirect(&parsed, out) {
-        Ok(streams) => streams,
-        Err((why, out)) => {
-            writeln!(out, "{name}: {why}")?;
-            return Ok((Status::FAILED, Next::Continue));
+    let mut status = Status::SUCCESS;
+    for list in &script.lists {
+        let (ended, next) = exec::list(session, list, terminal);
+        status = ended;
+        if next != Next::Continue || ended == Status::INTERRUPTED {
+            return (ended, next);
         }
-    };
-    let witness = Witness::call(session.kernel);
-    let result = run(session, found, arguments, &mut streams);
-    let (status, next) = finish(result, found, &mut streams)?;
-    let status = match witness {
-        None => status,
-        Some(witness) => witness.testify(session.kernel, status, &mut streams)?,
-    };
-    Ok((status, next))
-}
-
-/// Runs a command to the end of its output.
-fn run<'k, P: Platform>(
-    session: &mut Session<'k, P>,
-    command: &Command<P>,
-    arguments: &[&str],
-    streams: &mut Streams<'_, 'k, P>,
-) -> CommandResult {
-    let result = match command.run {
-        Run::Kernel(_) if streams.input.is_some() => {
-            Err(CommandError::Usage(Text::new(format_args!("it reads nothing"))))
-        }
-        Run::Kernel(run) => run(session.kernel, arguments, streams),
-        Run::Session(run) => run(session, arguments, streams),
-    };
-    match streams.finish() {
-        None => result,
-        Some(fault) => Err(CommandError::Failed(Text::new(format_args!("cannot write: {fault}")))),
     }
-}
-
-/// Says what went wrong, if anything, and makes a status of it.
-fn finish<P: Platform>(
-    result: CommandResult,
-    command: &Command<P>,
-    streams: &mut Streams<'_, '_, P>,
-) -> Result<(Status, Next), fmt::Error> {
-    let name = command.name;
-    let status = match result {
-        Ok(next) => return Ok((Status::SUCCESS, next)),
-        Err(CommandError::Quiet) => Status::FAILED,
-        Err(CommandError::Failed(text)) => {
-            streams.complain(format_args!("{name}: {text}"))?;
-            Status::FAILED
-        }
-        Err(CommandError::Usage(text)) => {
-            streams.complain(format_args!("{name}: {text}\nusage: {name} {}", command.arguments))?;
-            Status::USAGE
-        }
-    };
-    Ok((status, Next::Continue))
+    (status, Next::Continue)
 }
 
 /// Reads lines from the console and runs them until somebody ends the machine or the console closes.
 pub(crate) fn interactive<P: Platform>(kernel: &Kernel<P>) -> End {
+    at_terminal(kernel).unwrap_or_else(|why| {
+        // The console takes everything.
+        let _ = writeln!(Console(kernel.platform()), "kos: no shell: {why}");
+        End::Failed
+    })
+}
+
+fn at_terminal<P: Platform>(kernel: &Kernel<P>) -> Result<End, CommandError> {
+    let (ipc, none) = (kernel.ipc()?, || CommandError::Failed(Text::new(format_args!("no memory"))));
+    let typed = ByteStream::<P>::new(ipc.next_id()).ok_or_else(none)?;
+    let mut place = [const { ThreadSlot::new() }];
+    let signals =
+        tty::Signals::<P>::new(Sleeper::new(), &mut place, &mut [], None, ipc::PLAIN, ipc.next_id());
+    let tty = Tty::new(ipc, &signals);
+    let (keys, last) =
+        (tty.keys(kernel, typed.reader())?, Mutex::<SleepLock<P>, _>::new(Some(typed.writer())));
+    let listen = || {
+        // Dropped when it listens no longer: the shell reads to the end, and leaves.
+        let writer = last.lock().take();
+        writer.iter().for_each(|writer| tty.listen(kernel, writer));
+    };
+    let members = [Member::new(How::new("tty"), &listen)];
+    Ok(kernel.with_team(&members, |_| read_and_run(kernel, &keys))?)
+}
+
+fn read_and_run<P: Platform>(kernel: &Kernel<P>, keys: &Keys<'_, '_, '_, P>) -> End {
     let mut editor = Editor::new("kos> ");
     let (mut console, mut session) = (Console(kernel.platform()), Session::new(kernel));
     loop {
         // The console takes everything.
         let _ = editor.draw(&mut console);
-        match read(kernel, &mut editor, &mut console) {
+        match read(keys, &mut editor, &mut console) {
             Some(Event::Interrupted) => {
                 editor.take_line();
             }
             Some(Event::EndOfInput) | None => return End::Success,
             Some(Event::Line) => {
                 let line = editor.take_line();
-                if let Next::End(end) = run_line(&mut session, &line, &mut console) {
+                let work = || execute(&mut session, &line, &Shared::<P>::new(&mut console));
+                let ((_, next), interrupted) = keys.run(work);
+                if interrupted {
+                    let _ = console.write_str("^C\n");
+                }
+                if let Next::End(end) = next {
                     return end;
                 }
             }
@@ -201,29 +202,17 @@ pub(crate) fn interactive<P: Platform>(kernel: &Kernel<P>) -> End {
 }
 
 /// Feeds the editor until it completes something; `None` when the console is closed.
-fn read<P: Platform>(kernel: &Kernel<P>, editor: &mut Editor, console: &mut Console<'_, P>) -> Option<Event> {
+fn read<P: Platform>(
+    keys: &Keys<'_, '_, '_, P>,
+    editor: &mut Editor,
+    console: &mut Console<'_, P>,
+) -> Option<Event> {
     loop {
-        match kernel.platform().read_input() {
-            Input::Closed => return None,
-            Input::Empty => kernel.await_input(),
-            Input::Byte(byte) => {
-                // The console takes everything, so there is no error.
-                if let Ok(Some(event)) = editor.feed(byte, console) {
-                    return Some(event);
-                }
-            }
+        // The console takes everything, so there is no error.
+        if let Ok(Some(event)) = editor.feed(keys.next()?, console) {
+            return Some(event);
         }
     }
-}
-
-fn run_line<P: Platform>(session: &mut Session<'_, P>, line: &str, console: &mut Console<'_, P>) -> Next {
-    for command in commands(line) {
-        match execute(session, command, console) {
-            Ok((_, Next::Continue)) | Err(fmt::Error) => {}
-            Ok((_, end)) => return end,
-        }
-    }
-    Next::Continue
 }
 
 /// The log console as a writer.

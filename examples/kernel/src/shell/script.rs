@@ -2,12 +2,12 @@
 
 use core::fmt::{self, Write};
 
-use super::{Next, Output, Session, Status, execute, parse};
+use super::{Next, Output, Session, Shared, Status, Terminal, exec, lang};
 use crate::platform::Platform;
 use crate::{Kernel, run::End};
 
 /// Takes what a script says.
-pub trait Sink {
+pub trait Sink: Send {
     /// Output of the running command: the next bytes.
     fn output(&mut self, bytes: &[u8]);
     /// The running command ended.
@@ -25,23 +25,51 @@ pub struct Outcome {
     pub end: Option<End>,
 }
 
-/// Runs the commands of `text`, whatever their statuses, until one ends the machine.
+/// Runs the lists of `text`, whatever their statuses, until one ends the machine.
 pub(crate) fn run<P: Platform>(kernel: &Kernel<P>, text: &str, sink: &mut dyn Sink) -> Outcome {
-    let (mut outcome, mut session) = (Outcome { executed: 0, failed: 0, end: None }, Session::new(kernel));
-    for command in parse::commands(text) {
-        let mut out = Buffered { sink: &mut *sink, buffer: heapless::Vec::new() };
-        let (status, next) =
-            execute(&mut session, command, &mut out).unwrap_or((Status::FAILED, Next::Continue));
+    let mut running = Running {
+        sink,
+        outcome: Outcome { executed: 0, failed: 0, end: None },
+        session: Session::new(kernel),
+    };
+    match lang::parse(text) {
+        Ok(script) => {
+            for list in &script.lists {
+                running.one(list.text, |session, terminal| exec::list(session, list, terminal));
+                if running.outcome.end.is_some() {
+                    break;
+                }
+            }
+        }
+        Err(error) => running.one(text, |_, terminal| {
+            // Who cannot be told is not told.
+            let _ = terminal.complain(format_args!("{error}\n"));
+            (Status::USAGE, Next::Continue)
+        }),
+    }
+    running.outcome
+}
+
+/// A script on its way.
+struct Running<'s, 'k, P: Platform> {
+    sink: &'s mut dyn Sink,
+    outcome: Outcome,
+    session: Session<'k, P>,
+}
+
+impl<'k, P: Platform> Running<'_, 'k, P> {
+    /// Does one thing, and tells the sink of it.
+    fn one(&mut self, text: &str, work: impl FnOnce(&mut Session<'k, P>, &dyn Terminal) -> (Status, Next)) {
+        let mut out = Buffered { sink: &mut *self.sink, buffer: heapless::Vec::new() };
+        let (status, next) = work(&mut self.session, &Shared::<P>::new(&mut out));
         out.flush();
-        sink.status(command, status);
-        outcome.executed += 1;
-        outcome.failed += u32::from(status != Status::SUCCESS);
+        self.sink.status(text, status);
+        self.outcome.executed += 1;
+        self.outcome.failed += u32::from(status != Status::SUCCESS);
         if let Next::End(end) = next {
-            outcome.end = Some(end);
-            break;
+            self.outcome.end = Some(end);
         }
     }
-    outcome
 }
 
 /// Gathers the little pieces of formatted output.

@@ -16,8 +16,8 @@ use crate::net::Net;
 use crate::platform::Platform;
 use crate::shell::Console;
 
-/// Bytes of the stack of the main thread, which runs the commands and the tests. Where no guard finds an overflow it has more.
-const fn stack<P: Platform>() -> usize {
+/// Bytes of the stack of a thread that runs commands or tests. Where no guard finds an overflow it has more.
+pub(crate) const fn command_stack<P: Platform>() -> usize {
     if P::STACKS.is_some() { 128 << 10 } else { 512 << 10 }
 }
 
@@ -95,7 +95,7 @@ impl<P: Platform> Kernel<P> {
         };
         let mut order = Order { work: &mut call };
         let argument = ptr::from_mut(&mut order).expose_provenance();
-        let how = How::new("main").on(self.threads.this_cpu()).stack(stack::<P>()).role(Role::Main);
+        let how = How::new("main").on(self.threads.this_cpu()).stack(command_stack::<P>()).role(Role::Main);
         let task = self.spawn(how, begin::<P>, argument)?;
         let sched = self.threads.runtime().scheduler();
         // It never leaves this CPU, so its end ends the turn.

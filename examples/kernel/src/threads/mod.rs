@@ -39,6 +39,7 @@ pub(crate) use accounts::Accounts;
 use accounts::Since;
 use list::List;
 pub(crate) use list::{Role, View};
+pub(crate) use main::command_stack;
 pub(crate) use spawn::How;
 use stack::{FrameStack, Stacks};
 pub(crate) use team::{MOST as TEAM, Member};

@@ -7,6 +7,7 @@ mod hello;
 mod mmap;
 mod pingpong;
 mod ramfsd;
+mod shared;
 mod tests;
 
 use crate::abi::PROGRAMS;
@@ -38,6 +39,7 @@ const CODE: [Program; PROGRAMS.len()] = [
     pingpong::run,
     caps::run,
     ramfsd::run,
+    shared::run,
 ];
 
 /// A word as a number.

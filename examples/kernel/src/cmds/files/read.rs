@@ -4,9 +4,9 @@ use core::fmt::Write;
 
 use kos_vfs::{At, How, OpenFlags};
 
-use super::{each, usage};
+use super::each;
 use crate::platform::Platform;
-use crate::shell::{CommandError, CommandResult, File, Next, Output, Session, Streams};
+use crate::shell::{CommandResult, Next, Output, Session, Streams};
 
 /// Bytes that are read at a time.
 const CHUNK: usize = 1024;
@@ -21,7 +21,18 @@ fn pieces<'k, P: Platform>(
     streams: &mut Streams<'_, 'k, P>,
     mut take: impl FnMut(&[u8], &mut Streams<'_, 'k, P>) -> core::fmt::Result,
 ) -> CommandResult {
-    let mut read = |file: &File<'k, P>, streams: &mut Streams<'_, 'k, P>| -> Result<(), CommandError> {
+    if operands.is_empty() {
+        let mut buffer = [0; CHUNK];
+        loop {
+            let count = streams.read(&mut buffer)?;
+            let bytes = buffer.get(..count).filter(|bytes| !bytes.is_empty());
+            let Some(bytes) = bytes else { return Ok(Next::Continue) };
+            take(bytes, streams)?;
+        }
+    }
+    each(name, operands, streams, |path, streams| {
+        let how = How::flags(OpenFlags::empty());
+        let file = session.call()?.open(At::Cwd, path.as_bytes(), &how)?;
         let mut buffer = [0; CHUNK];
         loop {
             let count = file.read(&mut buffer)?;
@@ -29,17 +40,6 @@ fn pieces<'k, P: Platform>(
             let Some(bytes) = bytes else { return Ok(()) };
             take(bytes, streams)?;
         }
-    };
-    if operands.is_empty() {
-        let input =
-            streams.input.take().ok_or_else(|| usage(format_args!("no file given, and none behind <")))?;
-        read(&input, streams)?;
-        return Ok(Next::Continue);
-    }
-    each(name, operands, streams, |path, streams| {
-        let how = How::flags(OpenFlags::empty());
-        let file = session.call()?.open(At::Cwd, path.as_bytes(), &how)?;
-        read(&file, streams)
     })
 }
 

@@ -86,6 +86,7 @@ pub(in super::super) fn ipcs<P: Platform>(
             let line = line.and_then(|()| match object {
                 Handle::Port(port) => writeln!(out, ", served by {}", port.server),
                 Handle::Bits(bits) => writeln!(out, ", bits {:#x}", bits.pending()),
+                Handle::Segment(shared) => writeln!(out, ", {} bytes", shared.segment.size()),
                 Handle::Names => writeln!(out),
             });
             said = said.and(line);

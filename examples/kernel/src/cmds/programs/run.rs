@@ -3,17 +3,14 @@
 use alloc::string::String;
 use core::fmt::Write;
 
-use crate::platform::{Input, Platform};
+use crate::platform::Platform;
 use crate::process::End;
 use crate::process::job::Ended;
 use crate::process::space::UserSpace;
-use crate::shell::{CommandError, CommandResult, Next, Output, Session, Streams};
+use crate::shell::{CommandError, CommandResult, Next, Output, Session, Status, Streams};
 use crate::text::Text;
 
-/// Ends the program that runs.
-const CONTROL_C: u8 = 3;
-
-/// Runs a program; what it says goes to `streams`. Ctrl-C ends it.
+/// Runs a program; what it says goes to `streams`. It ends when the calling thread is told to.
 pub(super) fn job<'k, P: Platform>(
     session: &Session<'k, P>,
     words: &[&str],
@@ -30,14 +27,12 @@ fn looked<'k, P: Platform>(
     look: impl FnOnce(&UserSpace<P>),
 ) -> Result<Ended, CommandError> {
     let (kernel, mut heard) = (session.kernel, Ok(()));
-    let listens = streams.is_terminal();
-    let go_on = || !listens || kernel.platform().read_input() != Input::Byte(CONTROL_C);
     let hear = |said: &[u8]| {
         if heard.is_ok() {
             heard = streams.write_bytes(said);
         }
     };
-    let ended = kernel.run_job(*session.ctx(), words, hear, go_on, look);
+    let ended = kernel.run_job(*session.ctx(), words, hear, || true, look);
     heard?;
     Ok(ended?)
 }
@@ -50,6 +45,7 @@ pub(in super::super) fn run<'k, P: Platform>(
     let Ended { id, end } = job(session, named(arguments)?, streams)?;
     match end {
         End::Exited(0) => Ok(Next::Continue),
+        End::Signaled(signal) => Err(CommandError::Status(Status(128 + u32::from(signal.number())))),
         end => {
             writeln!(streams, "process {id}: {end}")?;
             Err(CommandError::Quiet)

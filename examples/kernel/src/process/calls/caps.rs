@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use kos_ipc::cap::{CapId, CapSpace, DirectoryError, MAX_NAME, Rights};
+use kos_ipc::cap::{CapError, CapId, CapSpace, DirectoryError, MAX_NAME, Rights};
 use kos_ipc::notify::NotifyError;
 use kos_paging::VirtAddr;
 use kos_vfs::Errno;
@@ -42,7 +42,12 @@ pub(super) fn release<P: Platform>(running: &Running<P>, cap: u64) -> Answer {
 }
 
 pub(super) fn revoke<P: Platform>(running: &Running<P>, cap: u64) -> Answer {
-    space(running).revoke(CapId::from_raw(cap)).map_err(caps::errno)?.finish();
+    let (ipc, id) = (running.kernel.ipc()?, CapId::from_raw(cap));
+    match ipc.segments.revoke(space(running), id, Handle::<P>::SEGMENT) {
+        Ok(unmapping) => running.kernel.take_back(ipc, unmapping),
+        Err(CapError::WrongKind { .. }) => space(running).revoke(id).map_err(caps::errno)?.finish(),
+        Err(error) => return Err(caps::errno(error)),
+    }
     Ok(0)
 }
 
@@ -86,7 +91,7 @@ pub(super) fn take<P: Platform>(running: &Running<P>, cap: u64, mask: u64, nanos
 }
 
 /// The name that a program names.
-fn name<P: Platform>(
+pub(super) fn name<P: Platform>(
     running: &Running<P>,
     at: u64,
     length: u64,
@@ -99,11 +104,11 @@ fn name<P: Platform>(
 }
 
 /// Whether a capability is to the directory of names, and its holder may do that.
-fn may<P: Platform>(running: &Running<P>, names: u64, need: Rights) -> Result<(), Errno> {
+pub(super) fn may<P: Platform>(running: &Running<P>, names: u64, need: Rights) -> Result<(), Errno> {
     space(running).get(CapId::from_raw(names), Handle::<P>::NAMES, need).map(drop).map_err(caps::errno)
 }
 
-const fn unnamed(error: DirectoryError) -> Errno {
+pub(super) const fn unnamed(error: DirectoryError) -> Errno {
     match error {
         DirectoryError::BadName { .. } => Errno::EINVAL,
         DirectoryError::Exists => Errno::EEXIST,

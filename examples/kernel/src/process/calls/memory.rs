@@ -46,6 +46,8 @@ pub(super) fn map<P: Platform>(running: &Running<P>, wanted: Wanted, fd: u64, of
     let place = match flags & abi::FIXED {
         0 if at == 0 => Place::Lowest,
         0 => Place::Hint(VirtAddr::new(at & !(PAGE - 1))),
+        // What is mapped of a segment is in a ledger.
+        _ if running.process.shared.has_any(at, at.saturating_add(bytes - 1)) => return Err(Errno::EBUSY),
         _ => {
             save_shared(&running.space, at, at.saturating_add(bytes - 1));
             Place::Fixed(VirtAddr::new(at))
@@ -73,6 +75,9 @@ pub(super) fn map<P: Platform>(running: &Running<P>, wanted: Wanted, fd: u64, of
 
 pub(super) fn unmap<P: Platform>(running: &Running<P>, at: u64, bytes: u64) -> Answer {
     let range = range(at, bytes)?;
+    if running.process.shared.has_any(range.first().get(), range.last().get()) {
+        return Err(Errno::EBUSY);
+    }
     save_shared(&running.space, range.first().get(), range.last().get());
     running.space.unmap(range).map(|()| 0).map_err(errno)
 }

@@ -7,6 +7,7 @@ mod caps;
 mod endpoints;
 mod files;
 mod memory;
+mod shared;
 mod words;
 
 use alloc::sync::Arc;
@@ -82,6 +83,10 @@ fn capability<P: Platform>(running: &Running<P>, call: Call, arguments: [u64; 6]
         Call::Names => Ok(running.process.caps.names.raw()),
         Call::Publish => caps::publish(running, a, b, c, d),
         Call::Lookup => caps::lookup(running, a, (b, c), d, e),
+        Call::SharedCreate => shared::create(running, a, (b, c), d),
+        Call::SharedMap => shared::map(running, a, b),
+        Call::SharedUnmap => shared::unmap(running, a),
+        Call::Unlink => shared::unlink(running, a, (b, c)),
         _ => Err(Errno::ENOSYS),
     }
 }

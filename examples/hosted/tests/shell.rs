@@ -1,0 +1,174 @@
+//! The language of the shell, as its commands see it: scripts in, output and statuses out.
+#![expect(clippy::unwrap_used, reason = "a test fails by panic")]
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+
+use kos_demo_kernel::shell::Status;
+use kos_hosted::{Machine, MachineConfig};
+use rustix::pty::OpenptFlags;
+
+/// Scripts, what they say, and with which statuses. Each runs on a machine that ran those before it.
+const SCRIPTS: &[(&str, &str, &[u32])] = &[
+    // Lists.
+    ("echo a; echo b", "a\nb\n", &[0, 0]),
+    ("true && echo yes || echo no", "yes\n", &[0]),
+    ("false && echo yes || echo no", "no\n", &[0]),
+    ("false || false && echo never; echo $?", "1\n", &[1, 0]),
+    ("nothing-such; echo $?", "nothing-such: no such command; 'help' lists them\n127\n", &[127, 0]),
+    // Quotes and variables.
+    ("A=1; B=\"$A 2\"; echo $B '$B' \"<$NONE>\" $NONE x", "1 2 $B <> x\n", &[0, 0, 0]),
+    ("C=3 env; echo $C", "C=3\n\n", &[0, 0]),
+    ("export D=4 E; env; unset D; env", "D=4\nE=\nE=\n", &[0, 0, 0, 0]),
+    ("export 1A", "export: 1A: no variable is called so\n", &[1]),
+    // Streams.
+    ("mkdir /s; cd /s; echo one > f; echo two >> f; cat < f", "one\ntwo\n", &[0, 0, 0, 0, 0]),
+    ("cd /s; cat gone 2> e; cat e", "cat: gone: no such file or directory\n", &[0, 1, 0]),
+    ("cd /s; > empty; wc < empty", "      0       0       0\n", &[0, 0, 0]),
+    ("N=/s/f; wc < $N", "      2       2       8\n", &[0, 0]),
+    // Pipes.
+    ("echo a b | wc", "      1       2       4\n", &[0]),
+    ("cat /s/f | grep two | cat", "two\n", &[0]),
+    ("cat /s/f | grep -v two > /s/g; cat /s/g", "one\n", &[0, 0]),
+    ("yes | head 2", "y\ny\n", &[0]),
+    ("yes no | cat | cat | cat | cat | cat | head 1", "no\n", &[0]),
+    ("echo a | false; false | true", "", &[1, 0]),
+    ("false | grep x; echo x | grep x && echo found", "x\nfound\n", &[1, 0]),
+    ("nothing | wc", "nothing: no such command; 'help' lists them\n      0       0       0\n", &[0]),
+    ("cd /s; echo x | cd /; pwd", "/\n", &[0, 0, 0]),
+    ("cd / | true; cd /s; true | pwd", "/s\n", &[0, 0, 0]),
+    // Scripts.
+    ("echo 'echo $1 $0; X=9; cd /; false' > /s/sh", "", &[0]),
+    ("cd /s; sh sh word; pwd; echo $X.", "word sh\n/s\n.\n", &[0, 1, 0, 0]),
+    (
+        "echo 'sh /s/again' > /s/again; sh /s/again",
+        "sh: /s/again: too many scripts within each other\n",
+        &[0, 1],
+    ),
+    ("echo 'echo \"' > /s/bad; sh /s/bad", "sh: /s/bad: column 6: nothing ends \"\n", &[0, 1]),
+    ("sh /s/sh > /s/out; wc < /s/out", "      1       1       6\n", &[1, 0]),
+    // What is none.
+    ("echo a; echo 'b", "column 14: nothing ends '\n", &[2]),
+    ("true; # nothing but a comment", "", &[0]),
+    ("", "", &[]),
+];
+
+#[test]
+fn scripts_say_what_they_should() {
+    let machine = Machine::boot(MachineConfig::with_memory(64 << 20)).unwrap();
+    for (script, said, statuses) in SCRIPTS {
+        let output = machine.exec(script);
+        let ended: Vec<_> = output.statuses.iter().map(|(_, status)| status.0).collect();
+        assert_eq!((output.text().as_str(), ended.as_slice()), (*said, *statuses), "{script}");
+    }
+    assert!(machine.kernel().check().is_ok());
+}
+
+#[test]
+fn pipelines_give_back_what_they_take() {
+    let machine = Machine::boot(MachineConfig::with_memory(64 << 20)).unwrap();
+    machine.exec("echo a | cat; mkdir /s");
+    let frames = |machine: &Machine| {
+        let text = machine.exec("memstat | grep managed").text();
+        text.split(", ").find(|part| part.contains(" used")).unwrap().split(' ').next().unwrap().to_owned()
+    };
+    let before = frames(&machine);
+    for _ in 0..20 {
+        assert_eq!(machine.exec("yes | head 3000 | wc").text(), "   3000    3000    6000\n");
+        assert_eq!(machine.exec("yes | cat | true").statuses[0].1, Status::SUCCESS);
+    }
+    assert_eq!(frames(&machine), before);
+}
+
+/// Each allocation of frames of a pipeline fails in turn: it says so or does its work, and nothing is left.
+#[test]
+fn pipelines_without_memory_leave_nothing() {
+    let machine = Machine::boot(MachineConfig::with_memory(64 << 20)).unwrap();
+    machine.exec("echo a | cat");
+    for k in 1.. {
+        let output = machine.exec(&format!("inject oom {k}; echo a | cat | cat; inject off"));
+        assert!(!output.text().contains("; leaked: "), "{k}: {}", output.text());
+        if !output.text().contains("inject: refused") {
+            assert!(output.text().contains("\na\n"), "{k}: {}", output.text());
+            assert!(k > 2, "nothing was refused");
+            return;
+        }
+        assert!(output.text().contains("nothing leaked"), "{k}: {}", output.text());
+    }
+}
+
+/// A shell on a terminal.
+struct Typed {
+    terminal: File,
+    child: std::process::Child,
+    /// What was read and not asked for yet.
+    seen: Vec<u8>,
+}
+
+impl Typed {
+    fn new() -> Self {
+        let ours = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        rustix::pty::grantpt(&ours).unwrap();
+        rustix::pty::unlockpt(&ours).unwrap();
+        let name = rustix::pty::ptsname(&ours, Vec::new()).unwrap();
+        let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
+        let theirs = rustix::fs::open(name, flags, rustix::fs::Mode::empty()).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kos-hosted"));
+        command.arg("shell").stdin(theirs.try_clone().unwrap()).stdout(Stdio::from(theirs));
+        let mut typed =
+            Self { child: command.spawn().unwrap(), terminal: File::from(ours), seen: Vec::new() };
+        typed.expect("kos> ");
+        typed
+    }
+
+    fn say(&mut self, text: &str) {
+        self.terminal.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Everything up to `wanted`.
+    fn expect(&mut self, wanted: &str) -> String {
+        let mut buffer = [0; 1024];
+        loop {
+            let place = self.seen.windows(wanted.len()).position(|part| part == wanted.as_bytes());
+            if let Some(place) = place {
+                let rest = self.seen.split_off(place + wanted.len());
+                let seen = std::mem::replace(&mut self.seen, rest);
+                return String::from_utf8_lossy(&seen).into_owned();
+            }
+            let count = self.terminal.read(&mut buffer).unwrap();
+            assert_ne!(count, 0, "closed before {wanted:?}: {}", String::from_utf8_lossy(&self.seen));
+            self.seen.extend(buffer.iter().take(count));
+        }
+    }
+}
+
+impl Drop for Typed {
+    fn drop(&mut self) {
+        // One that has ended is gone.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn control_c_ends_what_runs_and_the_shell_goes_on() {
+    let mut shell = Typed::new();
+    for line in ["sleep 1000", "yes | cat > /dev/null", "sleep 1000 | cat; echo not this", "yes | sleep 1000"]
+    {
+        shell.say(&format!("echo begins; {line}\r"));
+        shell.expect("begins\r\n");
+        shell.say("\x03");
+        let seen = shell.expect("kos> ");
+        assert!(seen.contains("^C\r\n") && !seen.contains("not this\r\n"), "{line}: {seen:?}");
+        shell.say("echo =$?=\r");
+        shell.expect("=130=\r\n");
+        shell.expect("kos> ");
+    }
+    // What is typed ahead is kept, and on an empty line Ctrl-C drops the line.
+    shell.say("sleep 0.2; echo one\recho two\rjunk\x03");
+    shell.expect("\r\ntwo\r\n");
+    shell.expect("junk^C");
+    shell.say("poweroff\r");
+    assert_eq!(shell.child.wait().unwrap().code(), Some(0));
+}

@@ -48,6 +48,22 @@ const SCRIPTS: &[(&str, &str, &[u32])] = &[
     ),
     ("echo 'echo \"' > /s/bad; sh /s/bad", "sh: /s/bad: column 6: nothing ends \"\n", &[0, 1]),
     ("sh /s/sh > /s/out; wc < /s/out", "      1       1       6\n", &[1, 0]),
+    // Jobs.
+    (
+        "sleep 0.1 && echo late & echo now; wait; echo $?",
+        "[1] sleep 0.1 && echo late\nnow\nlate\n0\n",
+        &[0, 0, 0, 0],
+    ),
+    ("false & wait %1; echo $?", "[1] false\n1\n", &[0, 1, 0]),
+    ("sleep 1000 & kill %1; wait %1; jobs", "[1] sleep 1000\n", &[0, 0, 130, 0]),
+    ("sleep 1000 & jobs", "[1] sleep 1000\n[1] runs      sleep 1000\n", &[0, 0]),
+    ("Z=7; echo $Z | cat & Z=8; fg", "[1] echo $Z | cat\n7\n", &[0, 0, 0, 0]),
+    ("yes | head 5000 & fg > /s/y; wc < /s/y", "[1] yes | head 5000\n   5000    5000   10000\n", &[0, 0, 0]),
+    (
+        "fg; wait %3; kill %x",
+        "fg: there is no job\nwait: no job 3\nkill: '%x' is no job such as %1\nusage: kill ID|%JOB...\n",
+        &[1, 1, 2],
+    ),
     // What is none.
     ("echo a; echo 'b", "column 14: nothing ends '\n", &[2]),
     ("true; # nothing but a comment", "", &[0]),
@@ -165,10 +181,33 @@ fn control_c_ends_what_runs_and_the_shell_goes_on() {
         shell.expect("=130=\r\n");
         shell.expect("kos> ");
     }
+    // So it ends a job that is shown, which is named at the next prompt.
+    shell.say("sleep 1000 &\rfg\r");
+    shell.expect("fg\r\n");
+    shell.say("\x03");
+    shell.expect("[1] status 130  sleep 1000\r\n");
+    shell.expect("kos> ");
     // What is typed ahead is kept, and on an empty line Ctrl-C drops the line.
     shell.say("sleep 0.2; echo one\recho two\rjunk\x03");
     shell.expect("\r\ntwo\r\n");
     shell.expect("junk^C");
     shell.say("poweroff\r");
     assert_eq!(shell.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn tab_completes_commands_and_paths_and_history_lists_lines() {
+    let mut shell = Typed::new();
+    for (typed, said) in [
+        ("mkdir /folder; echo found > /folder/file\r", "kos> "),
+        ("cat /fo\tfi\t\r", "\r\nfound\r\n"),
+        ("cd /folder\r", "kos> "),
+        ("cat f\t| wc\r", "\r\n      1       1       6\r\n"),
+        ("histo\t\r", "cat /folder/file \r\n"),
+        // Nothing begins so: a bell, and the line as it was.
+        ("echo /none\t.\r", "\r\n/none.\r\n"),
+    ] {
+        shell.say(typed);
+        shell.expect(said);
+    }
 }

@@ -11,6 +11,7 @@ mod free;
 mod heap;
 pub(crate) mod inject;
 mod ipc;
+mod jobs;
 mod memstat;
 pub(crate) mod mode;
 mod net;
@@ -109,7 +110,7 @@ impl<P: Platform> Table<P> {
             "start threads that compute until they are killed",
             threads::spin::run,
         ),
-        command("kill", "ID...", "tell threads to end, and wait until they have", threads::control::kill),
+        of_user("kill", "ID|%JOB...", "tell threads or jobs to end; wait until threads have", jobs::kill),
         command(
             "nice",
             "ID VALUE",
@@ -150,6 +151,10 @@ impl<P: Platform> Table<P> {
         of_user("grep", "[-v] TEXT", "the lines it reads that hold a text; -v: the others", filters::grep),
         of_user("yes", "[WORD...]", "say the same for ever", filters::yes),
         of_user("sleep", "SECONDS", "wait, 0.5 or longer", filters::sleep),
+        of_user("jobs", "", "what runs in the background, or has ended there", jobs::jobs),
+        of_user("fg", "[%JOB]", "show what a job says until it has ended; ctrl-c ends it", jobs::fg),
+        of_user("wait", "[%JOB...]", "the same, for jobs or all; ctrl-c ends the wait", jobs::wait),
+        of_user("history", "", "the lines that were typed", jobs::history),
         of_user("export", "[NAME[=VALUE]...]", "variables that programs get, too", variables::export),
         of_user("unset", "NAME...", "forget variables", variables::unset),
         of_user("env", "", "the variables that programs get", variables::env),

@@ -17,10 +17,11 @@ const INDENT: usize = NAME + ARGUMENTS;
 /// The language of the shell, in short.
 const LANGUAGE: &str = "\
 a ; b   a && b   a || b   a | b        in turn; if a went well; if not; b reads what a says
+a &                                    in the background: 'jobs' lists, 'fg' shows, 'wait' waits
 < FILE   > FILE   >> FILE   2> FILE    input, output, behind what is there, complaints
 '...'  \"...$NAME\"  \\c                 text as it is; with variables; one character
 NAME=VALUE   $NAME   $?   # ...        a variable; what it holds; the last status; a comment
-Up and down recall lines, ctrl-c ends what runs, ctrl-d leaves.
+Up and down recall lines, tab completes, ctrl-c ends what runs, ctrl-d leaves.
 ";
 
 pub(super) fn help<P: Platform>(_: &Kernel<P>, arguments: &[&str], out: &mut dyn Write) -> CommandResult {

@@ -19,6 +19,7 @@ pub(super) enum Key {
     KillToStart,
     KillWord,
     Clear,
+    Complete,
     Unknown,
 }
 
@@ -87,6 +88,7 @@ const fn control(byte: u8) -> Key {
         0x05 => Key::End,
         0x06 => Key::Right,
         0x08 | 0x7f => Key::Backspace,
+        b'\t' => Key::Complete,
         0x0b => Key::KillToEnd,
         0x0c => Key::Clear,
         0x0e => Key::Down,

@@ -6,6 +6,7 @@
 //! | backspace, delete, ctrl-d (on text) | remove a character |
 //! | ctrl-k, ctrl-u, ctrl-w | remove to the end, to the start, the word before |
 //! | up, down, ctrl-p, ctrl-n | history |
+//! | tab | asks for the rest of the word ([`Event::Complete`]) |
 //! | ctrl-l, ctrl-c, ctrl-d (on an empty line) | clear the screen, drop the line, end the input |
 //!
 //! A line longer than the terminal scrolls sideways. Only printable ASCII is taken; anything else rings the bell.
@@ -33,6 +34,8 @@ pub enum Event {
     Interrupted,
     /// ctrl-d on an empty line.
     EndOfInput,
+    /// tab: [`Editor::put`] takes what belongs behind [`Editor::before_cursor`]. The line goes on.
+    Complete,
 }
 
 /// A line under edit, its history and the half-read escape sequence.
@@ -77,6 +80,7 @@ impl Editor {
                 out.write_str("\n")?;
                 Ok(Some(Event::EndOfInput))
             }
+            Some(Key::Complete) => Ok(Some(Event::Complete)),
             Some(Key::Character(character)) => self.insert(character, out).map(|()| None),
             Some(key) => self.edit(key, out).map(|()| None),
         }
@@ -86,6 +90,24 @@ impl Editor {
     pub fn take_line(&mut self) -> Line {
         self.cursor = 0;
         core::mem::take(&mut self.line)
+    }
+
+    /// What is left of the cursor.
+    #[must_use]
+    pub fn before_cursor(&self) -> &str {
+        self.line.get(..self.cursor).unwrap_or("")
+    }
+
+    /// Puts printable text in at the cursor; rings the bell if there is none, or no room.
+    ///
+    /// # Errors
+    /// `out` refused.
+    pub fn put(&mut self, text: &str, out: &mut dyn Write) -> fmt::Result {
+        if text.is_empty() {
+            return out.write_char('\x07');
+        }
+        let mut printable = text.chars().filter(|character| matches!(character, ' '..='~'));
+        printable.try_for_each(|character| self.insert(character, out))
     }
 
     fn accept(&mut self, out: &mut dyn Write) -> Result<Event, fmt::Error> {

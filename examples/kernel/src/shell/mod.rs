@@ -7,12 +7,15 @@
 //! | [`streams`] | what a command reads and writes |
 //! | [`session`], [`environment`] | who runs it where, with which variables |
 //! | [`script`] | commands for somebody who wants output and statuses apart |
+//! | [`jobs`] | what runs in the background |
 //! | [`tty`] | the terminal, and Ctrl-C |
-//! | [`mod@line`], [`history`], [`keys`] | the editor in front of the interactive shell |
+//! | [`mod@line`], [`history`], [`keys`], [`complete`] | the editor in front of the interactive shell |
 
+mod complete;
 mod environment;
 mod exec;
 mod history;
+mod jobs;
 mod keys;
 pub mod lang;
 pub mod line;
@@ -179,15 +182,18 @@ fn read_and_run<P: Platform>(kernel: &Kernel<P>, keys: &Keys<'_, '_, '_, P>) -> 
     let mut editor = Editor::new("kos> ");
     let (mut console, mut session) = (Console(kernel.platform()), Session::new(kernel));
     loop {
+        session.jobs.show(&Shared::<P>::new(&mut console), true);
         // The console takes everything.
         let _ = editor.draw(&mut console);
-        match read(keys, &mut editor, &mut console) {
+        match read(keys, &mut session, &mut editor, &mut console) {
             Some(Event::Interrupted) => {
                 editor.take_line();
             }
             Some(Event::EndOfInput) | None => return End::Success,
+            Some(Event::Complete) => {}
             Some(Event::Line) => {
                 let line = editor.take_line();
+                session.remember(&line);
                 let work = || execute(&mut session, &line, &Shared::<P>::new(&mut console));
                 let ((_, next), interrupted) = keys.run(work);
                 if interrupted {
@@ -204,13 +210,19 @@ fn read_and_run<P: Platform>(kernel: &Kernel<P>, keys: &Keys<'_, '_, '_, P>) -> 
 /// Feeds the editor until it completes something; `None` when the console is closed.
 fn read<P: Platform>(
     keys: &Keys<'_, '_, '_, P>,
+    session: &mut Session<'_, P>,
     editor: &mut Editor,
     console: &mut Console<'_, P>,
 ) -> Option<Event> {
     loop {
         // The console takes everything, so there is no error.
-        if let Ok(Some(event)) = editor.feed(keys.next()?, console) {
-            return Some(event);
+        match editor.feed(keys.next()?, console) {
+            Ok(Some(Event::Complete)) => {
+                let rest = complete::complete(session, editor.before_cursor());
+                let _ = editor.put(&rest, console);
+            }
+            Ok(Some(event)) => return Some(event),
+            _ => {}
         }
     }
 }

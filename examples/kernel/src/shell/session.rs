@@ -4,6 +4,8 @@ use kos_vfs::{At, Call, Cred, Ctx, How, Limits, Mode, View};
 
 use super::CommandError;
 use super::environment::{Environment, SetError};
+use super::jobs::Jobs;
+use super::line::Line;
 use super::streams::File;
 use crate::Kernel;
 use crate::glue::files::FilesEnv;
@@ -12,6 +14,8 @@ use crate::text::Text;
 
 /// Users that somebody can become one after the other.
 const DEPTH: usize = 8;
+/// Lines that are remembered.
+const TYPED: usize = 16;
 /// Scripts that can run each other.
 const NESTED: u32 = 4;
 
@@ -24,6 +28,10 @@ pub(crate) struct Session<'k, P: Platform> {
     /// Whom he was before.
     before: heapless::Vec<Ctx<'static>, DEPTH>,
     pub(crate) environment: Environment,
+    /// What runs in the background.
+    pub(crate) jobs: Jobs<'k, P>,
+    /// The last lines that were typed, the oldest first.
+    pub(crate) typed: heapless::Deque<Line, TYPED>,
     /// Scripts in which he is.
     nested: u32,
 }
@@ -38,6 +46,8 @@ impl<'k, P: Platform> Session<'k, P> {
             ctx,
             before: heapless::Vec::new(),
             environment: Environment::new(),
+            jobs: Jobs::new(kernel),
+            typed: heapless::Deque::new(),
             nested: 0,
         }
     }
@@ -46,7 +56,18 @@ impl<'k, P: Platform> Session<'k, P> {
     pub(crate) fn fork(&self) -> Result<Self, SetError> {
         let environment = self.environment.fork()?;
         let (view, before) = (self.view.clone(), self.before.clone());
-        Ok(Self { kernel: self.kernel, view, ctx: self.ctx, before, environment, nested: self.nested })
+        let (kernel, typed) = (self.kernel, heapless::Deque::new());
+        let jobs = Jobs::new(kernel);
+        Ok(Self { kernel, view, ctx: self.ctx, before, environment, jobs, typed, nested: self.nested })
+    }
+
+    /// Remembers a line that was typed.
+    pub(super) fn remember(&mut self, line: &Line) {
+        if self.typed.is_full() {
+            self.typed.pop_front();
+        }
+        // There is room.
+        let _ = self.typed.push_back(line.clone());
     }
 
     /// The same in a script; [`None`] if that would be too many within each other.

@@ -32,6 +32,11 @@ pub(super) fn list<P: Platform>(
     list: &List<'_>,
     terminal: &dyn Terminal,
 ) -> (Status, Next) {
+    if list.background {
+        let status = session.start_job(list.text, terminal);
+        session.environment.status = status;
+        return (status, Next::Continue);
+    }
     let mut status = Status::SUCCESS;
     for (index, (join, each)) in list.pipelines.iter().enumerate() {
         let wanted = status == Status::SUCCESS;
@@ -44,6 +49,7 @@ pub(super) fn list<P: Platform>(
             return (ended, next);
         }
     }
+    session.jobs.show(terminal, false);
     (status, Next::Continue)
 }
 

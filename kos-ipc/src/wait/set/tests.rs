@@ -226,6 +226,50 @@ fn every_object_can_be_watched() {
     });
 }
 
+#[test]
+fn ends_of_a_channel_can_be_watched() {
+    use crate::cap::{Cells, Object};
+    use crate::channel::{Block, CallPlace, CapPlace, Channel, Config, Levels, Memory, Side};
+    #[derive(Clone)]
+    struct Nothing;
+    impl Object for Nothing {
+        fn kind(&self) -> u8 {
+            0
+        }
+    }
+    with(|park, caller, nesting| {
+        let mut nodes = [QuotaNode::new()];
+        let quotas = Quotas::<StdEnv>::new(&mut nodes);
+        let cells = Cells::new(&mut [], &quotas);
+        let (levels, quota) = (Levels::new(&cells), quotas.root(Limits::UNLIMITED).unwrap());
+        let (mut blocks, mut caps) = ([(); 8].map(|()| Block::new()), [(); 2].map(|()| CapPlace::new()));
+        let mut calls = [(); 2].map(|()| CallPlace::new());
+        let ([b0, b1], [c0, c1], [p0, p1]) =
+            (blocks.as_chunks_mut::<4>().0, caps.as_chunks_mut::<1>().0, calls.as_chunks_mut::<1>().0)
+        else {
+            panic!("two of each")
+        };
+        let memory = [Memory { blocks: b0, caps: c0, calls: p0 }, Memory { blocks: b1, caps: c1, calls: p1 }];
+        let config = Config::of(4, 1);
+        let channel = Channel::<_, Nothing>::new(park.clone(), memory, &levels, quota, config, 0, 0).unwrap();
+        let (a, b) = (Arc::pin(channel.end(Side::A)), Arc::pin(channel.end(Side::B)));
+        let set = set(park, 2, nesting);
+        let ids = [
+            set.as_ref().watch(caller, b.clone(), 1, R, Mode::Level).unwrap(),
+            set.as_ref().watch(caller, a.clone(), 2, W, Mode::Edge).unwrap(),
+        ];
+        assert_eq!(ready(&set, caller), [(2, W, NOTHING)]);
+        while a.try_send(caller, &[1], ()).is_ok() {}
+        assert_eq!(ready(&set, caller), [(1, R, R)]);
+        while b.try_receive(caller, &mut [0], ()).is_ok() {}
+        assert_eq!(ready(&set, caller), [(2, W, W)]);
+        _ = a.close();
+        let events = ready(&set, caller);
+        assert!(matches!(events[..], [(1, of, _), ..] if of.contains(Readiness::HUNG_UP)), "{events:?}");
+        ids.into_iter().for_each(|id| set.unwatch(caller, id).unwrap());
+    });
+}
+
 #[cfg(feature = "posix")]
 #[test]
 fn ends_of_a_pipe_can_be_watched() {

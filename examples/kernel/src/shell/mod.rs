@@ -3,13 +3,13 @@
 //! | part | idea |
 //! |---|---|
 //! | [`lang`] | the language: text in, a script or an error with its column out |
-//! | [`exec`] | lists, pipelines, commands |
-//! | [`streams`] | what a command reads and writes |
-//! | [`session`], [`environment`] | who runs it where, with which variables |
+//! | `exec` | lists, pipelines, commands |
+//! | `streams` | what a command reads and writes |
+//! | `session`, `environment` | who runs it where, with which variables |
 //! | [`script`] | commands for somebody who wants output and statuses apart |
-//! | [`jobs`] | what runs in the background |
-//! | [`tty`] | the terminal, and Ctrl-C |
-//! | [`mod@line`], [`history`], [`keys`], [`complete`] | the editor in front of the interactive shell |
+//! | `jobs` | what runs in the background |
+//! | `tty` | the terminal, and Ctrl-C |
+//! | [`mod@line`], `history`, `keys`, `complete` | the editor in front of the interactive shell |
 
 mod complete;
 mod environment;

@@ -4,7 +4,9 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+extern crate alloc;
+
+use alloc::collections::BTreeMap;
 
 use common::{PAGE, range};
 use kos_paging::*;

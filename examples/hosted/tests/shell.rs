@@ -149,7 +149,7 @@ impl Typed {
             let place = self.seen.windows(wanted.len()).position(|part| part == wanted.as_bytes());
             if let Some(place) = place {
                 let rest = self.seen.split_off(place + wanted.len());
-                let seen = std::mem::replace(&mut self.seen, rest);
+                let seen = core::mem::replace(&mut self.seen, rest);
                 return String::from_utf8_lossy(&seen).into_owned();
             }
             let count = self.terminal.read(&mut buffer).unwrap();

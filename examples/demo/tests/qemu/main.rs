@@ -21,3 +21,4 @@ mod reds;
 mod smp;
 mod support;
 mod tiny;
+mod typed;

@@ -56,7 +56,7 @@ fn memory_too_small_for_the_image_is_named() {
 fn memory_too_small_for_the_kernel_is_a_named_stage() {
     let refused = demo(&["run", "--exec", "free", "--mem", "1M"]).expect(2);
     let [.., end] = numbers(&refused.stderr, "cargo demo: 1M")[..] else { panic!("{}", refused.stderr) };
-    let little = format!("{}K", end + 128);
+    let little = format!("{}K", (end + 128).next_multiple_of(64));
     let answer = demo(&["run", "--exec", "free", "--mem", &little]).expect(3);
     assert!(answer.stderr.contains("the kernel died: "), "{}", answer.stderr);
     // Where the boot loader puts the symbols into the image itself, that is the first thing to be missed.

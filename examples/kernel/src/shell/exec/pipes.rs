@@ -1,5 +1,7 @@
 //! Commands at the same time, with pipes between them.
 
+use alloc::vec::Vec;
+
 use kos_sched::TaskId;
 use lock_api::Mutex;
 
@@ -34,6 +36,9 @@ impl<P: Platform> Waiting<'_, '_, P> {
 }
 
 /// Runs a pipeline.
+///
+/// Never inlined: a single command, which may run others, must not pay for it with its stack.
+#[inline(never)]
 pub(super) fn run<P: Platform>(
     session: &mut Session<'_, P>,
     commands: &[Command<'_>],
@@ -59,13 +64,15 @@ fn try_run<P: Platform>(
         let pipe = ByteStream::<P>::new(ipc.next_id()).ok_or_else(none)?;
         pipes.push(pipe).map_err(|_| none())?;
     }
-    let mut waiting = heapless::Vec::<_, MAX_STAGES>::new();
+    // On the heap: eight sessions are more than a stack has room for.
+    let mut waiting = Vec::new();
+    waiting.try_reserve_exact(others.len()).map_err(|_| none())?;
     for (index, command) in others.iter().enumerate() {
         let input = index.checked_sub(1).and_then(|before| pipes.get(before)).map(|pipe| pipe.reader());
         let ends = Ends { input, output: pipes.get(index).map(|pipe| pipe.writer()) };
         let parts = Mutex::new(Some((session.fork()?, ends)));
         let one = Waiting { command, terminal, parts };
-        waiting.push(one).map_err(|_| none())?;
+        waiting.push(one);
     }
     let ends = Ends { input: pipes.last().map(|pipe| pipe.reader()), output: None };
     let work: heapless::Vec<_, MAX_STAGES> = waiting.iter().map(|one| || one.run()).collect();

@@ -25,7 +25,10 @@ pub(super) fn run<'o, 'k, P: Platform>(
     ends: Ends<'o, P>,
     terminal: &'o dyn Terminal,
 ) -> Done {
-    if command.assignments.is_empty() || command.words.is_empty() {
+    if command.assignments.is_empty() {
+        return with_words(session, command, ends, terminal);
+    }
+    if command.words.is_empty() {
         return match assign(session, command, false) {
             Ok(()) => with_words(session, command, ends, terminal),
             Err(why) => refused(terminal, &why),
@@ -100,7 +103,8 @@ fn with_words<'o, 'k, P: Platform>(
     finish(result, found, &mut streams)
 }
 
-/// Leads a stream of `streams` where it is told.
+/// Leads a stream of `streams` where it is told. Never inlined: its path would stay on the stack while the command runs.
+#[inline(never)]
 fn redirect<'k, P: Platform>(
     session: &mut Session<'k, P>,
     redirection: &Redirection<'_>,
@@ -140,7 +144,8 @@ fn call<'k, P: Platform>(
     }
 }
 
-/// Says what went wrong, if anything, and makes a status of it.
+/// Says what went wrong, if anything, and makes a status of it. Never inlined, as [`redirect`].
+#[inline(never)]
 fn finish<P: Platform>(
     result: CommandResult,
     command: &cmds::Command<P>,

@@ -28,11 +28,13 @@ impl<P> SharedPages<P> {
 pub(crate) struct At<P: Platform> {
     pub(crate) space: Weak<UserSpace<P>>,
     pub(crate) address: u64,
+    /// The number of the process.
+    pub(crate) process: u32,
 }
 
 impl<P: Platform> Clone for At<P> {
     fn clone(&self) -> Self {
-        Self { space: Weak::clone(&self.space), address: self.address }
+        Self { space: Weak::clone(&self.space), address: self.address, process: self.process }
     }
 }
 

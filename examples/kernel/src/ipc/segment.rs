@@ -85,12 +85,12 @@ impl<P: Platform> Mappings<P> {
     /// [`Errno`]; nothing is mapped.
     pub(crate) fn map(
         &self,
-        (ipc, caps): (&Ipc<P>, &Caps<P>),
+        (kernel, caps): (&Kernel<P>, &Caps<P>),
         space: &Arc<UserSpace<P>>,
         cap: CapId,
         access: Access,
     ) -> Result<u64, Errno> {
-        let mut list = self.0.lock();
+        let (mut list, ipc) = (self.0.lock(), kernel.ipc()?);
         if list.is_full() {
             return Err(Errno::EMFILE);
         }
@@ -98,7 +98,8 @@ impl<P: Platform> Mappings<P> {
         // The room is taken first: what the kernel maps then takes its place.
         let room = MapRequest::new(size as u64, Flags::READ);
         let range = space.map(room).map_err(|_| Errno::ENOMEM)?;
-        let at = At { space: Arc::downgrade(space), address: range.first().get() };
+        let (address, process) = (range.first().get(), caps.who.process);
+        let at = At { space: Arc::downgrade(space), address, process };
         let task = super::task::<P>();
         let client = ipc.client(&task, caps.who);
         let from = (caps.space(), cap, Handle::<P>::SEGMENT);
@@ -109,31 +110,46 @@ impl<P: Platform> Mappings<P> {
                 Ok(range.first().get())
             }
             Err(error) => {
-                // What cannot be unmapped goes with the process.
-                let _ = space.unmap(range);
+                // It may have been mapped, and revoked at once.
+                kernel.clear(space, range, process);
                 Err(refused(ipc, error))
             }
         }
     }
 
-    /// Takes the mapping away that begins at an address.
+    /// Takes the mapping of a process away that begins at an address.
     ///
     /// # Errors
     /// [`Errno::EINVAL`]: none does.
-    pub(crate) fn unmap(&self, ipc: &Ipc<P>, space: &UserSpace<P>, first: u64) -> Result<(), Errno> {
-        let mut list = self.0.lock();
+    pub(crate) fn unmap(
+        &self,
+        (kernel, process): (&Kernel<P>, u32),
+        space: &UserSpace<P>,
+        first: u64,
+    ) -> Result<(), Errno> {
+        let (mut list, ipc) = (self.0.lock(), kernel.ipc()?);
         let begins = |mapped: &Mapped| mapped.range.first() == VirtAddr::new(first);
         let place = list.iter().position(begins).ok_or(Errno::EINVAL)?;
         let mapped = list.swap_remove(place);
         drop(list);
-        leave(ipc, space, mapped);
+        // One that was revoked is left by who revoked it.
+        if let Ok(unmap) = ipc.segments.unmap(mapped.id) {
+            kernel.clear(space, mapped.range, process);
+            told(ipc, unmap);
+        }
         Ok(())
     }
 
     /// The end of the process: all of them go.
     pub(crate) fn end(&self, ipc: &Ipc<P>, space: &UserSpace<P>) {
         let list = core::mem::take(&mut *self.0.lock());
-        list.into_iter().for_each(|mapped| leave(ipc, space, mapped));
+        for mapped in list {
+            // One that was revoked is left by who revoked it.
+            let Ok(unmap) = ipc.segments.unmap(mapped.id) else { continue };
+            // What cannot be unmapped goes with the address space, and lives as long.
+            let _ = space.unmap(mapped.range);
+            told(ipc, unmap);
+        }
     }
 
     /// One of them was taken back.
@@ -165,19 +181,31 @@ impl<P: Platform> Kernel<P> {
             match unmapping.step(STEP) {
                 UnmapStep::More => {}
                 UnmapStep::Unmap(unmap) => {
-                    let At { space, address } = unmap.place().clone();
-                    let range = VirtRange::new(VirtAddr::new(address), unmap.range().len() as u64);
-                    if let (Some(space), Ok(range)) = (space.upgrade(), range) {
-                        // A process that is gone has nothing mapped.
-                        let _ = space.unmap(range);
-                    }
-                    let id = unmap.id();
-                    self.processes.all().iter().for_each(|process| process.shared.forget(id));
+                    self.withdraw(&unmap);
                     told(ipc, unmap);
                 }
                 UnmapStep::Wait => self.threads.runtime().yield_now(),
                 UnmapStep::Done => return,
             }
+        }
+    }
+
+    /// Takes a mapping from who has it.
+    fn withdraw(&self, unmap: &Unmap<SharedPages<P>>) {
+        let At { space, address, process } = unmap.place();
+        let range = VirtRange::new(VirtAddr::new(*address), unmap.range().len() as u64);
+        // A process that is gone has nothing mapped.
+        if let (Some(space), Ok(range)) = (space.upgrade(), range) {
+            self.clear(&space, range, *process);
+        }
+        self.processes.all().iter().for_each(|process| process.shared.forget(unmap.id()));
+    }
+
+    /// Unmaps from the address space of a process. If memory is too short for that the process ends: it does not keep by that what was
+    /// taken from it.
+    fn clear(&self, space: &UserSpace<P>, range: VirtRange, process: u32) {
+        if space.unmap(range).is_err() {
+            self.end_process(process);
         }
     }
 }
@@ -187,15 +215,6 @@ fn size<P: Platform>(caps: &Caps<P>, cap: CapId) -> Result<usize, Errno> {
     let guard = caps.space().get(cap, Handle::<P>::SEGMENT, kos_ipc::cap::Rights::MAP);
     let guard = guard.map_err(super::caps::errno)?;
     guard.segment().map(Segment::size).ok_or(Errno::EINVAL)
-}
-
-/// Unmaps, and tells.
-fn leave<P: Platform>(ipc: &Ipc<P>, space: &UserSpace<P>, mapped: Mapped) {
-    // One that was revoked is left by who revoked it.
-    let Ok(unmap) = ipc.segments.unmap(mapped.id) else { return };
-    if space.unmap(mapped.range).is_ok() {
-        told(ipc, unmap);
-    }
 }
 
 fn told<P: Platform>(ipc: &Ipc<P>, unmap: Unmap<SharedPages<P>>) {

@@ -65,12 +65,13 @@ pub(super) fn map<P: Platform>(running: &Running<P>, cap: u64, rights: u64) -> A
         rights if rights == abi::READ | abi::WRITE => Access::READ | Access::WRITE,
         _ => return Err(Errno::EINVAL),
     };
-    let (ipc, process) = (running.kernel.ipc()?, &running.process);
-    process.shared.map((ipc, &process.caps), &running.space, CapId::from_raw(cap), access)
+    let process = &running.process;
+    process.shared.map((running.kernel, &process.caps), &running.space, CapId::from_raw(cap), access)
 }
 
 pub(super) fn unmap<P: Platform>(running: &Running<P>, at: u64) -> Answer {
-    running.process.shared.unmap(running.kernel.ipc()?, &running.space, at).map(|()| 0)
+    let process = &running.process;
+    process.shared.unmap((running.kernel, process.id), &running.space, at).map(|()| 0)
 }
 
 pub(super) fn unlink<P: Platform>(running: &Running<P>, names: u64, text: (u64, u64)) -> Answer {

@@ -148,6 +148,7 @@ impl<'a> Lexer<'a> {
             let text = self.pass_until(|c| matches!(c, '"' | '\\' | '$'));
             if !text.is_empty() {
                 add(word, Piece::Quoted(text))?;
+                empty = false;
             }
             let piece = match self.rest().as_bytes() {
                 [b'"', ..] => break,
@@ -166,7 +167,8 @@ impl<'a> Lexer<'a> {
             empty = false;
         }
         self.pass("\"");
-        if empty && word.pieces.is_empty() { add(word, Piece::Quoted("")) } else { Ok(()) }
+        // Quotes count even around nothing: `n""1=A` is no assignment.
+        if empty { add(word, Piece::Quoted("")) } else { Ok(()) }
     }
 
     /// `$NAME`, `${NAME}`, or a `$` that is text.

@@ -82,7 +82,11 @@ fn assignments_stand_before_words() {
     let names: Vec<_> = command.assignments.iter().map(|set| set.name).collect();
     assert_eq!((names.as_slice(), command.words.len()), (&["A", "B", "C"][..], 3));
     assert_eq!(script.to_string(), "A=1 B='x y'${A} C= cmd D=2 1E=3");
-    assert!(parse("'A'=1 =2").unwrap().lists[0].pipelines[0].1.commands[0].assignments.is_empty());
+    for none in ["'A'=1 =2", "n''1=A", "n\"\"1=A"] {
+        let script = parse(none).unwrap();
+        assert!(script.lists[0].pipelines[0].1.commands[0].assignments.is_empty(), "{none}");
+        super::testing::parse_and_print(none.as_bytes());
+    }
 }
 
 #[test]

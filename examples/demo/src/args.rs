@@ -74,6 +74,12 @@ pub enum Action {
         #[arg(long, value_name = "FILE")]
         pcap: Option<PathBuf>,
     },
+    /// Types at the kernel's shell, and keeps pictures of its screen.
+    Shot {
+        /// The folder of the pictures [else examples/demo/shots].
+        #[arg(long, value_name = "FOLDER")]
+        out: Option<PathBuf>,
+    },
     /// Counts the instructions of the kernel's paths and holds them against their budgets.
     Bench {
         /// Makes the counts the budgets.
@@ -223,7 +229,7 @@ impl Action {
     #[must_use]
     pub fn command_line(action: Option<&Self>) -> String {
         match action {
-            None => "mode=shell".into(),
+            None | Some(Self::Shot { .. }) => "mode=shell".into(),
             // The rest of the line belongs to `exec`, so it comes last.
             Some(Self::Run { exec }) => format!("mode=run exec={exec}"),
             Some(Self::Test { filter, sabotage }) => {

@@ -6,7 +6,7 @@
 
 use alloc::sync::Arc;
 use core::time::Duration;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::log::Log;
 use crate::machine::{Machine, Net, Wires};
+use crate::monitor::Monitor;
 use crate::process::{Owned, QUEUE, Received, keep, pump, receive};
 
 /// What to boot, and on what.
@@ -104,7 +105,7 @@ enum Piece {
 pub struct Guest {
     process: Owned,
     com1: UnixStream,
-    monitor: UnixStream,
+    monitor: Monitor,
     pieces: Receiver<Piece>,
     started: Instant,
     deadline: Option<Instant>,
@@ -161,7 +162,15 @@ impl Guest {
         pump(com1.try_clone().map_err(Error::io("share a socket"))?, sender.clone(), Piece::Log);
         pump(com2, sender, Piece::Records);
         let (deadline, endless_once_ready) = (Some(started + boot.timeout), boot.endless_once_ready);
-        Ok(Self { process, com1, monitor, pieces, started, deadline, endless_once_ready })
+        Ok(Self {
+            process,
+            com1,
+            monitor: Monitor::new(monitor),
+            pieces,
+            started,
+            deadline,
+            endless_once_ready,
+        })
     }
 
     /// Where to write for the guest to read it on COM1.
@@ -170,6 +179,14 @@ impl Guest {
     /// The system has no file descriptors left.
     pub fn input(&self) -> Result<UnixStream, Error> {
         self.com1.try_clone().map_err(Error::io("share a socket"))
+    }
+
+    /// QEMU's monitor.
+    ///
+    /// # Errors
+    /// The system has no file descriptors left.
+    pub fn monitor(&self) -> Result<Monitor, Error> {
+        self.monitor.share()
     }
 
     /// Listens until the run ends; hands everything to `listener`, and asks it what next.
@@ -227,20 +244,11 @@ impl Guest {
         Ok(status.map_or(Ending::TimedOut, Ending::Exited))
     }
 
-    /// Asks the monitor for the registers of every processor; `None` if it does not answer.
+    /// The registers of every processor; `None` if the monitor does not answer.
     fn registers(&mut self) -> Option<String> {
-        self.monitor.set_read_timeout(Some(Duration::from_millis(500))).ok()?;
-        self.monitor.write_all(b"info registers -a\n").ok()?;
-        let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
-        while let Ok(count @ 1..) = self.monitor.read(&mut buffer) {
-            keep(&mut answer, buffer.get(..count).unwrap_or_default());
-            // The dump begins with "CPU#0"; the prompt behind it ends the answer.
-            let text = String::from_utf8_lossy(&answer);
-            if let Some((dump, _)) = text.split_once("CPU#0").and_then(|(_, dump)| dump.rsplit_once("(qemu)"))
-            {
-                return Some(format!("CPU#0{}\n", dump.trim_end()));
-            }
-        }
-        None
+        let answer = self.monitor.ask("info registers -a", Duration::from_millis(500)).ok()?;
+        // The dump begins with "CPU#0"; the prompt ends the answer.
+        let (dump, _) = answer.split_once("CPU#0")?.1.rsplit_once("(qemu)")?;
+        Some(format!("CPU#0{}\n", dump.trim_end()))
     }
 }

@@ -25,6 +25,7 @@ pub mod interrupt;
 pub mod ktap;
 pub mod log;
 pub mod machine;
+pub mod monitor;
 pub mod os_release;
 pub mod process;
 pub mod qemu;

@@ -5,6 +5,7 @@ mod crash;
 mod net;
 mod run;
 mod shell;
+mod shot;
 mod test;
 
 use std::env;
@@ -27,6 +28,9 @@ use crate::qemu::{self, Search};
 use crate::report::Report;
 use crate::status::Status;
 use crate::verdict::{Exit, Trouble};
+
+/// How the kernel's shell asks for a command.
+const PROMPT: &[u8] = b"kos> ";
 
 /// Does what the arguments say; returns what to exit with. Everything was said.
 #[must_use]
@@ -58,6 +62,7 @@ impl Session<'_> {
             Some(Action::Net { count, exchange, pcap }) => {
                 net::execute(self, &net::Plan { count: *count, exchange: *exchange, pcap: pcap.clone() })
             }
+            Some(Action::Shot { out }) => shot::execute(self, out.as_deref()),
             Some(Action::Bench { update, budgets }) => bench::execute(self, *update, budgets.as_deref()),
         }
     }
@@ -176,9 +181,15 @@ impl Session<'_> {
 
     fn hosted_commands(&self) -> Vec<String> {
         let commands = match &self.args.action {
-            // It has no instructions to count, and one CPU.
+            // It has no instructions to count, one CPU, and no screen.
             None
-            | Some(Action::Smp { .. } | Action::Bench { .. } | Action::Crash { .. } | Action::Net { .. }) => {
+            | Some(
+                Action::Smp { .. }
+                | Action::Bench { .. }
+                | Action::Crash { .. }
+                | Action::Net { .. }
+                | Action::Shot { .. },
+            ) => {
                 return Vec::new();
             }
             Some(Action::Run { exec }) => exec.clone(),

@@ -32,12 +32,34 @@ fn bad(command: &str, expected: Status) -> String {
     output.text()
 }
 
+#[test]
+fn memdemo_is_refused_what_it_should_be_and_loses_nothing() {
+    let text = good("memdemo");
+    for part in
+        ["nothing leaked", "a wrong free is refused", "2097152 bytes are refused: no memory", "and come back"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(bad("memdemo now", Status::USAGE).contains("usage: memdemo"));
+}
+
+#[test]
+fn gc_gives_back_what_is_kept_for_later_and_finds_no_frame_of_nobody() {
+    let output = machine().exec("mkdir -p /a/b/c; ls /a/b; storm 1K; gc; gc");
+    assert!(output.succeeded(), "{}", output.text());
+    let text = output.text();
+    let last: Vec<_> = text.lines().rev().take(5).collect();
+    let [programs, in_use, steps @ ..] = last.as_slice() else { panic!("{text}") };
+    assert!(programs.contains("0 frames of 0 processes") && in_use.starts_with("in use"), "{text}");
+    assert!(steps.iter().all(|line| line.trim_start().starts_with("0 frames")), "{text}");
+}
+
 /// What people read fits a terminal of 100 columns, and has no blanks at the ends of lines.
 #[test]
 fn output_fits_100_columns() {
     let machine = Machine::boot(MachineConfig::with_memory(4096 << 20)).unwrap();
     let said = machine
-        .exec("help; free; free -h; free -b; memstat; memstat -z; memstat -s; slabtop; frames; pagemap; kmalloc-demo; heapmode; heapmode twotier; alloc-bench; txn-demo; inject; storm 1K; irq; dmesg");
+        .exec("help; free; free -h; free -b; memstat; memstat -z; memstat -s; slabtop; frames; pagemap; kmalloc-demo; memdemo; gc; heapmode; heapmode twotier; alloc-bench; txn-demo; inject; storm 1K; irq; dmesg");
     let bad = said.text();
     let bad = bad.lines().find(|line| line.chars().count() > 100 || line.ends_with(' '));
     assert_eq!(bad, None);

@@ -8,10 +8,12 @@ mod files;
 mod filters;
 mod frames;
 mod free;
+mod gc;
 mod heap;
 pub(crate) mod inject;
 mod ipc;
 mod jobs;
+mod memdemo;
 mod memstat;
 pub(crate) mod mode;
 mod net;
@@ -75,6 +77,8 @@ impl<P: Platform> Table<P> {
         of_user("vmmap", "PROGRAM [WORD...]", "what a program has mapped at its end", programs::vmmap),
         command("alloc", "BYTES [ALIGN]", "allocate, say where, free again", heap::alloc),
         command("kmalloc-demo", "", "allocate, zero, free; show that nothing leaked", heap::demo),
+        command("memdemo", "", "that, a transaction that fails, and no memory: all refused, nothing lost", memdemo::run),
+        command("gc", "", "give back what is kept for later; look for frames of nobody", gc::run),
         command(
             "storm",
             "[OPERATIONS]",

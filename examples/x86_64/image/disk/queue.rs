@@ -183,9 +183,16 @@ impl State {
             // SAFETY: these are what was added under the token.
             unsafe { self.queue.pop_used(token, inputs, outputs) }
         });
+        let Ok(length) = length else {
+            // It named another one meanwhile. This one may still be in its hands: it comes back with the others.
+            if let Some(slot) = self.flying.get_mut(usize::from(token)) {
+                *slot = Some(Flight { bio, head: index });
+            }
+            self.give_up();
+            return None;
+        };
         let moved = if bio.kind == BioKind::Read { bio.length } else { 0 };
-        let whole = length.is_ok_and(|length| length as usize == moved + 1);
-        let good = whole && head.status == [GOOD];
+        let good = length as usize == moved + 1 && head.status == [GOOD];
         self.free.push(index);
         let result = if good { Ok(()) } else { Err(DeviceError::Failed { sector: bio.sector }) };
         Some(Done { bio, result })

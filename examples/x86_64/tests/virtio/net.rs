@@ -1,42 +1,26 @@
-//! The driver of the network card in the kernel image, in this process, beside a card that lies: an id that is not on its way, a
-//! length that cannot be, an index that jumps end its use with an error. Nothing panics, and no frame is longer than its memory.
-#![expect(unsafe_code, reason = "a device reads and writes what a driver lends it")]
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panic")]
+//! The network card: an honest one carries frames; one that lies is given up.
 
-extern crate alloc;
-
-mod bus;
-mod card;
 #[path = "../../image/net/mod.rs"]
-mod net;
-
-/// What the driver finds in the image.
-mod virtio {
-    pub(crate) use crate::bus::{Interrupting, MetalHal, Wiring};
-}
-
-mod apic {
-    pub(crate) const NET_VECTOR: u8 = 0x42;
-}
-
-mod pci {
-    #[derive(Debug)]
-    pub(crate) struct VirtioFunction(pub(crate) alloc::rc::Rc<crate::card::Card>);
-}
+mod driver;
 
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 
-use card::{Card, IN, OUT, SIZE};
 use kos_demo_kernel::platform::{DeviceError, DeviceFault, NetCard as _};
 use kos_net::dev::{BATCH, Batch, FrameChecksum, HeapFrame};
 use kos_net::{Frame as _, LinkControl as _, NetDevice as _};
-use net::VirtioNet;
 use proptest::prelude::*;
 use virtio_drivers::transport::DeviceStatus;
 
-/// The CPU that takes the interrupts.
-const CPU: u8 = 3;
+use crate::device::{Device, SIZE};
+use crate::{CPU, bus, pci};
+use driver::VirtioNet;
+
+/// The queue of what is received, and that of what is sent.
+const IN: usize = 0;
+const OUT: usize = 1;
+/// What a card says of itself: its address, and that its link is up.
+const HONEST: [u8; 8] = [2, 0, 0, 0, 0, 1, 1, 0];
 /// Bytes before each frame, and of a buffer to receive into.
 const HEAD: u32 = 12;
 const BUFFER: u32 = 1536;
@@ -46,13 +30,13 @@ const DEPTH: usize = SIZE as usize / 2;
 
 type Frames = Batch<HeapFrame, [Option<HeapFrame>; BATCH]>;
 
-fn start(card: &Rc<Card>) -> Result<VirtioNet, DeviceError> {
-    net::start(&pci::VirtioFunction(card.clone()), CPU)
+fn start(card: &Rc<Device>) -> Result<VirtioNet, DeviceError> {
+    driver::start(&pci::VirtioFunction(card.clone()), CPU)
 }
 
 /// A card that told the truth so far, its driver, and the buffers that it has to receive into.
-fn started() -> (Rc<Card>, VirtioNet, VecDeque<u16>) {
-    let card = Rc::new(Card::new());
+fn started() -> (Rc<Device>, VirtioNet, VecDeque<u16>) {
+    let card = Rc::new(Device::new(HONEST));
     let driver = start(&card).expect("an honest card");
     let empty = VecDeque::from(card.available(IN));
     assert_eq!(empty.len(), DEPTH);
@@ -75,7 +59,7 @@ fn send(driver: &mut VirtioNet, bytes: &[u8]) -> Result<(), DeviceFault> {
 }
 
 /// Nothing is heard of the card from here on.
-fn is_over(card: &Card, driver: &mut VirtioNet) {
+fn is_over(card: &Device, driver: &mut VirtioNet) {
     assert_eq!(receive(driver).err(), Some(DeviceFault::Silent));
     assert_eq!(send(driver, b"more").err(), Some(DeviceFault::Silent));
     assert!(!driver.is_up() && !driver.is_starved());
@@ -102,7 +86,7 @@ fn an_honest_card_carries_frames_both_ways() {
         assert_eq!(card.content(OUT, heads[0])[HEAD as usize..], sent);
         card.give_back(OUT, heads[0].into(), 0);
     }
-    card.link.set(0);
+    card.config.set([2, 0, 0, 0, 0, 1, 0, 0]);
     assert!(!driver.is_up());
     drop(driver);
     assert_eq!(bus::PAGES.get(), 0);
@@ -182,8 +166,8 @@ fn the_memory_of_a_card_that_does_not_let_go_stays_its_own() {
 
 #[test]
 fn what_it_says_of_itself_is_looked_at() {
-    let refused = |lie: &dyn Fn(&Card)| {
-        let card = Rc::new(Card::new());
+    let refused = |lie: &dyn Fn(&Device)| {
+        let card = Rc::new(Device::new(HONEST));
         lie(&card);
         start(&card).map(|_| ()).map_err(|error| error.fault)
     };
@@ -192,8 +176,11 @@ fn what_it_says_of_itself_is_looked_at() {
     assert_eq!(refused(&|card| card.features.set(bare)), Err(DeviceFault::Implausible { value: 0 }));
     assert_eq!(refused(&|card| card.features.set(bare | 1 << 5)), Ok(()));
     assert!(matches!(refused(&|card| card.features.set(0)), Err(DeviceFault::Implausible { .. })));
-    assert!(matches!(refused(&|card| card.mac.set([1; 6])), Err(DeviceFault::Implausible { .. })));
-    assert!(matches!(refused(&|card| card.mac.set([0; 6])), Err(DeviceFault::Implausible { .. })));
+    assert!(matches!(refused(&|card| card.config.set([1; 8])), Err(DeviceFault::Implausible { .. })));
+    assert!(matches!(
+        refused(&|card| card.config.set([0, 0, 0, 0, 0, 0, 1, 0])),
+        Err(DeviceFault::Implausible { .. })
+    ));
     assert_eq!(refused(&|card| card.largest_queue.set(0)), Err(DeviceFault::Silent));
     assert_eq!(refused(&|card| card.has_vector.set(false)), Err(DeviceFault::NoInterrupt));
 }

@@ -1,4 +1,4 @@
-//! What the driver finds around it in the kernel image, in this process: memory for devices, and the transport to a [`Card`].
+//! What the driver finds around it in the kernel image, in this process: memory for devices, and the transport to a [`Device`].
 
 use alloc::alloc::{alloc_zeroed, dealloc};
 use alloc::rc::Rc;
@@ -11,7 +11,7 @@ use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Trans
 use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE, PhysAddr};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use crate::card::{Card, Rings};
+use crate::device::{Device, Rings};
 use crate::pci::VirtioFunction;
 
 std::thread_local! {
@@ -44,7 +44,7 @@ unsafe impl Hal for MetalHal {
     }
 
     unsafe fn mmio_phys_to_virt(_: PhysAddr, _: usize) -> NonNull<u8> {
-        unreachable!("the card has no registers in memory")
+        unreachable!("the device has no registers in memory")
     }
 
     unsafe fn share(buffer: NonNull<[u8]>, _: BufferDirection) -> PhysAddr {
@@ -62,26 +62,27 @@ pub(crate) struct Wiring {
     pub(crate) apic_id: u8,
 }
 
-/// The transport to the card.
+/// The transport to the device.
 #[derive(Debug)]
 pub(crate) struct Interrupting {
-    card: Rc<Card>,
+    device: Rc<Device>,
     pub(crate) has_vector: bool,
 }
 
 impl Interrupting {
     pub(crate) fn new(found: &VirtioFunction, wiring: Wiring) -> Result<Self, DeviceError> {
         let fault = DeviceError { device: wiring.device, fault: DeviceFault::NoInterrupt };
-        let wired = (wiring.vector, wiring.apic_id) == (crate::apic::NET_VECTOR, crate::CPU);
-        if wired { Ok(Self { card: found.0.clone(), has_vector: true }) } else { Err(fault) }
+        let vectors = [crate::apic::DISK_VECTOR, crate::apic::NET_VECTOR];
+        let wired = vectors.contains(&wiring.vector) && wiring.apic_id == crate::CPU;
+        if wired { Ok(Self { device: found.0.clone(), has_vector: true }) } else { Err(fault) }
     }
 }
 
 impl Transport for Interrupting {
     fn queue_set(&mut self, queue: u16, _: u32, descriptors: u64, available: u64, used: u64) {
-        self.has_vector &= self.card.has_vector.get();
+        self.has_vector &= self.device.has_vector.get();
         let rings = Rings { descriptors, available, used, seen: 0, written: 0 };
-        self.card.rings.borrow_mut()[usize::from(queue)] = Some(rings);
+        self.device.rings.borrow_mut()[usize::from(queue)] = Some(rings);
     }
 
     fn device_type(&self) -> DeviceType {
@@ -89,24 +90,24 @@ impl Transport for Interrupting {
     }
 
     fn read_device_features(&mut self) -> u64 {
-        self.card.features.get()
+        self.device.features.get()
     }
 
     fn write_driver_features(&mut self, _: u64) {}
 
     fn max_queue_size(&mut self, _: u16) -> u32 {
-        self.card.largest_queue.get()
+        self.device.largest_queue.get()
     }
 
     fn notify(&mut self, _: u16) {}
 
     fn get_status(&self) -> DeviceStatus {
-        self.card.status.get()
+        self.device.status.get()
     }
 
     fn set_status(&mut self, status: DeviceStatus) {
-        if !status.is_empty() || self.card.resets.get() {
-            self.card.status.set(status);
+        if !status.is_empty() || self.device.resets.get() {
+            self.device.status.set(status);
         }
     }
 
@@ -119,7 +120,7 @@ impl Transport for Interrupting {
     fn queue_unset(&mut self, _: u16) {}
 
     fn queue_used(&mut self, queue: u16) -> bool {
-        self.card.rings.borrow()[usize::from(queue)].is_some()
+        self.device.rings.borrow()[usize::from(queue)].is_some()
     }
 
     fn ack_interrupt(&mut self) -> InterruptStatus {
@@ -131,7 +132,7 @@ impl Transport for Interrupting {
     }
 
     fn read_config_space<T: FromBytes + IntoBytes>(&self, offset: usize) -> virtio_drivers::Result<T> {
-        let space = [self.card.mac.get().as_slice(), &self.card.link.get().to_le_bytes()].concat();
+        let space = self.device.config.get();
         let found = space.get(offset..).and_then(|rest| T::read_from_prefix(rest).ok());
         found.map(|(value, _)| value).ok_or(virtio_drivers::Error::ConfigSpaceTooSmall)
     }

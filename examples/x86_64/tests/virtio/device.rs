@@ -1,4 +1,4 @@
-//! A card in this process that does what it is told, lies too: [`Card`], with the queues that the driver gave it.
+//! A device in this process that does what it is told, lies too: [`Device`], with the queues that the driver gave it.
 //!
 //! Addresses on its bus are those of this process. It reads and writes the rings as a device does, one field at a time.
 
@@ -9,9 +9,6 @@ use virtio_drivers::transport::DeviceStatus;
 
 /// Entries of each queue.
 pub(crate) const SIZE: u16 = 128;
-/// The queue of what is received, and that of what is sent.
-pub(crate) const IN: usize = 0;
-pub(crate) const OUT: usize = 1;
 
 /// The rings of a queue, and how far the device has read and written.
 #[derive(Clone, Copy, Debug)]
@@ -31,12 +28,12 @@ pub(crate) struct Piece {
     pub(crate) writable: bool,
 }
 
-/// The card.
+/// The device.
 #[derive(Debug)]
-pub(crate) struct Card {
+pub(crate) struct Device {
     pub(crate) features: Cell<u64>,
-    pub(crate) mac: Cell<[u8; 6]>,
-    pub(crate) link: Cell<u16>,
+    /// What it says of itself.
+    pub(crate) config: Cell<[u8; 8]>,
     pub(crate) largest_queue: Cell<u32>,
     pub(crate) has_vector: Cell<bool>,
     /// Whether it lets go of the memory when it is reset.
@@ -45,13 +42,12 @@ pub(crate) struct Card {
     pub(crate) rings: RefCell<[Option<Rings>; 2]>,
 }
 
-impl Card {
+impl Device {
     /// One that tells the truth.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(config: [u8; 8]) -> Self {
         Self {
             features: Cell::new(u64::MAX),
-            mac: Cell::new([2, 0, 0, 0, 0, 1]),
-            link: Cell::new(1),
+            config: Cell::new(config),
             largest_queue: Cell::new(SIZE.into()),
             has_vector: Cell::new(true),
             resets: Cell::new(true),
@@ -132,7 +128,7 @@ fn pointer<T>(address: u64) -> *mut T {
 /// What the driver's memory holds at an address that it told of.
 fn read<T: Copy>(address: u64) -> T {
     let place = pointer::<T>(address);
-    // SAFETY: memory that the driver lent, and that is not given back before the card is reset.
+    // SAFETY: memory that the driver lent, and that is not given back before the device is reset.
     unsafe { place.read_volatile() }
 }
 

@@ -29,9 +29,6 @@ use crate::report::Report;
 use crate::status::Status;
 use crate::verdict::{Exit, Trouble};
 
-/// How the kernel's shell asks for a command.
-const PROMPT: &[u8] = b"kos> ";
-
 /// Does what the arguments say; returns what to exit with. Everything was said.
 #[must_use]
 pub fn execute(args: &Args, interrupt: &Interrupt) -> Status {

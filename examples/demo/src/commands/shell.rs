@@ -8,13 +8,16 @@ use std::io::{self, IsTerminal};
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
-use super::{PROMPT, Session};
+use super::Session;
 use crate::error::Error;
 use crate::guest::{Event, Guest, Next};
 use crate::report::Report;
 use crate::status::Status;
 use crate::terminal::{self, Raw};
 use crate::verdict;
+
+/// How the kernel's shell asks for a command.
+const PROMPT: &[u8] = b"kos> ";
 
 /// The user's side.
 struct Console {

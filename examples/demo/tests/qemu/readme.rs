@@ -58,7 +58,7 @@ fn each_command_of_the_readme_succeeds() {
 fn pictures_show_text() {
     let folder = folder("shots");
     let answer = demo(&["shot", "--out", folder.to_str().unwrap(), "--timeout", "300"]).expect(0);
-    for name in ["boot", "memory", "programs", "shell"] {
+    for name in ["boot", "memory", "threads", "shell"] {
         let png = fs::read(folder.join(name).with_extension("png")).unwrap();
         assert!(png.starts_with(b"\x89PNG\r\n\x1a\n"), "{name}");
         assert!(answer.stdout.contains(&format!("{name}.png: ")), "{}", answer.stdout);

@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::{PROMPT, Session};
+use super::Session;
 use crate::build;
 use crate::error::Error;
 use crate::guest::{Ending, Event, Guest, Next};
@@ -23,10 +23,13 @@ use picture::Picture;
 /// The pictures of the README: their names, and what is typed before each.
 const SHOTS: [(&str, &str); 4] = [
     ("boot", ""),
-    ("memory", "free -h; frames"),
-    ("programs", "crashme"),
-    ("shell", "A=42; echo \"the answer is $A\" | wc && ls / ; sleep 9 & jobs; ps; ipcs"),
+    ("memory", "free -h; kmalloc-demo"),
+    ("threads", "sched-demo 200"),
+    ("shell", "A=42; echo \"it is $A\" | wc; ls -l /; sleep 9 & jobs; df; run hello"),
 ];
+
+/// The kernel's prompt with nothing typed, as the line editor draws it: the prompt, nothing to the end of the row, the cursor behind it.
+const EMPTY_LINE: &[u8] = b"kos> \x1b[K\r\x1b[5C";
 
 /// Takes the pictures, one after the other.
 struct Photographer<'a> {
@@ -86,7 +89,7 @@ impl Photographer<'_> {
         match event {
             Event::Log(bytes) => self.heard.extend_from_slice(bytes),
             // Nothing more comes, and the last that came was the prompt.
-            Event::Idle if self.heard.ends_with(PROMPT) => return self.turn(),
+            Event::Idle if self.heard.ends_with(EMPTY_LINE) => return self.turn(),
             Event::Idle | Event::Records(_) => report.tick("the kernel is being photographed", self.started),
         }
         Ok(Next::Continue)
@@ -100,8 +103,8 @@ impl Photographer<'_> {
         let Some((&(name, line), left)) = self.left.split_first() else { return Ok(Next::Stop) };
         (self.left, self.typed) = (left, Some(name));
         self.heard.clear();
-        // A screen of its own for each but the boot.
-        let line = if line.is_empty() { "\r".into() } else { format!("clear; {line}\r") };
+        // A screen of its own for each but the boot: ctrl-L clears it.
+        let line = if line.is_empty() { "\r".into() } else { format!("\x0c{line}\r") };
         self.input.write_all(line.as_bytes()).map_err(Error::io("type at the kernel"))?;
         Ok(Next::Continue)
     }
@@ -109,7 +112,7 @@ impl Photographer<'_> {
     fn photograph(&mut self, name: &str) -> Result<(), Error> {
         let (raw, png) = (self.folder.join(format!("{name}.ppm")), self.folder.join(format!("{name}.png")));
         for (format, path) in [("ppm", &raw), ("png", &png)] {
-            let line = format!("screendump -f {format} \"{}\"", path.display());
+            let line = format!("screendump \"{}\" -f {format}", path.display());
             self.monitor.ask(&line, Duration::from_secs(10))?;
         }
         let bytes = fs::read(&raw).map_err(Error::io("read the picture"))?;

@@ -80,6 +80,12 @@ pub enum Action {
         #[arg(long, value_name = "FOLDER")]
         out: Option<PathBuf>,
     },
+    /// The shell with Python: `py`, `venv`, `pip`; or what `--exec` says, as with `run --python`.
+    Py {
+        /// The commands, separated by ';', as in "py -c 'print(6*7)'".
+        #[arg(long, value_name = "COMMANDS", value_parser = commands)]
+        exec: Option<String>,
+    },
     /// Counts the instructions of the kernel's paths and holds them against their budgets.
     Bench {
         /// Makes the counts the budgets.
@@ -157,6 +163,9 @@ pub struct Options {
     /// A cpio archive (newc) that is unpacked into the root where that is in memory, as without a disk.
     #[arg(long, global = true, value_name = "FILE")]
     pub initrd: Option<PathBuf>,
+    /// Build Python in, and bring it: npm fetches MicroPython once. The root is in memory.
+    #[arg(long, global = true, conflicts_with_all = ["initrd", "disk"])]
+    pub python: bool,
     /// Let the machine's clock count instructions, one a nanosecond: every run is the same. Emulation only.
     #[arg(long, global = true)]
     pub icount: bool,
@@ -207,10 +216,19 @@ impl Args {
         Duration::from_secs(self.options.timeout.unwrap_or(usual))
     }
 
+    /// Whether the machine gets Python.
+    #[must_use]
+    pub fn wants_python(&self) -> bool {
+        self.options.python || matches!(self.action, Some(Action::Py { .. }))
+    }
+
     /// Whether the machine gets a disk without being asked for: its shell, on a board that has a place for one.
     #[must_use]
     pub fn wants_disk(&self) -> bool {
-        self.action.is_none() && !self.options.no_disk && self.options.machine != Board::Microvm
+        self.action.is_none()
+            && !self.options.no_disk
+            && !self.options.python
+            && self.options.machine != Board::Microvm
     }
 
     /// Whether the machine gets a network card.
@@ -229,9 +247,9 @@ impl Action {
     #[must_use]
     pub fn command_line(action: Option<&Self>) -> String {
         match action {
-            None | Some(Self::Shot { .. }) => "mode=shell".into(),
+            None | Some(Self::Shot { .. } | Self::Py { exec: None }) => "mode=shell".into(),
             // The rest of the line belongs to `exec`, so it comes last.
-            Some(Self::Run { exec }) => format!("mode=run exec={exec}"),
+            Some(Self::Run { exec } | Self::Py { exec: Some(exec) }) => format!("mode=run exec={exec}"),
             Some(Self::Test { filter, sabotage }) => {
                 let filter = filter.as_ref().map(|filter| format!(" filter={filter}"));
                 let sabotage = sabotage.and_then(|fault| fault.to_possible_value());
@@ -292,6 +310,7 @@ mod tests {
         assert_eq!(line(&["run", "--exec", " free; memstat "]), "mode=run exec=free; memstat");
         assert_eq!(line(&["test"]), "mode=test");
         assert_eq!(line(&["bench"]), "mode=run exec=counts");
+        assert_eq!([line(&["py"]), line(&["py", "--exec", "py x"])], ["mode=shell", "mode=run exec=py x"]);
         assert_eq!(line(&["smp"]), "mode=run exec=smp-demo 1000000");
         let silent = line(&["smp", "--moves", "5", "--sabotage", "silent-cpu"]);
         assert_eq!(silent, "mode=run sabotage=silent-cpu exec=smp-demo 5");
@@ -352,6 +371,8 @@ mod tests {
             &["smp", "--moves", "0"],
             &["--no-net", "--forward", "80"],
             &["--forward", "0"],
+            &["--python", "--initrd", "x"],
+            &["py", "--exec", ""],
             &["fly"],
         ] {
             assert!(parse(words).is_err(), "{words:?}");

@@ -25,13 +25,19 @@ const LIMIT: Duration = Duration::from_secs(1800);
 const FLAGS: &str =
     "-Cno-redzone=yes\x1f-Cforce-frame-pointers=yes\x1f-Ccode-model=kernel\x1f-Crelocation-model=static";
 
-/// Builds the image and returns its path. `target`: the target to build for instead of the one found.
+/// Builds the image and returns its path. `target`: the target to build for instead of the one found; `python`: with Python, in a
+/// folder of its own, so that who boots the other one meanwhile keeps it.
 ///
 /// # Errors
 /// The compiler cannot make an image, the build fails, takes too long, or is interrupted.
-pub fn image(target: Option<&str>, report: &mut Report, interrupt: &Interrupt) -> Result<PathBuf, Error> {
+pub fn image(
+    target: Option<&str>,
+    python: bool,
+    report: &mut Report,
+    interrupt: &Interrupt,
+) -> Result<PathBuf, Error> {
     let target = target.map_or_else(find_target, |target| Ok(target.into()))?;
-    let folder = folder();
+    let folder = if python { folder().join("with-python") } else { folder() };
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(workspace()).args([
         "build",
@@ -40,7 +46,7 @@ pub fn image(target: Option<&str>, report: &mut Report, interrupt: &Interrupt) -
         "--bin",
         "kos",
         "--features",
-        "image",
+        if python { "python" } else { "image" },
     ]);
     cargo.args(["--profile", "image", "--target", &target, "--target-dir"]).arg(&folder);
     cargo.env("CARGO_ENCODED_RUSTFLAGS", FLAGS).env_remove("RUSTFLAGS");

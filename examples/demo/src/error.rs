@@ -9,6 +9,7 @@ use crate::budgets::BudgetError;
 use crate::disk;
 use crate::image::ImageError;
 use crate::machine::Memory;
+use crate::python::FetchError;
 use crate::qemu::Missing;
 use crate::status::Status;
 
@@ -43,6 +44,8 @@ pub enum Error {
     Disk(PathBuf, disk::DiskError),
     /// The archive of the initramfs cannot be read, or is none.
     Initrd(PathBuf, io::Error),
+    /// MicroPython is not to be had.
+    Python(FetchError),
     /// Something on this system failed.
     Io(&'static str, io::Error),
 }
@@ -59,7 +62,9 @@ impl Error {
             | Self::Initrd(..)
             | Self::TooLittleMemory { .. }
             | Self::OneProcessorOnly => Status::Usage,
-            Self::Build(_) | Self::Io(..) | Self::Budgets(..) | Self::Disk(..) => Status::Broken,
+            Self::Build(_) | Self::Python(_) | Self::Io(..) | Self::Budgets(..) | Self::Disk(..) => {
+                Status::Broken
+            }
             Self::Interrupted => Status::Interrupted,
         }
     }
@@ -94,6 +99,7 @@ impl fmt::Display for Error {
             Self::Budgets(path, cause) => write!(f, "{}: {cause}", path.display()),
             Self::Disk(path, cause) => write!(f, "{}: {cause}", path.display()),
             Self::Initrd(path, cause) => write!(f, "{}: {cause}", path.display()),
+            Self::Python(cause) => cause.fmt(f),
             Self::Interrupted => f.write_str("interrupted"),
             Self::Io(doing, cause) => write!(f, "cannot {doing}: {cause}"),
         }

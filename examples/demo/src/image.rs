@@ -115,16 +115,22 @@ fn is_entry(note: &Note<'_>) -> bool {
 /// # Errors
 /// It cannot be read, or is no cpio archive.
 pub fn module(symbols: String, initrd: Option<&Path>) -> io::Result<Vec<u8>> {
-    let mut module = symbols.into_bytes();
-    let Some(path) = initrd else { return Ok(module) };
+    let Some(path) = initrd else { return Ok(symbols.into_bytes()) };
     let archive = std::fs::read(path)?;
     if !archive.starts_with(b"07070") {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "is no cpio archive (cpio -H newc)"));
     }
+    Ok(module_with(symbols, &archive))
+}
+
+/// The same with an archive that is at hand.
+#[must_use]
+pub fn module_with(symbols: String, archive: &[u8]) -> Vec<u8> {
+    let mut module = symbols.into_bytes();
     module.push(0);
     module.resize(module.len().next_multiple_of(4), 0);
     module.extend(archive);
-    Ok(module)
+    module
 }
 
 /// The symbols; empty but for its first line when the image is stripped.

@@ -28,6 +28,7 @@ pub mod machine;
 pub mod monitor;
 pub mod os_release;
 pub mod process;
+pub mod python;
 pub mod qemu;
 pub mod records;
 pub mod report;

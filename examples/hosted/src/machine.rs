@@ -47,6 +47,8 @@ pub struct MachineConfig {
     pub kernel: Config,
     /// The file that is its disk.
     pub disk: Option<PathBuf>,
+    /// A cpio archive that is unpacked into its root, if that is in memory.
+    pub archive: Option<Vec<u8>>,
     /// A device that is not there.
     pub broken: Option<Broken>,
 }
@@ -63,6 +65,7 @@ impl MachineConfig {
             command_line: String::new(),
             kernel: Config::default(),
             disk: None,
+            archive: None,
             broken: None,
         }
     }
@@ -78,6 +81,7 @@ impl MachineConfig {
             disk: disk.transpose().map_err(MachineError::Host)?.map(Arc::new),
             memory_map: self.memory_map.unwrap_or_else(|| firmware::map_of(self.memory)),
             command_line: self.command_line.into_bytes(),
+            archive: self.archive,
             console,
             broken: self.broken,
             cpus: self.cpus,

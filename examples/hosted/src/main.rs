@@ -9,6 +9,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use kos_demo::interrupt::Interrupt;
+use kos_demo::python::{self, FetchError};
+use kos_demo::report::Report;
 use kos_demo_kernel::End;
 use kos_demo_kernel::shell::Status;
 use kos_hosted::disk::DiskCommand;
@@ -34,6 +37,9 @@ enum Command {
         /// A file that is the machine's disk.
         #[arg(long, value_name = "FILE")]
         disk: Option<std::path::PathBuf>,
+        /// Fetch MicroPython, for the command `py`, if it is not there yet; once it is, every shell has it.
+        #[arg(long)]
+        python: bool,
         /// Show the boot log with `--exec` too, on standard error.
         #[arg(short, long)]
         verbose: bool,
@@ -73,16 +79,35 @@ fn size(word: &str) -> Result<u64, String> {
 
 fn main() -> ExitCode {
     ExitCode::from(match Arguments::parse().command {
-        Command::Shell { exec: Some(commands), size, disk, verbose } => {
-            execute(MachineConfig { disk, ..size.config() }, &commands, verbose)
-        }
-        Command::Shell { exec: None, size, disk, .. } => converse(MachineConfig { disk, ..size.config() }),
+        Command::Shell { exec, size, disk, python: wanted, verbose } => match python(wanted) {
+            Err(why) => {
+                eprintln!("{why}");
+                1
+            }
+            Ok(archive) => {
+                let config = MachineConfig { disk, archive, ..size.config() };
+                exec.map_or_else(
+                    || converse(config.clone()),
+                    |commands| execute(config.clone(), &commands, verbose),
+                )
+            }
+        },
         Command::Sim(simulation) => simulation.run(),
         Command::Disk(command) => command.run(),
         Command::Mount(arguments) => kos_hosted::mount::run(&arguments),
         Command::Fs(arguments) => kos_hosted::fs::run(&arguments),
         Command::Net(arguments) => kos_hosted::net::run(&arguments),
     })
+}
+
+/// An archive with MicroPython: fetched if it is wanted, else if it is there.
+fn python(wanted: bool) -> Result<Option<Vec<u8>>, FetchError> {
+    let module = if wanted {
+        Some(python::fetch(&mut Report::new(false), &Interrupt::default())?)
+    } else {
+        python::kept()
+    };
+    Ok(module.as_deref().map(python::archive))
 }
 
 /// Boots, runs, prints; the exit status.

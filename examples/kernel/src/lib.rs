@@ -24,6 +24,8 @@ pub mod owned;
 mod paths;
 pub mod platform;
 mod process;
+#[cfg(feature = "python")]
+mod python;
 pub mod record;
 mod run;
 pub mod selftest;
@@ -35,6 +37,8 @@ pub mod text;
 mod threads;
 pub mod time;
 pub mod time_of_day;
+#[cfg(feature = "wheel")]
+pub mod wheel;
 
 pub use boot::Config;
 pub use error::{BootError, Cause};

@@ -24,6 +24,7 @@ use crate::image::{self, Image};
 use crate::interrupt::Interrupt;
 use crate::ktap::{self, KtapError};
 use crate::machine::Accel;
+use crate::python;
 use crate::qemu::{self, Search};
 use crate::report::Report;
 use crate::status::Status;
@@ -52,8 +53,10 @@ struct Session<'a> {
 impl Session<'_> {
     fn execute(&mut self) -> Result<Status, Error> {
         match &self.args.action {
-            None => shell::execute(self),
-            Some(Action::Run { .. } | Action::Smp { .. }) => run::execute(self),
+            None | Some(Action::Py { exec: None }) => shell::execute(self),
+            Some(Action::Run { .. } | Action::Py { exec: Some(_) } | Action::Smp { .. }) => {
+                run::execute(self)
+            }
             Some(Action::Test { .. }) => test::execute(self),
             Some(Action::Crash { kill, seed }) => crash::execute(self, *kill, *seed),
             Some(Action::Net { count, exchange, pcap }) => {
@@ -77,9 +80,13 @@ impl Session<'_> {
         if options.accel == Accel::Kvm {
             qemu::probe_kvm()?;
         }
+        let python = match args.wants_python() {
+            true => Some(python::archive(&python::fetch(report, interrupt).map_err(Error::Python)?)),
+            false => None,
+        };
         let kernel = match given_image(options) {
             Some(image) => image,
-            None => build::image(options.target.as_deref(), report, interrupt)?,
+            None => build::image(options.target.as_deref(), args.wants_python(), report, interrupt)?,
         };
         let image = Image::read(&kernel).map_err(|cause| Error::Image(kernel.clone(), cause))?;
         if image.end > options.mem.bytes() {
@@ -94,8 +101,11 @@ impl Session<'_> {
             report.detail(&format!("made {}: a kosfs of {} MiB", path.display(), disk::BYTES >> 20));
         }
         let initrd = options.initrd.as_deref();
-        let module = image::module(image.symbols, initrd)
-            .map_err(|cause| Error::Initrd(initrd.unwrap_or(Path::new("")).into(), cause))?;
+        let module = match python {
+            Some(archive) => image::module_with(image.symbols, &archive),
+            None => image::module(image.symbols, initrd)
+                .map_err(|cause| Error::Initrd(initrd.unwrap_or(Path::new("")).into(), cause))?,
+        };
         Ok(Boot {
             qemu,
             machine,
@@ -148,7 +158,7 @@ impl Session<'_> {
         let text = run.log.text();
         let unseen = match &self.args.action {
             _ if self.report.verbose() => "",
-            None => "",
+            None | Some(Action::Py { exec: None }) => "",
             Some(Action::Test { .. }) => text.split(ktap::HEADER).next().unwrap_or_default(),
             Some(_) => &text,
         };
@@ -185,11 +195,12 @@ impl Session<'_> {
                 | Action::Bench { .. }
                 | Action::Crash { .. }
                 | Action::Net { .. }
-                | Action::Shot { .. },
+                | Action::Shot { .. }
+                | Action::Py { exec: None },
             ) => {
                 return Vec::new();
             }
-            Some(Action::Run { exec }) => exec.clone(),
+            Some(Action::Run { exec } | Action::Py { exec: Some(exec) }) => exec.clone(),
             Some(Action::Test { .. }) => "selftest".into(),
         };
         vec!["--exec".into(), commands]

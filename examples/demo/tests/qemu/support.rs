@@ -78,7 +78,7 @@ pub(crate) fn image() -> &'static Path {
     static IMAGE: OnceLock<PathBuf> = OnceLock::new();
     IMAGE.get_or_init(|| {
         let given = std::env::var_os("KOS_IMAGE").filter(|path| !path.is_empty());
-        let build = || build::image(None, &mut Report::new(true), &Interrupt::default());
+        let build = || build::image(None, false, &mut Report::new(true), &Interrupt::default());
         given.map_or_else(|| build().unwrap_or_else(|error| panic!("{error}")), PathBuf::from)
     })
 }

@@ -50,6 +50,7 @@ pub(crate) struct Plan {
     pub(crate) cpus: usize,
     pub(crate) engine: Engine,
     pub(crate) disk: Option<Arc<FileDisk>>,
+    pub(crate) archive: Option<Vec<u8>>,
 }
 
 /// A machine. On a CPU, everything that calls the host does so with its interrupts masked.

@@ -10,7 +10,6 @@ mod scheduler;
 mod seat;
 
 use alloc::sync::Arc;
-use core::iter;
 
 use kos_alloc::CpuIndex;
 use kos_demo_kernel::platform::{
@@ -163,7 +162,7 @@ impl Platform for Hosted {
     }
 
     fn modules(&self) -> impl Iterator<Item = &[u8]> {
-        iter::empty()
+        self.0.plan.archive.as_deref().into_iter()
     }
 
     fn mappings(&self) -> impl Iterator<Item = Mapping> {

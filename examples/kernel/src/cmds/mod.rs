@@ -19,6 +19,8 @@ pub(crate) mod mode;
 mod net;
 mod pagemap;
 pub(crate) mod programs;
+#[cfg(feature = "python")]
+mod python;
 mod slabs;
 mod storm;
 mod system;
@@ -77,7 +79,12 @@ impl<P: Platform> Table<P> {
         of_user("vmmap", "PROGRAM [WORD...]", "what a program has mapped at its end", programs::vmmap),
         command("alloc", "BYTES [ALIGN]", "allocate, say where, free again", heap::alloc),
         command("kmalloc-demo", "", "allocate, zero, free; show that nothing leaked", heap::demo),
-        command("memdemo", "", "that, a transaction that fails, and no memory: all refused, nothing lost", memdemo::run),
+        command(
+            "memdemo",
+            "",
+            "that, a transaction that fails, and no memory: all refused, nothing lost",
+            memdemo::run,
+        ),
         command("gc", "", "give back what is kept for later; look for frames of nobody", gc::run),
         command(
             "storm",
@@ -243,6 +250,17 @@ impl<P: Platform> Table<P> {
         command("netstat", "[tcp|udp]", "what became of each packet; the sockets", net::tables::netstat),
         of_user("wget", "[-s] URL", "what a server has; -s: only its length and hash", net::wget::run),
         of_user("run", "PROGRAM [WORD...]", "a program in ring 3, until it has ended", programs::run),
+        #[cfg(feature = "python")]
+        of_user("py", "-c CODE|FILE [WORD...]", "a program of Python", python::py),
+        #[cfg(feature = "python")]
+        of_user(
+            "venv",
+            "[create DIR|activate DIR|deactivate]",
+            "a directory that Python sees alone, with packages of its own",
+            python::venv,
+        ),
+        #[cfg(feature = "python")]
+        of_user("pip", "install FILE.whl|uninstall NAME|list", "packages of Python", python::pip),
         of_user(
             "fork-demo",
             "",

@@ -121,7 +121,8 @@ impl<P: Platform> Files<P> {
         Ok(Arc::new(Tmpfs::<FilesEnv<P>>::new(&config)?))
     }
 
-    fn now(&self) -> Timestamp {
+    /// The time of day.
+    pub(crate) fn now(&self) -> Timestamp {
         FilesClock::<P>::now(&self.clock)
     }
 

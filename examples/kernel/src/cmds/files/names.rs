@@ -12,7 +12,7 @@ use crate::text::Text;
 
 /// Names one after the other in one buffer.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(in crate::cmds) struct Names {
     bytes: Vec<u8>,
     /// Where each begins and ends.
     bounds: Vec<(usize, usize)>,
@@ -20,7 +20,7 @@ pub(super) struct Names {
 
 impl Names {
     /// The names in a directory but `.` and `..`, by name.
-    pub(super) fn of<P: Platform>(
+    pub(in crate::cmds) fn of<P: Platform>(
         call: &Call<'_, '_, FilesEnv<P>>,
         path: &[u8],
     ) -> Result<Self, CommandError> {
@@ -49,7 +49,7 @@ impl Names {
     }
 
     /// One by one.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    pub(in crate::cmds) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.bounds.iter().map(|&(from, to)| self.bytes.get(from..to).unwrap_or_default())
     }
 }

@@ -1,0 +1,216 @@
+//! Python on a machine of 64 MiB, with the MicroPython that npm has; without npm each test says that it is skipped.
+#![expect(clippy::unwrap_used, reason = "a test fails by panic")]
+
+use std::sync::OnceLock;
+
+use kos_demo::interrupt::Interrupt;
+use kos_demo::python;
+use kos_demo::report::Report;
+use kos_demo_kernel::wheel::testing::wheel;
+use kos_hosted::{Machine, MachineConfig, Output};
+use kos_vfs::testing::CpioWriter;
+
+/// A machine with Python and these files, each a path without its first slash. [`None`]: there is no MicroPython.
+fn machine(files: &[(&str, &[u8])]) -> Option<Machine> {
+    static MODULE: OnceLock<Option<Vec<u8>>> = OnceLock::new();
+    let fetch = || match python::fetch(&mut Report::new(false), &Interrupt::default()) {
+        Ok(module) => Some(module),
+        Err(why) => {
+            eprintln!("SKIP: {why}");
+            None
+        }
+    };
+    let module = MODULE.get_or_init(fetch).as_deref()?;
+    let folders = ["usr", "usr/lib", "usr/lib/python", "usr/lib/python/site-packages", "w", "etc"];
+    let archive = folders.iter().fold(CpioWriter::new(), |archive, name| archive.add(name, 0o040_755, b""));
+    let archive = archive.add("usr/lib/python/micropython.wasm", 0o100_644, module);
+    let archive =
+        files.iter().fold(archive, |archive, (name, bytes)| archive.add(name, 0o100_644, bytes)).finish();
+    let config = MachineConfig { archive: Some(archive), ..MachineConfig::with_memory(64 << 20) };
+    Some(Machine::boot(config).unwrap())
+}
+
+/// Statuses of the commands, and what they said.
+fn run(files: &[(&str, &[u8])], commands: &str) -> Option<(Vec<u32>, String)> {
+    let output: Output = machine(files)?.exec(commands);
+    assert!(output.death.is_none(), "{:?}", output.death);
+    Some((output.statuses.iter().map(|(_, status)| status.0).collect(), output.text()))
+}
+
+/// Runs commands, the last of which must end with `status`; what they said.
+#[track_caller]
+fn ends(status: u32, files: &[(&str, &[u8])], commands: &str, said: &[&str]) {
+    let Some((statuses, text)) = run(files, commands) else { return };
+    let (last, before) = statuses.split_last().unwrap();
+    assert!(*last == status && before.iter().all(|status| *status == 0), "{commands}: {statuses:?}\n{text}");
+    for said in said {
+        assert!(text.contains(said), "{commands}: no '{said}' in\n{text}");
+    }
+}
+
+#[test]
+fn python_runs_without_std() {
+    ends(0, &[], "py -c 'print(6*7)'", &["42\n"]);
+    ends(
+        0,
+        &[("w/a.py", b"import sys\nprint(sys.argv)\n")],
+        "py /w/a.py x 'y z'",
+        &["['/w/a.py', 'x', 'y z']\n"],
+    );
+    ends(3, &[], "py -c 'import sys; sys.exit(3)'", &[]);
+    ends(1, &[], "py -c '1/0'", &["ZeroDivisionError"]);
+    ends(1, &[], "py -c 'def f(): f()\nf()'", &["RuntimeError: maximum recursion depth exceeded"]);
+    ends(1, &[], "py -c 'import js; js.document'", &["AttributeError"]);
+    ends(0, &[], "py -c 'try:\n  1/0\nexcept ZeroDivisionError: print(1)\nfinally: print(2)'", &["1\n2\n"]);
+}
+
+#[test]
+fn modules_come_from_files() {
+    let files: [(&str, &[u8]); 2] = [
+        ("w/here.py", b"x = 'here'\n"),
+        ("usr/lib/python/site-packages/there.py", b"import here\nx = here.x + 'there'\n"),
+    ];
+    ends(0, &files, "cd /w; py -c 'import there; print(there.x)'", &["herethere\n"]);
+    ends(1, &files, "cd /w; py -c 'import nowhere'", &["ImportError"]);
+}
+
+#[test]
+fn files_are_those_below() {
+    let write = "cd /w; py -c 'f = open(\"f\", \"w\"); f.write(\"hi\"); f.close(); import os; os.mkdir(\"d\"); print(os.listdir())'; cat f";
+    ends(0, &[], write, &["['f', 'd']\nhi"]);
+    for path in ["../etc/secret", "/etc/secret", "/w/../etc/secret", "link", "d/../../etc/secret"] {
+        let open = format!("cd /w; mkdir d; ln -s /etc/secret link; py -c 'open(\"{path}\")'");
+        ends(1, &[("etc/secret", b"!")], &open, &["OSError"]);
+    }
+    let package = "cd /w; py -c 'open(\"/usr/lib/python/site-packages/x.py\", \"w\")'";
+    ends(1, &[], package, &["OSError: 69\n"]);
+}
+
+#[test]
+fn denied_imports_are_denied_and_logged() {
+    let files: [(&str, &[u8]); 3] = [
+        ("etc/python.deny", b"# these\nsocket\nbad # and this\n"),
+        ("usr/lib/python/site-packages/bad.py", b"print('ran')\n"),
+        ("usr/lib/python/site-packages/good.py", b"print('good')\n"),
+    ];
+    ends(0, &files, "cd /w; py -c 'import good'", &["good\n"]);
+    let Some((statuses, text)) = run(&files, "cd /w; py -c 'import bad'; py -c 'import socket'; dmesg")
+    else {
+        return;
+    };
+    assert_eq!(statuses, [0, 1, 1, 0], "{text}");
+    assert!(!text.contains("ran\n") && text.contains("ImportError: import of 'bad' is denied"), "{text}");
+    assert!(text.contains("python: import of 'bad' is denied\n"), "{text}");
+    assert!(text.contains("python: import of 'socket' is denied\n"), "{text}");
+    // Past the hook the file is refused, too.
+    let open = "cd /w; py -c 'open(\"/usr/lib/python/site-packages/bad.py\")'";
+    ends(1, &files, open, &["OSError: [Errno 2]"]);
+}
+
+#[test]
+fn quotas_end_who_takes_too_much() {
+    ends(
+        1,
+        &[],
+        "PYTHONFUEL=300000000 py -c 'while True: pass'",
+        &["py: its fuel of 300,000,000 is used up\n"],
+    );
+    let hog = "py -c 'l = []\ntry:\n  while True: l.append(bytearray(100000))\nexcept MemoryError: n = len(l); l = None; print(n > 50)'";
+    ends(0, &[], hog, &["True\n"]);
+    ends(1, &[], "py -c 'x = bytearray(1 << 28)'", &["MemoryError"]);
+}
+
+#[test]
+fn a_small_machine_refuses_python() {
+    let Some(machine) = machine(&[]) else { return };
+    drop(machine);
+    let small = Machine::boot(MachineConfig::with_memory(16 << 20)).unwrap();
+    let output = small.exec("py -c 'print(1)'");
+    assert!(output.text().contains("py: Python takes 24.1 MiB of memory"), "{}", output.text());
+}
+
+#[test]
+fn memory_is_as_before() {
+    let Some(machine) = machine(&[]) else { return };
+    let frames = "memstat";
+    machine.exec("py -c 'print(1)'");
+    let before = machine.kernel().frames().stats().free;
+    machine
+        .exec("py -c 'x = list(range(10000))'; PYTHONFUEL=100000000 py -c 'while True: pass'; py -c '1/0'");
+    machine.exec(frames);
+    assert_eq!(machine.kernel().frames().stats().free, before);
+}
+
+#[test]
+fn packages_come_and_go_whole() {
+    let package =
+        wheel("Some_Thing", "1.2", &[("some/__init__.py", b"from .x import y\n"), ("some/x.py", b"y = 5\n")]);
+    let files: [(&str, &[u8]); 1] = [("w/Some_Thing-1.2-py3-none-any.whl", &package)];
+    let install = "cd /w; pip install ./Some_Thing-1.2-py3-none-any.whl";
+    let site = "/usr/lib/python/site-packages";
+    ends(
+        0,
+        &files,
+        &format!("{install}; pip list; py -c 'import some; print(some.y)'"),
+        &["Some_Thing 1.2\n5\n"],
+    );
+    ends(
+        0,
+        &files,
+        &format!("{install}; cat {site}/installed.json"),
+        &["{\"name\": \"Some_Thing\", \"version\": \"1.2\""],
+    );
+    ends(1, &files, &format!("{install}; {install}"), &["pip: Some_Thing 1.2 is installed already"]);
+    let gone = format!("{install}; pip uninstall some.thing; ls -a {site}; pip list");
+    ends(0, &files, &gone, &["Some_Thing 1.2 is gone\n.\n..\ninstalled.json\n"]);
+    ends(1, &files, "pip uninstall nothing", &["pip: nothing is not installed"]);
+    let other: [(&str, &[u8]); 1] = [("w/numpy-2.0-cp313-cp313-linux_x86_64.whl", &package)];
+    ends(
+        1,
+        &other,
+        "pip install /w/numpy-2.0-cp313-cp313-linux_x86_64.whl",
+        &["it is for cp313-cp313-linux_x86_64; only"],
+    );
+    let escape = wheel("a", "1", &[("../../../../etc/evil", b"")]);
+    let escape: [(&str, &[u8]); 1] = [("w/a-1-py3-none-any.whl", &escape)];
+    ends(
+        1,
+        &escape,
+        "pip install /w/a-1-py3-none-any.whl",
+        &["the path '../../../../etc/evil' is not one of a wheel"],
+    );
+}
+
+#[test]
+fn a_venv_is_another_world() {
+    let package = wheel("thing", "1", &[("thing.py", b"x = 7\n")]);
+    let files: [(&str, &[u8]); 2] = [("w/thing-1-py3-none-any.whl", &package), ("etc/secret", b"!")];
+    let make = "venv create /w/one; venv create /w/two; venv activate /w/one; pip install /w/thing-1-py3-none-any.whl";
+    ends(0, &files, &format!("{make}; py -c 'import thing; print(thing.x)'"), &["7\n"]);
+    ends(
+        1,
+        &files,
+        &format!("{make}; venv activate /w/two; pip list; py -c 'import thing'"),
+        &["ImportError"],
+    );
+    ends(1, &files, &format!("{make}; venv deactivate; py -c 'import thing'"), &["ImportError"]);
+    ends(1, &files, &format!("{make}; py -c 'open(\"/etc/secret\")'"), &["OSError: [Errno 2]"]);
+    ends(1, &files, "venv activate /etc", &["no venv"]);
+}
+
+#[test]
+fn failed_installs_leave_nothing() {
+    let package = wheel("thing", "1", &[("thing/__init__.py", b"x = 7\n"), ("thing/y.py", b"")]);
+    for k in (1..200).step_by(7) {
+        let files: [(&str, &[u8]); 1] = [("w/thing-1-py3-none-any.whl", &package)];
+        let Some(machine) = machine(&files) else { return };
+        let output =
+            machine.exec(&format!("inject oom {k}; pip install /w/thing-1-py3-none-any.whl; inject off"));
+        let installed = output.statuses.get(1).is_some_and(|(_, status)| status.0 == 0);
+        let list = machine.exec("pip list").text();
+        assert_eq!(list, if installed { "thing 1\n" } else { "" }, "k = {k}: {}", output.text());
+        let again =
+            machine.exec("pip install /w/thing-1-py3-none-any.whl; py -c 'import thing; print(thing.x)'");
+        assert!(again.text().ends_with("7\n"), "k = {k}: {}", again.text());
+    }
+}

@@ -27,6 +27,7 @@ use crate::shell::script::{self, Outcome, Sink};
 use crate::shell::{self, Lossy, Next, Session, Shared, Status};
 use crate::srv::Srv;
 use crate::storm::Storm;
+use crate::svc::Svc;
 use crate::text::Text;
 use crate::threads::{Threads, Waits};
 use crate::time::Duration;
@@ -54,6 +55,8 @@ pub struct Kernel<P: Platform> {
     pub(crate) processes: Processes<P>,
     /// A file system that a program serves.
     pub(crate) srv: Srv<P>,
+    /// What is kept running.
+    pub(crate) svc: Svc<P>,
     /// Capabilities and what they are to. Made when the first program runs.
     pub(crate) ipc: Once<Ipc<P>>,
     /// Nothing until the main thread has looked for file systems; [`None`] inside if there is no memory for any.
@@ -98,6 +101,7 @@ impl<P: Platform> Kernel<P> {
     pub fn run_and(&self, exit: impl Fn(End) -> Infallible) -> Infallible {
         let refused = self.on_main_thread(|| {
             let end = run::run(self);
+            self.shut_services();
             self.sync_files();
             exit(end)
         });

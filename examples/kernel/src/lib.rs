@@ -33,6 +33,7 @@ pub mod shell;
 mod srv;
 mod stage;
 mod storm;
+pub mod svc;
 pub mod text;
 mod threads;
 pub mod time;

@@ -1,5 +1,7 @@
 //! What the kernel does once it is up, by mode: the shell, a script with records, the in-kernel tests.
 
+use core::fmt::Write;
+
 use crate::Kernel;
 use crate::command_line::Mode;
 use crate::platform::Platform;
@@ -7,6 +9,7 @@ use crate::record::{self, Kind};
 use crate::selftest;
 use crate::shell::script::{Outcome, Sink};
 use crate::shell::{self, Status};
+use crate::svc;
 
 /// How the machine is to end; the binary's `main` does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,11 +33,30 @@ pub(crate) fn run<P: Platform>(kernel: &Kernel<P>) -> End {
     let line = kernel.command_line();
     match line.mode {
         Mode::Shell => {
+            start_units(kernel);
             kernel.platform().write_log(b"\nType 'help' for the commands, 'poweroff' to leave.\n");
             shell::interactive(kernel)
         }
-        Mode::Run => records(kernel, line.exec),
+        Mode::Run => {
+            start_units(kernel);
+            records(kernel, line.exec)
+        }
         Mode::Test => End::success_if(selftest::ktap::run(kernel, line.filter, line.sabotage)),
+    }
+}
+
+/// Starts the services that have unit files, each for itself: one that does not start is named.
+fn start_units<P: Platform>(kernel: &Kernel<P>) {
+    let mut console = shell::Console(kernel.platform());
+    let mut complain = |why: &dyn core::fmt::Display| {
+        // The console takes everything.
+        let _ = writeln!(console, "kos: services: {why}");
+    };
+    match svc::names(kernel) {
+        Ok(names) => names.iter().for_each(|name| {
+            kernel.start_services_of(Some(name)).unwrap_or_else(|why| complain(&why));
+        }),
+        Err(why) => complain(&why),
     }
 }
 

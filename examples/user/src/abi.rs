@@ -83,11 +83,13 @@ pub enum Call {
     SharedUnmap = 35,
     /// `unlink(names, name, length)`: takes back a name that the process gave. Who has what it named keeps it.
     Unlink = 36,
+    /// `ready()`: tells whoever started the program that it can be used.
+    Ready = 37,
 }
 
 impl Call {
     /// All of them, by number.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::Exit,
         Self::Write,
         Self::Read,
@@ -125,6 +127,7 @@ impl Call {
         Self::SharedMap,
         Self::SharedUnmap,
         Self::Unlink,
+        Self::Ready,
     ];
 
     /// The call with this number.
@@ -135,7 +138,7 @@ impl Call {
 }
 
 /// The programs, by name: one file has them all.
-pub const PROGRAMS: [&str; 11] = [
+pub const PROGRAMS: [&str; 12] = [
     "hello",
     "spin",
     "usertests",
@@ -147,6 +150,7 @@ pub const PROGRAMS: [&str; 11] = [
     "captests",
     "ramfsd",
     "shm-demo",
+    "beacon",
 ];
 
 /// `mmap`: may be read.
@@ -250,7 +254,7 @@ mod tests {
             assert_eq!(call as u64, number);
             assert_eq!(Call::of(number), Some(call));
         }
-        assert_eq!(Call::of(37), None);
+        assert_eq!(Call::of(38), None);
         assert_eq!(Call::of(u64::MAX), None);
     }
 }

@@ -127,6 +127,12 @@ pub fn yield_now() {
     let _ = call(Call::Yield, [0; 6]);
 }
 
+/// Tells whoever started the program that it can be used.
+pub fn ready() {
+    // It cannot fail.
+    let _ = call(Call::Ready, [0; 6]);
+}
+
 /// Nanoseconds since the machine started.
 #[must_use]
 pub fn clock() -> u64 {

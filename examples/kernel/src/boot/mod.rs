@@ -33,6 +33,7 @@ use crate::process::Processes;
 use crate::srv::Srv;
 use crate::stage::{Notes, Stage, Stages};
 use crate::storm::Storm;
+use crate::svc::Svc;
 use crate::text::{Bytes, Grouped, Text};
 use crate::threads::{Threads, Waits};
 pub(crate) use memory::frames_of;
@@ -89,6 +90,7 @@ impl<P: Platform> Kernel<P> {
         Ok(Self {
             processes,
             srv: Srv::new(),
+            svc: Svc::new(),
             ipc: Once::new(),
             heap,
             tables,

@@ -23,6 +23,7 @@ pub(crate) mod programs;
 mod python;
 mod slabs;
 mod storm;
+mod svc;
 mod system;
 mod tests;
 mod threads;
@@ -262,6 +263,12 @@ impl<P: Platform> Table<P> {
         #[cfg(feature = "python")]
         of_user("pip", "install FILE.whl|uninstall NAME|list", "packages of Python", python::pip),
         of_user(
+            "limit",
+            "[mem=4M] [cpu=20%] [pids=8] [fds=16] PROGRAM [WORD...]",
+            "the same; it and its descendants take so much, no more",
+            programs::limit,
+        ),
+        of_user(
             "fork-demo",
             "",
             "children that copy on write, and shared memory they count in",
@@ -293,6 +300,12 @@ impl<P: Platform> Table<P> {
             "[start|stop|kill|drill]",
             "files of a program on /srv; drill: it dies amid 10,000 operations",
             ipc::srv,
+        ),
+        of_user(
+            "svc",
+            "[list | start|stop|restart|status|log|ready|forget NAME]",
+            "services: what units in /etc/svc say; start alone: all of them",
+            svc::run,
         ),
         command("uptime", "", "time since entry", system::uptime),
         command("selftest", "[PART OF NAME]", "run the in-kernel tests", tests::run),

@@ -9,7 +9,7 @@ use kos_sched::TaskId;
 use super::running::Running;
 use crate::Kernel;
 use crate::platform::Platform;
-use crate::threads::{How, ThreadError};
+use crate::threads::{How, Role, ThreadError};
 
 /// Bytes of the kernel stack of a process.
 const STACK: usize = 64 << 10;
@@ -31,7 +31,11 @@ pub(super) fn start<P: Platform>(
     running: Box<Running<P>>,
 ) -> Result<TaskId, ThreadError> {
     let running = Box::into_raw(running);
-    let started = kernel.spawn(How::new(name).stack(STACK), begin::<P>, running.expose_provenance());
+    let started = kernel.spawn(
+        How::new(name).stack(STACK).role(Role::Program),
+        begin::<P>,
+        running.expose_provenance(),
+    );
     if started.is_err() {
         // SAFETY: no thread has it.
         drop(unsafe { Box::from_raw(running) });

@@ -5,19 +5,24 @@
 
 use alloc::sync::Arc;
 use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use kos_alloc::Locked;
 use kos_ipc::posix::signal::Signal;
 use kos_sched::Resume;
+use kos_sched::core::TaskState;
 use kos_vfs::perm::Access;
 use kos_vfs::{At, Ctx, Errno, How, OpenFlags};
 
 use super::forever::forever;
+use super::ports::Ports;
 use super::running::Start;
 use super::space::UserSpace;
 use super::{End, Process, Processes, StartError};
 use crate::Kernel;
+use crate::accounts::FRAME_BYTES;
 use crate::platform::Platform;
+use crate::svc::quota::Quota;
 use crate::time::Duration;
 
 /// Bytes that wait to be read.
@@ -25,8 +30,50 @@ const ROOM: usize = 1024;
 /// How often who waits for a job looks whether it is to go on.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// The same where their CPU time is limited: how long one of them can compute until it is charged.
+const TICK: Duration = Duration::from_millis(10);
+
 /// A program and its descendants.
-pub(crate) struct Job<P: Platform>(Locked<P::Env, heapless::Vec<u8, ROOM>>);
+pub(crate) struct Job<P: Platform> {
+    said: Locked<P::Env, heapless::Vec<u8, ROOM>>,
+    /// The memory of its group.
+    pub(super) ports: Ports<P>,
+    /// They said that they can be used, and nobody heard it yet.
+    ready: AtomicBool,
+}
+
+/// A job that was started: somebody has to finish it.
+pub(crate) struct Begun<P: Platform> {
+    job: Arc<Job<P>>,
+    first: Arc<Process<P>>,
+}
+
+/// What a job took, and how often it had to wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// Bytes of memory: now, and the most.
+    pub(crate) bytes: (u64, u64),
+    /// Open files: now, and the most.
+    pub(crate) files: (usize, usize),
+    /// Nanoseconds of CPU time that were charged.
+    pub(crate) cpu: u64,
+    /// How often somebody had to wait for his share.
+    pub(crate) waits: u64,
+    /// When all CPU time is paid for, in nanoseconds since entry.
+    pub(crate) paid: u64,
+}
+
+impl<P: Platform> Begun<P> {
+    /// Its job, to be asked while it runs.
+    pub(crate) fn job(&self) -> Arc<Job<P>> {
+        Arc::clone(&self.job)
+    }
+
+    /// The number of its first process.
+    pub(crate) fn id(&self) -> u32 {
+        self.first.id
+    }
+}
 
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +88,7 @@ impl<P: Platform> Job<P> {
     /// Takes as many bytes as there is room for, at least one; sleeps until there is.
     pub(super) fn say(&self, kernel: &Kernel<P>, bytes: &[u8]) -> Result<usize, Errno> {
         let push = || {
-            self.0.with(|said| {
+            self.said.with(|said| {
                 let room = ROOM - said.len();
                 let part = bytes.get(..room.min(bytes.len())).unwrap_or_default();
                 // There is room.
@@ -55,16 +102,29 @@ impl<P: Platform> Job<P> {
         Ok(said)
     }
 
+    /// What it took.
+    pub(crate) fn taken(&self) -> Taken {
+        let group = self.ports.group();
+        let (now, most) = group.frames.used();
+        let ((cpu, waits), paid) = (group.cpu.taken(), group.cpu.paid());
+        let bytes = |frames: usize| frames as u64 * FRAME_BYTES;
+        Taken { bytes: (bytes(now), bytes(most)), files: group.fds.used(), cpu, waits, paid }
+    }
+
+    /// They say that they can be used.
+    pub(super) fn tell_ready(&self, kernel: &Kernel<P>) {
+        self.ready.store(true, Relaxed);
+        kernel.processes.changed.wake_all();
+    }
+
     /// Takes what was said.
     fn hear(&self) -> heapless::Vec<u8, ROOM> {
-        self.0.with(core::mem::take)
+        self.said.with(core::mem::take)
     }
 }
 
 impl<P: Platform> Kernel<P> {
-    /// Runs the program at `words[0]`, a path or a name in `/bin`, and waits for it and all its descendants; `hear` gets what
-    /// they say. `look` sees the memory of the program at its end. They get SIGINT when the calling thread is, or when `go_on`,
-    /// which is asked now and then, says no.
+    /// Runs a program and waits for it: [`begin_job`](Self::begin_job), [`finish_job`](Self::finish_job).
     ///
     /// # Errors
     /// [`StartError`]; nothing ran.
@@ -72,21 +132,52 @@ impl<P: Platform> Kernel<P> {
         &self,
         ctx: Ctx<'static>,
         words: &[&str],
-        mut hear: impl FnMut(&[u8]),
+        hear: impl FnMut(&[u8]),
         mut go_on: impl FnMut() -> bool,
         look: impl FnOnce(&UserSpace<P>),
     ) -> Result<Ended, StartError> {
+        let begun = self.begin_job(ctx, words, &Quota::default())?;
+        Ok(self.finish_job(begun, hear, |_| go_on(), look))
+    }
+
+    /// Starts the program at `words[0]`, a path or a name in `/bin`, in a group with this quota. It goes on only if somebody finishes
+    /// the job.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing runs.
+    pub(crate) fn begin_job(
+        &self,
+        ctx: Ctx<'static>,
+        words: &[&str],
+        quota: &Quota,
+    ) -> Result<Begun<P>, StartError> {
+        let ports = self.processes.ports(self)?.of_group(quota).ok_or(StartError::TooManyGroups)?;
         if !self.has_room_for::<Job<P>>() {
             return Err(StartError::NoMemory);
         }
-        let job = Arc::new(Job(Locked::new(self.platform().env(), heapless::Vec::new())));
+        let said = Locked::new(self.platform().env(), heapless::Vec::new());
+        let job = Arc::new(Job { said, ports, ready: AtomicBool::new(false) });
         let first = self.start_program(&job, ctx, words)?;
-        let processes = &self.processes;
+        Ok(Begun { job, first })
+    }
+
+    /// Waits for a program and all its descendants; `hear` gets what they say. `look` sees the memory of the program at its end.
+    /// They get SIGINT when the calling thread is, or when `go_on`, which is asked now and then and told whether they said that
+    /// they are ready, says no.
+    pub(crate) fn finish_job(
+        &self,
+        begun: Begun<P>,
+        mut hear: impl FnMut(&[u8]),
+        mut go_on: impl FnMut(bool) -> bool,
+        look: impl FnOnce(&UserSpace<P>),
+    ) -> Ended {
+        let (Begun { job, first }, processes) = (begun, &self.processes);
+        let look_again = if job.ports.group().cpu.is_limited() { TICK } else { LOOK };
         loop {
-            let limit = self.threads.runtime().now().checked_add_duration(LOOK);
+            let limit = self.threads.runtime().now().checked_add_duration(look_again);
             let news = || {
                 let said = job.hear();
-                (!said.is_empty() || first.end().is_some()).then_some(said)
+                (!said.is_empty() || first.end().is_some() || job.ready.load(Relaxed)).then_some(said)
             };
             let said = processes.changed.wait_for(limit, news).unwrap_or_default();
             hear(&said);
@@ -96,7 +187,11 @@ impl<P: Platform> Kernel<P> {
             if !said.is_empty() {
                 processes.changed.wake_all();
             }
-            if self.is_told_to_end() || !go_on() {
+            if look_again == TICK {
+                self.call_job(&job);
+            }
+            let told = job.ready.swap(false, Relaxed);
+            if !go_on(told) || self.is_told_to_end() {
                 self.signal_job(&job, Signal::INT);
                 self.give_way();
             }
@@ -106,7 +201,18 @@ impl<P: Platform> Kernel<P> {
         }
         self.end_job(&job, &mut hear);
         let end = first.end().cloned().unwrap_or(End::Exited(0));
-        Ok(Ended { id: first.id, end })
+        Ended { id: first.id, end }
+    }
+
+    /// Interrupts whoever of a job computes, so that it pays for that.
+    fn call_job(&self, job: &Arc<Job<P>>) {
+        let sched = self.threads.runtime().scheduler();
+        for task in self.processes.list.tasks(job) {
+            if let Some(cpu) = sched.cpu_of(task).filter(|_| sched.state(task) == Some(TaskState::Running)) {
+                // One that is on its way out is not there.
+                let _ = kos_sched::Platform::kick(&self.platform().scheduler(), cpu);
+            }
+        }
     }
 
     /// Ends what is left of a job, and waits for its threads.

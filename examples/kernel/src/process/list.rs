@@ -7,7 +7,7 @@ use kos_alloc::Locked;
 use kos_sched::TaskId;
 
 use super::job::Job;
-use super::{MOST, Process};
+use super::{MOST, Process, StartError};
 use crate::platform::Platform;
 
 /// A process and its thread; nobody's thread until it is known.
@@ -36,14 +36,19 @@ impl<P: Platform> List<P> {
         Self(Locked::new(env, Vec::new()))
     }
 
-    /// Adds a process whose thread is not there yet; false if there are too many.
-    pub(super) fn add(&self, process: &Arc<Process<P>>) -> bool {
+    /// Adds a process whose thread is not there yet.
+    pub(super) fn add(&self, process: &Arc<Process<P>>) -> Result<(), StartError> {
+        let most = process.job.ports.group().pids();
+        let of_job = |listed: &&Listed<P>| Arc::ptr_eq(&listed.process.job, &process.job);
         self.0.with(|list| {
-            let room = list.len() < MOST && list.try_reserve_exact(1).is_ok();
-            if room {
-                list.push(Listed { process: Arc::clone(process), task: TaskId::NOBODY, taken: false });
+            if list.len() >= MOST || list.try_reserve_exact(1).is_err() {
+                return Err(StartError::TooMany);
             }
-            room
+            if list.iter().filter(of_job).count() >= most {
+                return Err(StartError::Quota);
+            }
+            list.push(Listed { process: Arc::clone(process), task: TaskId::NOBODY, taken: false });
+            Ok(())
         })
     }
 

@@ -3,6 +3,7 @@
 //! | part | idea |
 //! |---|---|
 //! | [`ports`], [`space`] | frames, tables with the kernel's half, flushes; the address space of one process |
+//! | [`group`] | what the processes of a job may take together |
 //! | [`object`] | files and shared memory as pages |
 //! | [`elf`], [`load`] | from a file to a program that can begin |
 //! | [`running`], [`calls`] | a process's thread: ring 3, faults, system calls, the end |
@@ -15,8 +16,10 @@
 //! has no files any more, and no address space but the first of a job.
 
 mod calls;
+mod descriptors;
 pub(crate) mod elf;
 mod forever;
+mod group;
 pub(crate) mod job;
 mod list;
 mod load;
@@ -104,6 +107,10 @@ pub(crate) enum StartError {
     NoMemory,
     /// As many processes as there may be.
     TooMany,
+    /// As many as its group may have.
+    Quota,
+    /// As many groups with quotas as there may be.
+    TooManyGroups,
     /// The file was not opened.
     File(Errno),
     /// The program was not loaded.
@@ -208,8 +215,12 @@ impl<P: Platform> Kernel<P> {
 
     /// Makes the process with this number end; false if there is none.
     pub(crate) fn end_process(&self, id: u32) -> bool {
-        let task = self.processes.list.task(id).filter(|&task| task != TaskId::NOBODY);
-        task.inspect(|&task| self.end_task(task)).is_some()
+        self.thread_of(id).inspect(|&task| self.end_task(task)).is_some()
+    }
+
+    /// The thread of the process with this number.
+    pub(crate) fn thread_of(&self, id: u32) -> Option<TaskId> {
+        self.processes.list.task(id).filter(|&task| task != TaskId::NOBODY)
     }
 
     /// Whether the heap has a block for a `T`. An allocation of this size right after it takes the same block: where programs lead to
@@ -248,6 +259,8 @@ impl fmt::Display for StartError {
             Self::NoPrograms => f.write_str("this machine runs no programs"),
             Self::NoMemory => f.write_str("no memory for programs"),
             Self::TooMany => write!(f, "{MOST} processes already"),
+            Self::Quota => f.write_str("its group has as many processes as it may"),
+            Self::TooManyGroups => f.write_str("as many programs with quotas run as may"),
             Self::File(errno) => f.write_str(errno.meaning()),
             Self::Load(cause) => cause.fmt(f),
             Self::Space(cause) => cause.fmt(f),

@@ -1,7 +1,7 @@
 //! What the address spaces of programs need: frames that are counted, tables with the kernel's half, flushes.
 //!
-//! Programs have a budget of frames in common, tables included, so that the kernel keeps what it needs whatever they do.
-//! Invariant: `taken` is the number of frames that programs have now.
+//! Programs have a budget of frames in common, tables included, so that the kernel keeps what it needs whatever they do; a group of
+//! them may have less. Invariant: `taken` is the number of frames that programs have now, and each is charged to its owner.
 #![expect(unsafe_code, reason = "ports of kos-paging that can break memory safety")]
 
 use alloc::sync::Arc;
@@ -10,7 +10,7 @@ use core::convert::Infallible;
 use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
 
 use kos_alloc::Env;
 use kos_paging::space::ports::NewTable;
@@ -20,6 +20,7 @@ use kos_paging::{
     TlbFlush, VirtAddr, VirtRange, WxPolicy,
 };
 
+use super::group::{Group, GroupId, Groups};
 use super::object::Object;
 use crate::Kernel;
 use crate::glue::address::frame_of;
@@ -27,6 +28,7 @@ use crate::glue::sleep_lock::SleepLock;
 use crate::glue::table_frames::TableFrames;
 use crate::kernel::SharedFrames;
 use crate::platform::{AddressSpace, Platform, SpaceHandle};
+use crate::svc::quota::Quota;
 
 /// Of the frames that are free when the first program runs, programs get so many quarters.
 const QUARTERS: usize = 3;
@@ -36,12 +38,18 @@ struct Frames<P: Platform> {
     source: TableFrames<SharedFrames<P>, P::Phys>,
     /// By number of frame.
     metas: Vec<FrameMeta>,
+    /// To which group each frame is charged, by number of frame.
+    owners: Vec<AtomicU8>,
+    groups: Groups,
     budget: usize,
     taken: AtomicUsize,
 }
 
-/// A counted pointer to what all address spaces share.
-pub(crate) struct Ports<P: Platform>(Arc<Frames<P>>);
+/// A counted pointer to what all address spaces share, of somebody in a group.
+pub(crate) struct Ports<P: Platform> {
+    shared: Arc<Frames<P>>,
+    group: GroupId,
+}
 
 impl<P: Platform> Ports<P> {
     /// A count for each frame of the machine, and the budget; `None` if there is no memory for it.
@@ -51,25 +59,54 @@ impl<P: Platform> Ports<P> {
         let mut metas = Vec::new();
         metas.try_reserve_exact(frames).ok().filter(|()| kernel.has_room_for::<Frames<P>>())?;
         metas.resize_with(frames, FrameMeta::new);
+        let mut owners = Vec::new();
+        owners.try_reserve_exact(frames).ok()?;
+        owners.resize_with(frames, || AtomicU8::new(0));
         let budget = kernel.frames().stats().free / 4 * QUARTERS;
         let source = TableFrames::below(u64::MAX, kernel.shared_frames(), kernel.platform().phys());
-        Some(Self(Arc::new(Frames { source, metas, budget, taken: AtomicUsize::new(0) })))
+        let (groups, taken) = (Groups::new(), AtomicUsize::new(0));
+        groups.join(GroupId::NONE);
+        let shared = Arc::new(Frames { source, metas, owners, groups, budget, taken });
+        Some(Self { shared, group: GroupId::NONE })
+    }
+
+    /// The same for a group with this quota; [`None`] if there are as many as there may be.
+    pub(super) fn of_group(&self, quota: &Quota) -> Option<Self> {
+        let group = self.shared.groups.hold(quota)?;
+        Some(Self { shared: Arc::clone(&self.shared), group })
+    }
+
+    /// The group.
+    pub(super) fn group(&self) -> &Group {
+        self.shared.groups.of(self.group)
+    }
+
+    /// To whom a frame is charged.
+    fn owner(&self, frame: &Frame) -> Option<&AtomicU8> {
+        self.shared.owners.get(frame_of(frame.address()).0)
     }
 
     /// Frames that programs have now.
     pub(crate) fn taken(&self) -> usize {
-        self.0.taken.load(Relaxed)
+        self.shared.taken.load(Relaxed)
     }
 
     /// Frames that all programs together may have.
     pub(crate) fn budget(&self) -> usize {
-        self.0.budget
+        self.shared.budget
     }
 }
 
 impl<P: Platform> Clone for Ports<P> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        self.shared.groups.join(self.group);
+        Self { shared: Arc::clone(&self.shared), group: self.group }
+    }
+}
+
+impl<P: Platform> Drop for Ports<P> {
+    fn drop(&mut self) {
+        self.shared.groups.leave(self.group);
     }
 }
 
@@ -82,30 +119,47 @@ impl<P: Platform> fmt::Debug for Ports<P> {
 impl<P: Platform> FrameSource for Ports<P> {
     fn allocate(&self, request: FrameRequest) -> Result<Frame, OutOfFrames> {
         let pages = 1 << request.order;
-        let more = |taken: usize| taken.checked_add(pages).filter(|taken| *taken <= self.0.budget);
-        self.0.taken.fetch_update(Relaxed, Relaxed, more).map_err(|_| OutOfFrames)?;
-        self.0.source.allocate(request).inspect_err(|_| {
-            self.0.taken.fetch_sub(pages, Relaxed);
-        })
+        let more = |taken: usize| taken.checked_add(pages).filter(|taken| *taken <= self.shared.budget);
+        if !self.group().frames.charge(pages) {
+            return Err(OutOfFrames);
+        }
+        let charged = self.shared.taken.fetch_update(Relaxed, Relaxed, more).map_err(|_| OutOfFrames);
+        let allocated = charged.and_then(|_| {
+            self.shared.source.allocate(request).inspect_err(|_| {
+                self.shared.taken.fetch_sub(pages, Relaxed);
+            })
+        });
+        match &allocated {
+            Ok(frame) => {
+                if let Some(owner) = self.owner(frame) {
+                    owner.store(self.group.0, Relaxed);
+                }
+            }
+            Err(_) => self.group().frames.discharge(pages),
+        }
+        allocated
     }
 
     fn free(&self, frame: Frame) {
-        self.0.taken.fetch_sub(1 << frame.order(), Relaxed);
-        self.0.source.free(frame);
+        let (pages, owner) = (1 << frame.order(), self.owner(&frame).map(|owner| owner.load(Relaxed)));
+        self.shared.taken.fetch_sub(pages, Relaxed);
+        // Whoever frees it: it goes back to whom it was charged.
+        self.shared.groups.of(GroupId(owner.unwrap_or(0))).frames.discharge(pages);
+        self.shared.source.free(frame);
     }
 }
 
 // SAFETY: the answers are those of the kernel's tables.
 unsafe impl<P: Platform> PhysMapper for Ports<P> {
     fn table(&self, frame: PhysAddr, bytes: usize) -> Option<NonNull<u8>> {
-        self.0.source.table(frame, bytes)
+        self.shared.source.table(frame, bytes)
     }
 }
 
 // SAFETY: one count for each frame that the source can give, by its number; there is no frame of zeros.
 unsafe impl<P: Platform> FrameTable for Ports<P> {
     fn meta(&self, phys: PhysAddr) -> Option<&FrameMeta> {
-        self.0.metas.get(frame_of(phys).0)
+        self.shared.metas.get(frame_of(phys).0)
     }
 }
 

@@ -6,9 +6,10 @@ use alloc::sync::Arc;
 use kos_ipc::posix::signal::{Delivery, SignalSet, SignalThread};
 use kos_paging::space::{Fault, FaultError, FaultOutcome, oom};
 use kos_paging::{Flags, VirtAddr};
-use kos_sched::TaskId;
-use kos_vfs::{Ctx, FdTable, View};
+use kos_sched::{Park, TaskId};
+use kos_vfs::{Ctx, View};
 
+use super::descriptors::Descriptors;
 use super::forever::forever;
 use super::job::Job;
 use super::load::load;
@@ -34,12 +35,14 @@ pub(super) struct Running<P: Platform> {
     pub(super) space: Arc<UserSpace<P>>,
     pub(super) view: View<'static, FilesEnv<P>>,
     pub(super) ctx: Ctx<'static>,
-    pub(super) files: FdTable<'static, FilesEnv<P>>,
+    pub(super) files: Descriptors<P>,
     pub(super) user: P::User,
     /// Calls that it has received and not answered.
     pub(super) pending: Pendings<P>,
     /// Faults in a row for which there was no memory.
     starved: u32,
+    /// CPU time that is charged to its group.
+    charged: u64,
 }
 
 /// What a program begins with.
@@ -58,7 +61,7 @@ impl<P: Platform> Kernel<P> {
         start: Start<'_, P>,
     ) -> Result<Arc<Process<P>>, StartError> {
         let kernel = forever(self);
-        let (id, ports) = (self.next_process(), self.processes.ports(self)?);
+        let (id, ports) = (self.next_process(), &job.ports);
         let space = UserSpace::new(ports, id).ok_or(StartError::NoPrograms)?.map_err(StartError::Space)?;
         let object = kernel.processes.objects.of_file(kernel, ports, start.file).map_err(StartError::File)?;
         let begin = load(&space, &object, start.words).map_err(StartError::Load)?;
@@ -69,9 +72,10 @@ impl<P: Platform> Kernel<P> {
         let caps = new_caps(self, start.ctx.cred.uid, id)?;
         let process = Process::new(self, (id, 0), name, job, &space, caps)?;
         let Start { view, ctx, .. } = start;
-        let (files, process_of) = (FdTable::new(), Arc::clone(&process));
+        let (files, process_of) = (Descriptors::new(job), Arc::clone(&process));
         let pending = Pendings::new();
-        let running = Running { kernel, process, space, view, ctx, files, user, pending, starved: 0 };
+        let running =
+            Running { kernel, process, space, view, ctx, files, user, pending, starved: 0, charged: 0 };
         running.hand_over()?;
         Ok(process_of)
     }
@@ -84,9 +88,7 @@ impl<P: Platform> Running<P> {
         if !kernel.has_room_for::<Self>() {
             return Err(StartError::NoMemory);
         }
-        if !kernel.processes.list.add(&process) {
-            return Err(StartError::TooMany);
-        }
+        kernel.processes.list.add(&process)?;
         let started = forever::start(kernel, &process.name, Box::new(self));
         match &started {
             Ok(task) => kernel.processes.list.set_task(process.id, *task),
@@ -100,14 +102,14 @@ impl<P: Platform> Running<P> {
         let (kernel, id) = (self.kernel, self.kernel.next_process());
         let space = self.space.fork_for(id).map_err(|_| StartError::NoMemory)?;
         self.process.shared.leave_out(&space).map_err(|_| StartError::NoMemory)?;
-        let files = self.files.fork().map_err(|error| StartError::File(error.errno()))?;
+        let files = self.files.fork().map_err(StartError::File)?;
         let mut user = self.user.clone();
         user.answer(0);
         let (space, parent) = (counted(kernel, space)?, &self.process);
         let caps = new_caps(kernel, self.ctx.cred.uid, id)?;
         let process = Process::new(kernel, (id, parent.id), &parent.name, &parent.job, &space, caps)?;
         let (view, ctx, pending) = (self.view.clone(), self.ctx, Pendings::new());
-        let child = Self { kernel, process, space, view, ctx, files, user, pending, starved: 0 };
+        let child = Self { kernel, process, space, view, ctx, files, user, pending, starved: 0, charged: 0 };
         child.hand_over().map(|_| id)
     }
 
@@ -151,9 +153,26 @@ impl<P: Platform> Running<P> {
             if let Some(end) = end {
                 return end;
             }
+            if self.process.job.ports.group().cpu.is_limited() {
+                self.pay();
+            }
             if self.kernel.is_told_to_end() {
                 return self.told(thread);
             }
+        }
+    }
+
+    /// Charges the CPU time that it took to its group, and waits if that has had its share.
+    fn pay(&mut self) {
+        let (threads, cpu) = (&self.kernel.threads, &self.process.job.ports.group().cpu);
+        let now = threads.runtime().now();
+        let usage = threads.runtime().scheduler().usage(threads.runtime().current(), now);
+        let ran = usage.map_or(self.charged, |times| times.total().as_ticks());
+        let more = ran.saturating_sub(self.charged);
+        self.charged = ran;
+        if let Some(until) = cpu.charge(more, now) {
+            // Sooner if it is to end: its caller looks.
+            let _ = threads.sleep_until(Some(until));
         }
     }
 
@@ -198,7 +217,12 @@ impl<P: Platform> Running<P> {
     fn relieve(&self) -> bool {
         let processes = &self.kernel.processes;
         let all = processes.all();
-        let candidates = all.iter().filter_map(|process| {
+        // Where its group has all that it may, others are not to blame.
+        let own = &self.process.job;
+        let blamed = |process: &&Arc<Process<P>>| {
+            !own.ports.group().frames.is_full() || Arc::ptr_eq(&process.job, own)
+        };
+        let candidates = all.iter().filter(blamed).filter_map(|process| {
             let stats = process.space()?.stats();
             let frames = stats.resident() + stats.tables;
             Some(oom::Candidate { id: process.id.into(), frames, adjustment: 0, exempt: false })

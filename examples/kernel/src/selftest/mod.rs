@@ -14,9 +14,11 @@ mod machine;
 mod net;
 mod paging;
 mod process;
+mod quota;
 mod sched;
 pub(crate) mod smp;
 mod srv;
+mod svc;
 mod txn;
 
 use core::fmt;
@@ -125,7 +127,9 @@ pub(crate) fn selected<P: Platform>(
         files::tests(),
         net::tests(),
         process::tests(),
+        quota::tests(),
         srv::tests(),
+        svc::tests(),
     ]);
     let own = kernel.platform().tests();
     let sabotage = sabotage.map(machine::sabotage);

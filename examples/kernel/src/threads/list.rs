@@ -40,6 +40,8 @@ pub(crate) enum Role {
     Service,
     /// Somebody's who joins it.
     Joined,
+    /// The same, of somebody who expects that commands end it: a program, a service.
+    Program,
     /// Nobody's: it ends when it is told to, or by itself.
     Background,
 }

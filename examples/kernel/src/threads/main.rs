@@ -89,6 +89,7 @@ impl<P: Platform> Kernel<P> {
             self.come_up();
             self.start_services();
             result = work.take().map(|work| work());
+            self.shut_services();
             self.sync_files();
             self.shut_srv();
             self.end_all();

@@ -135,11 +135,17 @@ impl<P: Platform> Kernel<P> {
         runtime.scheduler().is_interrupted(runtime.current())
     }
 
+    /// Whether `task` is there, if only as what it left.
+    pub(crate) fn is_alive(&self, task: TaskId) -> bool {
+        self.threads.view(task.index().as_usize()).is_some_and(|view| view.task == task)
+    }
+
     /// Ends every thread but the main one, which calls.
     pub(super) fn end_all(&self) {
         let others = || self.threads.views().filter(|view| view.role != Role::Main);
         while others().next().is_some() {
-            for view in others().filter(|view| view.role != Role::Joined) {
+            let owned = |view: &super::View| matches!(view.role, Role::Joined | Role::Program);
+            for view in others().filter(|view| !owned(view)) {
                 self.kill(view.task);
                 self.try_bury(view.task);
             }

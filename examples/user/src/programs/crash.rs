@@ -24,7 +24,9 @@ pub(super) fn run(mut words: Words<'_>) -> u8 {
         Some("privileged") => unsafe { asm!("cli", "hlt") },
         Some("hog") => hog(),
         Some("wx") => write_and_run(),
-        _ => Line::say(format_args!("crash null|stack|pointers|kernel|privileged|hog|wx")),
+        Some("bomb") => bomb(),
+        Some("files") => files(),
+        _ => Line::say(format_args!("crash null|stack|pointers|kernel|privileged|hog|wx|bomb|files")),
     }
     1
 }
@@ -88,6 +90,25 @@ fn hog() {
     }
     // It was refused the address space before it ran out of pages; it dies all the same.
     jump(0);
+}
+
+/// Makes children that make children, until it is ended.
+fn bomb() {
+    loop {
+        if sys::fork().is_err() {
+            sys::yield_now();
+        }
+    }
+}
+
+/// Opens files until there are no more, and says how many it has.
+fn files() {
+    let mut open = 0;
+    while sys::open(b"/bin/crash", 0).is_ok() {
+        open += 1;
+    }
+    Line::say(format_args!("{open} files"));
+    sys::exit(0);
 }
 
 /// Asks for memory that can be written and run, and then runs what it wrote where it may not.

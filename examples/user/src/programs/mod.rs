@@ -1,5 +1,6 @@
 //! The programs: each is a function of its words; what it returns is its status.
 
+mod beacon;
 mod caps;
 mod crash;
 mod fork;
@@ -40,6 +41,7 @@ const CODE: [Program; PROGRAMS.len()] = [
     caps::run,
     ramfsd::run,
     shared::run,
+    beacon::run,
 ];
 
 /// A word as a number.

@@ -42,7 +42,12 @@ pub(in super::super) fn run<'k, P: Platform>(
     arguments: &[&str],
     streams: &mut Streams<'_, 'k, P>,
 ) -> CommandResult {
-    let Ended { id, end } = job(session, named(arguments)?, streams)?;
+    ended(job(session, named(arguments)?, streams)?, streams)
+}
+
+/// The end of a program as that of a command.
+pub(super) fn ended<P: Platform>(ended: Ended, streams: &mut Streams<'_, '_, P>) -> CommandResult {
+    let Ended { id, end } = ended;
     match end {
         End::Exited(0) => Ok(Next::Continue),
         End::Signaled(signal) => Err(CommandError::Status(Status(128 + u32::from(signal.number())))),

@@ -23,7 +23,7 @@ fn failed(what: core::fmt::Arguments<'_>) -> CommandError {
 fn own<P: Platform>(kernel: &Kernel<P>, word: &str) -> Result<View, CommandError> {
     let view = thread(kernel, word)?;
     match view.role {
-        Role::Background => Ok(view),
+        Role::Background | Role::Program => Ok(view),
         _ => {
             Err(failed(format_args!("{} '{}' is the kernel's own; it stays as it is", view.task, view.name)))
         }
@@ -42,7 +42,7 @@ pub(in crate::cmds) fn kill<P: Platform>(
     for word in arguments {
         let view = own(kernel, word)?;
         let start = kernel.platform().now();
-        kernel.kill(view.task);
+        kernel.end_task(view.task);
         let there = || kernel.threads.views().any(|other| other.task == view.task);
         let left = (0..LOOKS).any(|_| {
             let _ = kernel.threads.sleep(Duration::from_millis(1));

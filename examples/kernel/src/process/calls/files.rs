@@ -24,7 +24,7 @@ const PIECE: usize = 512;
 /// The file behind a descriptor.
 pub(super) fn file<P: Platform>(running: &Running<P>, fd: u64) -> Result<&File<'static, P>, Errno> {
     let fd = Fd::try_from(fd).map_err(|_| Errno::EBADF)?;
-    running.files.get(fd).map_err(|error| error.errno())
+    running.files.get(fd)
 }
 
 pub(super) fn open<P: Platform>(running: &mut Running<P>, path: u64, length: u64, flags: u64) -> Answer {
@@ -35,7 +35,7 @@ pub(super) fn open<P: Platform>(running: &mut Running<P>, path: u64, length: u64
     let how = how(flags)?;
     let call = running.view.call(&running.ctx);
     let file = call.open(At::Cwd, path_bytes, &how).map_err(|error| error.errno())?;
-    let fd = running.files.insert(file, false, FIRST, FIRST + FILES).map_err(|error| error.errno())?;
+    let fd = running.files.insert(file, FIRST, FIRST + FILES)?;
     Ok(u64::from(fd))
 }
 
@@ -52,7 +52,7 @@ fn how(flags: u64) -> Result<How, Errno> {
 
 pub(super) fn close<P: Platform>(running: &mut Running<P>, fd: u64) -> Answer {
     let fd = Fd::try_from(fd).map_err(|_| Errno::EBADF)?;
-    running.files.close(fd).map(|_| 0).map_err(|error| error.errno())
+    running.files.close(fd).map(|()| 0)
 }
 
 pub(super) fn sync<P: Platform>(running: &Running<P>, fd: u64) -> Answer {

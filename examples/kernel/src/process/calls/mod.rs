@@ -42,6 +42,10 @@ pub(super) fn serve<P: Platform>(running: &mut Running<P>) -> Option<End> {
             running.kernel.threads.runtime().yield_now();
             Ok(0)
         }
+        Some(Call::Ready) => {
+            running.process.job.tell_ready(running.kernel);
+            Ok(0)
+        }
         Some(Call::Brk) => memory::brk(running, a),
         Some(Call::Map) => memory::map(running, memory::Wanted::new(a, b, c, d), e, f),
         Some(Call::Unmap) => memory::unmap(running, a, b),

@@ -2,7 +2,7 @@
 //!
 //! | part | idea |
 //! |---|---|
-//! | [`unit`] | what a service is, by its file in `/etc/svc` |
+//! | [`mod@unit`] | what a service is, by its file in `/etc/svc` |
 //! | [`order`] | who has to be ready before whom |
 //! | [`supervise`] | what a supervisor decides, by the time that it is told |
 //! | [`quota`], [`log`] | what a service may take; the last that it has said |

@@ -27,6 +27,10 @@ mod tests;
 #[cfg(test)]
 #[cfg(all(target_os = "linux", not(loom)))]
 mod tests_linux;
+#[cfg(test)]
+mod tests_sources;
+#[cfg(test)]
+mod tests_threads;
 
 use core::fmt;
 use core::marker::PhantomData;

@@ -65,6 +65,7 @@ pub trait Park {
     }
 
     /// As [`unpark`](Self::unpark) of `to`, then [`park`](Self::park): a scheduler that can runs `to` at once, in the place of `me`.
+    #[inline]
     fn hand_off(
         &self,
         me: &Self::Token,
@@ -274,18 +275,22 @@ pub enum WordFault {
 impl<P: Park> Park for &P {
     type Token = P::Token;
 
+    #[inline]
     fn park(&self, me: &Self::Token, until: Option<Instant>, why: BlockReason) -> Resume {
         (**self).park(me, until, why)
     }
 
+    #[inline]
     fn unpark(&self, thread: &Self::Token) {
         (**self).unpark(thread);
     }
 
+    #[inline]
     fn interrupt(&self, thread: &Self::Token) {
         (**self).interrupt(thread);
     }
 
+    #[inline]
     fn hand_off(
         &self,
         me: &Self::Token,
@@ -296,14 +301,17 @@ impl<P: Park> Park for &P {
         (**self).hand_off(me, to, until, why)
     }
 
+    #[inline]
     fn priority(&self, thread: &Self::Token) -> u8 {
         (**self).priority(thread)
     }
 
+    #[inline]
     fn donate(&self, from: &Self::Token, to: &Self::Token) -> Result<(), Deadlock> {
         (**self).donate(from, to)
     }
 
+    #[inline]
     fn withdraw(&self, from: &Self::Token, to: &Self::Token) {
         (**self).withdraw(from, to);
     }

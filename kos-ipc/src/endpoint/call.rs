@@ -1,21 +1,21 @@
 //! Where clients call and servers receive: [`Endpoint`].
 
 use core::fmt;
-use core::pin::Pin;
-use core::task::{Context, Poll};
 
-use super::error::{CallError, ReceiveError, ReplyError, SendError, SendReason};
-use super::lease::{Lent, MAX_LEASES};
-use super::reply::ReplyToken;
-use super::table::{CallSlot, End, Phase, Table};
+use super::calling::Calling;
+use super::error::{CallError, SendReason};
+use super::lease::Lent;
+use super::serving::{Serving, Word};
+use super::slot::{CallSlot, Phase, Ticket};
+use super::table::{CLASSES, Table};
 use super::walk::CallWalk;
 use crate::caller::{Caller, Token};
 use crate::error::{Corruption, WaitError};
-use crate::policy::{ObjectKind, ObjectMeta, Op};
+use crate::policy::{ObjectKind, ObjectMeta, Op, Refused};
 use crate::ports::{BlockReason, Deadlock, Env, Park, Resume};
-use crate::sync::Lock;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::time::Instant;
-use crate::wait::{Observers, Parts, Readiness, Source, WaitQueue, Wake};
+use crate::wait::{Observers, Parts, Queue, Readiness, Source, Wake};
 
 /// Where clients call and servers receive. `M` is what is sent and answered, as [`Msg`](super::Msg); `A` is how the memory of a
 /// caller is reached who lends some, as a handle of his address space.
@@ -40,24 +40,16 @@ use crate::wait::{Observers, Parts, Readiness, Source, WaitQueue, Wake};
 ///     assert_eq!(answer, Ok(42));
 /// });
 /// ```
-pub struct Endpoint<'e, E: Env, M: Send, A: Send = ()> {
-    table: Lock<E, Table<'e, Token<E>, M, A>>,
-    ready: WaitQueue<E>,
-    observers: Observers<E>,
-    park: E::Park,
+pub struct Endpoint<'e, E: Env, M: Send + 'e, A: Send + 'e = ()> {
+    calls: Calls<'e, E, M, A>,
     meta: ObjectMeta,
 }
 
-/// A call that was received.
-#[derive(Debug)]
-pub struct Received<'a, 'e, E: Env, M: Send, A: Send = ()> {
-    /// What was sent.
-    pub message: M,
-    /// The badge of the capability through which it was.
-    pub badge: u64,
-    /// The right to answer.
-    pub token: ReplyToken<'a, 'e, E, M, A>,
-}
+/// The calls under way, and those who receive.
+type Calls<'e, E, M, A> = Queue<E, Serving<'e, M, A>>;
+
+/// The slot of a call, and who is to be woken for it.
+type Begun<E> = (u32, Option<Wake<Token<E>>>);
 
 /// Priority that is lent while this lives.
 struct Donation<'p, P: Park> {
@@ -79,28 +71,21 @@ impl<P: Park> Drop for Donation<'_, P> {
     }
 }
 
-const fn unsent<M>(reason: SendReason, message: M) -> CallError<M> {
-    CallError::Unsent(SendError { reason, message })
-}
-
 impl<'e, E: Env, M: Send, A: Send> Endpoint<'e, E, M, A> {
     /// No call is under way; as many as `slots` can be. What was in them goes. `label` and `id` are for the policy.
-    pub fn new(park: E::Park, slots: &'e mut [CallSlot<Token<E>, M, A>], label: u16, id: u32) -> Self
-    where
-        E::Park: Clone,
-    {
-        Self {
-            table: Lock::new(Table::new(slots)),
-            ready: WaitQueue::new(park.clone()),
-            observers: Observers::new(),
-            park,
-            meta: ObjectMeta { kind: ObjectKind::Endpoint, label, id },
-        }
+    pub fn new(park: E::Park, slots: &'e mut [CallSlot<Token<E>, M, A>], label: u16, id: u32) -> Self {
+        let word = Word { observers: Observers::new(), lends: AtomicBool::new(false) };
+        let meta = ObjectMeta { kind: ObjectKind::Endpoint, label, id };
+        Self { calls: Queue::new(park, word, Table::new(slots)), meta }
     }
 
     /// Says which thread serves it, where it is one: callers lend it their priority from now on, before it receives them too.
     pub fn set_server(&self, server: Option<Token<E>>) {
-        let before = self.table.with(|table| core::mem::replace(&mut table.server, server));
+        let lends = server.is_some();
+        let before = self.calls.with(|held| {
+            self.calls.word().lends.store(lends, Ordering::Relaxed);
+            core::mem::replace(&mut held.state.server, server)
+        });
         drop(before);
     }
 
@@ -118,32 +103,12 @@ impl<'e, E: Env, M: Send, A: Send> Endpoint<'e, E, M, A> {
         until: Option<Instant>,
     ) -> Result<M, CallError<M>> {
         let me = caller.token();
-        let server = self.table.with(|table| table.server.clone());
-        let donation = server.map(|server| Donation::new(&self.park, me, server)).transpose();
-        let Ok(_donation) = donation else { return Err(unsent(SendReason::Deadlock, message)) };
-        let slot = self.begin(caller, badge, message, lent, Wake::Thread(me.clone()))?;
-        let (mut until, mut receiver) = (until, self.ready.end_one());
-        loop {
-            let resume = match receiver.take() {
-                Some(Wake::Thread(to)) => self.park.hand_off(me, &to, until, BlockReason::Call),
-                Some(other) => {
-                    other.deliver(&self.park);
-                    Resume::Woken
-                }
-                None => self.park.park(me, until, BlockReason::Call),
-            };
-            match resume {
-                Resume::Woken => {}
-                Resume::TimedOut => self.leave(slot, WaitError::TimedOut),
-                Resume::Interrupted => self.leave(slot, WaitError::Interrupted),
-            }
-            if let Some(outcome) = self.outcome(slot) {
-                return outcome;
-            }
-            if resume != Resume::Woken {
-                // Only a copy that is under way is waited for now.
-                until = None;
-            }
+        let Ok(_donation) = self.donation(me) else {
+            return Err(CallError::unsent(SendReason::Deadlock, message));
+        };
+        match self.begin(caller, badge, message, lent, Wake::Thread(me.clone())) {
+            Ok((slot, receiver)) => self.answer(me, slot, receiver, until),
+            Err(unsent) => Err(unsent),
         }
     }
 
@@ -159,68 +124,9 @@ impl<'e, E: Env, M: Send, A: Send> Endpoint<'e, E, M, A> {
         message: M,
     ) -> Result<Calling<'_, 'e, E, M, A>, CallError<M>> {
         let nobody = Wake::Future(core::task::Waker::noop().clone());
-        let slot = self.begin(caller, badge, message, None, nobody)?;
-        self.ready.wake(1);
-        Ok(Calling { endpoint: self, slot: Some(slot) })
-    }
-
-    /// Takes the most urgent call, of those the first; sleeps until there is one. Thread context only.
-    ///
-    /// # Errors
-    /// [`ReceiveError`]
-    pub fn recv(
-        &self,
-        caller: &Caller<'_, E>,
-        until: Option<Instant>,
-    ) -> Result<Received<'_, 'e, E, M, A>, ReceiveError> {
-        caller.authorize(Op::Receive, &self.meta).map_err(ReceiveError::Refused)?;
-        self.ready.wait_for(caller.token(), 0, until, || self.pop()).map_err(ReceiveError::Wait)
-    }
-
-    /// As [`recv`](Self::recv), for a future.
-    ///
-    /// # Errors
-    /// [`ReceiveError`]
-    pub async fn recv_async(
-        &self,
-        caller: &Caller<'_, E>,
-    ) -> Result<Received<'_, 'e, E, M, A>, ReceiveError> {
-        caller.authorize(Op::Receive, &self.meta).map_err(ReceiveError::Refused)?;
-        self.ready.wait_for_async(0, || self.pop()).await.map_err(ReceiveError::Wait)
-    }
-
-    /// Takes a call, if there is one. Any context.
-    ///
-    /// # Errors
-    /// [`ReceiveError`]
-    pub fn try_recv(&self, caller: &Caller<'_, E>) -> Result<Received<'_, 'e, E, M, A>, ReceiveError> {
-        caller.authorize(Op::Receive, &self.meta).map_err(ReceiveError::Refused)?;
-        self.pop().ok_or(ReceiveError::WouldBlock)
-    }
-
-    /// Answers a call and receives the next; where none is there, a scheduler that can runs who called at once. Says first whether
-    /// the answer arrived. Thread context only.
-    ///
-    /// # Errors
-    /// [`ReplyError`], and [`ReceiveError`] all the same.
-    #[expect(clippy::type_complexity, reason = "two results of two things")]
-    pub fn reply_recv(
-        &self,
-        token: ReplyToken<'_, 'e, E, M, A>,
-        message: M,
-        caller: &Caller<'_, E>,
-        until: Option<Instant>,
-    ) -> (Result<(), ReplyError<M>>, Result<Received<'_, 'e, E, M, A>, ReceiveError>) {
-        let wake = match token.set_reply(message) {
-            Ok(wake) => wake,
-            Err(stale) => return (Err(stale), self.recv(caller, until)),
-        };
-        let (Some(Wake::Thread(to)), Ok(())) = (&wake, caller.authorize(Op::Receive, &self.meta)) else {
-            wake.into_iter().for_each(|wake| wake.deliver(&self.park));
-            return (Ok(()), self.recv(caller, until));
-        };
-        let received = self.ready.hand_off_for(caller.token(), to.clone(), until, || self.pop());
-        (Ok(()), received.map_err(ReceiveError::Wait))
+        let (slot, receiver) = self.begin(caller, badge, message, None, nobody)?;
+        self.wake(receiver);
+        Ok(Calling::new(self, slot))
     }
 
     /// Begins to end the calls whose badge is chosen, with `cause`: a message that nobody received comes back, a token is stale.
@@ -231,9 +137,8 @@ impl<'e, E: Env, M: Send, A: Send> Endpoint<'e, E, M, A> {
     /// The server is gone: nobody calls or receives from now on; begins to end all calls with [`WaitError::PeerClosed`].
     #[must_use = "calls under way end by its steps"]
     pub fn close(&self) -> CallWalk<'_, 'e, E, M, A> {
-        self.table.with(|table| table.closed = true);
-        self.ready.close();
-        self.observers.signal(&self.park, Readiness::HUNG_UP);
+        self.calls.end(WaitError::PeerClosed);
+        self.calls.word().observers.signal(self.calls.park(), Readiness::HUNG_UP);
         self.walk(WaitError::PeerClosed)
     }
 
@@ -242,24 +147,35 @@ impl<'e, E: Env, M: Send, A: Send> Endpoint<'e, E, M, A> {
     /// # Errors
     /// [`Corruption`] names the first that does not hold.
     pub fn check(&self) -> Result<(), Corruption> {
-        self.ready.check()?;
-        self.table.with(Table::check).map_err(|what| Corruption { what })
+        self.calls.check(|_, _| Ok(()))?;
+        self.calls.with(|held| held.state.check()).map_err(|what| Corruption { what })
     }
 
-    pub(super) const fn table(&self) -> &Lock<E, Table<'e, Token<E>, M, A>> {
-        &self.table
+    pub(super) const fn calls(&self) -> &Calls<'e, E, M, A> {
+        &self.calls
     }
 
-    pub(super) const fn park(&self) -> &E::Park {
-        &self.park
+    pub(super) fn authorize(&self, caller: &Caller<'_, E>, op: Op) -> Result<(), Refused> {
+        caller.authorize(op, &self.meta)
     }
 
-    fn pop(&self) -> Option<Received<'_, 'e, E, M, A>> {
-        let (slot, message, badge, generation) = self.table.with(Table::pop)?;
-        Some(Received { message, badge, token: ReplyToken::new(self, slot, generation) })
+    /// Wakes, if there is anybody; no lock is held.
+    pub(super) fn wake(&self, wake: Option<Wake<Token<E>>>) {
+        if let Some(wake) = wake {
+            wake.deliver(self.calls.park());
+        }
     }
 
-    /// Queues a call. Returns its slot.
+    /// Lends the caller's priority to who serves, where that is one thread.
+    fn donation<'p>(&'p self, from: &'p Token<E>) -> Result<Option<Donation<'p, E::Park>>, Deadlock> {
+        if !self.calls.word().lends.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let server = self.calls.with(|held| held.state.server.clone());
+        server.map(|server| Donation::new(self.calls.park(), from, server)).transpose()
+    }
+
+    /// Gives a call to who receives, who is to be woken, or queues it.
     fn begin(
         &self,
         caller: &Caller<'_, E>,
@@ -267,61 +183,94 @@ impl<'e, E: Env, M: Send, A: Send> Endpoint<'e, E, M, A> {
         message: M,
         lent: Option<Lent<'_, A>>,
         wake: Wake<Token<E>>,
-    ) -> Result<u32, CallError<M>> {
-        if let Err(refused) = caller.authorize(Op::Call, &self.meta) {
-            return Err(unsent(SendReason::Refused(refused), message));
+    ) -> Result<Begun<E>, CallError<M>> {
+        if let Err(refused) = self.authorize(caller, Op::Call) {
+            return Err(CallError::unsent(SendReason::Refused(refused), message));
         }
-        let asked = lent.as_ref().map_or(0, |lent| lent.leases.len());
-        if asked > MAX_LEASES {
-            return Err(unsent(SendReason::TooManyLeases { asked }, message));
+        if let Some(lent) = &lent
+            && let Some(asked) = lent.too_many()
+        {
+            return Err(CallError::unsent(SendReason::TooManyLeases { asked }, message));
         }
-        let class = usize::from(self.park.priority(caller.token()));
-        let fill = |slot: &mut CallSlot<Token<E>, M, A>| {
-            (slot.badge, slot.wake) = (badge, Some(wake));
-            if let Some(lent) = lent {
-                slot.leases.iter_mut().zip(lent.leases).for_each(|(place, lease)| *place = Some(*lease));
-                slot.memory = Some(lent.memory);
-            }
+        let class = usize::from(self.calls.park().priority(caller.token())).min(CLASSES - 1);
+        let mut hold = self.calls.hold();
+        let mut held = hold.held();
+        if held.ended().is_some() {
+            return Err(CallError::unsent(SendReason::Wait(WaitError::PeerClosed), message));
+        }
+        let Some((number, slot)) = held.state.allocate() else {
+            return Err(CallError::unsent(SendReason::Full, message));
         };
-        let slot = self.table.with(|table| match table.closed {
-            true => Err(unsent(SendReason::Wait(WaitError::PeerClosed), message)),
-            false => table.push(message, class, fill).map_err(|message| unsent(SendReason::Full, message)),
-        });
-        self.observers.signal(&self.park, Readiness::READABLE);
-        slot
+        (slot.badge, slot.class, slot.copies) = (badge, class, 0);
+        (slot.phase, slot.wake) = (Phase::Given, Some(wake));
+        slot.message.put(message);
+        if let Some(lent) = lent {
+            slot.lend(lent);
+        }
+        let call = Ticket { slot: number, generation: slot.generation };
+        let receiver = held.give_first(call);
+        if receiver.is_none() {
+            held.state.enqueue(number);
+            drop(hold);
+            self.calls.word().observers.signal(self.calls.park(), Readiness::READABLE);
+        }
+        Ok((number, receiver))
+    }
+
+    /// Sleeps until a call is answered, after it has woken who receives it.
+    fn answer(
+        &self,
+        me: &Token<E>,
+        number: u32,
+        receiver: Option<Wake<Token<E>>>,
+        mut until: Option<Instant>,
+    ) -> Result<M, CallError<M>> {
+        let mut resume = match receiver {
+            Some(Wake::Thread(to)) => self.calls.park().hand_off(me, &to, until, BlockReason::Call),
+            other => self.sleep(me, other, until),
+        };
+        loop {
+            if resume != Resume::Woken {
+                self.leave(number, resume);
+                // Only a copy that is under way is waited for now.
+                until = None;
+            }
+            let mut hold = self.calls.hold();
+            let table = hold.held().state;
+            if let Some(answer) = table.answer(number) {
+                return Ok(answer);
+            }
+            if let Some(failure) = table.failure(number) {
+                return Err(failure);
+            }
+            drop(hold);
+            resume = self.sleep(me, None, until);
+        }
+    }
+
+    /// Sleeps, after it has woken a future, or nobody.
+    #[cold]
+    fn sleep(&self, me: &Token<E>, receiver: Option<Wake<Token<E>>>, until: Option<Instant>) -> Resume {
+        self.wake(receiver);
+        self.calls.park().park(me, until, BlockReason::Call)
+    }
+
+    /// Ends a call after a sleep that ended as `resume` says.
+    #[cold]
+    fn leave(&self, number: u32, resume: Resume) {
+        let timed_out = resume == Resume::TimedOut;
+        self.end(number, if timed_out { WaitError::TimedOut } else { WaitError::Interrupted });
     }
 
     /// Ends a call for `cause`, unless it has ended.
-    fn leave(&self, number: u32, cause: WaitError) {
-        self.table.with(|table| table.end(number, cause));
-    }
-
-    /// How a call ended, if it did and nobody copies from or to what it lent; its slot is free then.
-    fn outcome(&self, number: u32) -> Option<Result<M, CallError<M>>> {
-        self.table.with(|table| {
-            let slot = table.slot(number)?;
-            let ended = matches!(slot.phase, Phase::Replied(_) | Phase::Ended(..)) && slot.copies == 0;
-            if !ended {
-                return None;
-            }
-            let phase = core::mem::replace(&mut slot.phase, Phase::Free);
-            table.release(number);
-            match phase {
-                Phase::Replied(message) => Some(Ok(message)),
-                Phase::Ended(End::ReplyDropped, _) => Some(Err(CallError::ReplyDropped)),
-                Phase::Ended(End::Wait(cause), None) => Some(Err(CallError::Wait(cause))),
-                Phase::Ended(End::Wait(cause), Some(message)) => {
-                    Some(Err(unsent(SendReason::Wait(cause), message)))
-                }
-                Phase::Free | Phase::Queued(_) | Phase::Served => None,
-            }
-        })
+    pub(super) fn end(&self, number: u32, cause: WaitError) {
+        self.calls.with(|held| held.state.end(number, cause));
     }
 }
 
 impl<E: Env, M: Send, A: Send> Parts<E> for Endpoint<'_, E, M, A> {
     fn observers(&self) -> &Observers<E> {
-        &self.observers
+        &self.calls.word().observers
     }
 
     fn meta(&self) -> &ObjectMeta {
@@ -332,7 +281,7 @@ impl<E: Env, M: Send, A: Send> Parts<E> for Endpoint<'_, E, M, A> {
 /// Readable while a call can be received; hung up when closed.
 impl<E: Env, M: Send, A: Send> Source<E> for Endpoint<'_, E, M, A> {
     fn readiness(&self) -> Readiness {
-        let (queued, closed) = self.table.with(|table| (table.has_queued(), table.closed));
+        let (queued, closed) = self.calls.with(|held| (held.state.has_queued(), held.ended().is_some()));
         let mut ready = Readiness::empty();
         ready.set(Readiness::READABLE, queued);
         ready.set(Readiness::HUNG_UP, closed);
@@ -343,50 +292,5 @@ impl<E: Env, M: Send, A: Send> Source<E> for Endpoint<'_, E, M, A> {
 impl<E: Env, M: Send, A: Send> fmt::Debug for Endpoint<'_, E, M, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint").field("meta", &self.meta).finish_non_exhaustive()
-    }
-}
-
-/// A call under way, for a future. Dropped, it ends the call.
-#[must_use = "dropped, it ends the call"]
-pub struct Calling<'a, 'e, E: Env, M: Send, A: Send = ()> {
-    endpoint: &'a Endpoint<'e, E, M, A>,
-    slot: Option<u32>,
-}
-
-impl<E: Env, M: Send, A: Send> Future for Calling<'_, '_, E, M, A> {
-    type Output = Result<M, CallError<M>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(slot) = self.slot else { return Poll::Pending };
-        let mut wake = Some(Wake::Future(cx.waker().clone()));
-        self.endpoint.table.with(|table| {
-            if let Some(slot) = table.slot(slot) {
-                core::mem::swap(&mut slot.wake, &mut wake);
-            }
-        });
-        // What was there before is dropped without the lock: a waker may do anything then.
-        drop(wake);
-        match self.endpoint.outcome(slot) {
-            Some(outcome) => {
-                self.slot = None;
-                Poll::Ready(outcome)
-            }
-            None => Poll::Pending,
-        }
-    }
-}
-
-impl<E: Env, M: Send, A: Send> Drop for Calling<'_, '_, E, M, A> {
-    fn drop(&mut self) {
-        if let Some(slot) = self.slot {
-            self.endpoint.leave(slot, WaitError::Cancelled);
-            drop(self.endpoint.outcome(slot));
-        }
-    }
-}
-
-impl<E: Env, M: Send, A: Send> fmt::Debug for Calling<'_, '_, E, M, A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Calling").field("slot", &self.slot).finish_non_exhaustive()
     }
 }

@@ -59,6 +59,12 @@ pub enum CallError<M> {
     Wait(WaitError),
 }
 
+impl<M> CallError<M> {
+    pub(super) const fn unsent(reason: SendReason, message: M) -> Self {
+        Self::Unsent(SendError { reason, message })
+    }
+}
+
 impl<M> fmt::Display for CallError<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

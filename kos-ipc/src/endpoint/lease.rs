@@ -45,3 +45,12 @@ pub struct Lent<'l, A> {
     /// At most [`MAX_LEASES`].
     pub leases: &'l [Lease],
 }
+
+impl<A> Lent<'_, A> {
+    /// How many leases there are, if they are more than a call may have.
+    #[cold]
+    pub(super) fn too_many(&self) -> Option<usize> {
+        let asked = self.leases.len();
+        (asked > MAX_LEASES).then_some(asked)
+    }
+}

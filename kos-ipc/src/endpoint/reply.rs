@@ -1,11 +1,12 @@
 //! The right to answer one call, once: [`ReplyToken`].
 
 use core::fmt;
+use core::mem::ManuallyDrop;
 
 use super::call::Endpoint;
 use super::error::{LeaseError, ReplyError};
 use super::lease::{Access, Lease};
-use super::table::{End, Phase};
+use super::slot::{End, Phase, Ticket};
 use crate::caller::Token;
 use crate::ports::{CallerMemory, Env};
 use crate::wait::Wake;
@@ -21,15 +22,19 @@ use crate::wait::Wake;
 /// }
 /// ```
 #[must_use = "dropped, it ends the call without an answer"]
-pub struct ReplyToken<'a, 'e, E: Env, M: Send, A: Send = ()> {
+pub struct ReplyToken<'a, 'e, E: Env, M: Send + 'e, A: Send + 'e = ()> {
     endpoint: &'a Endpoint<'e, E, M, A>,
-    slot: u32,
-    generation: u32,
+    call: Ticket,
 }
 
 impl<'a, 'e, E: Env, M: Send, A: Send> ReplyToken<'a, 'e, E, M, A> {
-    pub(super) const fn new(endpoint: &'a Endpoint<'e, E, M, A>, slot: u32, generation: u32) -> Self {
-        Self { endpoint, slot, generation }
+    pub(super) const fn new(endpoint: &'a Endpoint<'e, E, M, A>, call: Ticket) -> Self {
+        Self { endpoint, call }
+    }
+
+    /// Uses it up, and leaves it to the caller to answer.
+    pub(super) fn spend(self) -> Ticket {
+        ManuallyDrop::new(self).call
     }
 
     /// Answers. Any context, constant time.
@@ -37,42 +42,25 @@ impl<'a, 'e, E: Env, M: Send, A: Send> ReplyToken<'a, 'e, E, M, A> {
     /// # Errors
     /// [`ReplyError`], with the answer: the caller waits no longer.
     pub fn reply(self, message: M) -> Result<(), ReplyError<M>> {
-        let (endpoint, wake) = (self.endpoint, self.set_reply(message)?);
-        wake.into_iter().for_each(|wake| wake.deliver(endpoint.park()));
+        let (endpoint, call) = (self.endpoint, self.spend());
+        let mut hold = endpoint.calls().hold();
+        let Some(slot) = hold.held().state.served(call) else { return Err(ReplyError { message }) };
+        let wake = slot.answer(message);
+        drop(hold);
+        endpoint.wake(wake);
         Ok(())
-    }
-
-    /// Answers, and leaves it to the caller to wake who called.
-    pub(super) fn set_reply(self, message: M) -> Result<Option<Wake<Token<E>>>, ReplyError<M>> {
-        self.end(Phase::Replied(message)).map_err(|phase| match phase {
-            Phase::Replied(message) => ReplyError { message },
-            _ => unreachable!("it was given a reply"),
-        })
-    }
-
-    /// The phase comes back if the caller is gone.
-    fn end(&self, phase: Phase<M>) -> Result<Option<Wake<Token<E>>>, Phase<M>> {
-        self.endpoint.table().with(|table| match table.served(self.slot, self.generation) {
-            Some(slot) => {
-                slot.phase = phase;
-                Ok(slot.wake.as_ref().map(Wake::again))
-            }
-            None => Err(phase),
-        })
     }
 
     /// Whether the caller still waits.
     #[must_use]
     pub fn is_awaited(&self) -> bool {
-        self.endpoint.table().with(|table| table.served(self.slot, self.generation).is_some())
+        self.endpoint.calls().with(|held| held.state.served(self.call).is_some())
     }
 
     /// What the caller lent under that number; `None` if nothing, or if he waits no longer.
     #[must_use]
     pub fn lease(&self, number: usize) -> Option<Lease> {
-        self.endpoint
-            .table()
-            .with(|table| table.served(self.slot, self.generation)?.leases.get(number).copied().flatten())
+        self.endpoint.calls().with(|held| held.state.served(self.call)?.leases.get(number).copied().flatten())
     }
 
     /// Copies from what the caller lent under the number `lease`. Thread context; the caller's memory may fault.
@@ -114,8 +102,8 @@ impl<'a, 'e, E: Env, M: Send, A: Send> ReplyToken<'a, 'e, E, M, A> {
     where
         A: Clone,
     {
-        let (memory, at) = self.endpoint.table().with(|table| {
-            let slot = table.served(self.slot, self.generation).ok_or(LeaseError::Stale)?;
+        let (memory, at) = self.endpoint.calls().with(|held| {
+            let slot = held.state.served(self.call).ok_or(LeaseError::Stale)?;
             let lease = slot.leases.get(lease).copied().flatten().ok_or(LeaseError::NoLease)?;
             let at = lease.at(access, offset, len)?;
             let memory = slot.memory.clone().ok_or(LeaseError::NoLease)?;
@@ -128,35 +116,36 @@ impl<'a, 'e, E: Env, M: Send, A: Send> ReplyToken<'a, 'e, E, M, A> {
 
     /// Ends a copy. Says whom to wake, if he waits for that only.
     fn copied(&self) -> Option<Wake<Token<E>>> {
-        self.endpoint.table().with(|table| {
-            let slot = table.slot(self.slot)?;
+        self.endpoint.calls().with(|held| {
+            let slot = held.state.slot(self.call.slot)?;
             slot.copies -= 1;
-            let leaving = slot.copies == 0 && matches!(slot.phase, Phase::Ended(..));
-            if leaving { slot.wake.as_ref().map(Wake::again) } else { None }
+            if slot.is_over() { slot.wake.take() } else { None }
         })
     }
 }
 
 impl<E: Env, M: Send, A: Send> Drop for ReplyToken<'_, '_, E, M, A> {
     fn drop(&mut self) {
-        if let Ok(wake) = self.end(Phase::Ended(End::ReplyDropped, None)) {
-            wake.into_iter().for_each(|wake| wake.deliver(self.endpoint.park()));
-        }
+        let wake = self.endpoint.calls().with(|held| {
+            let slot = held.state.served(self.call)?;
+            slot.phase = Phase::Ended(End::ReplyDropped);
+            slot.wake.take()
+        });
+        self.endpoint.wake(wake);
     }
 }
 
 impl<E: Env, M: Send, A: Send> fmt::Debug for ReplyToken<'_, '_, E, M, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReplyToken").field("slot", &self.slot).finish_non_exhaustive()
+        f.debug_struct("ReplyToken").field("slot", &self.call.slot).finish_non_exhaustive()
     }
 }
 
 /// A copy under way; it ends if the copy panics too.
-struct Copying<'t, 'a, 'e, E: Env, M: Send, A: Send>(&'t ReplyToken<'a, 'e, E, M, A>);
+struct Copying<'t, 'a, 'e, E: Env, M: Send + 'e, A: Send + 'e>(&'t ReplyToken<'a, 'e, E, M, A>);
 
 impl<E: Env, M: Send, A: Send> Drop for Copying<'_, '_, '_, E, M, A> {
     fn drop(&mut self) {
-        let wake = self.0.copied();
-        wake.into_iter().for_each(|wake| wake.deliver(self.0.endpoint.park()));
+        self.0.endpoint.wake(self.0.copied());
     }
 }

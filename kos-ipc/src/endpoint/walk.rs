@@ -11,7 +11,7 @@ use crate::wait::{BATCH, Progress, Wake, WakeBatch};
 /// A walk over the calls of an endpoint. It holds the lock for 16 looks at a time. A call that is begun meanwhile may be looked at or
 /// not: who wants none begun closes the endpoint, or revokes the capabilities by which they come, before.
 #[must_use = "calls end by its steps"]
-pub struct CallWalk<'a, 'e, E: Env, M: Send, A: Send = ()> {
+pub struct CallWalk<'a, 'e, E: Env, M: Send + 'e, A: Send + 'e = ()> {
     endpoint: &'a Endpoint<'e, E, M, A>,
     next: usize,
     cause: WaitError,
@@ -28,7 +28,7 @@ impl<'a, 'e, E: Env, M: Send, A: Send> CallWalk<'a, 'e, E, M, A> {
         while left > 0 {
             let looks = left.min(BATCH);
             let over = self.look(looks, &mut chosen, &mut batch);
-            batch.deliver(self.endpoint.park());
+            batch.deliver(self.endpoint.calls().park());
             if over {
                 return Progress::Done;
             }
@@ -46,7 +46,8 @@ impl<'a, 'e, E: Env, M: Send, A: Send> CallWalk<'a, 'e, E, M, A> {
     ) -> bool {
         let (from, cause) = (self.next, self.cause);
         self.next = from.saturating_add(looks);
-        self.endpoint.table().with(|table| {
+        self.endpoint.calls().with(|held| {
+            let table = &mut *held.state;
             (from..from.saturating_add(looks)).any(|number| {
                 let Some(slot) = table.slots.get(number) else { return true };
                 if slot.is_under_way() && chosen(slot.badge) {

@@ -2,6 +2,9 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::future::Future;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
 use loom::thread;
 
 use super::park::{ModelEnv, SOON, Threads};
@@ -43,6 +46,24 @@ fn serve_and_timeout() {
     assert_eq!(endpoint.check(), Ok(()));
 }
 
+/// A receiver goes, maybe with a call that it was given and had not seen: the next receives that.
+fn give_and_go() {
+    let endpoint = endpoint(1);
+    let client = thread::spawn(move || endpoint.call(&Caller::new(&1, (), &NoPolicy), 0, 4, None, None));
+    let caller = Caller::new(&0, (), &NoPolicy);
+    let mut received = None;
+    {
+        let mut receiver = pin!(endpoint.recv_async(&caller));
+        if let Poll::Ready(found) = receiver.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            received = found.ok();
+        }
+    }
+    let received = received.unwrap_or_else(|| endpoint.recv(&caller, None).unwrap());
+    assert_eq!(received.token.reply(received.message + 1), Ok(()));
+    assert_eq!(client.join().unwrap(), Ok(5));
+    assert_eq!(endpoint.check(), Ok(()));
+}
+
 /// The server dies while somebody calls: he is told, queued or not.
 fn call_and_close() {
     let endpoint = endpoint(1);
@@ -60,7 +81,7 @@ fn a_call_finds_its_server() {
 
 #[test]
 fn a_server_that_looks_before_its_entry_is_found() {
-    must_find(Bug::LookedBeforeEntry, call_and_serve);
+    must_find(Bug::ReceiveInTwoSteps, call_and_serve);
 }
 
 #[test]
@@ -71,6 +92,16 @@ fn an_answer_arrives_or_both_know() {
 #[test]
 fn an_answer_that_is_not_seen_is_found() {
     must_find(Bug::ReplyUnseen, serve_and_timeout);
+}
+
+#[test]
+fn a_call_that_was_given_is_passed_on() {
+    explore_within(SOME, give_and_go);
+}
+
+#[test]
+fn a_call_that_goes_with_its_receiver_is_found() {
+    must_find(Bug::WakeKept, give_and_go);
 }
 
 #[test]

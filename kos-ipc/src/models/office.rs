@@ -184,7 +184,7 @@ fn every_call_has_an_end() {
 
 #[test]
 fn a_look_before_the_entry_is_found() {
-    must_find(Bug::LookedBeforeEntry, a_day);
+    must_find(Bug::ReceiveInTwoSteps, a_day);
 }
 
 #[test]

@@ -13,7 +13,7 @@ mod lock;
 mod seeded;
 
 pub(crate) use cell::UnsafeCell;
-pub(crate) use lock::Lock;
+pub(crate) use lock::{Guard, Lock};
 #[cfg(all(test, any(loom, shuttle)))]
 pub(crate) use seeded::seed;
 pub(crate) use seeded::{Bug, seeded};

@@ -48,6 +48,8 @@ pub(crate) enum Bug {
     StampRenewed,
     /// A transfer looks whether its capabilities are there, and takes them later.
     TransferUnheld,
+    /// A receiver sees that no call is queued, and enters later.
+    ReceiveInTwoSteps,
     /// A call that ends for another cause does not see that it was answered.
     ReplyUnseen,
     /// A waiter sees that nothing is there to take, or no room, and enters later.

@@ -9,7 +9,7 @@ use super::pinned::{Kind, Member, Queue};
 use super::{Wake, WakeBatch, Walk};
 use crate::caller::Token;
 use crate::error::{Corruption, WaitError};
-use crate::ports::{BlockReason, Env, Park};
+use crate::ports::{BlockReason, Env};
 use crate::sync::{Bug, const_fn, seeded};
 use crate::time::Instant;
 
@@ -120,39 +120,6 @@ impl<E: Env> WaitQueue<E> {
                 return result;
             }
         }
-    }
-
-    /// Sleeps as [`wait_for`](Self::wait_for), after it has woken `to`: a scheduler that can runs that at once.
-    pub(crate) fn hand_off_for<R>(
-        &self,
-        me: &Token<E>,
-        to: Token<E>,
-        until: Option<Instant>,
-        mut condition: impl FnMut() -> Option<R>,
-    ) -> Result<R, WaitError> {
-        let mut member = pin!(Member::new(&self.queue, 0));
-        if member.as_mut().enter(Wake::Thread(me.clone()), |_, _| false).is_ok() {
-            self.queue.order_with_wakers();
-            if let Some(found) = condition() {
-                self.queue.park().unpark(&to);
-                return Ok(found);
-            }
-            let ended = member.as_mut().sleep_after(me, &to, until, BlockReason::Condition);
-            if let Err(cause) = ended {
-                return condition().ok_or(cause);
-            }
-        } else {
-            self.queue.park().unpark(&to);
-        }
-        self.wait_for(me, 0, until, condition)
-    }
-
-    /// Ends the wait of the first, and leaves it to the caller to wake it.
-    pub(crate) fn end_one(&self) -> Option<Wake<Token<E>>> {
-        if !self.queue.is_occupied() {
-            return None;
-        }
-        self.queue.with(|held| held.take_first(Ok(())))
     }
 
     /// Ends the wait of the first, if somebody waits, and leaves it in `batch` to be woken; nothing if that is full.

@@ -208,9 +208,26 @@ impl<T, V> List<T, V> {
         wake
     }
 
+    /// As [`end`](Self::end) with what was waited for, which is `value`. Where a call finds its server: nothing is called.
+    #[inline]
+    pub(super) fn give(&mut self, link: Link<T, V>, value: V) -> Option<Wake<T>> {
+        self.unlink_here(link);
+        let wake = self.with(link, |body| {
+            body.value = value;
+            body.wake.take()
+        });
+        self.node(&link).state.store(DONE, Ordering::Release);
+        wake
+    }
+
     // Once in an image: its copies are what puts a small core beyond its 16 KiB.
     #[inline(never)]
     fn unlink(&mut self, link: Link<T, V>) {
+        self.unlink_here(link);
+    }
+
+    #[inline]
+    fn unlink_here(&mut self, link: Link<T, V>) {
         let (previous, next) = self.with(link, |body| (body.previous.take(), body.next.take()));
         match previous {
             Some(previous) => self.with(previous, |body| body.next = next),

@@ -5,7 +5,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use super::list::{DONE, IDLE, Link, Node, WAITING};
-use super::queue::{Held, Kind, Queue};
+use super::queue::{Held, Hold, Kind, Queue};
 use crate::caller::Token;
 use crate::error::WaitError;
 use crate::ports::{BlockReason, Env, Park, Resume};
@@ -100,6 +100,12 @@ impl<'q, E: Env, K: Kind<E>> Member<'q, E, K> {
         })
     }
 
+    /// Takes the lock of its queue, for who looks whether he must wait and then enters.
+    pub(crate) fn hold(self: Pin<&mut Self>) -> Entering<'_, E, K> {
+        let member = self.into_ref().get_ref();
+        Entering { node: &member.node, hold: member.home().hold() }
+    }
+
     /// How the wait ended, which is told once; `None` if it did not.
     pub(crate) fn outcome(self: Pin<&mut Self>) -> Option<Result<(), WaitError>> {
         let outcome = outcome_of(self.node.state())?;
@@ -134,6 +140,20 @@ impl<'q, E: Env, K: Kind<E>> Member<'q, E, K> {
         ended
     }
 
+    /// For a member that goes: leaves the list if it is in it, and passes on what it was given and had not seen.
+    #[cold]
+    fn abandon(&self) {
+        if self.node.state() == WAITING {
+            // SAFETY: it is in a list, so it was pinned, and it is not moved from here on.
+            unsafe { Pin::new_unchecked(self) }.leave();
+        }
+        if self.node.state() == DONE && !seeded(Bug::WakeKept) {
+            let queue = self.home();
+            // SAFETY: the wait has ended, and this is the owner's end.
+            unsafe { self.node.with(|body| K::pass_on(queue, &mut body.value)) };
+        }
+    }
+
     /// Sleeps until the wait has ended, or ends it.
     ///
     /// # Errors
@@ -157,14 +177,31 @@ impl<'q, E: Env, K: Kind<E>> Member<'q, E, K> {
     }
 
     /// As [`sleep`](Self::sleep), after it has woken `to`.
+    #[inline]
     pub(crate) fn sleep_after(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         me: &Token<E>,
         to: &Token<E>,
         until: Option<Instant>,
         why: BlockReason,
     ) -> Result<(), WaitError> {
-        match self.queue.park().hand_off(me, to, until, why) {
+        let resume = self.queue.park().hand_off(me, to, until, why);
+        match self.as_mut().outcome() {
+            Some(outcome) => outcome,
+            None => self.sleep_on(me, until, why, resume),
+        }
+    }
+
+    /// As [`sleep`](Self::sleep), after a sleep that ended as `resume` says and did not end the wait.
+    #[cold]
+    fn sleep_on(
+        self: Pin<&mut Self>,
+        me: &Token<E>,
+        until: Option<Instant>,
+        why: BlockReason,
+        resume: Resume,
+    ) -> Result<(), WaitError> {
+        match resume {
             Resume::Woken => self.sleep(me, until, why),
             Resume::TimedOut => self.give_up(WaitError::TimedOut),
             Resume::Interrupted => self.give_up(WaitError::Interrupted),
@@ -217,7 +254,63 @@ impl<'q, E: Env, K: Kind<E>> Member<'q, E, K> {
     }
 }
 
+/// Makes a node the last of those who wait.
+///
+/// # Safety
+/// The node is idle, and the caller is its owner; its member is pinned, and `held` is the queue that the member names.
+#[inline]
+unsafe fn link<T, S, V>(node: &Node<T, V>, held: &mut Held<'_, T, S, V>, wake: Wake<T>) {
+    // SAFETY: the node is its owner's, who is the caller (invariant 1).
+    unsafe { node.with(|body| body.wake = Some(wake)) };
+    // SAFETY: the member is pinned and leaves when dropped; the list is that of its queue, whose lock is held.
+    let link = unsafe { Link::new(node) };
+    held.list.push_back(link, WAITING);
+}
+
+/// A member about to wait, with the lock of its queue.
+pub(crate) struct Entering<'m, E: Env, K: Kind<E>> {
+    node: &'m Node<Token<E>, K::Value>,
+    hold: Hold<'m, E, K>,
+}
+
+impl<E: Env, K: Kind<E>> Entering<'_, E, K> {
+    /// What the holder of the lock can do.
+    #[inline]
+    pub(crate) fn held(&mut self) -> HeldBy<'_, E, K> {
+        self.hold.held()
+    }
+
+    /// Waits from now on, to be woken by `wake`. Lets go of the lock. Nothing if it waits already.
+    ///
+    /// # Errors
+    /// For what cause nobody may wait here.
+    #[inline]
+    pub(crate) fn enter(mut self, wake: Wake<Token<E>>) -> Result<(), WaitError> {
+        let mut held = self.hold.held();
+        if let Some(cause) = held.ended() {
+            return Err(cause);
+        }
+        if self.node.state() == IDLE {
+            // SAFETY: the node is idle, and its member is pinned and lent to this; `hold` made the lock that of its queue.
+            unsafe { link(self.node, &mut held, wake) };
+        }
+        Ok(())
+    }
+}
+
+impl<E: Env, K: Kind<E>> fmt::Debug for Entering<'_, E, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entering").finish_non_exhaustive()
+    }
+}
+
+#[inline]
 fn outcome_of(state: u32) -> Option<Result<(), WaitError>> {
+    if state == DONE { Some(Ok(())) } else { error_of(state).map(Err) }
+}
+
+#[cold]
+fn error_of(state: u32) -> Option<WaitError> {
     const ENDS: [WaitError; 5] = [
         WaitError::TimedOut,
         WaitError::Interrupted,
@@ -225,10 +318,7 @@ fn outcome_of(state: u32) -> Option<Result<(), WaitError>> {
         WaitError::Revoked,
         WaitError::PeerClosed,
     ];
-    if state == DONE {
-        return Some(Ok(()));
-    }
-    ENDS.into_iter().find(|&end| end as u32 == state).map(Err)
+    ENDS.into_iter().find(|&end| end as u32 == state)
 }
 
 impl<E: Env, K: Kind<E>> Drop for Member<'_, E, K> {
@@ -238,14 +328,8 @@ impl<E: Env, K: Kind<E>> Drop for Member<'_, E, K> {
         if std::thread::panicking() {
             return;
         }
-        if self.node.state() == WAITING {
-            // SAFETY: it is in a list, so it was pinned, and it is not moved from here on.
-            unsafe { Pin::new_unchecked(&*self) }.leave();
-        }
-        if self.node.state() == DONE && !seeded(Bug::WakeKept) {
-            let queue = self.home();
-            // SAFETY: the wait has ended, and this is the owner's end.
-            unsafe { self.node.with(|body| K::pass_on(queue, &mut body.value)) };
+        if self.node.state() != IDLE {
+            self.abandon();
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::caller::Token;
 use crate::error::{Corruption, WaitError};
 use crate::ports::Env;
 use crate::sync::atomic::{AtomicBool, Ordering, fence};
-use crate::sync::{Bug, Lock, const_fn, seeded};
+use crate::sync::{Bug, Guard, Lock, const_fn, seeded};
 use crate::wait::{BATCH, Readiness, Wake, WakeBatch};
 
 /// What the waiters of a queue wait for.
@@ -22,6 +22,9 @@ pub(crate) trait Kind<E: Env>: Sized {
     /// Waits may be moved between the queues of a table ([`Member::within`](super::Member::within)). Where not, the code for that
     /// is left out.
     const MOVES: bool = false;
+
+    /// Somebody asks without the lock whether anybody waits ([`Queue::is_occupied`]). Where not, nobody writes it down.
+    const LOOKED_AT: bool = true;
 
     /// A waiter is gone that had been given what it waited for and had not seen it: passes that on.
     fn pass_on(queue: &Queue<E, Self>, value: &mut Self::Value);
@@ -58,6 +61,36 @@ pub(crate) struct Held<'a, T, S, V> {
 
 type HeldBy<'a, E, K> = Held<'a, Token<E>, <K as Kind<E>>::State, <K as Kind<E>>::Value>;
 
+/// The lock of a queue is held.
+pub(crate) struct Hold<'q, E: Env, K: Kind<E>> {
+    occupied: &'q AtomicBool,
+    inner: Guard<'q, E, Inner<E, K>>,
+}
+
+impl<E: Env, K: Kind<E>> Hold<'_, E, K> {
+    /// What its holder can do.
+    #[inline]
+    pub(crate) fn held(&mut self) -> HeldBy<'_, E, K> {
+        let Inner { state, ended, list } = &mut *self.inner;
+        Held { state, ended, list }
+    }
+}
+
+impl<E: Env, K: Kind<E>> Drop for Hold<'_, E, K> {
+    #[inline]
+    fn drop(&mut self) {
+        if K::LOOKED_AT {
+            self.occupied.store(!self.inner.list.is_empty(), Ordering::Relaxed);
+        }
+    }
+}
+
+impl<E: Env, K: Kind<E>> fmt::Debug for Hold<'_, E, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hold").finish_non_exhaustive()
+    }
+}
+
 impl<E: Env, K: Kind<E>> Queue<E, K> {
     const_fn! {
         pub(crate) fn new(park: E::Park, word: K::Word, state: K::State) -> Self {
@@ -81,16 +114,16 @@ impl<E: Env, K: Kind<E>> Queue<E, K> {
         self.occupied.load(Ordering::Relaxed)
     }
 
+    /// Masks interrupts and takes the lock.
+    #[inline]
+    pub(crate) fn hold(&self) -> Hold<'_, E, K> {
+        Hold { occupied: &self.occupied, inner: self.inner.hold() }
+    }
+
     /// Runs `work` with interrupts masked and the lock held.
     #[inline]
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut HeldBy<'_, E, K>) -> R) -> R {
-        self.inner.with(|inner| {
-            let Inner { state, ended, list } = inner;
-            let mut held = Held { state, ended, list };
-            let result = work(&mut held);
-            self.occupied.store(!held.list.is_empty(), Ordering::Relaxed);
-            result
-        })
+        work(&mut self.hold().held())
     }
 
     /// Whether somebody may wait: asked after the write that he may wait for.
@@ -220,6 +253,13 @@ impl<T, S, V> Held<'_, T, S, V> {
     pub(crate) fn take_first(&mut self, outcome: Result<(), WaitError>) -> Option<Wake<T>> {
         let link = self.front()?;
         self.list.end(link, state_of(outcome))
+    }
+
+    /// Ends the wait of the first with what it waited for, which is `value`, and leaves it to the caller to wake it.
+    #[inline]
+    pub(crate) fn give_first(&mut self, value: V) -> Option<Wake<T>> {
+        let link = self.front()?;
+        self.list.give(link, value)
     }
 
     /// Ends the wait of the first that `chosen` picks; false if there is none, or the batch is full. Looks at all who wait.

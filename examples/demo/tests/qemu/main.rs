@@ -17,6 +17,7 @@ mod files;
 mod guests;
 mod net;
 mod programs;
+mod python;
 mod readme;
 mod reds;
 mod smp;

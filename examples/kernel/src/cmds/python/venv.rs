@@ -2,6 +2,7 @@
 //!
 //! Inside one, Python stands in it and sees nothing of what lies beside; it is what `VIRTUAL_ENV` names.
 
+use alloc::string::String;
 use core::fmt::Write as _;
 
 use kos_vfs::{At, How, Mode, OpenFlags};
@@ -58,7 +59,7 @@ fn create<'k, P: Platform>(
         ("bin/activate", alloc::format!("# venv activate {root}\nexport VIRTUAL_ENV={root}\n"), 0o644),
         ("bin/pip", alloc::format!("export VIRTUAL_ENV={root}\npip $1 $2\n"), 0o755),
         // Last: what has it is a venv.
-        ("pyvenv.cfg", alloc::format!("home = /usr/lib/python\nimplementation = MicroPython\n"), 0o644),
+        ("pyvenv.cfg", String::from("home = /usr/lib/python\nimplementation = MicroPython\n"), 0o644),
     ];
     for (name, text, mode) in files {
         let path = alloc::format!("{path}/{name}");

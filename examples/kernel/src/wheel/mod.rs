@@ -1,6 +1,6 @@
 //! Wheels: packages of Python as zip archives, of which nothing is believed before all of it is checked.
 //!
-//! [`Wheel::read`] wants a wheel of pure Python for any system (`py3-none-any`), with a name as its file says it, files below one
+//! `Wheel::read` wants a wheel of pure Python for any system (`py3-none-any`), with a name as its file says it, files below one
 //! directory, and each of them listed in `RECORD` with its size and SHA-256.
 //!
 //! Source: PyPA, "Binary distribution format" and "Recording installed projects"; PKWARE's APPNOTE 6.3.10 for the archive.

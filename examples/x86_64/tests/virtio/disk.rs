@@ -26,7 +26,7 @@ const fn fault(fault: DeviceFault) -> Trouble {
 }
 
 const QUEUE: usize = 0;
-const SECTORS: u64 = 64;
+const SECTORS: usize = 64;
 const SECTOR: usize = 512;
 const READ_ONLY: u64 = 1 << 5;
 const GOOD: u8 = 0;
@@ -39,7 +39,7 @@ fn start(device: &Rc<Device>) -> Result<VirtioBlock, Trouble> {
 
 /// A disk that can be written.
 fn honest() -> Rc<Device> {
-    let device = Rc::new(Device::new(SECTORS.to_le_bytes()));
+    let device = Rc::new(Device::new((SECTORS as u64).to_le_bytes()));
     device.features.set(!READ_ONLY);
     device
 }
@@ -95,10 +95,10 @@ fn is_over(device: &Device, driver: &VirtioBlock, under_way: usize) {
 #[test]
 fn an_honest_disk_keeps_bytes() {
     let (device, driver) = started();
-    let mut bytes = vec![0; SECTOR * SECTORS as usize];
+    let mut bytes = vec![0; SECTOR * SECTORS];
     let mut expected = BTreeMap::new();
-    for round in 0..1000_usize {
-        let (sector, fill) = ((round * 7) as u64 % SECTORS, round as u8);
+    for round in 0..1000_u16 {
+        let (sector, [fill, _]) = (u64::from(round) * 7 % SECTORS as u64, round.to_le_bytes());
         driver.submit(bio(WRITE, sector, fill, 0)).expect("room");
         driver.submit(bio(BioKind::Flush, 0, 0, 1)).expect("room");
         driver.submit(bio(BioKind::Read, sector, 0xee, 2)).expect("room");
@@ -128,7 +128,7 @@ fn an_honest_disk_keeps_bytes() {
 fn a_status_or_a_length_that_cannot_be_fails_the_request_alone() {
     for (status, more) in [(FAILED, 0), (2, 0), (0xff, 0), (GOOD, 1), (GOOD, u32::MAX), (GOOD, 1 << 31)] {
         let (device, driver) = started();
-        let mut bytes = vec![0; SECTOR * SECTORS as usize];
+        let mut bytes = vec![0; SECTOR * SECTORS];
         for (kind, tag) in [(BioKind::Read, 0), (WRITE, 1)] {
             driver.submit(bio(kind, 5, 1, tag)).expect("room");
             let head = device.available(QUEUE)[0];
@@ -178,7 +178,7 @@ fn an_id_that_is_not_on_its_way_ends_its_use() {
 #[test]
 fn one_id_twice_ends_its_use() {
     let (device, driver) = started();
-    let mut bytes = vec![0; SECTOR * SECTORS as usize];
+    let mut bytes = vec![0; SECTOR * SECTORS];
     for tag in 0..2 {
         driver.submit(bio(BioKind::Read, 0, 0, tag)).expect("room");
     }
@@ -255,7 +255,7 @@ enum Act {
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
-        8 => (0..3_u8, 0..SECTORS + 1).prop_map(|(kind, sector)| Act::Ask { kind, sector }),
+        8 => (0..3_u8, 0..=SECTORS as u64).prop_map(|(kind, sector)| Act::Ask { kind, sector }),
         4 => prop_oneof![3 => Just(GOOD), 1 => any::<u8>()].prop_map(Act::Serve),
         1 => (prop_oneof![0..130_u32, any::<u32>()], prop_oneof![0..600_u32, any::<u32>()])
             .prop_map(|(id, length)| Act::Lie { id, length }),
@@ -273,7 +273,7 @@ proptest! {
     #[test]
     fn any_disk_is_used_or_given_up_and_each_request_comes_back_once(acts in proptest::collection::vec(act(), 1..80)) {
         let (device, driver) = started();
-        let mut bytes = vec![0; SECTOR * SECTORS as usize];
+        let mut bytes = vec![0; SECTOR * SECTORS];
         let (mut away, mut over) = (Vec::new(), false);
         for (tag, act) in acts.into_iter().enumerate() {
             match act {

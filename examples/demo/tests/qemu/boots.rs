@@ -1,6 +1,6 @@
 //! Boots of the real kernel: memory sizes, boards, processor models, both front ends.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::Stdio;
 
 use crate::support::{Answer, Turn, command, demo, image};
@@ -184,9 +184,25 @@ fn filter_picks_tests_and_must_match_some() {
 fn shell_takes_piped_commands_and_ends_with_them() {
     let _turn = Turn::take();
     let mut child = command(image(), &[]).stdin(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(b"free\nirq\n").unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"free\n").unwrap();
+    // What comes while the shell sleeps has to interrupt; what is there when it looks does not.
+    let (mut stdout, mut output) = (Vec::new(), child.stdout.take().unwrap());
+    while !String::from_utf8_lossy(&stdout)
+        .rsplit_once("reserved")
+        .is_some_and(|(_, end)| end.contains("kos> "))
+    {
+        let mut bytes = [0; 4096];
+        let count = output.read(&mut bytes).unwrap();
+        assert!(count > 0, "{}", String::from_utf8_lossy(&stdout));
+        stdout.extend_from_slice(&bytes[..count]);
+    }
+    std::thread::sleep(core::time::Duration::from_millis(500));
+    input.write_all(b"irq\n").unwrap();
+    drop(input);
+    output.read_to_end(&mut stdout).unwrap();
     let output = child.wait_with_output().unwrap();
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{stdout}{stderr}");
     assert!(stderr.starts_with("to leave: "), "{stderr}");
     assert_eq!(numbers(&stdout, "memory").len(), 4);

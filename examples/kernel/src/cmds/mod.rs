@@ -83,7 +83,7 @@ impl<P: Platform> Table<P> {
         command(
             "memdemo",
             "",
-            "that, a transaction that fails, and no memory: all refused, nothing lost",
+            "that, a transaction that fails, no memory: nothing is lost",
             memdemo::run,
         ),
         command("gc", "", "give back what is kept for later; look for frames of nobody", gc::run),

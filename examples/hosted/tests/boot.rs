@@ -289,7 +289,7 @@ fn any_region() -> impl Strategy<Value = FirmwareRegion> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: cases(),
+        cases: std::env::var("KOS_BOOT_CASES").map_or_else(|_| cases(), |cases| cases.parse().unwrap()),
         failure_persistence: None,
         rng_seed: proptest::test_runner::RngSeed::Fixed(1),
         ..ProptestConfig::default()

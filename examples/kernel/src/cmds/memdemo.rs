@@ -44,6 +44,6 @@ fn out_of_memory<P: Platform>(kernel: &Kernel<P>, out: &mut dyn Write) -> Comman
     if after != before {
         return Err(CommandError::Failed(Text::new(format_args!("leaked: before {before}, after {after}"))));
     }
-    writeln!(out, "         the next {LARGE} bytes are given, and come back: {after}")?;
+    writeln!(out, "         then given, and come back: {after}")?;
     Ok(Next::Continue)
 }

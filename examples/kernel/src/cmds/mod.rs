@@ -80,12 +80,7 @@ impl<P: Platform> Table<P> {
         of_user("vmmap", "PROGRAM [WORD...]", "what a program has mapped at its end", programs::vmmap),
         command("alloc", "BYTES [ALIGN]", "allocate, say where, free again", heap::alloc),
         command("kmalloc-demo", "", "allocate, zero, free; show that nothing leaked", heap::demo),
-        command(
-            "memdemo",
-            "",
-            "that, a transaction that fails, no memory: nothing is lost",
-            memdemo::run,
-        ),
+        command("memdemo", "", "that, a transaction that fails, no memory: nothing is lost", memdemo::run),
         command("gc", "", "give back what is kept for later; look for frames of nobody", gc::run),
         command(
             "storm",

@@ -1,5 +1,11 @@
 //! As many random operations in each format as are asked for (`KOS_PAGING_STEPS`; 1,000 without): table, naive model,
 //! software MMU and TLB agree after every one, and a refused one leaves tables and counts as they were to the byte.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panic, and says how much it did"
+)]
 
 use kos_paging::testing::machine::run;
 use kos_paging::testing::{Rig, noise};

@@ -67,8 +67,7 @@ struct Package {
 /// The packages at `site`, by name.
 fn packages<P: Platform>(session: &mut Session<'_, P>, site: &str) -> Result<Vec<Package>, CommandError> {
     let mut packages = Vec::new();
-    let there = session.call()?.resolve(At::Cwd, site.as_bytes(), AtFlags::empty());
-    if there.is_err_and(|error| error.errno() == Errno::ENOENT) {
+    if !is_there(session, site)? {
         return Ok(packages);
     }
     let names = Names::of(&session.call()?, site.as_bytes())?;
@@ -80,6 +79,15 @@ fn packages<P: Platform>(session: &mut Session<'_, P>, site: &str) -> Result<Vec
         packages.push(Package { name, version, info });
     }
     Ok(packages)
+}
+
+/// Whether there is something at `path`. Who cannot look knows neither: packages would be taken for gone when memory ends.
+fn is_there<P: Platform>(session: &mut Session<'_, P>, path: &str) -> Result<bool, CommandError> {
+    match session.call()?.resolve(At::Cwd, path.as_bytes(), AtFlags::NO_FOLLOW) {
+        Ok(_) => Ok(true),
+        Err(error) if error.errno() == Errno::ENOENT => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn about<P: Platform>(
@@ -113,7 +121,7 @@ fn install<'k, P: Platform>(
     let tops = wheel.tops()?;
     for top in &tops {
         let path = alloc::format!("{site}/{top}");
-        if session.call()?.resolve(At::Cwd, path.as_bytes(), AtFlags::NO_FOLLOW).is_ok() {
+        if is_there(session, &path)? {
             return Err(failed(format_args!("{path} is there, and of no package")));
         }
     }
@@ -180,17 +188,18 @@ fn recover<'k, P: Platform>(
 ) -> CommandResult {
     let beside = alloc::format!("{site}/.pip");
     let names = alloc::format!("{beside}/names");
-    if let Ok(text) = read(session, names.as_bytes(), ABOUT) {
+    if is_there(session, &names)? {
+        let text = read(session, names.as_bytes(), ABOUT).map_err(|why| why.of(&names))?;
         let mut tops = text_of(&text)?.lines();
         let info = alloc::format!("{site}/{}", tops.next().unwrap_or("?"));
-        if session.call()?.resolve(At::Cwd, info.as_bytes(), AtFlags::NO_FOLLOW).is_err() {
+        if !is_there(session, &info)? {
             for top in tops {
                 remove::rm(session, &["-rf", &alloc::format!("{site}/{top}")], streams)?;
             }
         }
     }
     remove::rm(session, &["-rf", &beside], streams)?;
-    if session.call()?.resolve(At::Cwd, site.as_bytes(), AtFlags::empty()).is_err() {
+    if !is_there(session, site)? {
         return Ok(Next::Continue);
     }
     let mut list = String::from("[");

@@ -157,6 +157,10 @@ impl<P: Platform> Kernel<P> {
         let service = Service::new(self, number, name, unit).ok_or(SvcError::NoMemory)?;
         {
             let mut list = self.svc.list.lock();
+            // Somebody else was faster: there is one of each name.
+            if let Some(there) = list.iter().find(|there| there.name == *name) {
+                return Ok(Arc::clone(there));
+            }
             if list.len() >= MOST {
                 return Err(SvcError::Order(OrderError::TooMany));
             }

@@ -46,10 +46,11 @@ pub(crate) enum Life {
 }
 
 impl<P: Platform> Service<P> {
-    /// One that is not started; [`None`]: no memory.
+    /// One that is to be started, which [`begin`](Self::begin) does; [`None`]: no memory.
     pub(super) fn new(kernel: &Kernel<P>, number: usize, name: &Name, unit: &Unit) -> Option<Arc<Self>> {
         let log = LogRing::new()?;
-        let supervisor = Supervisor::new(Rules::new(unit.restart, true));
+        let mut supervisor = Supervisor::new(Rules::new(unit.restart, true));
+        supervisor.start(kernel.threads.runtime().now());
         let known = Known { supervisor, life: None, ended: None };
         if !kernel.has_room_for::<Self>() {
             return None;
@@ -66,8 +67,6 @@ impl<P: Platform> Service<P> {
 
     /// Starts its supervisor.
     pub(super) fn begin(&self, kernel: &Kernel<P>) -> Result<(), ThreadError> {
-        let now = kernel.threads.runtime().now();
-        self.known.with(|known| known.supervisor.start(now));
         let task = run::supervise(kernel, self.number)?;
         *self.task.lock() = Some(task);
         Ok(())

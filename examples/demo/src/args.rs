@@ -151,6 +151,9 @@ pub struct Options {
     /// No disk, for the shell too: files are gone at power-off.
     #[arg(long, global = true, conflicts_with = "disk")]
     pub no_disk: bool,
+    /// The shell asks who is there before there is a prompt.
+    #[arg(long)]
+    pub login: bool,
     /// A network card on a network of QEMU's own; the shell has one [microvm has no place for it].
     #[arg(long, global = true)]
     pub net: bool,
@@ -243,6 +246,12 @@ impl Args {
 }
 
 impl Action {
+    /// What the shell gets on the kernel command line beside its mode.
+    #[must_use]
+    pub const fn login(action: Option<&Self>, login: bool) -> &'static str {
+        if action.is_none() && login { " login" } else { "" }
+    }
+
     /// The kernel command line of the action, or of the interactive shell.
     #[must_use]
     pub fn command_line(action: Option<&Self>) -> String {
@@ -308,6 +317,7 @@ mod tests {
     fn kernel_command_lines() {
         assert_eq!(line(&[]), "mode=shell");
         assert_eq!(line(&["run", "--exec", " free; memstat "]), "mode=run exec=free; memstat");
+        assert_eq!([Action::login(None, true), Action::login(None, false)], [" login", ""]);
         assert_eq!(line(&["test"]), "mode=test");
         assert_eq!(line(&["bench"]), "mode=run exec=counts");
         assert_eq!([line(&["py"]), line(&["py", "--exec", "py x"])], ["mode=shell", "mode=run exec=py x"]);

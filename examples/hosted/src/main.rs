@@ -40,6 +40,9 @@ enum Command {
         /// Fetch MicroPython, for the command `py`, if it is not there yet; once it is, every shell has it.
         #[arg(long)]
         python: bool,
+        /// Ask who is there before there is a prompt.
+        #[arg(long, conflicts_with = "exec")]
+        login: bool,
         /// Show the boot log with `--exec` too, on standard error.
         #[arg(short, long)]
         verbose: bool,
@@ -79,13 +82,14 @@ fn size(word: &str) -> Result<u64, String> {
 
 fn main() -> ExitCode {
     ExitCode::from(match Arguments::parse().command {
-        Command::Shell { exec, size, disk, python: wanted, verbose } => match python(wanted) {
+        Command::Shell { exec, size, disk, python: wanted, login, verbose } => match python(wanted) {
             Err(why) => {
                 eprintln!("{why}");
                 1
             }
             Ok(archive) => {
-                let config = MachineConfig { disk, archive, ..size.config() };
+                let command_line = String::from(if login { "login" } else { "" });
+                let config = MachineConfig { disk, archive, command_line, ..size.config() };
                 exec.map_or_else(
                     || converse(config.clone()),
                     |commands| execute(config.clone(), &commands, verbose),

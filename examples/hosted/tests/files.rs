@@ -65,7 +65,7 @@ fn names_move_and_go() {
 
 #[test]
 fn a_user_may_what_the_modes_say() {
-    assert_eq!(good("su 1000:100 id; id"), "uid=1000 gid=100\nuid=0 gid=0\n");
+    assert_eq!(good("su 1000:100 id; id"), "uid=1000 gid=100(users)\nuid=0(root) gid=0(root)\n");
     assert_eq!(refused("su 1000 touch /f"), "touch: /f: permission denied");
     assert_eq!(refused("echo x > f; chmod 600 f; su 1000; cat f"), "cat: f: permission denied");
     assert_eq!(refused("su 1000; su 0"), "su: operation not permitted");

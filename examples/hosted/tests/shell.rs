@@ -124,6 +124,13 @@ struct Typed {
 
 impl Typed {
     fn new() -> Self {
+        let mut typed = Self::with(&[]);
+        typed.expect("kos> ");
+        typed
+    }
+
+    /// The shell with these arguments.
+    fn with(arguments: &[&str]) -> Self {
         let ours = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         rustix::pty::grantpt(&ours).unwrap();
         rustix::pty::unlockpt(&ours).unwrap();
@@ -131,11 +138,17 @@ impl Typed {
         let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
         let theirs = rustix::fs::open(name, flags, rustix::fs::Mode::empty()).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_kos-hosted"));
-        command.arg("shell").stdin(theirs.try_clone().unwrap()).stdout(Stdio::from(theirs));
-        let mut typed =
-            Self { child: command.spawn().unwrap(), terminal: File::from(ours), seen: Vec::new() };
-        typed.expect("kos> ");
-        typed
+        command.arg("shell").args(arguments).stdin(theirs.try_clone().unwrap()).stdout(Stdio::from(theirs));
+        Self { child: command.spawn().unwrap(), terminal: File::from(ours), seen: Vec::new() }
+    }
+
+    /// Says lines, each as the answer to what is expected before it; all that was seen.
+    fn talk(&mut self, lines: &[(&str, &str)]) -> String {
+        lines.iter().fold(String::new(), |seen, (wanted, said)| {
+            let seen = if wanted.is_empty() { seen } else { seen + &self.expect(wanted) };
+            self.say(&format!("{said}\r"));
+            seen
+        })
     }
 
     fn say(&mut self, text: &str) {
@@ -210,4 +223,70 @@ fn tab_completes_commands_and_paths_and_history_lists_lines() {
         shell.say(typed);
         shell.expect(said);
     }
+}
+
+#[test]
+fn passwords_show_nowhere() {
+    let mut shell = Typed::new();
+    let mut seen = shell.talk(&[
+        ("", "useradd alice"),
+        ("kos> ", "passwd alice"),
+        ("a new password: ", "sesame, open"),
+        ("once more: ", "sesame, opem\x7fn"),
+        ("kos> ", "login alice"),
+        ("password: ", "sesame, close"),
+        ("login: name or password is wrong", "login alice"),
+        ("password: ", "sesamx\x15sesame, open"),
+        ("kos> ", "whoami; pwd; echo $HOME"),
+        ("\r\nalice\r\n/home/alice\r\n/home/alice\r\n", "passwd"),
+        ("the password until now: ", "sesame, open"),
+        ("a new password: ", "short"),
+        ("a password has 6 bytes at least", "poweroff"),
+        ("poweroff: this needs the role 'power'", "echo =$?="),
+        ("=126=", "su"),
+        ("password: ", ""),
+        ("su: name or password is wrong", "history; exit; whoami; cat /var/log/audit"),
+        ("\r\nroot\r\n", ""),
+    ]);
+    // Ctrl-C ends a question.
+    shell.say("login alice\r");
+    seen += &shell.expect("password: ");
+    shell.say("sesame\x03");
+    seen += &shell.expect("^C\r\n");
+    shell.say("echo =$?=\r");
+    seen += &shell.expect("=130=\r\n");
+    for secret in ["sesame", "sesam", "short"] {
+        assert!(!seen.contains(secret), "{secret}: {seen}");
+    }
+}
+
+#[test]
+fn who_cannot_log_in_gets_no_prompt() {
+    let disk = std::env::temp_dir().join(format!("kos-login-{}", std::process::id()));
+    let path = disk.to_str().unwrap();
+    let made = Command::new(env!("CARGO_BIN_EXE_kos-hosted")).args(["mkfs", path, "--size", "8M"]).output();
+    assert!(made.unwrap().status.success());
+    // While nobody has a password nobody could give one.
+    let mut shell = Typed::with(&["--login", "--disk", path]);
+    shell.talk(&[
+        ("kos: nobody has a password", "useradd alice; echo sesame | passwd alice; poweroff"),
+        ("alice is user 1000", ""),
+    ]);
+    assert_eq!(shell.child.wait().unwrap().code(), Some(0));
+    let mut shell = Typed::with(&["--login", "--disk", path]);
+    let seen = shell.talk(&[
+        ("login: ", "root"),
+        ("password: ", ""),
+        ("login: name or password is wrong", "alice"),
+        ("password: ", "sesame"),
+        ("kos> ", "id; exit"),
+        ("uid=1000(alice) gid=100(users)", ""),
+        ("login: ", "alice"),
+        ("password: ", "sesame"),
+        ("kos> ", "poweroff"),
+        ("poweroff: this needs the role 'power'", ""),
+    ]);
+    assert!(!seen.contains("sesame") && !seen.contains("exit: "), "{seen}");
+    drop(shell);
+    std::fs::remove_file(disk).unwrap();
 }

@@ -1,10 +1,12 @@
-//! The kernel command line: `key=value` words, validated once; what is wrong is a named [`Warning`], never a failure.
+//! The kernel command line: `key=value` words, and `login`, validated once; what is wrong is a named [`Warning`], never a failure.
 //!
 //! | key | values |
 //! |---|---|
 //! | `mode` | `shell` (default), `run`, `test` |
 //! | `filter` | in mode `test`: only tests whose name holds it |
 //! | `sabotage` | in mode `test`: `fail`, `panic`, `hang`, `triple`, to prove that the runner can fail; `panic-cpu`, `overflow`, `race`; in any mode `silent-cpu` |
+//! | `login` | alone, in mode `shell`: nobody gets the shell who does not log in |
+//! | `audit` | `open` (default), `closed`: what cannot be recorded does not happen |
 //! | `exec` | in mode `run`: the commands, separated by `;`; takes the rest of the line, so it comes last |
 
 use core::fmt;
@@ -30,6 +32,9 @@ impl fmt::Display for Mode {
         })
     }
 }
+
+/// The word that asks for names and passwords.
+const LOGIN: &str = "login";
 
 /// A deliberate fault in mode `test`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +66,10 @@ pub struct CommandLine<'a> {
     pub filter: &'a str,
     /// The fault to commit, if any.
     pub sabotage: Option<Sabotage>,
+    /// Whether nobody gets the shell who does not log in.
+    pub login: bool,
+    /// Whether what cannot be recorded does not happen.
+    pub audit_closed: bool,
     /// The commands to run.
     pub exec: &'a str,
 }
@@ -98,10 +107,10 @@ impl fmt::Display for Warning<'_> {
                 write!(f, "command line is not UTF-8 from byte {at} on: the rest is ignored")
             }
             Self::UnknownKey(word) => {
-                write!(f, "unknown word '{word}' ignored (known: mode= filter= sabotage= exec=)")
+                write!(f, "unknown word '{word}' ignored (known: mode= login filter= sabotage= audit= exec=)")
             }
             Self::BadValue { key, value } => write!(f, "{key}={value} ignored: {}", expected(key)),
-            Self::WrongMode { key, needs } => write!(f, "{key}= ignored: it needs {needs}"),
+            Self::WrongMode { key, needs } => write!(f, "{key} ignored: it needs {needs}"),
         }
     }
 }
@@ -109,6 +118,7 @@ impl fmt::Display for Warning<'_> {
 fn expected(key: &str) -> &'static str {
     match key {
         "mode" => "mode is shell, run or test",
+        "audit" => "audit is open or closed",
         _ => "sabotage is fail, panic, hang, triple, panic-cpu, silent-cpu, overflow or race",
     }
 }
@@ -134,11 +144,19 @@ impl<'a> CommandLine<'a> {
     }
 
     fn set(&mut self, word: &'a str) -> Result<(), Warning<'a>> {
+        if word == LOGIN {
+            self.login = true;
+            return Ok(());
+        }
         let (key, value) = word.split_once('=').ok_or(Warning::UnknownKey(word))?;
         let bad = Warning::BadValue { key, value };
         match key {
             "mode" => self.mode = Mode::parse(value).ok_or(bad)?,
             "filter" => self.filter = value,
+            "audit" => {
+                self.audit_closed =
+                    ["open", "closed"].iter().position(|word| *word == value).ok_or(bad)? == 1;
+            }
             "sabotage" => self.sabotage = Some(Sabotage::parse(value).ok_or(bad)?),
             _ => return Err(Warning::UnknownKey(word)),
         }
@@ -149,6 +167,9 @@ impl<'a> CommandLine<'a> {
         let works_anywhere = self.sabotage == Some(Sabotage::SilentCpu);
         if self.mode != Mode::Test && !works_anywhere && self.sabotage.take().is_some() {
             warn(Warning::WrongMode { key: "sabotage", needs: "mode=test" });
+        }
+        if self.mode != Mode::Shell && core::mem::take(&mut self.login) {
+            warn(Warning::WrongMode { key: LOGIN, needs: "mode=shell" });
         }
         if self.mode != Mode::Run && !core::mem::take(&mut self.exec).is_empty() {
             warn(Warning::WrongMode { key: "exec", needs: "mode=run" });
@@ -245,6 +266,17 @@ mod tests {
     #[test]
     fn exec_outside_run_mode_is_named() {
         assert_eq!(parse(b"exec=free").1, [Warning::WrongMode { key: "exec", needs: "mode=run" }]);
+    }
+
+    #[test]
+    fn login_and_audit_are_options() {
+        let (parsed, warnings) = parse(b"login audit=closed");
+        assert!(parsed.login && parsed.audit_closed && warnings.is_empty());
+        assert!(!parse(b"audit=open").0.audit_closed);
+        assert_eq!(parse(b"audit=half").1, [Warning::BadValue { key: "audit", value: "half" }]);
+        let (parsed, warnings) = parse(b"login mode=test");
+        assert_eq!(warnings, [Warning::WrongMode { key: "login", needs: "mode=shell" }]);
+        assert!(!parsed.login);
     }
 
     #[test]

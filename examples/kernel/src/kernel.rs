@@ -11,6 +11,7 @@ use kos_sched::{BlockReason, LockError, Park, TaskId};
 use spin::Once;
 
 use crate::accounts::{Accounts, WrongSum};
+use crate::audit::Audit;
 use crate::command_line::CommandLine;
 use crate::crew::Crew;
 use crate::drill::Drill;
@@ -31,6 +32,7 @@ use crate::svc::Svc;
 use crate::text::Text;
 use crate::threads::{Threads, Waits};
 use crate::time::Duration;
+use crate::user::Users;
 
 /// The physical frames: zones DMA, DMA32 and Normal.
 pub type KernelFrames<P> = Zones<'static, <P as Platform>::Env>;
@@ -59,6 +61,10 @@ pub struct Kernel<P: Platform> {
     pub(crate) svc: Svc<P>,
     /// Capabilities and what they are to. Made when the first program runs.
     pub(crate) ipc: Once<Ipc<P>>,
+    /// Who there is, beside what files say.
+    pub(crate) users: Users<P>,
+    /// What people did.
+    pub(crate) audit: Audit<P>,
     /// Nothing until the main thread has looked for file systems; [`None`] inside if there is no memory for any.
     pub(crate) files: Once<Option<Files<P>>>,
     /// The same for the network card.

@@ -7,6 +7,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod accounts;
+pub mod audit;
 mod boot;
 mod cmds;
 pub mod command_line;
@@ -38,6 +39,7 @@ pub mod text;
 mod threads;
 pub mod time;
 pub mod time_of_day;
+pub mod user;
 #[cfg(feature = "wheel")]
 pub mod wheel;
 

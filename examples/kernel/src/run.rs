@@ -31,6 +31,7 @@ impl End {
 /// Runs the mode of the command line.
 pub(crate) fn run<P: Platform>(kernel: &Kernel<P>) -> End {
     let line = kernel.command_line();
+    kernel.audit.close(line.audit_closed);
     match line.mode {
         Mode::Shell => {
             start_units(kernel);

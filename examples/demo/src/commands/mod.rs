@@ -111,7 +111,8 @@ impl Session<'_> {
             machine,
             kernel,
             module,
-            command_line: Action::command_line(args.action.as_ref()),
+            command_line: Action::command_line(args.action.as_ref())
+                + Action::login(args.action.as_ref(), options.login),
             timeout: args.limit(),
             endless_once_ready: false,
             cable: None,

@@ -20,6 +20,7 @@ use kos_vfs::block::{BlockDevice, DeviceFeatures};
 use spin::Once;
 
 use crate::accounts::{Accounts, FRAME_BYTES};
+use crate::audit::Audit;
 use crate::command_line::CommandLine;
 use crate::crew::Crew;
 use crate::drill::Drill;
@@ -36,6 +37,7 @@ use crate::storm::Storm;
 use crate::svc::Svc;
 use crate::text::{Bytes, Grouped, Text};
 use crate::threads::{Threads, Waits};
+use crate::user::Users;
 pub(crate) use memory::frames_of;
 use place::BootMemory;
 
@@ -91,6 +93,8 @@ impl<P: Platform> Kernel<P> {
             processes,
             srv: Srv::new(),
             svc: Svc::new(),
+            users: Users::new(),
+            audit: Audit::new(),
             ipc: Once::new(),
             heap,
             tables,

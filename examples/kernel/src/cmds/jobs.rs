@@ -95,8 +95,13 @@ pub(super) fn kill<'k, P: Platform>(
     }
     for &word in arguments {
         if !word.starts_with('%') {
-            threads::control::kill(session.kernel, &[word], streams)?;
-        } else if !session.jobs.kill(number(word)?) {
+            threads::control::kill(session, &[word], streams)?;
+            continue;
+        }
+        if let Some(thread) = session.jobs.thread(number(word)?) {
+            session.may_end(&thread)?;
+        }
+        if !session.jobs.kill(number(word)?) {
             return Err(CommandError::Failed(Text::new(format_args!("no job {word}"))));
         }
     }

@@ -28,6 +28,7 @@ mod system;
 mod tests;
 mod threads;
 pub(crate) mod txn;
+mod users;
 mod variables;
 mod zones;
 
@@ -38,6 +39,7 @@ use crate::Kernel;
 use crate::platform::Platform;
 use crate::shell::{CommandError, CommandResult, Session, Streams};
 use crate::text::Text;
+use crate::user::roles::Role;
 
 /// One command.
 pub(crate) struct Command<P: Platform> {
@@ -47,6 +49,34 @@ pub(crate) struct Command<P: Platform> {
     /// What it does, in a line.
     pub(crate) summary: &'static str,
     pub(crate) run: Run<P>,
+    /// The role that it needs, and when.
+    needs: Option<(Role, When)>,
+}
+
+/// When a command needs its role.
+#[derive(Clone, Copy, Debug)]
+enum When {
+    /// Whatever its arguments.
+    Always,
+    /// Unless there are none, or the first is one of these: then it only tells.
+    Unless(&'static [&'static str]),
+}
+
+impl<P: Platform> Command<P> {
+    const fn needs(self, role: Role, when: When) -> Self {
+        let Self { name, arguments, summary, run, .. } = self;
+        Self { name, arguments, summary, run, needs: Some((role, when)) }
+    }
+
+    /// The role that it needs for these arguments.
+    fn role(&self, arguments: &[&str]) -> Option<Role> {
+        let (role, when) = self.needs?;
+        let needed = match when {
+            When::Always => true,
+            When::Unless(harmless) => arguments.first().is_some_and(|first| !harmless.contains(first)),
+        };
+        needed.then_some(role)
+    }
 }
 
 /// What a command works on.
@@ -88,11 +118,13 @@ impl<P: Platform> Table<P> {
             "work the heap while a 10 kHz timer's handler does so too",
             storm::run,
         ),
-        command("heapmode", "[MODE]", "who serves the heap's blocks; another from now on", mode::run),
+        command("heapmode", "[MODE]", "who serves the heap's blocks; another from now on", mode::run)
+            .needs(Role::Inject, When::Unless(&[])),
         command("alloc-bench", "", "the modes of the heap side by side", bench::run),
         command("counts", "[PART OF NAME]", "the instructions of each path that has a budget", counts::run),
         command("txn-demo", "", "all-or-nothing allocation: each step fails in turn, then none", txn::run),
-        command("inject", "[oom K|off]", "let the K-th frame allocation from now fail", inject::run),
+        command("inject", "[oom K|off]", "let the K-th frame allocation from now fail", inject::run)
+            .needs(Role::Inject, When::Unless(&[])),
         command("dmesg", "", "the boot log", system::dmesg),
         command("lscpu", "", "the CPUs: numbers, APIC ids, who is online, what they can do", cpus::lscpu),
         command("lspci", "", "the devices on the buses", system::lspci),
@@ -111,20 +143,20 @@ impl<P: Platform> Table<P> {
             "what each thread and CPU gets while one watches",
             threads::top::run,
         ),
-        command(
+        of_user(
             "spin",
             "[COUNT [NICE]]",
             "start threads that compute until they are killed",
             threads::spin::run,
         ),
         of_user("kill", "ID|%JOB...", "tell threads or jobs to end; wait until threads have", jobs::kill),
-        command(
+        of_user(
             "nice",
             "ID VALUE",
             "give a fair thread another weight, -20 (most) to 19",
             threads::control::nice,
         ),
-        command(
+        of_user(
             "taskset",
             "ID [CPUS]",
             "where a thread runs; from now on there only",
@@ -187,15 +219,19 @@ impl<P: Platform> Table<P> {
             "[-t TYPE] [-o OPTIONS] [SOURCE DIR]",
             "what is mounted; mount something",
             files::mounts::mount,
-        ),
-        of_user("umount", "[-l] DIR", "take a mount away, when all is written", files::mounts::umount),
+        )
+        .needs(Role::Mount, When::Unless(&[])),
+        of_user("umount", "[-l] DIR", "take a mount away, when all is written", files::mounts::umount)
+            .needs(Role::Mount, When::Always),
         of_user(
             "pivot_root",
             "NEW PUT_OLD",
             "make the mount at NEW the root, and put the old one on PUT_OLD",
             files::mounts::pivot_root,
-        ),
-        of_user("unshare", "", "have mounts of one's own from now on", files::mounts::unshare),
+        )
+        .needs(Role::Mount, When::Always),
+        of_user("unshare", "", "have mounts of one's own from now on", files::mounts::unshare)
+            .needs(Role::Mount, When::Always),
         of_user("df", "[-h] [PATH...]", "how full file systems are", files::mounts::df),
         command("cachestat", "", "what the page cache holds, and what it did", files::mounts::cachestat),
         of_user(
@@ -213,19 +249,44 @@ impl<P: Platform> Table<P> {
         ),
         of_user(
             "su",
-            "UID[:GID] [COMMAND...]",
-            "be another user, for a command or until exit",
-            files::user::su,
+            "[USER|UID[:GID] [COMMAND...]]",
+            "be another user, or root, for a command or until exit",
+            users::switch::su,
         ),
-        of_user("exit", "", "be again who one was before su", files::user::exit),
-        of_user("id", "", "who one is", files::user::id),
-        of_user("umask", "[MODE]", "permission bits that new files do not get", files::user::umask),
+        of_user("login", "USER", "the same by a password, whoever asks, in his home", users::switch::login),
+        of_user("exit", "", "be again who one was before su or login", users::switch::exit),
+        of_user("id", "[USER]", "who one is, or somebody: user and groups", users::who::id),
+        of_user("whoami", "", "one's name", users::who::whoami),
+        of_user("umask", "[MODE]", "permission bits that new files do not get", users::who::umask),
+        of_user(
+            "useradd",
+            "USER [UID[:GID]]",
+            "a user without a password, and a home for him",
+            users::change::useradd,
+        )
+        .needs(Role::Users, When::Always),
+        of_user(
+            "userdel",
+            "USER",
+            "take a user away, with his roles; his files stay",
+            users::change::userdel,
+        )
+        .needs(Role::Users, When::Always),
+        of_user(
+            "passwd",
+            "[[-l] USER]",
+            "one's password, or another's; -l: nobody logs in as him",
+            users::change::passwd,
+        ),
+        of_user("roles", "[grant|revoke ROLE USER]", "who may what beside what files say", users::roles::run)
+            .needs(Role::Users, When::Unless(&[])),
         command(
             "ifconfig",
             "[ADDRESS/PREFIX | del ADDRESS]",
             "the network card, its addresses, what it carried",
             net::ifconfig::run,
-        ),
+        )
+        .needs(Role::Net, When::Unless(&[])),
         command(
             "ping",
             "[-o] HOST [COUNT [BYTES]]",
@@ -233,16 +294,19 @@ impl<P: Platform> Table<P> {
             net::ping::run,
         ),
         command("dig", "NAME [TYPE]", "what name servers say of a name", net::dig::run),
-        command("nameserver", "[SERVER...]", "whom names are asked of; others", net::dig::nameserver),
+        command("nameserver", "[SERVER...]", "whom names are asked of; others", net::dig::nameserver)
+            .needs(Role::Net, When::Unless(&[])),
         command("dhcp", "", "wait for a leased address; say what came with it", net::httpd::dhcp),
         command(
             "httpd",
             "[PORT | -n COUNT]",
             "serve pages about this kernel; -n: wait for so many answers",
             net::httpd::httpd,
-        ),
+        )
+        .needs(Role::Net, When::Always),
         command("arp", "", "the hosts of the link, and how far they are known", net::tables::arp),
-        command("route", "[GATEWAY]", "where packets go; the router for all others", net::tables::route),
+        command("route", "[GATEWAY]", "where packets go; the router for all others", net::tables::route)
+            .needs(Role::Net, When::Unless(&[])),
         command("netstat", "[tcp|udp]", "what became of each packet; the sockets", net::tables::netstat),
         of_user("wget", "[-s] URL", "what a server has; -s: only its length and hash", net::wget::run),
         of_user("run", "PROGRAM [WORD...]", "a program in ring 3, until it has ended", programs::run),
@@ -284,28 +348,32 @@ impl<P: Platform> Table<P> {
         ),
         command("ipcs", "", "endpoints and notifications, and who holds them", ipc::ipcs),
         command("shm", "", "memory that processes share by name: bytes, mappings, seals", ipc::shm),
-        command(
+        of_user(
             "audit",
-            "[all|denied]",
-            "what was refused, by whom; record everything, or that only",
-            ipc::audit,
-        ),
+            "[all|denied|open|closed]",
+            "what people did, what programs were refused; how it is recorded",
+            users::audit::run,
+        )
+        .needs(Role::Audit, When::Always),
         command(
             "srv",
             "[start|stop|kill|drill]",
             "files of a program on /srv; drill: it dies amid 10,000 operations",
             ipc::srv,
-        ),
+        )
+        .needs(Role::Svc, When::Unless(&["status"])),
         of_user(
             "svc",
             "[list | start|stop|restart|status|log|ready|forget NAME]",
             "services: what units in /etc/svc say; start alone: all of them",
             svc::run,
-        ),
+        )
+        .needs(Role::Svc, When::Unless(&["list", "status", "log"])),
         command("uptime", "", "time since entry", system::uptime),
-        command("selftest", "[PART OF NAME]", "run the in-kernel tests", tests::run),
-        command("poweroff", "", "end the machine", system::poweroff),
-        command("reboot", "", "start it again", system::reboot),
+        command("selftest", "[PART OF NAME]", "run the in-kernel tests", tests::run)
+            .needs(Role::Inject, When::Always),
+        command("poweroff", "", "end the machine", system::poweroff).needs(Role::Power, When::Always),
+        command("reboot", "", "start it again", system::reboot).needs(Role::Power, When::Always),
         command("true", "", "succeed", system::succeed),
         command("false", "", "fail", system::fail),
     ];
@@ -317,7 +385,7 @@ const fn command<P: Platform>(
     summary: &'static str,
     run: fn(&Kernel<P>, &[&str], &mut dyn Write) -> CommandResult,
 ) -> Command<P> {
-    Command { name, arguments, summary, run: Run::Kernel(run) }
+    Command { name, arguments, summary, run: Run::Kernel(run), needs: None }
 }
 
 /// A command of a user who stands somewhere.
@@ -327,7 +395,7 @@ const fn of_user<P: Platform>(
     summary: &'static str,
     run: for<'k> fn(&mut Session<'k, P>, &[&str], &mut Streams<'_, 'k, P>) -> CommandResult,
 ) -> Command<P> {
-    Command { name, arguments, summary, run: Run::Session(run) }
+    Command { name, arguments, summary, run: Run::Session(run), needs: None }
 }
 
 /// Every command, in the order of `help`.
@@ -338,6 +406,36 @@ pub(crate) fn all<P: Platform>() -> &'static [Command<P>] {
 /// The command of this name.
 pub(crate) fn find<P: Platform>(name: &str) -> Option<&'static Command<P>> {
     all::<P>().iter().find(|command| command.name == name)
+}
+
+/// Runs a command, if the session's user has the role that it needs.
+pub(crate) fn invoke<'k, P: Platform>(
+    session: &mut Session<'k, P>,
+    command: &Command<P>,
+    arguments: &[&str],
+    streams: &mut Streams<'_, 'k, P>,
+) -> CommandResult {
+    if session.ctx().cred.uid == 0 {
+        return call(session, command, arguments, streams);
+    }
+    let Some(role) = command.role(arguments) else { return call(session, command, arguments, streams) };
+    session.require(role, command.name)?;
+    let own = session.lend(role.caps());
+    let result = call(session, command, arguments, streams);
+    session.take_back(own);
+    result
+}
+
+fn call<'k, P: Platform>(
+    session: &mut Session<'k, P>,
+    command: &Command<P>,
+    arguments: &[&str],
+    streams: &mut Streams<'_, 'k, P>,
+) -> CommandResult {
+    match command.run {
+        Run::Kernel(run) => run(session.kernel, arguments, streams),
+        Run::Session(run) => run(session, arguments, streams),
+    }
 }
 
 /// Refuses any argument.

@@ -15,10 +15,6 @@ pub(super) fn run<'k, P: Platform>(
     streams: &mut Streams<'_, 'k, P>,
 ) -> CommandResult {
     let kernel = session.kernel;
-    let changes = !matches!(arguments, [] | ["list" | "status" | "log", ..]);
-    if changes && session.ctx().cred.uid != 0 {
-        return Err(CommandError::Failed(Text::new(format_args!("{}", kos_vfs::Errno::EPERM.meaning()))));
-    }
     match arguments {
         [] | ["list"] => list(kernel, streams)?,
         ["start"] => kernel.start_services_of(None)?,

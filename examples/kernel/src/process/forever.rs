@@ -30,9 +30,10 @@ pub(super) fn start<P: Platform>(
     name: &str,
     running: Box<Running<P>>,
 ) -> Result<TaskId, ThreadError> {
+    let uid = running.ctx.cred.uid;
     let running = Box::into_raw(running);
     let started = kernel.spawn(
-        How::new(name).stack(STACK).role(Role::Program),
+        How::new(name).stack(STACK).role(Role::Program).of(uid),
         begin::<P>,
         running.expose_provenance(),
     );

@@ -20,6 +20,7 @@ pub(crate) mod smp;
 mod srv;
 mod svc;
 mod txn;
+mod users;
 
 use core::fmt;
 
@@ -130,6 +131,7 @@ pub(crate) fn selected<P: Platform>(
         quota::tests(),
         srv::tests(),
         svc::tests(),
+        users::tests(),
     ]);
     let own = kernel.platform().tests();
     let sabotage = sabotage.map(machine::sabotage);

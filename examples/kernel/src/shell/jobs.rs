@@ -25,7 +25,7 @@ use crate::glue::sleep_lock::SleepLock;
 use crate::ipc::{self, ByteStream};
 use crate::platform::Platform;
 use crate::text::Text;
-use crate::threads::{How, command_stack};
+use crate::threads::{How, View, command_stack};
 
 /// Jobs of a session at a time.
 const MOST: usize = 16;
@@ -144,7 +144,7 @@ impl<'k, P: Platform> Jobs<'k, P> {
         let shared = Arc::new(shared);
         let number = self.list.iter().map(|job| job.number).max().unwrap_or(0) + 1;
         let given = Arc::into_raw(Arc::clone(&shared));
-        let how = How::new("job").stack(command_stack::<P>());
+        let how = How::new("job").stack(command_stack::<P>()).of(session.ctx().cred.uid);
         match self.kernel.spawn(how, begin::<P>, given.expose_provenance()) {
             Ok(task) => self.list.push(Job { number, task, shared, alive: true }),
             Err(why) => {
@@ -174,6 +174,12 @@ impl<'k, P: Platform> Jobs<'k, P> {
             }
         }
         Ok(())
+    }
+
+    /// The thread of a job that has not ended.
+    pub(crate) fn thread(&self, number: u32) -> Option<View> {
+        let task = self.list.get(self.find(number)?)?.task;
+        self.kernel.threads.view(task.index().as_usize()).filter(|view| view.task == task)
     }
 
     /// Tells a job to end; false if there is none of this number.

@@ -8,7 +8,8 @@
 //! | `session`, `environment` | who runs it where, with which variables |
 //! | [`script`] | commands for somebody who wants output and statuses apart |
 //! | `jobs` | what runs in the background |
-//! | `tty` | the terminal, and Ctrl-C |
+//! | `tty` | the terminal, Ctrl-C, and what is asked for without showing it |
+//! | `login` | who is at the terminal, where that is asked |
 //! | [`mod@line`], `history`, `keys`, `complete` | the editor in front of the interactive shell |
 
 mod complete;
@@ -19,6 +20,7 @@ mod jobs;
 mod keys;
 pub mod lang;
 pub mod line;
+mod login;
 pub mod script;
 mod session;
 mod size;
@@ -39,11 +41,12 @@ use crate::platform::Platform;
 use crate::run::End;
 use crate::text::Text;
 use crate::threads::{How, Member};
+use crate::user::roles::Role;
 use line::{Editor, Event};
-pub(crate) use session::Session;
+pub(crate) use session::{Login, Session};
 pub use size::size;
-pub(crate) use streams::{File, Lossy, Output, Shared, Streams, Terminal};
-use tty::{Keys, Tty};
+pub(crate) use streams::{AskError, File, Lossy, Output, Shared, Streams, Terminal};
+use tty::{Attended, Keys, Tty};
 
 /// How a command ended, as programs end: 0 is success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +59,8 @@ impl Status {
     pub const FAILED: Self = Self(1);
     /// It was called wrongly.
     pub const USAGE: Self = Self(2);
+    /// Who ran it may not: it needs a role.
+    pub const REFUSED: Self = Self(126);
     /// There is no such command.
     pub const UNKNOWN: Self = Self(127);
     /// It was told to end: Ctrl-C. As of who is ended by signal 2.
@@ -80,6 +85,8 @@ pub(crate) enum CommandError {
     Usage(Text),
     /// It could not do its work.
     Failed(Text),
+    /// Who ran it has not this role.
+    Refused(Role),
     /// It has said everything itself; the status is 1.
     Quiet,
     /// The same, with another status.
@@ -120,6 +127,7 @@ impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(text) | Self::Failed(text) => text.fmt(f),
+            Self::Refused(role) => write!(f, "this needs the role '{role}'"),
             Self::Quiet | Self::Status(_) => f.write_str("it failed"),
         }
     }
@@ -179,28 +187,46 @@ fn at_terminal<P: Platform>(kernel: &Kernel<P>) -> Result<End, CommandError> {
 }
 
 fn read_and_run<P: Platform>(kernel: &Kernel<P>, keys: &Keys<'_, '_, '_, P>) -> End {
-    let mut editor = Editor::new("kos> ");
-    let (mut console, mut session) = (Console(kernel.platform()), Session::new(kernel));
+    let mut session = Session::new(kernel);
+    if !kernel.command_line().login || !login::is_possible(kernel) {
+        return at_prompt(keys, &mut session).unwrap_or(End::Success);
+    }
+    while login::ask(keys, &mut session) {
+        if let Some(end) = at_prompt(keys, &mut session) {
+            return end;
+        }
+        session = Session::new(kernel);
+    }
+    End::Success
+}
+
+/// Runs lines until one ends the machine; [`None`]: the user leaves, or the console is closed.
+fn at_prompt<P: Platform>(keys: &Keys<'_, '_, '_, P>, session: &mut Session<'_, P>) -> Option<End> {
+    let (kernel, mut editor) = (session.kernel, Editor::new("kos> "));
+    let mut console = Console(kernel.platform());
     loop {
         session.jobs.show(&Shared::<P>::new(&mut console), true);
         // The console takes everything.
         let _ = editor.draw(&mut console);
-        match read(keys, &mut session, &mut editor, &mut console) {
+        match read(keys, session, &mut editor, &mut console) {
             Some(Event::Interrupted) => {
                 editor.take_line();
             }
-            Some(Event::EndOfInput) | None => return End::Success,
+            Some(Event::EndOfInput) | None => return None,
             Some(Event::Complete) => {}
             Some(Event::Line) => {
                 let line = editor.take_line();
                 session.remember(&line);
-                let work = || execute(&mut session, &line, &Shared::<P>::new(&mut console));
+                let work = || execute(session, &line, &Attended::new(keys, &mut console));
                 let ((_, next), interrupted) = keys.run(work);
                 if interrupted {
                     let _ = console.write_str("^C\n");
                 }
                 if let Next::End(end) = next {
-                    return end;
+                    return Some(end);
+                }
+                if session.login == Login::Out {
+                    return None;
                 }
             }
         }

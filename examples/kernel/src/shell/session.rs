@@ -1,6 +1,6 @@
 //! [`Session`]: one user at one shell: where he stands, who he is, what his variables are.
 
-use kos_vfs::{At, Call, Cred, Ctx, How, Limits, Mode, View};
+use kos_vfs::{At, Call, CapSet, Cred, Ctx, How, Limits, Mode, View};
 
 use super::CommandError;
 use super::environment::{Environment, SetError};
@@ -8,9 +8,13 @@ use super::jobs::Jobs;
 use super::line::Line;
 use super::streams::File;
 use crate::Kernel;
+use crate::audit::What;
 use crate::glue::files::FilesEnv;
 use crate::platform::Platform;
 use crate::text::Text;
+use crate::threads;
+use crate::user::login::Identity;
+use crate::user::roles::Role;
 
 /// Users that somebody can become one after the other.
 const DEPTH: usize = 8;
@@ -18,6 +22,17 @@ const DEPTH: usize = 8;
 const TYPED: usize = 16;
 /// Scripts that can run each other.
 const NESTED: u32 = 4;
+
+/// Whether somebody logged in for a session, and left it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Login {
+    /// Nobody: it is of who started the machine.
+    None,
+    /// He is there.
+    In,
+    /// He left.
+    Out,
+}
 
 /// One user at one shell.
 pub(crate) struct Session<'k, P: Platform> {
@@ -34,6 +49,8 @@ pub(crate) struct Session<'k, P: Platform> {
     pub(crate) typed: heapless::Deque<Line, TYPED>,
     /// Scripts in which he is.
     nested: u32,
+    /// Somebody logged in at its terminal; he left.
+    pub(crate) login: Login,
 }
 
 impl<'k, P: Platform> Session<'k, P> {
@@ -49,6 +66,7 @@ impl<'k, P: Platform> Session<'k, P> {
             jobs: Jobs::new(kernel),
             typed: heapless::Deque::new(),
             nested: 0,
+            login: Login::None,
         }
     }
 
@@ -58,7 +76,8 @@ impl<'k, P: Platform> Session<'k, P> {
         let (view, before) = (self.view.clone(), self.before.clone());
         let (kernel, typed) = (self.kernel, heapless::Deque::new());
         let jobs = Jobs::new(kernel);
-        Ok(Self { kernel, view, ctx: self.ctx, before, environment, jobs, typed, nested: self.nested })
+        let (ctx, nested, login) = (self.ctx, self.nested, Login::None);
+        Ok(Self { kernel, view, ctx, before, environment, jobs, typed, nested, login })
     }
 
     /// Remembers a line that was typed.
@@ -133,8 +152,7 @@ impl<'k, P: Platform> Session<'k, P> {
     }
 
     /// Is another user until he [leaves](Self::leave_to); false if that would be too many.
-    pub(crate) fn become_user(&mut self, uid: u32, gid: u32) -> bool {
-        let cred = if uid == 0 { Cred { gid, ..Cred::ROOT } } else { Cred::user(uid, gid, &[]) };
+    pub(crate) fn become_user(&mut self, cred: Cred<'static>) -> bool {
         let pushed = self.before.push(self.ctx).is_ok();
         if pushed {
             self.ctx = Ctx { cred, umask: self.ctx.umask, limits: Limits::default() };
@@ -149,6 +167,60 @@ impl<'k, P: Platform> Session<'k, P> {
         {
             self.ctx = before;
         }
+    }
+
+    /// Is this user from the start, in his home, as far as he can be there.
+    pub(crate) fn begin_as(&mut self, identity: &Identity) -> Result<(), CommandError> {
+        self.ctx = Ctx { cred: identity.cred, umask: self.ctx.umask, limits: Limits::default() };
+        self.go_home(identity)
+    }
+
+    /// Stands in the home of a user, and has his variables. Without memory for them they are not set.
+    pub(crate) fn go_home(&mut self, identity: &Identity) -> Result<(), CommandError> {
+        self.environment.set("HOME", &identity.home, true)?;
+        self.environment.set("USER", &identity.name, true)?;
+        self.enter(&identity.home)
+    }
+
+    /// May do this with files, too, for the time of a command; what he might before.
+    pub(crate) fn lend(&mut self, caps: CapSet) -> CapSet {
+        let own = self.ctx.cred.caps;
+        self.ctx.cred.caps |= caps;
+        own
+    }
+
+    /// May do with files what he [might before](Self::lend).
+    pub(crate) const fn take_back(&mut self, own: CapSet) {
+        self.ctx.cred.caps = own;
+    }
+
+    /// Asks whether he has the role that `what` needs; the answer is recorded. User 0 is not asked.
+    ///
+    /// # Errors
+    /// [`CommandError::Refused`], or the files of users were not read.
+    pub(crate) fn require(&self, role: Role, what: &str) -> Result<(), CommandError> {
+        let uid = self.ctx.cred.uid;
+        if uid == 0 {
+            return Ok(());
+        }
+        let has = self.kernel.has_role(uid, role)?;
+        let recorded = self.kernel.record(uid, What::Role, &format_args!("{role} for {what}"), has);
+        if !has {
+            return Err(CommandError::Refused(role));
+        }
+        Ok(recorded?)
+    }
+
+    /// Asks whether he may end or schedule a thread: it is his, or he has the role.
+    ///
+    /// # Errors
+    /// As [`Self::require`].
+    pub(crate) fn may_end(&self, thread: &threads::View) -> Result<(), CommandError> {
+        let object = format_args!("{} '{}' of uid {}", thread.task, thread.name, thread.uid);
+        if self.kernel.may_end(self.ctx.cred.uid, thread.uid, &object)? {
+            return Ok(());
+        }
+        Err(CommandError::Refused(Role::Kill))
     }
 
     /// Opens a file for a command, as `how` says; it, and what writes to it.

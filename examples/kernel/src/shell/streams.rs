@@ -15,6 +15,7 @@ use crate::glue::sleep_lock::SleepLock;
 use crate::ipc;
 use crate::platform::Platform;
 use crate::text::Text;
+use crate::user::password::Secret;
 
 /// Bytes that are gathered before they are written.
 const GATHERED: usize = 512;
@@ -67,7 +68,37 @@ pub(crate) trait Terminal: Sync {
     fn complain(&self, what: fmt::Arguments<'_>) -> fmt::Result;
     /// Whether a person reads it.
     fn is_terminal(&self) -> bool;
+    /// Asks who is there for a line that does not show.
+    fn ask(&self, _prompt: &str, _secret: &mut Secret) -> Result<(), AskError> {
+        Err(AskError::Nobody)
+    }
 }
+
+/// Why a question was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AskError {
+    /// Nobody is there.
+    Nobody,
+    /// There is nothing more to read.
+    Closed,
+    /// Ctrl-C came.
+    Interrupted,
+    /// The answer is too long.
+    TooLong,
+}
+
+impl fmt::Display for AskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nobody => "nobody is at a terminal to be asked; < FILE or a pipe can answer",
+            Self::Closed => "no answer",
+            Self::Interrupted => "interrupted",
+            Self::TooLong => "the answer is too long",
+        })
+    }
+}
+
+impl core::error::Error for AskError {}
 
 /// An output as a terminal: one at a time writes to it.
 pub(crate) struct Shared<'w, P: Platform>(Mutex<SleepLock<P>, &'w mut (dyn Output + Send)>);
@@ -198,6 +229,33 @@ impl<P: Platform> Streams<'_, '_, P> {
                 })
             }
         }
+    }
+
+    /// Whether something is led to it.
+    pub(crate) const fn reads(&self) -> bool {
+        self.input.is_some()
+    }
+
+    /// Asks for a line that does not show: at the terminal, or of what the command reads.
+    ///
+    /// # Errors
+    /// [`AskError`], or why it could not be read.
+    pub(crate) fn ask(&mut self, prompt: &str, secret: &mut Secret) -> Result<(), CommandError> {
+        secret.clear();
+        if self.input.is_none() {
+            return Ok(self.terminal.ask(prompt, secret)?);
+        }
+        let (mut byte, mut any) = ([0], false);
+        while self.read(&mut byte)? > 0 {
+            any = true;
+            if byte == *b"\n" {
+                break;
+            }
+            if !secret.push(byte[0]) {
+                return Err(AskError::TooLong.into());
+            }
+        }
+        if any { Ok(()) } else { Err(AskError::Closed.into()) }
     }
 
     /// Tells the user what went wrong, wherever the output goes.

@@ -7,6 +7,7 @@
 //! A thread that is told so does not sleep: the wait in which its command is ends, the command with it, and the prompt is back. The
 //! shell [takes note](Keys::settle), and goes on.
 
+use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use kos_ipc::posix::pipe::{PipeReader, PipeWriter};
@@ -14,13 +15,22 @@ use kos_ipc::posix::signal::{
     Action, ActionFlags, Delivery, NoThreadSlot, Signal, SignalGroup, SignalInfo, SignalSet, SignalThread,
 };
 
+use super::streams::{AskError, Output, Shared, Terminal};
 use crate::Kernel;
 use crate::glue::ipc::IpcEnv;
 use crate::ipc::{self, Ipc};
 use crate::platform::{Input, Platform};
+use crate::user::password::Secret;
 
 /// Ends what runs.
 const CONTROL_C: u8 = 3;
+/// Ends the input.
+const CONTROL_D: u8 = 4;
+/// Begins the line again.
+const CONTROL_U: u8 = 0x15;
+/// Take the last character back.
+const BACKSPACE: u8 = 8;
+const DELETE: u8 = 0x7f;
 
 /// The signals of the shell.
 pub(super) type Signals<'m, P> = SignalGroup<'m, IpcEnv<P>>;
@@ -82,7 +92,7 @@ pub(super) struct Keys<'s, 't, 'm, P: Platform> {
     thread: SignalThread<'s, 'm, IpcEnv<P>>,
 }
 
-impl<P: Platform> Keys<'_, '_, '_, P> {
+impl<'t, 'm, P: Platform> Keys<'_, 't, 'm, P> {
     /// The next byte; [`None`] when the terminal is closed. A Ctrl-C that came when its line had just ended is one.
     pub(super) fn next(&self) -> Option<u8> {
         let (task, mut byte) = (ipc::task::<P>(), [0]);
@@ -92,6 +102,15 @@ impl<P: Platform> Keys<'_, '_, '_, P> {
             Err(_) if self.settle() => Some(CONTROL_C),
             Err(_) => None,
         }
+    }
+
+    /// Reads a line that does not show. While a line runs Ctrl-C interrupts it; else it is a key like others.
+    pub(super) fn ask(&self, secret: &mut Secret) -> Result<(), AskError> {
+        self.asker().ask(secret)
+    }
+
+    const fn asker(&self) -> Asker<'_, 't, 'm, P> {
+        Asker { tty: self.tty, reader: &self.reader }
     }
 
     /// Runs a line that Ctrl-C ends; whether it did.
@@ -114,5 +133,72 @@ impl<P: Platform> Keys<'_, '_, '_, P> {
             self.kernel.threads.runtime().scheduler().take_interrupt();
         }
         any
+    }
+}
+
+/// Reads what is not to show.
+struct Asker<'a, 't, 'm, P: Platform> {
+    tty: &'a Tty<'t, 'm, P>,
+    reader: &'a PipeReader<'a, 'static, IpcEnv<P>>,
+}
+
+impl<P: Platform> Asker<'_, '_, '_, P> {
+    fn ask(&self, secret: &mut Secret) -> Result<(), AskError> {
+        let mut whole = true;
+        loop {
+            match self.key()? {
+                b'\r' | b'\n' if whole => return Ok(()),
+                b'\r' | b'\n' => return Err(AskError::TooLong),
+                CONTROL_C => return Err(AskError::Interrupted),
+                CONTROL_D if secret.is_empty() => return Err(AskError::Closed),
+                BACKSPACE | DELETE => secret.pop(),
+                CONTROL_U => secret.clear(),
+                byte @ b' '.. => whole &= secret.push(byte),
+                _ => {}
+            }
+        }
+    }
+
+    fn key(&self) -> Result<u8, AskError> {
+        let (task, mut byte) = (ipc::task::<P>(), [0]);
+        match self.reader.read(&self.tty.ipc.client(&task, ipc::KERNEL), &mut byte, None) {
+            Ok(1) => Ok(byte[0]),
+            Ok(_) => Err(AskError::Closed),
+            Err(_) => Err(AskError::Interrupted),
+        }
+    }
+}
+
+/// The console, and who sits there.
+pub(super) struct Attended<'a, 't, 'm, P: Platform> {
+    console: Shared<'a, P>,
+    asker: Asker<'a, 't, 'm, P>,
+}
+
+impl<'a, 't, 'm, P: Platform> Attended<'a, 't, 'm, P> {
+    pub(super) const fn new(keys: &'a Keys<'a, 't, 'm, P>, console: &'a mut (dyn Output + Send)) -> Self {
+        Self { console: Shared::new(console), asker: keys.asker() }
+    }
+}
+
+impl<P: Platform> Terminal for Attended<'_, '_, '_, P> {
+    fn write(&self, bytes: &[u8]) -> fmt::Result {
+        self.console.write(bytes)
+    }
+
+    fn complain(&self, what: fmt::Arguments<'_>) -> fmt::Result {
+        self.console.complain(what)
+    }
+
+    fn is_terminal(&self) -> bool {
+        self.console.is_terminal()
+    }
+
+    fn ask(&self, prompt: &str, secret: &mut Secret) -> Result<(), AskError> {
+        // Who cannot be told is not told.
+        let _ = self.console.write(prompt.as_bytes());
+        let asked = self.asker.ask(secret);
+        let _ = self.console.write(b"\n");
+        asked
     }
 }

@@ -9,7 +9,7 @@ use kos_vfs::{Cred, Ctx};
 
 use super::service::{Life, Service};
 use super::supervise::{Action, Ending, State};
-use super::unit::Ready;
+use super::unit::{Owner, Ready};
 use crate::platform::Platform;
 use crate::process::End;
 use crate::shell::{self, Session, Status, Terminal};
@@ -58,16 +58,23 @@ fn live<P: Platform>(kernel: &Kernel<P>, service: &Service<P>) -> Ending {
     }
 }
 
-/// As whom it acts.
-fn ctx<P: Platform>(service: &Service<P>) -> Ctx<'static> {
-    let (uid, gid) = service.unit.user;
-    let cred = if uid == 0 { Cred { gid, ..Cred::ROOT } } else { Cred::user(uid, gid, &[]) };
-    Ctx { cred, ..Ctx::root() }
+/// As whom it acts; its log says why not.
+fn cred<P: Platform>(kernel: &Kernel<P>, service: &Service<P>) -> Option<Cred<'static>> {
+    match &service.unit.user {
+        &Owner::Ids(0, gid) => Some(Cred { gid, ..Cred::ROOT }),
+        &Owner::Ids(uid, gid) => Some(Cred::user(uid, gid, &[])),
+        Owner::Named(name) => {
+            let known = kernel.identity(name).map(|identity| identity.cred);
+            known.inspect_err(|why| service.say(format_args!("{name}: {why}"))).ok()
+        }
+    }
 }
 
 fn run_program<P: Platform>(kernel: &Kernel<P>, service: &Service<P>) -> Ending {
+    let Some(cred) = cred(kernel, service) else { return Ending::Bad };
+    let ctx = Ctx { cred, ..Ctx::root() };
     let words: heapless::Vec<&str, WORDS> = service.unit.words().take(WORDS).collect();
-    let begun = match kernel.begin_job(ctx(service), &words, &service.unit.quota) {
+    let begun = match kernel.begin_job(ctx, &words, &service.unit.quota) {
         Ok(begun) => begun,
         Err(why) => {
             service.say(format_args!("{why}"));
@@ -98,7 +105,8 @@ fn listens<P: Platform>(kernel: &Kernel<P>, service: &Service<P>) -> bool {
 }
 
 fn run_shell<P: Platform>(kernel: &Kernel<P>, service: &Service<P>) -> Ending {
-    let how = How::new(&service.name).stack(command_stack::<P>()).role(Role::Program);
+    let Some(cred) = cred(kernel, service) else { return Ending::Bad };
+    let how = How::new(&service.name).stack(command_stack::<P>()).role(Role::Program).of(cred.uid);
     let task = match kernel.spawn(how, act::<P>, service.number) {
         Ok(task) => task,
         Err(why) => {
@@ -119,8 +127,8 @@ fn run_shell<P: Platform>(kernel: &Kernel<P>, service: &Service<P>) -> Ending {
 fn act<P: Platform>(kernel: &Kernel<P>, number: usize) {
     let Some(service) = kernel.svc.numbered(number) else { return };
     let mut session = Session::new(kernel);
-    let (uid, gid) = service.unit.user;
-    if uid != 0 && !session.become_user(uid, gid) {
+    let Some(cred) = cred(kernel, &service) else { return };
+    if cred.uid != 0 && !session.become_user(cred) {
         return;
     }
     for variable in &service.unit.env {

@@ -3,7 +3,7 @@
 //! | key | value |
 //! |---|---|
 //! | `exec` | a program with its words, or a line of the shell; the only one that has to be there |
-//! | `user` | `UID` or `UID:GID`; 0 if it is not said |
+//! | `user` | a name, `UID` or `UID:GID`; 0 if it is not said |
 //! | `after` | names of services that have to be ready first |
 //! | `restart` | `no`, `on-failure` (if nothing is said) or `always` |
 //! | `env` | `NAME=VALUE`, once for each variable |
@@ -19,6 +19,7 @@ use core::error::Error;
 use core::fmt::{self, Write};
 
 use super::quota::Quota;
+use crate::user::lines;
 
 /// Bytes of a unit file.
 pub const FILE_MAX: usize = 4096;
@@ -41,8 +42,8 @@ pub type Name = heapless::String<NAME_MAX>;
 pub struct Unit {
     /// What it runs.
     pub exec: heapless::String<EXEC_MAX>,
-    /// Whose it is: user and group.
-    pub user: (u32, u32),
+    /// Whose it is.
+    pub user: Owner,
     /// Whom it comes after.
     pub after: heapless::Vec<Name, AFTER_MAX>,
     /// Whether it is started again.
@@ -55,6 +56,30 @@ pub struct Unit {
     pub listen: Option<Name>,
     /// How it tells that it can be used.
     pub ready: Ready,
+}
+
+/// Whose a service is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// Of the user and the group of these numbers.
+    Ids(u32, u32),
+    /// Of who is called so when it starts.
+    Named(lines::Name),
+}
+
+impl Default for Owner {
+    fn default() -> Self {
+        Self::Ids(0, 0)
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ids(uid, gid) => write!(f, "{uid}:{gid}"),
+            Self::Named(name) => f.write_str(name),
+        }
+    }
 }
 
 /// Whether a service that has ended is started again.
@@ -239,7 +264,7 @@ impl Unit {
         }
         match key {
             "exec" => self.exec = value.try_into().map_err(|_| (EXEC_MAX, Problem::TooMuch(key)))?,
-            "user" => self.user = user(value).ok_or_else(|| bad("UID or UID:GID"))?,
+            "user" => self.user = user(value).ok_or_else(|| bad("a name, UID or UID:GID"))?,
             "after" => return self.set_after(value),
             "restart" => self.restart = Restart::of(value).ok_or_else(|| bad("no, on-failure or always"))?,
             "env" => return self.set_env(value),
@@ -272,11 +297,14 @@ impl Unit {
     }
 }
 
-fn user(value: &str) -> Option<(u32, u32)> {
+fn user(value: &str) -> Option<Owner> {
+    if let Ok(name) = lines::name(value) {
+        return Some(Owner::Named(name));
+    }
     let number = |word: &str| word.parse().ok().filter(|_| word.bytes().all(|byte| byte.is_ascii_digit()));
     match value.split_once(':') {
-        None => number(value).map(|uid| (uid, uid)),
-        Some((uid, gid)) => number(uid).zip(number(gid)),
+        None => number(value).map(|uid| Owner::Ids(uid, uid)),
+        Some((uid, gid)) => Some(Owner::Ids(number(uid)?, number(gid)?)),
     }
 }
 
@@ -304,7 +332,7 @@ fn word_of<T: PartialEq>(all: &[(&'static str, T)], value: &T) -> &'static str {
 impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "exec = {}", self.exec)?;
-        writeln!(f, "user = {}:{}", self.user.0, self.user.1)?;
+        writeln!(f, "user = {}", self.user)?;
         if !self.after.is_empty() {
             f.write_str("after =")?;
             self.after.iter().try_for_each(|name| write!(f, " {name}"))?;
@@ -379,7 +407,10 @@ mod tests {
     fn every_key_is_read() {
         let unit = Unit::parse(WHOLE.as_bytes()).unwrap();
         assert_eq!(unit.words().collect::<alloc::vec::Vec<_>>(), ["run", "me"]);
-        assert_eq!((unit.user, unit.after.len(), unit.restart), ((7, 8), 2, Restart::Always));
+        assert_eq!(
+            (unit.user.clone(), unit.after.len(), unit.restart),
+            (Owner::Ids(7, 8), 2, Restart::Always)
+        );
         assert_eq!((unit.env.len(), unit.ready), (2, Ready::Listen));
         let Quota { mem, cpu, pids, fds } = unit.quota;
         assert_eq!((mem, cpu, pids, fds), (Some(4 << 20), Some(20), Some(3), Some(9)));
@@ -395,7 +426,7 @@ mod tests {
             ("exec = a\n  colour = red", "line 2, column 3: 'colour' is no key"),
             ("exec = a\nexec = b", "line 2, column 1: 'exec' was there before"),
             ("exec =  ", "line 1, column 9: nothing behind 'exec ='"),
-            ("exec = a\nuser = root", "line 2, column 8: 'user' takes UID or UID:GID"),
+            ("exec = a\nuser = Root", "line 2, column 8: 'user' takes a name, UID or UID:GID"),
             ("exec = a\nafter = b c/d", "line 2, column 11: a name is 1 to 24 letters, digits, '-' and '_'"),
             ("exec = a\nrestart = perhaps", "line 2, column 11: 'restart' takes no, on-failure or always"),
             ("exec = a\nenv = 1A=2", "line 2, column 7: 'env' takes NAME=VALUE"),
@@ -413,6 +444,13 @@ mod tests {
         assert_eq!(Unit::parse(long.as_bytes()).unwrap_err().problem, Problem::FileTooLong);
         let long = alloc::format!("exec = {}", "x".repeat(EXEC_MAX + 1));
         assert_eq!(Unit::parse(long.as_bytes()).unwrap_err().problem, Problem::TooMuch("exec"));
+    }
+
+    #[test]
+    fn a_user_may_be_a_name() {
+        let unit = Unit::parse(b"exec = a\nuser = alice\n").unwrap();
+        assert_eq!(unit.user, Owner::Named("alice".try_into().unwrap()));
+        parse_and_print(b"exec = a\nuser = alice\n");
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub(super) struct Entry {
     name: Name,
     policy: Policy,
     role: Role,
+    uid: u32,
 }
 
 /// Whose a thread is.
@@ -53,6 +54,8 @@ pub(crate) struct View {
     pub(crate) name: Name,
     pub(crate) policy: Policy,
     pub(crate) role: Role,
+    /// The user for whom it works.
+    pub(crate) uid: u32,
     pub(crate) state: TaskState,
     /// Why it sleeps, or slept last.
     pub(crate) reason: BlockReason,
@@ -74,7 +77,7 @@ impl List {
         // What is too long is cut.
         let _ = how.name.chars().try_for_each(|character| name.push(character));
         if let Some(entry) = self.entries.get_mut(task.index().as_usize()) {
-            *entry = Some(Entry { task, name, policy: how.policy, role: how.role });
+            *entry = Some(Entry { task, name, policy: how.policy, role: how.role, uid: how.uid });
         }
     }
 
@@ -106,13 +109,14 @@ impl<P: Platform> Threads<P> {
 
     /// The thread at this index of the scheduler's.
     pub(crate) fn view(&self, index: usize) -> Option<View> {
-        let Entry { task, name, policy, role } = self.list.with(|list| list.get(index))?;
+        let Entry { task, name, policy, role, uid } = self.list.with(|list| list.get(index))?;
         let sched = self.runtime.scheduler();
         Some(View {
             task,
             name,
             policy,
             role,
+            uid,
             state: sched.state(task)?,
             reason: sched.reason(task)?,
             cpu: sched.cpu_of(task)?,

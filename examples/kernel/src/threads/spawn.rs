@@ -39,13 +39,15 @@ pub(crate) struct How<'a> {
     pub(crate) stack: usize,
     /// Whose it is.
     pub(crate) role: Role,
+    /// The user for whom it works.
+    pub(crate) uid: u32,
 }
 
 impl<'a> How<'a> {
     /// A fair thread that may run everywhere.
     pub(crate) fn new(name: &'a str) -> Self {
         let allowed = Mask::first_cpus(Mask::CAPACITY);
-        Self { name, policy: Policy::NORMAL, allowed, stack: STACK, role: Role::Joined }
+        Self { name, policy: Policy::NORMAL, allowed, stack: STACK, role: Role::Joined, uid: 0 }
     }
 
     /// The same on one CPU only.
@@ -61,6 +63,11 @@ impl<'a> How<'a> {
     /// The same with a stack of so many bytes.
     pub(crate) fn stack(self, stack: usize) -> Self {
         Self { stack, ..self }
+    }
+
+    /// The same for this user; else it is for user 0.
+    pub(crate) fn of(self, uid: u32) -> Self {
+        Self { uid, ..self }
     }
 
     /// The same in this role.

@@ -12,7 +12,6 @@ pub(super) mod place;
 pub(super) mod read;
 pub(super) mod remove;
 pub(super) mod stat;
-pub(super) mod user;
 
 use core::fmt;
 

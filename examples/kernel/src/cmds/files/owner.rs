@@ -9,14 +9,14 @@ use crate::platform::Platform;
 use crate::shell::{CommandError, CommandResult, Session, Streams};
 
 /// Permission bits in octal digits, `640`.
-pub(super) fn digits(word: &str) -> Option<Mode> {
+pub(in super::super) fn digits(word: &str) -> Option<Mode> {
     let octal = !word.is_empty() && word.len() <= 5 && word.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
     let bits = u16::from_str_radix(word, 8).ok().filter(|&bits| octal && bits <= 0o7777)?;
     Some(Mode::of(bits))
 }
 
 /// A user and a group, `1000:100`, of which either may be left out.
-pub(super) fn owner(word: &str) -> Result<(Option<u32>, Option<u32>), CommandError> {
+pub(in super::super) fn owner(word: &str) -> Result<(Option<u32>, Option<u32>), CommandError> {
     let id = |text: &str| match text {
         "" => Ok(None),
         text => text.parse().map(Some).map_err(|_| usage(format_args!("'{text}' is no number of a user"))),

@@ -1,4 +1,4 @@
-//! `caps`, `ipcs`, `audit`: what is there, and what was done.
+//! `caps`, `ipcs`, and what `audit` says of programs: what is there, and what was done.
 
 use core::fmt::Write;
 use core::sync::atomic::Ordering::Relaxed;
@@ -96,17 +96,15 @@ pub(in super::super) fn ipcs<P: Platform>(
     Ok(Next::Continue)
 }
 
+/// What programs did, or were refused; from now on everything, or the latter only.
 pub(in super::super) fn audit<P: Platform>(
     kernel: &Kernel<P>,
-    arguments: &[&str],
+    all: Option<bool>,
     out: &mut dyn Write,
 ) -> CommandResult {
     let rules = &kernel.ipc()?.rules;
-    match arguments {
-        [] => {}
-        ["all"] => rules.all.store(true, Relaxed),
-        ["denied"] => rules.all.store(false, Relaxed),
-        _ => return Err(CommandError::Usage(Text::new(format_args!("nothing, all or denied")))),
+    if let Some(all) = all {
+        rules.all.store(all, Relaxed);
     }
     for record in (0..SHOWN).map_while(|_| rules.log.take()) {
         let event = record.event;
@@ -117,6 +115,11 @@ pub(in super::super) fn audit<P: Platform>(
         writeln!(out, "{:?} {:?} {}: {said}", event.op, object.kind, object.id)?;
     }
     let scope = if rules.all.load(Relaxed) { "all" } else { "what is denied" };
-    writeln!(out, "recording {scope}; {} records wait, {} were lost", rules.log.len(), rules.log.lost())?;
+    writeln!(
+        out,
+        "programs: recording {scope}; {} records wait, {} were lost",
+        rules.log.len(),
+        rules.log.lost()
+    )?;
     Ok(Next::Continue)
 }

@@ -5,9 +5,8 @@ use core::fmt::Write;
 use kos_sched::{Nice, Policy};
 
 use super::words::{cpus, parse_cpus, policy, thread, usage};
-use crate::Kernel;
 use crate::platform::Platform;
-use crate::shell::{CommandError, CommandResult, Next};
+use crate::shell::{CommandError, CommandResult, Next, Session, Streams};
 use crate::text::{Grouped, Text};
 use crate::threads::{Role, View};
 use crate::time::Duration;
@@ -19,11 +18,11 @@ fn failed(what: core::fmt::Arguments<'_>) -> CommandError {
     CommandError::Failed(Text::new(what))
 }
 
-/// A thread that commands may end or move.
-fn own<P: Platform>(kernel: &Kernel<P>, word: &str) -> Result<View, CommandError> {
-    let view = thread(kernel, word)?;
+/// A thread that commands may end or move, of the session's user.
+fn own<P: Platform>(session: &Session<'_, P>, word: &str) -> Result<View, CommandError> {
+    let view = thread(session.kernel, word)?;
     match view.role {
-        Role::Background | Role::Program => Ok(view),
+        Role::Background | Role::Program => session.may_end(&view).map(|()| view),
         _ => {
             Err(failed(format_args!("{} '{}' is the kernel's own; it stays as it is", view.task, view.name)))
         }
@@ -32,15 +31,16 @@ fn own<P: Platform>(kernel: &Kernel<P>, word: &str) -> Result<View, CommandError
 
 /// Wakes the thread with the word that it is to end; it leaves by itself, and what it had is given back.
 pub(in crate::cmds) fn kill<P: Platform>(
-    kernel: &Kernel<P>,
+    session: &Session<'_, P>,
     arguments: &[&str],
     out: &mut dyn Write,
 ) -> CommandResult {
+    let kernel = session.kernel;
     if arguments.is_empty() {
         return Err(usage(format_args!("which thread?")));
     }
     for word in arguments {
-        let view = own(kernel, word)?;
+        let view = own(session, word)?;
         let start = kernel.platform().now();
         kernel.end_task(view.task);
         let there = || kernel.threads.views().any(|other| other.task == view.task);
@@ -58,13 +58,15 @@ pub(in crate::cmds) fn kill<P: Platform>(
     Ok(Next::Continue)
 }
 
-pub(in crate::cmds) fn nice<P: Platform>(
-    kernel: &Kernel<P>,
+pub(in crate::cmds) fn nice<'k, P: Platform>(
+    session: &mut Session<'k, P>,
     arguments: &[&str],
-    out: &mut dyn Write,
+    out: &mut Streams<'_, 'k, P>,
 ) -> CommandResult {
+    let kernel = session.kernel;
     let [word, value] = arguments else { return Err(usage(format_args!("a thread and a nice value"))) };
     let view = thread(kernel, word)?;
+    session.may_end(&view)?;
     let nice = value.parse::<i8>().map_err(|_| usage(format_args!("'{value}' is no nice value")))?;
     let nice = Nice::new(nice)?;
     let new = match view.policy {
@@ -85,17 +87,18 @@ pub(in crate::cmds) fn nice<P: Platform>(
     Ok(Next::Continue)
 }
 
-pub(in crate::cmds) fn taskset<P: Platform>(
-    kernel: &Kernel<P>,
+pub(in crate::cmds) fn taskset<'k, P: Platform>(
+    session: &mut Session<'k, P>,
     arguments: &[&str],
-    out: &mut dyn Write,
+    out: &mut Streams<'_, 'k, P>,
 ) -> CommandResult {
+    let kernel = session.kernel;
     let sched = kernel.threads.runtime().scheduler();
     let all = sched.online_cpus();
     let view = match arguments {
         [word] => thread(kernel, word)?,
         [word, list] => {
-            let (view, mask) = (own(kernel, word)?, parse_cpus(list)?);
+            let (view, mask) = (own(session, word)?, parse_cpus(list)?);
             sched.set_affinity(view.task, &mask, kernel.threads.runtime().now())?;
             thread(kernel, word)?
         }

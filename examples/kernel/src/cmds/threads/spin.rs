@@ -7,16 +7,16 @@ use kos_sched::{Nice, Policy};
 use super::words::usage;
 use crate::Kernel;
 use crate::platform::Platform;
-use crate::shell::{CommandResult, Next};
+use crate::shell::{CommandResult, Next, Session, Streams};
 use crate::threads::{How, Role};
 
 /// Most threads at a time.
 const MOST: u32 = 64;
 
-pub(in crate::cmds) fn run<P: Platform>(
-    kernel: &Kernel<P>,
+pub(in crate::cmds) fn run<'k, P: Platform>(
+    session: &mut Session<'k, P>,
     arguments: &[&str],
-    out: &mut dyn Write,
+    out: &mut Streams<'_, 'k, P>,
 ) -> CommandResult {
     let (count, nice) = match arguments {
         [] => ("1", "0"),
@@ -29,8 +29,8 @@ pub(in crate::cmds) fn run<P: Platform>(
     let nice = nice.parse::<i8>().map_err(|_| usage(format_args!("'{nice}' is no nice value")))?;
     let policy = Policy::Fair { nice: Nice::new(nice)?, slice: Policy::SLICE };
     for _ in 0..count {
-        let how = How::new("spin").policy(policy).role(Role::Background);
-        let task = kernel.spawn(how, compute, 0)?;
+        let how = How::new("spin").policy(policy).role(Role::Background).of(session.ctx().cred.uid);
+        let task = session.kernel.spawn(how, compute, 0)?;
         writeln!(out, "{task}")?;
     }
     Ok(Next::Continue)

@@ -76,7 +76,7 @@ fn try_run<P: Platform>(
     }
     let ends = Ends { input: pipes.last().map(|pipe| pipe.reader()), output: None };
     let work: heapless::Vec<_, MAX_STAGES> = waiting.iter().map(|one| || one.run()).collect();
-    let how = How::new("pipe").stack(command_stack::<P>());
+    let how = How::new("pipe").stack(command_stack::<P>()).of(session.ctx().cred.uid);
     let members: heapless::Vec<_, MAX_STAGES> = work.iter().map(|work| Member::new(how, work)).collect();
     let result = kernel.with_team(&members, |tasks| {
         let result = stage::run(session, last, ends, terminal);

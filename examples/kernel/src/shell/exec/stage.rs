@@ -139,8 +139,7 @@ fn call<'k, P: Platform>(
         Run::Kernel(_) if matches!(streams.input, Some(Input::File(_))) => {
             Err(CommandError::Usage(Text::new(format_args!("it reads nothing"))))
         }
-        Run::Kernel(run) => run(session.kernel, arguments, streams),
-        Run::Session(run) => run(session, arguments, streams),
+        _ => cmds::invoke(session, command, arguments, streams),
     }
 }
 
@@ -164,6 +163,9 @@ fn finish<P: Platform>(
         (Ok(next), None) => return (Status::SUCCESS, next),
         (Err(CommandError::Quiet), None) => (Status::FAILED, Ok(())),
         (Err(CommandError::Status(status)), None) => (status, Ok(())),
+        (Err(why @ CommandError::Refused(_)), None) => {
+            (Status::REFUSED, streams.complain(format_args!("{name}: {why}")))
+        }
         (Err(CommandError::Failed(text)), None) => {
             (Status::FAILED, streams.complain(format_args!("{name}: {text}")))
         }

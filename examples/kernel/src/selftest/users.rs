@@ -112,8 +112,8 @@ fn files<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
         let text = succeeds(kernel, "id bob")?;
         ensure!(text.as_str() == "uid=1001(bob) gid=100 groups=50(dev)\n", "{text}");
         if crate::process::Processes::are_possible(kernel) {
-            succeeds(kernel, "cp /bin/hello /home/p; chmod 700 /home/p; run /home/p")?;
-            fails(kernel, "su bob run /home/p", Status::FAILED, Errno::EACCES.meaning())?;
+            succeeds(kernel, "cp /bin/hello /home/hello; chmod 700 /home/hello; run /home/hello")?;
+            fails(kernel, "su bob run /home/hello", Status::FAILED, Errno::EACCES.meaning())?;
         }
         Ok(())
     })
@@ -127,8 +127,7 @@ fn back<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
         ensure!(text.as_str() == "alice\nroot\n", "{text}");
         fails(kernel, "su alice; su 0", Status::FAILED, Errno::EPERM.meaning())?;
         fails(kernel, "su nobody", Status::FAILED, "there is no such user")?;
-        let text = succeeds(kernel, "echo sesame > /tmp/s; su bob; login alice < /tmp/s; pwd; echo $USER")?;
-        succeeds(kernel, "rm /tmp/s")?;
+        let text = succeeds(kernel, "echo sesame > /home/s; su bob; login alice < /home/s; pwd; echo $USER")?;
         ensure!(text.as_str() == "/home/alice\nalice\n", "{text}");
         Ok(())
     })

@@ -51,7 +51,7 @@ fn build_programs() -> Result<(), Box<dyn Error>> {
     }
     let script = format!("-T{source}/program/link.ld");
     let linked =
-        ["--build-id=none", "--gc-sections", "-zmax-page-size=4096", "-znoexecstack", "-s", script.as_str()];
+        ["--build-id=none", "--gc-sections", "-zmax-page-size=4096", "-znoexecstack", "-S", script.as_str()];
     arguments.extend(linked.map(|argument| format!("-Clink-arg={prefix}{argument}")));
     arguments.extend(["-Clto".into(), "-Crelocation-model=static".into()]);
     rustc("bin", &format!("{source}/program/main.rs"), &program, &arguments)
@@ -59,7 +59,9 @@ fn build_programs() -> Result<(), Box<dyn Error>> {
 
 fn rustc(kind: &str, source: &str, to: &str, more: &[String]) -> Result<(), Box<dyn Error>> {
     let mut rustc = Command::new(var("RUSTC")?);
+    // With a chain of frames and symbols: what a program does wrong is told by the names of its functions.
     rustc.args(["--edition=2024", "-Copt-level=s", "-Cpanic=abort", "-Ccodegen-units=1"]);
+    rustc.arg("-Cforce-frame-pointers=yes");
     rustc.arg(format!("--crate-type={kind}")).args(more);
     let done = rustc.arg(source).arg("-o").arg(to).status()?;
     if done.success() { Ok(()) } else { Err(format!("{source} is not compiled: {done}").into()) }

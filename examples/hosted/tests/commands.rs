@@ -147,7 +147,21 @@ fn memstat_shows_figures_and_health() {
     for part in ["frames ", "heap ", "failed:", "tables ", "health   ok; every invariant"] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
-    assert!(bad("memstat -x", Status::USAGE).contains("usage: memstat [-z|-s]"));
+    assert!(bad("memstat -x", Status::USAGE).contains("usage: memstat [-z|-s|-p|PROCESS]"));
+    assert!(bad("memstat 1", Status::FAILED).contains("no process 1"));
+}
+
+#[test]
+fn frames_in_use_are_all_somebodys() {
+    let text = good("free -b; memstat -p");
+    let row = |name: &str| numbers(text.lines().find(|line| line.starts_with(name)).unwrap());
+    // used = kernel + programs; kernel = heap + tables + stacks + CPUs + devices.
+    let (used, kernel, memory) = (row("used"), row("kernel"), row("memory"));
+    assert_eq!((used[0], used[1], used[2]), (memory[1], kernel[0], 0), "{text}");
+    assert_eq!(kernel[0], kernel[1..].iter().sum::<usize>(), "{text}");
+    assert!(kernel[1] > 0 && kernel[2] > 0 && kernel[3] > 0, "{text}");
+    let found = text.lines().find(|line| line.ends_with(" frames, each found once")).unwrap();
+    assert_eq!(*numbers(found).last().unwrap(), used[0] / 4096, "{text}");
 }
 
 /// The numbers of a line.

@@ -111,7 +111,11 @@ impl Accounts {
     }
 }
 
-fn equal(what: &'static str, left: u64, right: u64) -> Result<(), WrongSum> {
+/// That two figures are equal.
+///
+/// # Errors
+/// They are not.
+pub(crate) fn equal(what: &'static str, left: u64, right: u64) -> Result<(), WrongSum> {
     if left == right { Ok(()) } else { Err(WrongSum { what, left, right }) }
 }
 

@@ -73,6 +73,8 @@ pub struct Kernel<P: Platform> {
     pub(crate) tables: Mutex<Waits<P>, KernelTable<P>>,
     pub(crate) log: Log<P::Env>,
     pub(crate) accounts: Accounts,
+    /// Frames that CPUs besides the first got to run on.
+    pub(crate) cpu_frames: usize,
     /// The timer that ticks, if one does.
     pub(crate) timer: Option<TimerReport>,
     pub(crate) storm: Storm<P>,

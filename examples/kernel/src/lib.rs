@@ -8,6 +8,7 @@ extern crate std;
 
 pub mod accounts;
 pub mod audit;
+pub mod backtrace;
 mod boot;
 mod cmds;
 pub mod command_line;
@@ -22,6 +23,7 @@ mod kernel;
 pub mod log;
 mod net;
 pub mod owned;
+mod owners;
 mod paths;
 pub mod platform;
 mod process;

@@ -8,8 +8,8 @@ use core::fmt::{self, Write};
 use core::ops::Range;
 use core::panic::PanicInfo;
 
+use kos_demo_kernel::backtrace::{Backtrace, StackMemory};
 use kos_demo_kernel::text::Text;
-use kos_x86_64::backtrace::{Backtrace, StackMemory};
 use kos_x86_64::report::{CallChain, FaultReport};
 use kos_x86_64::trap::{DOUBLE_FAULT, Frame, PAGE_FAULT};
 use x86_64::registers::control::Cr2;
@@ -30,10 +30,10 @@ impl StackMemory for Stacks {
             .or_else(|| crate::kernel()?.running_stack().filter(|range| range.contains(&address)))
     }
 
-    fn word(&self, address: u64) -> u64 {
+    fn word(&self, address: u64) -> Option<u64> {
         // SAFETY: the caller passes an aligned word inside a stack of this CPU, which is always mapped, or of the thread that it
         // runs.
-        unsafe { pointer::<u64>(address).read_volatile() }
+        Some(unsafe { pointer::<u64>(address).read_volatile() })
     }
 }
 

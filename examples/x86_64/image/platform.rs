@@ -299,6 +299,10 @@ impl Platform for &'static Metal {
         net::start(found, self.first_id())
     }
 
+    fn device_frames(&self) -> usize {
+        crate::virtio::frames()
+    }
+
     fn new_user(&self, start: UserStart) -> Result<User, DeviceError> {
         Ok(User::new(start))
     }

@@ -138,6 +138,10 @@ impl UserContext for User {
         self.0.registers.rax = value;
     }
 
+    fn answered(&self) -> u64 {
+        self.0.registers.rax
+    }
+
     fn set_thread_pointer(&mut self, address: u64) {
         self.0.thread_pointer = address;
     }
@@ -148,5 +152,9 @@ impl UserContext for User {
 
     fn stack(&self) -> u64 {
         self.0.registers.rsp
+    }
+
+    fn frame(&self) -> u64 {
+        self.0.registers.rbp
     }
 }

@@ -8,7 +8,6 @@
 //! | [`user`] | the registers of a program while the kernel runs |
 //! | [`report`] | how a fatal exception is told |
 //! | [`symbols`] | names of addresses, from the text blob that the demo command passes |
-//! | [`backtrace`] | the chain of frame pointers, bounded and checked |
 //! | [`pci`] | functions on the buses: base addresses, capabilities, every number bounded |
 //! | [`roster`], [`cpu_set`] | which CPUs there are, and how far each came; sets of them |
 //! | [`shootdown`] | how CPUs make each other forget translations |
@@ -28,7 +27,6 @@ extern crate alloc;
 extern crate std;
 
 pub mod acpi;
-pub mod backtrace;
 pub mod clock;
 pub mod cpu_set;
 pub mod gate;

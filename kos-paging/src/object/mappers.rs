@@ -19,6 +19,11 @@ impl Mappers {
         Self(FrameVec::new())
     }
 
+    /// Frames that the list takes.
+    pub(super) fn frames(&self) -> usize {
+        self.0.frames()
+    }
+
     /// Counts pages that a space maps more.
     pub(super) fn attach<P: FrameSource + PhysMapper>(
         &mut self,

@@ -61,6 +61,12 @@ impl<P: ObjectPorts, R: RawMutex, S: Store> MemoryObject<P, R, S> {
         (0..inner.slots.len()).filter_map(|index| inner.slots.get(index)?.frame).for_each(&mut show);
     }
 
+    /// Frames that its own lists take: of its pages, and of who maps them. For who adds up all frames.
+    pub fn list_frames(&self) -> usize {
+        let inner = self.inner.lock();
+        inner.slots.frames() + inner.mappers.frames()
+    }
+
     /// Makes the object longer, up to some gigabytes; a length that is shorter is left to
     /// [`truncate`](Self::truncate).
     ///

@@ -11,7 +11,28 @@ fn a_program_runs_in_ring_3() {
     let answer = demo(&["run", "--exec", "run hello you"]).expect(0);
     assert_eq!(answer.stdout, "hello from process 1 in ring 3\n  you\n");
     let answer = demo(&["run", "--exec", "run crash null"]).expect(1);
-    assert_eq!(answer.stdout, "process 1: at 0x0: jump to 0x0, where nothing is\n");
+    let said = &answer.stdout;
+    // Where it was, who called that by name, and at last why it ended.
+    assert!(said.starts_with("  0x0\n"), "{said}");
+    for function in ["programs::begin+0x", "_start+0x"] {
+        assert!(said.contains(function), "{function}: {said}");
+    }
+    assert!(said.ends_with("\nprocess 1: at 0x0: jump to 0x0, where nothing is\n"), "{said}");
+}
+
+#[test]
+fn calls_of_a_program_are_shown_and_memory_adds_up_beside_it() {
+    let said = demo(&["run", "--exec", "strace hello you; free; memstat -p"]).expect(0).stdout;
+    for line in [
+        "[1] getpid() = 1",
+        "[1] write(1, \"hello from process 1 in ring 3\\n\", 31) = 31",
+        "[1] write(1, \"  you\\n\", 6) = 6",
+        "[1] exit(0) = ?",
+        "4 calls, 0 of them not shown",
+    ] {
+        assert!(said.lines().any(|said| said == line), "{line}: {said}");
+    }
+    assert!(said.contains(" stacks ") && said.ends_with(" frames, each found once\n"), "{said}");
 }
 
 /// The line of what was in use, without its name.

@@ -20,20 +20,21 @@ use crate::text::{Bytes, Text};
 /// CPUs left out that the line names.
 const NAMED: usize = 2;
 
-/// Starts them; half of what is free may become their stacks. A machine on which none can be started runs on with one.
+/// Starts them; half of what is free may become their stacks. A machine on which none can be started runs on with one. The frames that
+/// they got, also those of a CPU for which there were not enough.
 pub(super) fn start<P: Platform>(
     platform: &P,
     frames: SharedFrames<P>,
     tables: &mut KernelTable<P>,
     notes: &mut Notes<'_, '_, P>,
-) -> Result<(), Cause> {
+) -> Result<usize, Cause> {
     let begun = platform.now();
     let (found, silent) = (platform.cpus().count(), silent(platform));
-    let (mut bytes, enough) = (0, frames.inner().stats().free / 2);
+    let (mut bytes, mut given, enough) = (0, 0, frames.inner().stats().free / 2);
     let prepared = 1
         + (1..found)
             .take_while(|_| frames.inner().stats().free > enough)
-            .map_while(|cpu| prepare(platform, frames, tables, CpuIndex(cpu)))
+            .map_while(|cpu| prepare(platform, frames, tables, CpuIndex(cpu), &mut given))
             .inspect(|taken| bytes += taken)
             .count();
     let started = start_all(platform, prepared, silent).map_err(|error| Text::new(format_args!("{error}")));
@@ -49,7 +50,7 @@ pub(super) fn start<P: Platform>(
         None => notes.figures(format_args!("{line}")),
         Some(complaint) => notes.degraded(format_args!("{line}; {complaint}")),
     }
-    Ok(())
+    Ok(given)
 }
 
 /// The CPU that gets no start signal.
@@ -65,14 +66,16 @@ fn prepare<P: Platform>(
     frames: SharedFrames<P>,
     tables: &mut KernelTable<P>,
     cpu: CpuIndex,
+    given: &mut usize,
 ) -> Option<u64> {
     platform.cpu_memory(cpu).try_fold(0, |bytes, piece| {
-        map::<P>(frames, tables, piece)?;
+        *given += map::<P>(frames, tables, piece)?;
         Some(bytes + piece.length)
     })
 }
 
-fn map<P: Platform>(frames: SharedFrames<P>, tables: &mut KernelTable<P>, piece: CpuMemory) -> Option<()> {
+/// Maps a piece on new frames; how many.
+fn map<P: Platform>(frames: SharedFrames<P>, tables: &mut KernelTable<P>, piece: CpuMemory) -> Option<usize> {
     let count = usize::try_from(piece.length / FRAME_BYTES).ok()?;
     let run = Run::new(frames, FrameRequest::new(count)).ok()?;
     let attrs = expressible(tables.format(), Attrs::RW.global());
@@ -80,7 +83,7 @@ fn map<P: Platform>(frames: SharedFrames<P>, tables: &mut KernelTable<P>, piece:
     tables.map(virt, phys_of(run.range().start()), attrs, HugePolicy::Never).ok()?;
     // They are the CPU's for ever.
     let _ = ManuallyDrop::new(run);
-    Some(())
+    Some(count)
 }
 
 #[expect(unsafe_code, reason = "the one place where other CPUs get memory to run on")]

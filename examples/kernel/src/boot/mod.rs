@@ -78,7 +78,8 @@ impl<P: Platform> Kernel<P> {
         let heap = stages.run(Stage::Heap, |notes| start_heap(&platform, frames, notes))?;
         stages.run(Stage::Traps, |notes| start_traps(&platform, notes))?;
         let timer = stages.run(Stage::Timer, |notes| start_timer(&platform, notes))?;
-        stages.run(Stage::Cpus, |notes| cpus::start(&platform, frames, &mut tables, notes))?;
+        let cpu_frames =
+            stages.run(Stage::Cpus, |notes| cpus::start(&platform, frames, &mut tables, notes))?;
         stages.run(Stage::Console, |notes| {
             notes.figures(format_args!("{}", platform.console()));
             Ok(())
@@ -100,6 +101,7 @@ impl<P: Platform> Kernel<P> {
             tables,
             log,
             accounts,
+            cpu_frames,
             timer,
             storm,
             crew,

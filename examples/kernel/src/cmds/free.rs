@@ -4,6 +4,7 @@ use core::fmt::{self, Write};
 
 use crate::Kernel;
 use crate::accounts::{Accounts, FRAME_BYTES};
+use crate::owners::Owners;
 use crate::platform::{FirmwareKind, Platform};
 use crate::shell::{CommandError, CommandResult, Next};
 use crate::text::{Bytes, Grouped, Text};
@@ -65,6 +66,21 @@ pub(super) fn run<P: Platform>(kernel: &Kernel<P>, arguments: &[&str], out: &mut
         write!(out, "{} {name} {}", if index == 0 { "=" } else { " +" }, unit.of_frames(frames))?;
     }
     writeln!(out)?;
+    owners(kernel, unit, out)
+}
+
+/// Whose the frames are that are used.
+fn owners<P: Platform>(kernel: &Kernel<P>, unit: Unit, out: &mut dyn Write) -> CommandResult {
+    let (owners, checked) = Owners::seen(kernel);
+    let of = |frames: u64| unit.of(frames * FRAME_BYTES);
+    let (used, own, programs) = (of(owners.used), of(owners.kernel()), of(owners.programs));
+    writeln!(out, "{:<9}{used:>17}   = kernel {own} + programs {programs}", "used")?;
+    write!(out, "{:<9}{own:>17}   ", "kernel")?;
+    for (index, (name, frames)) in owners.of_kernel().iter().filter(|(_, frames)| *frames > 0).enumerate() {
+        write!(out, "{} {name} {}", if index == 0 { "=" } else { " +" }, of(*frames))?;
+    }
+    writeln!(out)?;
+    checked?;
     Ok(Next::Continue)
 }
 

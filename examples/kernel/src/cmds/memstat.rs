@@ -1,4 +1,4 @@
-//! `memstat`: what the allocators count, and how they are; `-z` by zone, `-s` by size class.
+//! `memstat`: what the allocators count, and how they are; `-z` by zone, `-s` by size class, `-p` by process, or of one process.
 
 use core::fmt::{self, Write};
 
@@ -6,7 +6,7 @@ use kos_alloc::HeapStats;
 use kos_alloc::frame::FrameStats;
 use kos_alloc::health::{Config, Health};
 
-use super::{mode, slabs, zones};
+use super::{memory, mode, slabs, zones};
 use crate::Kernel;
 use crate::accounts::FRAME_BYTES;
 use crate::platform::Platform;
@@ -14,11 +14,18 @@ use crate::shell::{CommandError, CommandResult, Next};
 use crate::text::{Bytes, Grouped, Text};
 
 pub(super) fn run<P: Platform>(kernel: &Kernel<P>, arguments: &[&str], out: &mut dyn Write) -> CommandResult {
-    match arguments {
+    match *arguments {
         [] => overview(kernel, out)?,
         ["-z"] => zones::show(kernel, out)?,
+        ["-p"] => memory::table(kernel, out)?,
         ["-s"] => slabs::show(&kernel.heap().stats(), out)?,
-        [.., word] => return Err(CommandError::Usage(Text::new(format_args!("unexpected '{word}'")))),
+        [word, ref rest @ ..] => match (word.parse(), rest) {
+            (Ok(id), []) => memory::of(kernel, id, out)?,
+            (_, rest) => {
+                let word = rest.last().unwrap_or(&word);
+                return Err(CommandError::Usage(Text::new(format_args!("unexpected '{word}'"))));
+            }
+        },
     }
     Ok(Next::Continue)
 }

@@ -14,6 +14,7 @@ pub(crate) mod inject;
 mod ipc;
 mod jobs;
 mod memdemo;
+pub(crate) mod memory;
 mod memstat;
 pub(crate) mod mode;
 mod net;
@@ -98,7 +99,12 @@ impl<P: Platform> Table<P> {
             "memory in KiB (bytes, units): total, used, free, reserved, firmware",
             free::run,
         ),
-        command("memstat", "[-z|-s]", "frames, heap, failures, health; by zone, by size class", memstat::run),
+        command(
+            "memstat",
+            "[-z|-s|-p|PROCESS]",
+            "frames, heap, health; by zone, size class, process; one process",
+            memstat::run,
+        ),
         command("slabtop", "", "how full the slabs of each size class are", slabs::top),
         command("frames", "", "a map of physical memory by zone and buddy order", frames::run),
         of_user(
@@ -139,8 +145,8 @@ impl<P: Platform> Table<P> {
         command("ps", "", "the threads, and where the time of the CPUs went", threads::ps::run),
         command(
             "top",
-            "[MILLISECONDS]",
-            "what each thread and CPU gets while one watches",
+            "[-n LOOKS] [MILLISECONDS]",
+            "what each process, thread and CPU gets while one watches",
             threads::top::run,
         ),
         of_user(
@@ -310,6 +316,12 @@ impl<P: Platform> Table<P> {
         command("netstat", "[tcp|udp]", "what became of each packet; the sockets", net::tables::netstat),
         of_user("wget", "[-s] URL", "what a server has; -s: only its length and hash", net::wget::run),
         of_user("run", "PROGRAM [WORD...]", "a program in ring 3, until it has ended", programs::run),
+        of_user(
+            "strace",
+            "PROGRAM [WORD...]",
+            "the same, with each system call that it makes",
+            programs::strace,
+        ),
         #[cfg(feature = "python")]
         of_user("py", "-c CODE|FILE [WORD...]", "a program of Python", python::py),
         #[cfg(feature = "python")]

@@ -4,6 +4,7 @@
 //! machine has files, too.
 
 mod nodes;
+mod processes;
 pub(crate) mod root;
 
 use alloc::sync::Arc;

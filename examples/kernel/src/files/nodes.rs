@@ -13,6 +13,7 @@ use kos_vfs::fs::procfs::{Body, Content, Fixed, Procfs, SyntheticFile};
 use kos_vfs::fs::tmpfs::TmpfsConfig;
 use kos_vfs::{Errno, Mode, NameError, OpenFlags, SpecialFile, Timestamp};
 
+use super::processes::Processes;
 use crate::cmds::{self, Run};
 use crate::glue::files::FilesEnv;
 use crate::platform::Platform;
@@ -33,10 +34,11 @@ pub(super) fn dev<P: Platform>(
     Ok(Arc::new(fs))
 }
 
-/// `/proc`: files that say what the commands of these names say.
+/// `/proc`: files that say what the commands of these names say, and a directory for each process.
 pub(super) fn proc<P: Platform>(now: Timestamp) -> Result<Arc<dyn FileSystem>, NameError> {
     let mut root = said::<P>(FILES)?;
     root = root.with("net", Mode::of(0o555), Body::Dir(Arc::new(said::<P>(NET_FILES)?)))?;
+    root = root.and(Arc::new(Processes(PhantomData::<fn() -> P>)));
     Ok(Arc::new(Procfs::<FilesEnv<P>>::new(Arc::new(root), now)))
 }
 
@@ -47,6 +49,7 @@ const FILES: &[(&str, &[&str])] = &[
     ("interrupts", &["irq"]),
     ("kmsg", &["dmesg"]),
     ("meminfo", &["free"]),
+    ("memory", &["memstat", "-p"]),
     ("pci", &["lspci"]),
     ("slabinfo", &["slabtop"]),
     ("threads", &["ps"]),

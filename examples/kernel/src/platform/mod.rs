@@ -236,6 +236,10 @@ pub trait Platform: Sized + Sync + 'static {
     fn start_net(&self) -> Result<Self::Net, DeviceError> {
         Err(DeviceError { device: "network card", fault: DeviceFault::Absent })
     }
+    /// Frames of the kernel's allocator that devices have now: queues, rings.
+    fn device_frames(&self) -> usize {
+        0
+    }
     /// The registers of a program that is to begin there.
     ///
     /// # Errors

@@ -93,12 +93,16 @@ pub trait UserContext: Clone + fmt::Debug + Send + Sized + 'static {
     fn call(&self) -> UserCall;
     /// What that call returns.
     fn answer(&mut self, value: u64);
+    /// What its last call returned.
+    fn answered(&self) -> u64;
     /// Where the data of its thread lies from now on.
     fn set_thread_pointer(&mut self, address: u64);
     /// The address of its next instruction.
     fn instruction(&self) -> u64;
     /// Its stack pointer.
     fn stack(&self) -> u64;
+    /// Its frame pointer: where its chain of calls begins, if it keeps one.
+    fn frame(&self) -> u64;
 }
 
 /// Why a program is back.
@@ -167,6 +171,10 @@ impl UserContext for NoUser {
         match *self {}
     }
 
+    fn answered(&self) -> u64 {
+        match *self {}
+    }
+
     fn set_thread_pointer(&mut self, _: u64) {
         match *self {}
     }
@@ -176,6 +184,10 @@ impl UserContext for NoUser {
     }
 
     fn stack(&self) -> u64 {
+        match *self {}
+    }
+
+    fn frame(&self) -> u64 {
         match *self {}
     }
 }

@@ -64,6 +64,11 @@ impl Meter {
         (self.used.load(Relaxed), self.most.load(Relaxed))
     }
 
+    /// The most that there may be, if there is a most.
+    pub(super) fn limit(&self) -> Option<usize> {
+        Some(self.limit.load(Relaxed)).filter(|&limit| limit != usize::MAX)
+    }
+
     fn begin(&self, limit: Option<usize>) {
         self.limit.store(limit.unwrap_or(usize::MAX), Relaxed);
         self.most.store(self.used.load(Relaxed), Relaxed);

@@ -18,6 +18,7 @@ use super::forever::forever;
 use super::ports::Ports;
 use super::running::Start;
 use super::space::UserSpace;
+use super::trace::Trace;
 use super::{End, Process, Processes, StartError};
 use crate::Kernel;
 use crate::accounts::FRAME_BYTES;
@@ -40,6 +41,8 @@ pub(crate) struct Job<P: Platform> {
     pub(super) ports: Ports<P>,
     /// They said that they can be used, and nobody heard it yet.
     ready: AtomicBool,
+    /// Their system calls, if somebody wants to see them.
+    pub(crate) trace: Option<Trace<P>>,
 }
 
 /// A job that was started: somebody has to finish it.
@@ -55,6 +58,8 @@ pub(crate) struct Taken {
     pub(crate) bytes: (u64, u64),
     /// Open files: now, and the most.
     pub(crate) files: (usize, usize),
+    /// Bytes and files that it may have, where that is limited.
+    pub(crate) limits: (Option<u64>, Option<usize>),
     /// Nanoseconds of CPU time that were charged.
     pub(crate) cpu: u64,
     /// How often somebody had to wait for his share.
@@ -108,7 +113,8 @@ impl<P: Platform> Job<P> {
         let (now, most) = group.frames.used();
         let ((cpu, waits), paid) = (group.cpu.taken(), group.cpu.paid());
         let bytes = |frames: usize| frames as u64 * FRAME_BYTES;
-        Taken { bytes: (bytes(now), bytes(most)), files: group.fds.used(), cpu, waits, paid }
+        let limits = (group.frames.limit().map(bytes), group.fds.limit());
+        Taken { bytes: (bytes(now), bytes(most)), files: group.fds.used(), limits, cpu, waits, paid }
     }
 
     /// They say that they can be used.
@@ -151,12 +157,26 @@ impl<P: Platform> Kernel<P> {
         words: &[&str],
         quota: &Quota,
     ) -> Result<Begun<P>, StartError> {
+        self.begin_traced_job(ctx, words, quota, None)
+    }
+
+    /// The same; its system calls go to `trace`, which is read by whoever finishes the job.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing runs.
+    pub(crate) fn begin_traced_job(
+        &self,
+        ctx: Ctx<'static>,
+        words: &[&str],
+        quota: &Quota,
+        trace: Option<Trace<P>>,
+    ) -> Result<Begun<P>, StartError> {
         let ports = self.processes.ports(self)?.of_group(quota).ok_or(StartError::TooManyGroups)?;
         if !self.has_room_for::<Job<P>>() {
             return Err(StartError::NoMemory);
         }
         let said = Locked::new(self.platform().env(), heapless::Vec::new());
-        let job = Arc::new(Job { said, ports, ready: AtomicBool::new(false) });
+        let job = Arc::new(Job { said, ports, ready: AtomicBool::new(false), trace });
         let first = self.start_program(&job, ctx, words)?;
         Ok(Begun { job, first })
     }
@@ -177,7 +197,9 @@ impl<P: Platform> Kernel<P> {
             let limit = self.threads.runtime().now().checked_add_duration(look_again);
             let news = || {
                 let said = job.hear();
-                (!said.is_empty() || first.end().is_some() || job.ready.load(Relaxed)).then_some(said)
+                let pressing = job.trace.as_ref().is_some_and(Trace::take_pressing);
+                (pressing || !said.is_empty() || first.end().is_some() || job.ready.load(Relaxed))
+                    .then_some(said)
             };
             let said = processes.changed.wait_for(limit, news).unwrap_or_default();
             hear(&said);

@@ -5,6 +5,9 @@
 //! | [`ports`], [`space`] | frames, tables with the kernel's half, flushes; the address space of one process |
 //! | [`group`] | what the processes of a job may take together |
 //! | [`object`] | files and shared memory as pages |
+//! | [`census`] | whose each frame is |
+//! | [`postmortem`], [`symbols`] | where a program was when it did what it may not |
+//! | [`trace`] | the system calls of a job, for who wants to see them |
 //! | [`elf`], [`load`] | from a file to a program that can begin |
 //! | [`running`], [`calls`] | a process's thread: ring 3, faults, system calls, the end |
 //! | [`job`] | what a shell starts and waits for: a program with all its descendants, and what they say |
@@ -16,6 +19,7 @@
 //! has no files any more, and no address space but the first of a job.
 
 mod calls;
+pub(crate) mod census;
 mod descriptors;
 pub(crate) mod elf;
 mod forever;
@@ -25,8 +29,11 @@ mod list;
 mod load;
 pub(crate) mod object;
 pub(crate) mod ports;
+mod postmortem;
 mod running;
 pub(crate) mod space;
+mod symbols;
+pub(crate) mod trace;
 
 use alloc::sync::Arc;
 use core::error::Error;
@@ -151,6 +158,11 @@ impl<P: Platform> Processes<P> {
     /// Frames that programs have now.
     pub(crate) fn frames(&self) -> usize {
         self.ports.get().map_or(0, Ports::taken)
+    }
+
+    /// The process of this number.
+    pub(crate) fn of_number(&self, id: u32) -> Option<Arc<Process<P>>> {
+        self.all().into_iter().find(|process| process.id == id)
     }
 
     /// The processes that run or whose status nobody took yet.

@@ -92,10 +92,11 @@ struct Identity {
     ino: Ino,
 }
 
-/// The objects of files that somebody maps.
+/// The objects that there are: those of files that somebody maps are found again, of the others it is known what they hold.
 pub(super) struct Objects<P: Platform>(Locked<P::Env, Vec<Known<P>>>);
 
-type Known<P> = (Identity, Weak<MemoryObjectOf<P>>);
+/// An object, and which file it shows, if it shows one.
+type Known<P> = (Option<Identity>, Weak<MemoryObjectOf<P>>);
 
 type MemoryObjectOf<P> = MemoryObject<Ports<P>, SleepLock<P>, Backing<P>>;
 
@@ -132,9 +133,18 @@ impl<P: Platform> Objects<P> {
 
     fn find(&self, identity: Identity) -> Option<Object<P>> {
         let find = |list: &Vec<Known<P>>| {
-            list.iter().find(|(known, _)| *known == identity).and_then(|(_, object)| object.upgrade())
+            list.iter().find(|(known, _)| *known == Some(identity)).and_then(|(_, object)| object.upgrade())
         };
         self.0.with(|list| find(list))
+    }
+
+    /// Shows each object, without the lock; one that comes or goes meanwhile may be left out.
+    pub(super) fn each(&self, mut show: impl FnMut(&Object<P>)) {
+        let mut place = 0;
+        while let Some(object) = self.0.with(|list| Some(list.get(place)?.1.upgrade())) {
+            object.iter().for_each(&mut show);
+            place += 1;
+        }
     }
 
     /// Makes one, unless another thread was quicker.
@@ -149,18 +159,23 @@ impl<P: Platform> Objects<P> {
             return Err(Errno::ENOMEM);
         }
         let store = FileStore { kernel, file: Mutex::new(file.clone()) };
-        let new = Arc::new(MemoryObject::new(ports.clone(), Backing::File(store)));
+        self.keep(Some(identity), Arc::new(MemoryObject::new(ports.clone(), Backing::File(store))))
+    }
+
+    /// Knows a new object from now on, unless there is one of its file already: that one then.
+    fn keep(&self, identity: Option<Identity>, new: Object<P>) -> Result<Object<P>, Errno> {
         // What is dropped is dropped without the lock.
         let mut gone = Vec::new();
+        let is_of_file = |known: &Option<Identity>| known.is_some() && *known == identity;
         let added = self.0.with(|list| {
-            let known = list.iter().find(|(known, _)| *known == identity);
+            let known = list.iter().find(|(known, _)| is_of_file(known));
             if let Some(object) = known.and_then(|(_, object)| object.upgrade()) {
                 return Ok(object);
             }
             list.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
             gone.try_reserve(list.len()).map_err(|_| Errno::ENOMEM)?;
             gone.extend(
-                list.extract_if(.., |(known, object)| *known == identity || object.strong_count() == 0),
+                list.extract_if(.., |(known, object)| is_of_file(known) || object.strong_count() == 0),
             );
             list.push((identity, Arc::downgrade(&new)));
             Ok(Arc::clone(&new))
@@ -198,6 +213,7 @@ pub(crate) fn shared_memory<P: Platform>(
         return Err(Errno::ENOMEM);
     }
     let object = Arc::new(MemoryObject::new(ports.clone(), Backing::Zeros));
+    let object = kernel.processes.objects.keep(None, object)?;
     object.grow(bytes).map_err(|_| Errno::ENOMEM)?;
     Ok(object)
 }

@@ -15,7 +15,8 @@ use super::job::Job;
 use super::load::load;
 use super::object::Backing;
 use super::space::UserSpace;
-use super::{End, Process, StartError, calls, forever};
+use super::trace::Trace;
+use super::{End, Process, StartError, calls, forever, postmortem, trace};
 use crate::Kernel;
 use crate::glue::files::FilesEnv;
 use crate::glue::ipc::IpcEnv;
@@ -147,8 +148,11 @@ impl<P: Platform> Running<P> {
             let exit = self.kernel.platform().enter_user(&mut self.user, Some(self.space.machine()));
             let end = match exit {
                 UserExit::Interrupted => None,
+                UserExit::Call if self.process.job.trace.is_some() => self.traced_call(),
                 UserExit::Call => calls::serve(self),
-                UserExit::Fault(fault) => self.fault(fault),
+                UserExit::Fault(fault) => self.fault(fault).inspect(|_| {
+                    postmortem::tell(self.kernel, &self.process, &self.space, &self.user);
+                }),
             };
             if let Some(end) = end {
                 return end;
@@ -160,6 +164,20 @@ impl<P: Platform> Running<P> {
                 return self.told(thread);
             }
         }
+    }
+
+    /// Serves a system call that somebody wants to see.
+    #[cold]
+    fn traced_call(&mut self) -> Option<End> {
+        let (process, call) = (Arc::clone(&self.process), self.user.call());
+        let record = Trace::begin(process.id, &self.space, call, trace::native(call.number));
+        let end = calls::serve(self);
+        let answer = end.is_none().then(|| self.user.answered());
+        let pressing = process.job.trace.as_ref().is_some_and(|trace| trace.end(record, &self.space, answer));
+        if pressing {
+            self.kernel.processes.changed.wake_all();
+        }
+        end
     }
 
     /// Charges the CPU time that it took to its group, and waits if that has had its share.

@@ -11,6 +11,7 @@ mod heap;
 mod hoard;
 pub(crate) mod ktap;
 mod machine;
+mod monitor;
 mod net;
 mod paging;
 mod process;
@@ -132,6 +133,7 @@ pub(crate) fn selected<P: Platform>(
         srv::tests(),
         svc::tests(),
         users::tests(),
+        monitor::tests(),
     ]);
     let own = kernel.platform().tests();
     let sabotage = sabotage.map(machine::sabotage);

@@ -220,6 +220,11 @@ impl<P: Platform> Threads<P> {
         kos_sched::Platform::cpu(self.runtime.scheduler().platform())
     }
 
+    /// Frames of all stacks.
+    pub(crate) fn stack_frames(&self) -> usize {
+        self.stacks.pages()
+    }
+
     /// What switches between them.
     pub(crate) const fn runtime(&self) -> &'static Running<P> {
         self.runtime

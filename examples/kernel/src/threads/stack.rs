@@ -6,6 +6,7 @@
 
 use core::mem::ManuallyDrop;
 use core::ops::Range;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use kos_alloc::{Env, FrameError, FrameRequest, Locked};
 use kos_paging::{Attrs, HugePolicy, SplitPolicy, VirtAddr, VirtRange};
@@ -35,11 +36,18 @@ pub(super) struct Stacks<P: Platform> {
     frames: SharedFrames<P>,
     /// A bit for each place that is taken.
     taken: Locked<P::Env, [u64; PLACES / 64]>,
+    /// Frames of the stacks that there are, also of those that could not be unmapped.
+    pages: AtomicUsize,
 }
 
 impl<P: Platform> Stacks<P> {
     pub(super) fn new(env: P::Env, frames: SharedFrames<P>) -> Self {
-        Self { frames, taken: Locked::new(env, [0; PLACES / 64]) }
+        Self { frames, taken: Locked::new(env, [0; PLACES / 64]), pages: AtomicUsize::new(0) }
+    }
+
+    /// Frames of all stacks.
+    pub(super) fn pages(&self) -> usize {
+        self.pages.load(Relaxed)
     }
 
     /// A place that nobody has.
@@ -99,6 +107,7 @@ impl<P: Platform> Kernel<P> {
         let run = Run::new(stacks.frames, FrameRequest::new(pages)).map_err(ThreadError::Stack)?;
         let Some(base) = P::STACKS else {
             let bounds = self.in_direct_map(&run, pages)?;
+            stacks.pages.fetch_add(pages, Relaxed);
             return Ok(FrameStack { run: ManuallyDrop::new(run), bounds, place: None });
         };
         let lacks = ThreadError::Stack(FrameError::NoMemory { requested: pages, largest_free: 0 });
@@ -111,6 +120,7 @@ impl<P: Platform> Kernel<P> {
             return Err(error);
         }
         let end = usize::try_from(end).unwrap_or(0);
+        stacks.pages.fetch_add(pages, Relaxed);
         Ok(FrameStack { run: ManuallyDrop::new(run), bounds: end - bytes..end, place: Some(place) })
     }
 
@@ -152,6 +162,7 @@ impl<P: Platform> Kernel<P> {
             }
             self.threads.stacks.give_place(place);
         }
+        self.threads.stacks.pages.fetch_sub(run.range().count(), Relaxed);
         drop(ManuallyDrop::into_inner(run));
     }
 

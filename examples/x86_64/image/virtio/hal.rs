@@ -2,6 +2,7 @@
 //! of the heap is contiguous for devices, too.
 
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use kos_alloc::{FrameAlloc, FrameRange, FrameRequest, Pfn};
 use kos_x86_64::layout::{DEVICES, DIRECT_MAP, PAGE};
@@ -13,6 +14,14 @@ use crate::address::pointer;
 #[derive(Debug)]
 pub(crate) struct MetalHal;
 
+/// Frames that devices have.
+static FRAMES: AtomicUsize = AtomicUsize::new(0);
+
+/// How many.
+pub(crate) fn frames() -> usize {
+    FRAMES.load(Relaxed)
+}
+
 // SAFETY: what `dma_alloc` gives are frames of the kernel's that nobody else has, zeroed, at their place in the direct map.
 unsafe impl Hal for MetalHal {
     fn dma_alloc(pages: usize, _: BufferDirection) -> (PhysAddr, NonNull<u8>) {
@@ -20,6 +29,7 @@ unsafe impl Hal for MetalHal {
             crate::kernel().and_then(|kernel| kernel.frames().allocate(&FrameRequest::new(pages)).ok());
         // Address 0 is how the crate is told that there is no memory.
         let Some(frames) = frames else { return (0, NonNull::dangling()) };
+        FRAMES.fetch_add(pages, Relaxed);
         let physical = frames.start().0 as u64 * PAGE;
         let start: *mut u8 = pointer(DIRECT_MAP + physical);
         // SAFETY: the frames are in the direct map, and nobody else's.
@@ -34,7 +44,11 @@ unsafe impl Hal for MetalHal {
             // SAFETY: the caller gives back what `dma_alloc` gave.
             unsafe { kernel.frames().free(frames) }
         });
-        if matches!(freed, Some(Ok(()))) { 0 } else { -1 }
+        if !matches!(freed, Some(Ok(()))) {
+            return -1;
+        }
+        FRAMES.fetch_sub(pages, Relaxed);
+        0
     }
 
     unsafe fn mmio_phys_to_virt(physical: PhysAddr, _: usize) -> NonNull<u8> {

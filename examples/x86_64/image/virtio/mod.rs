@@ -8,5 +8,5 @@
 mod hal;
 mod transport;
 
-pub(crate) use hal::MetalHal;
+pub(crate) use hal::{MetalHal, frames};
 pub(crate) use transport::{Interrupting, Wiring};

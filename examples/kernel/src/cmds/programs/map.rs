@@ -32,7 +32,8 @@ pub(in super::super) fn pagemap<'k, P: Platform>(
     job_and(session, arguments, streams, pages)
 }
 
-fn mappings<P: Platform>(space: &UserSpace<P>, out: &mut dyn Write) -> CommandResult {
+/// What a program has mapped, and how much of it is there.
+pub(crate) fn mappings<P: Platform>(space: &UserSpace<P>, out: &mut dyn Write) -> CommandResult {
     writeln!(out, "{:<18} {:<18} {:>8} {:>8} rights what", "first", "last", "bytes", "resident")?;
     let mut next = Some(VirtAddr::new(0));
     while let Some(vma) = next.and_then(|next| space.vma_at_or_after(next)) {

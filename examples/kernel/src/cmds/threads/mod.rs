@@ -2,6 +2,7 @@
 
 pub(super) mod control;
 pub(super) mod demo;
+pub(super) mod processes;
 pub(super) mod ps;
 pub(super) mod spin;
 pub(super) mod timers;

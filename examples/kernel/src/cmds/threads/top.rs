@@ -1,9 +1,10 @@
-//! `top`: what each thread and each CPU got while one watched.
+//! `top`: what each process, each thread and each CPU got while one watched.
 
 use core::fmt::Write;
 
 use kos_sched::{CpuId, CpuSet, TaskId};
 
+use super::processes;
 use super::words::{cpus, millis, percent, policy, state, usage};
 use crate::Kernel;
 use crate::platform::Platform;
@@ -15,6 +16,8 @@ use crate::time::Duration;
 /// How long one watches, unless told otherwise, and at most; milliseconds.
 const WATCH: u64 = 500;
 const LONGEST: u64 = 60_000;
+/// How often one looks at most.
+const MOST: u32 = 1000;
 /// Threads that are shown.
 const SHOWN: usize = 20;
 /// CPUs that are shown each.
@@ -28,7 +31,21 @@ pub(in crate::cmds) fn run<P: Platform>(
     arguments: &[&str],
     out: &mut dyn Write,
 ) -> CommandResult {
-    let length = length(arguments)?;
+    let (looks, length) = wanted(arguments)?;
+    for look in 0..looks {
+        if look > 0 {
+            writeln!(out)?;
+        }
+        watch(kernel, length, out)?;
+        if kernel.is_told_to_end() {
+            return Err(CommandError::Quiet);
+        }
+    }
+    Ok(Next::Continue)
+}
+
+/// One look.
+fn watch<P: Platform>(kernel: &Kernel<P>, length: Duration, out: &mut dyn Write) -> Result<(), CommandError> {
     kernel.tidy();
     let sched = kernel.threads.runtime().scheduler();
     let online = sched.online_cpus();
@@ -37,6 +54,7 @@ pub(in crate::cmds) fn run<P: Platform>(
         online.iter().take(CPUS).map(|cpu| (cpu, kernel.threads.account(cpu))).collect();
     let start: Start =
         kernel.threads.views().take(256).map(|view| (view.task, view.ran.as_ticks())).collect();
+    let processes = processes::Shares::begin(kernel);
     let _ = kernel.threads.sleep(length);
     let mut rows = heapless::Vec::<(View, u64), SHOWN>::new();
     for view in kernel.threads.views() {
@@ -64,18 +82,28 @@ pub(in crate::cmds) fn run<P: Platform>(
         Grouped(after.migrations.wrapping_sub(stats.migrations)),
         Grouped(after.throttles.wrapping_sub(stats.throttles)),
     )?;
+    processes.show(kernel, passed.busy, length, out)?;
     table(&rows, length, &online, out)?;
-    Ok(Next::Continue)
+    Ok(())
 }
 
-fn length(arguments: &[&str]) -> Result<Duration, CommandError> {
-    let millis = match arguments {
+/// How often one looks, and how long each time.
+fn wanted(arguments: &[&str]) -> Result<(u32, Duration), CommandError> {
+    let (looks, rest) = match arguments {
+        ["-n", count, rest @ ..] => (count.parse().ok(), rest),
+        ["-n"] => (None, arguments),
+        rest => (Some(1), rest),
+    };
+    let looks = looks.filter(|looks| (1..=MOST).contains(looks));
+    let looks = looks.ok_or_else(|| usage(format_args!("-n 1 to {MOST} looks")))?;
+    let millis = match rest {
         [] => Some(WATCH),
         [word] => word.parse().ok(),
         [_, extra, ..] => return Err(usage(format_args!("unexpected '{extra}'"))),
     };
     let millis = millis.filter(|millis| (1..=LONGEST).contains(millis));
-    millis.map(Duration::from_millis).ok_or_else(|| usage(format_args!("1 to {LONGEST} milliseconds")))
+    let length = millis.map(Duration::from_millis);
+    Ok((looks, length.ok_or_else(|| usage(format_args!("1 to {LONGEST} milliseconds")))?))
 }
 
 /// Keeps those that got most, the first first.

@@ -138,7 +138,7 @@ impl Call {
 }
 
 /// The programs, by name: one file has them all.
-pub const PROGRAMS: [&str; 12] = [
+pub const PROGRAMS: [&str; 13] = [
     "hello",
     "spin",
     "usertests",
@@ -151,6 +151,7 @@ pub const PROGRAMS: [&str; 12] = [
     "ramfsd",
     "shm-demo",
     "beacon",
+    "repeat",
 ];
 
 /// `mmap`: may be read.

@@ -4,22 +4,28 @@
 //! or by `?` on any error; a machine that lacks what a test is about is skipped by name ([`Failure::skip`]). Around each test the frames and heap blocks in use are counted: a leak is a failure.
 
 mod boot;
+mod data;
 mod drills;
 mod files;
 mod frames;
 mod heap;
 mod hoard;
+mod ipc;
 pub(crate) mod ktap;
+mod lines;
 mod machine;
 mod monitor;
+mod names;
 mod net;
 mod paging;
 mod process;
 mod quota;
 mod sched;
+mod shell;
 pub(crate) mod smp;
 mod srv;
 mod svc;
+mod sync;
 mod txn;
 mod users;
 
@@ -126,7 +132,12 @@ pub(crate) fn selected<P: Platform>(
         smp::tests(),
         drills::tests(),
         sched::tests(),
+        sync::tests(),
+        shell::tests(),
+        names::tests(),
+        data::tests(),
         files::tests(),
+        ipc::tests(),
         net::tests(),
         process::tests(),
         quota::tests(),

@@ -8,6 +8,7 @@ mod hello;
 mod mmap;
 mod pingpong;
 mod ramfsd;
+mod repeat;
 mod shared;
 mod tests;
 
@@ -42,6 +43,7 @@ const CODE: [Program; PROGRAMS.len()] = [
     ramfsd::run,
     shared::run,
     beacon::run,
+    repeat::run,
 ];
 
 /// A word as a number.

@@ -11,7 +11,7 @@ use kos_x86_64::screen::ROWS;
 use crate::metal::Metal;
 use crate::registers::Registers;
 use crate::vga::Vga;
-use crate::{cpu, keyboard, stacks};
+use crate::{cpu, image, keyboard, stacks};
 
 type Machine = &'static Metal;
 
@@ -22,6 +22,7 @@ pub(crate) const TESTS: &[Test<Machine>] = &[
     Test { name: "metal::a_trap_restores_floating_point_state", run: a_trap_restores_floating_point_state },
     Test { name: "metal::interrupts_leave_every_register_alone", run: interrupts_leave_every_register_alone },
     Test { name: "metal::stacks_of_every_cpu_have_guard_pages", run: stacks_of_every_cpu_have_guard_pages },
+    Test { name: "metal::the_boot_left_a_part_of_its_stack", run: the_boot_left_a_part_of_its_stack },
     Test { name: "metal::a_key_interrupts_and_is_read", run: a_key_interrupts_and_is_read },
     Test { name: "metal::the_screen_shows_what_is_written", run: the_screen_shows_what_is_written },
 ];
@@ -101,6 +102,19 @@ fn stacks_of_every_cpu_have_guard_pages(kernel: &Kernel<Machine>) -> Result<(), 
             ensure!(guard.is_err(), "{name} of cpu {number} has no guard page");
         }
     }
+    Ok(())
+}
+
+/// The guard of the boot stack is none until the final tables are loaded: what ran into it before was seen by nobody. Its memory was
+/// zeroed at entry, so that what was used is seen now.
+fn the_boot_left_a_part_of_its_stack(_: &Kernel<Machine>) -> Result<(), Failure> {
+    const LEFT: usize = 16 << 10;
+    let bottom = usize::try_from(image::boot_stack().start)?;
+    // SAFETY: the image maps it, and only this CPU writes there, in frames above those that it is in now.
+    let lowest =
+        unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance::<u8>(bottom), LEFT) };
+    let unused = lowest.iter().take_while(|&&byte| byte == 0).count();
+    ensure!(unused == LEFT, "only {unused} bytes of it were never used");
     Ok(())
 }
 

@@ -28,7 +28,7 @@ const LINUX: [u8; 4] = [10, 0, 0, 2];
 const PORT: u16 = 5001;
 const BUFFER: usize = 1 << 20;
 /// Bytes of one transfer.
-const BYTES: usize = 64 << 20;
+const BYTES: usize = 512 << 20;
 const ROUNDS: usize = 5;
 
 const TUNSETIFF: u32 = 0x4004_54ca;

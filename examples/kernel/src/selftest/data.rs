@@ -46,7 +46,7 @@ pub(super) const fn tests<P: Platform>() -> &'static [Test<P>] {
 }
 
 /// Where the tests stand.
-const PLACE: &[u8] = b"/tmp/selftest";
+const PLACE: &[u8] = b"/mnt";
 const CREATE: How = How::create(OpenFlags::READ_WRITE.union(OpenFlags::CREATE), Mode::of(0o644));
 
 fn with<P: Platform>(kernel: &Kernel<P>, work: Work<P>) -> Result<(), Failure> {
@@ -349,7 +349,7 @@ fn full<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
 }
 
 fn fill<P: Platform>(call: &Call<'_, '_, FilesEnv<P>>) -> Result<(), Failure> {
-    let file = call.open(At::Cwd, b"/tmp/selftest/f", &CREATE)?;
+    let file = call.open(At::Cwd, b"/mnt/f", &CREATE)?;
     let mut written = 0;
     let end = loop {
         match call.write(&file, &[7; 1000]) {

@@ -39,15 +39,15 @@ pub(super) fn run<P: Platform>(kernel: &Kernel<P>, lines: &[Line]) -> Result<(),
     in_scratch(kernel, |kernel| lines.iter().try_for_each(|line| check(kernel, line)))
 }
 
-/// Makes the directory `/tmp/selftest`, does `work`, and removes it with all that is in it.
+/// Mounts an empty file system on `/mnt`, does `work`, and takes it away again with all that is in it.
 pub(super) fn in_scratch<P: Platform>(
     kernel: &Kernel<P>,
     work: impl FnOnce(&Kernel<P>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let files = kernel.files().ok_or_else(|| Failure::skip(format_args!("no files")))?;
-    told(kernel, "mkdir -p /tmp/selftest && mount -t tmpfs none /tmp/selftest", 0)?;
+    told(kernel, "mount -t tmpfs none /mnt", 0)?;
     let result = work(kernel);
-    let left = told(kernel, "umount /tmp/selftest && rmdir /tmp/selftest", 0);
+    let left = told(kernel, "umount /mnt", 0);
     // Names that are remembered take memory.
     Files::vfs(files).shrink(0);
     result.and(left.map(drop))
@@ -67,7 +67,7 @@ fn said_in<P: Platform>(session: &mut Session<'_, P>, line: &str, status: u32) -
 
 fn check<P: Platform>(kernel: &Kernel<P>, (line, status, expected): &Line) -> Result<(), Failure> {
     let mut session = Session::new(kernel);
-    said_in(&mut session, "cd /tmp/selftest", 0)?;
+    said_in(&mut session, "cd /mnt", 0)?;
     let said = said_in(&mut session, line, *status)?;
     ensure!(said == *expected, "'{line}' says {:?}, not {:?}", Text::new(format_args!("{said}")), expected);
     Ok(())

@@ -113,20 +113,12 @@ impl<P: Platform> Table<P> {
         ),
         says!(
             "names::a_mount_in_use_stays",
-            [
-                "mkdir m; mount -t tmpfs none m; cd m; umount /tmp/selftest/m",
-                1,
-                "umount: /tmp/selftest/m: busy\n"
-            ],
+            ["mkdir m; mount -t tmpfs none m; cd m; umount /mnt/m", 1, "umount: /mnt/m: busy\n"],
             ["umount m", 0, ""],
         ),
         says!(
             "names::a_way_up_leads_over_a_mount",
-            [
-                "mkdir m; mount -t tmpfs none m; cd m; cd ..; pwd; cd /tmp/selftest; umount m",
-                0,
-                "/tmp/selftest\n"
-            ],
+            ["mkdir m; mount -t tmpfs none m; cd m; cd ..; pwd; cd /mnt; umount m", 0, "/mnt\n"],
         ),
         says!("names::nothing_takes_all_and_gives_none", ["echo a > /dev/null; cat /dev/null", 0, ""]),
         says!(

@@ -126,8 +126,8 @@ impl<P: Platform> Table<P> {
         ),
         says!(
             "shell::one_stands_where_one_went",
-            ["mkdir -p a/b; cd a/b; pwd", 0, "/tmp/selftest/a/b\n"],
-            ["cd a; cd ..; pwd", 0, "/tmp/selftest\n"],
+            ["mkdir -p a/b; cd a/b; pwd", 0, "/mnt/a/b\n"],
+            ["cd a; cd ..; pwd", 0, "/mnt\n"],
             ["cd nope", 1, "cd: no such file or directory\n"],
             ["cd /; cd ..; pwd", 0, "/\n"],
         ),

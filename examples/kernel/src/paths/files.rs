@@ -31,7 +31,7 @@ fn with<P: Platform>(
 }
 
 pub(super) fn open<P: Platform>(kernel: &Kernel<P>) -> Result<u64, Failure> {
-    with(kernel, |call, _| shortest(kernel, || Ok(drop(call.open(At::Cwd, NAME, &HOW)?))))
+    with(kernel, |call, _| shortest(kernel, || Ok(call.open(At::Cwd, NAME, &HOW).map(drop)?)))
 }
 
 pub(super) fn read<P: Platform>(kernel: &Kernel<P>) -> Result<u64, Failure> {

@@ -136,7 +136,7 @@ fn condition<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
             changed.notify_all();
         }
     };
-    let taken = kernel.with_team(&[Member::new(How::new("giver"), &give)], |_| {
+    kernel.with_team(&[Member::new(How::new("giver"), &give)], |_| {
         (0..ITEMS).try_for_each(|item| {
             let mut guard = box_of_one.lock()?;
             while guard.is_none() {
@@ -150,8 +150,7 @@ fn condition<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
             ensure!(came == Some(item), "{came:?} came, not {item}");
             Ok(())
         })
-    })?;
-    taken
+    })?
 }
 
 fn condition_timeout<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {

@@ -26,7 +26,7 @@ pub(super) fn notification<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failur
     ensure!(news.try_take(&caller, 0b0011)? == 0b0011 && news.pending() == 0b0100);
     let none = news.try_take(&caller, 0b0011);
     ensure!(none == Err(NotifyError::WouldBlock), "{none:?}");
-    Ok(news.check().map_err(|what| Failure::new(format_args!("{}", what.what)))?)
+    news.check().map_err(|what| Failure::new(format_args!("{}", what.what)))
 }
 
 pub(super) fn bits_wake<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {

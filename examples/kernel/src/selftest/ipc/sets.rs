@@ -15,14 +15,14 @@ use crate::platform::Platform;
 use crate::selftest::Failure;
 
 /// Places of a set for what it watches.
-type Slots<'s, P> = Pin<&'s mut [WatchSlot<TestEnv<P>, &'s dyn Source<TestEnv<P>>>]>;
+type Slots<'s, 'o, P> = Pin<&'s mut [WatchSlot<TestEnv<P>, &'o dyn Source<TestEnv<P>>>]>;
 
 pub(super) fn set<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     let news = pin!(Notification::<TestEnv<P>>::new(Sleeper::new(), 0, 1));
     let permits = pin!(Semaphore::<TestEnv<P>>::new(Sleeper::new(), 0, 0, 2));
     let (news, permits) = (news.into_ref(), permits.into_ref());
     let nesting = Nesting::new();
-    let slots: Slots<'_, P> = pin!([const { WatchSlot::new() }; 2]);
+    let slots: Slots<'_, '_, P> = pin!([const { WatchSlot::new() }; 2]);
     let set = pin!(WaitSet::new(Sleeper::new(), slots, None, &nesting, 0, 3));
     let (set, this) = (set.into_ref(), me(kernel));
     let caller = Caller::new(&this, (), &NoPolicy);
@@ -47,7 +47,7 @@ pub(super) fn edge<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     let news = pin!(Notification::<TestEnv<P>>::new(Sleeper::new(), 0, 1));
     let news = news.into_ref();
     let nesting = Nesting::new();
-    let slots: Slots<'_, P> = pin!([const { WatchSlot::new() }; 1]);
+    let slots: Slots<'_, '_, P> = pin!([const { WatchSlot::new() }; 1]);
     let set = pin!(WaitSet::new(Sleeper::new(), slots, None, &nesting, 0, 3));
     let (set, me) = (set.into_ref(), me(kernel));
     let caller = Caller::new(&me, (), &NoPolicy);

@@ -44,13 +44,6 @@ impl<P: Platform> Table<P> {
         Path { name: "frame allocated and freed", count: frame_pair },
         Path { name: "page and its three tables mapped, unmapped and flushed", count: page_pair },
         Path { name: "shell: a command that does nothing", count: command },
-        Path { name: "file: opened and closed", count: files::open },
-        Path { name: "file: 4 KiB read", count: files::read },
-        Path { name: "file: 4 KiB written", count: files::write },
-        Path { name: "program: a system call", count: programs::system_call },
-        Path { name: "program: a page touched first", count: programs::first_touch },
-        Path { name: "program: a call to another process, answered", count: programs::remote_call },
-        Path { name: "program: a child forked, ended, waited for", count: programs::child },
         Path { name: "park to the next task", count: |kernel| Ok(delays::of_turns(kernel)?.park) },
         Path { name: "wake of a sleeper", count: |kernel| Ok(delays::of_turns(kernel)?.wake) },
         Path {
@@ -69,6 +62,14 @@ impl<P: Platform> Table<P> {
             name: "longest masked: a thread made, changed, run, buried",
             count: |kernel| masked::longest(kernel, Work::Threads),
         },
+        // Last: programs leave the machine another one than it was.
+        Path { name: "file: opened and closed", count: files::open },
+        Path { name: "file: 4 KiB read", count: files::read },
+        Path { name: "file: 4 KiB written", count: files::write },
+        Path { name: "program: a system call", count: programs::system_call },
+        Path { name: "program: a page touched first", count: programs::first_touch },
+        Path { name: "program: a call to another process, answered", count: programs::remote_call },
+        Path { name: "program: a child forked, ended, waited for", count: programs::child },
     ];
 }
 

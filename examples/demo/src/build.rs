@@ -50,6 +50,8 @@ pub fn image(
     ]);
     cargo.args(["--profile", "image", "--target", &target, "--target-dir"]).arg(&folder);
     cargo.env("CARGO_ENCODED_RUSTFLAGS", FLAGS).env_remove("RUSTFLAGS");
+    // Cut up for the next build, the code is another, and its instructions are.
+    cargo.env("CARGO_INCREMENTAL", "0");
     report.detail(&format!("building the kernel image for {target}"));
     let done = process::run(cargo, LIMIT, "building the kernel image", report, interrupt);
     let (finish, output) = done.map_err(Error::io("run cargo"))?;

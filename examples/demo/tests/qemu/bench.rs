@@ -10,9 +10,11 @@ fn instruction_counts_are_within_budget_and_the_same_in_each_run() {
     assert_eq!(counted(&second.stdout), counted(&first.stdout));
 }
 
-/// What is counted, without what is met by chance: a longest time is as long as what the timer hit, and has a limit.
+/// What is counted, without what is met by chance: a longest time is as long as what the timer hit, and has a limit; a program is
+/// seen from outside, with the interrupts that come meanwhile (594,751 or 594,794 for a child).
 fn counted(table: &str) -> Vec<&str> {
-    table.lines().filter(|line| !line.contains("  longest masked: ")).collect()
+    let by_chance = |line: &str| ["  longest masked: ", "  program: "].iter().any(|part| line.contains(part));
+    table.lines().filter(|line| !by_chance(line)).collect()
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub(super) fn in_scratch<P: Platform>(
 }
 
 /// What a line says that is to end with `status`.
-fn told<P: Platform>(kernel: &Kernel<P>, line: &str, status: u32) -> Result<String, Failure> {
+pub(super) fn told<P: Platform>(kernel: &Kernel<P>, line: &str, status: u32) -> Result<String, Failure> {
     said_in(&mut Session::new(kernel), line, status)
 }
 

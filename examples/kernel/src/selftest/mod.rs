@@ -18,6 +18,7 @@ mod monitor;
 mod names;
 mod net;
 mod paging;
+mod patience;
 mod process;
 mod quota;
 mod sched;

@@ -3,6 +3,7 @@
 use kos_alloc::FrameRequest;
 use kos_vfs::Ctx;
 
+use super::lines::told;
 use super::{Failure, Test};
 use crate::Kernel;
 use crate::ensure;
@@ -159,21 +160,13 @@ fn unread<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a command says, cut.
-fn said<P: Platform>(kernel: &Kernel<P>, line: &str) -> Result<heapless::String<4096>, Failure> {
-    let mut text = heapless::String::new();
-    let (status, _) = kernel.execute(line, &mut text);
-    ensure!(status == Status::SUCCESS, "'{line}' ends with {}: {text}", status.0);
-    Ok(text)
-}
-
 fn top<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     let has = |text: &str, name| text.lines().any(|line| line.split_whitespace().nth(1) == Some(name));
-    let text = said(kernel, "top -n 2 5")?;
+    let text = told(kernel, "top -n 2 5", 0)?;
     let rows = text.lines().filter(|line| line.split_whitespace().nth(1) == Some("kernel")).count();
     ensure!(rows == 2, "{rows} looks at the kernel");
     counted(kernel, &["spin"], |census| {
-        let text = said(kernel, "top -n 1 5")?;
+        let text = told(kernel, "top -n 1 5", 0)?;
         ensure!(has(&text, "kernel") && has(&text, "spin"), "{text}");
         Ok(census.processes.is_empty())
     })
@@ -185,7 +178,7 @@ fn proc<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
         let [one] = &census.processes[..] else { return Err(Failure::new(format_args!("nobody runs"))) };
         path = Text::new(format_args!("/proc/{}", one.id));
         let text =
-            said(kernel, Text::new(format_args!("ls {path}; cat {path}/memory {path}/maps")).as_str())?;
+            told(kernel, Text::new(format_args!("ls {path}; cat {path}/memory {path}/maps")).as_str(), 0)?;
         ensure!(text.starts_with("maps  memory\n") || text.starts_with("maps\nmemory\n"), "{text}");
         ensure!(text.contains("'spin', child of 0: runs") && text.contains(" stack\n"), "{text}");
         Ok(false)

@@ -6,12 +6,13 @@ use kos_sched::core::TaskState;
 use kos_sched::sync::{Condvar, Mutex, Semaphore, WaitQueue};
 use kos_sched::{LockError, Park as _, WaitError};
 
+use super::patience::{PATIENCE, SHORT, soon};
 use super::{Failure, Test};
 use crate::Kernel;
 use crate::ensure;
 use crate::platform::Platform;
 use crate::threads::{How, Member, Waits};
-use crate::time::{Duration, Instant, after};
+use crate::time::Duration;
 
 struct Table<P>(core::marker::PhantomData<P>);
 
@@ -32,15 +33,6 @@ impl<P: Platform> Table<P> {
 
 pub(super) const fn tests<P: Platform>() -> &'static [Test<P>] {
     Table::<P>::ALL
-}
-
-/// Longer than anything here takes on the slowest machine.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// What a wait that ends by itself takes.
-const SHORT: Duration = Duration::from_millis(2);
-
-fn soon<P: Platform>(kernel: &Kernel<P>, length: Duration) -> Option<Instant> {
-    Some(after(kernel.platform().now(), length))
 }
 
 /// Sleeps until something holds; whether it did in time.

@@ -13,12 +13,12 @@ use kos_ipc::Env;
 use kos_ipc::policy::NoPolicy;
 use kos_sched::{Park as _, TaskId};
 
+use super::patience::{PATIENCE, SHORT, soon};
 use super::{Failure, Test};
 use crate::Kernel;
 use crate::glue::ipc::{Masked, Sleeper};
 use crate::platform::Platform;
 use crate::threads::{How, Member};
-use crate::time::{Duration, Instant, after};
 
 /// kos-ipc over the threads, locks and interrupts of this kernel, without its rules.
 #[derive(Debug)]
@@ -64,15 +64,6 @@ impl<P: Platform> Table<P> {
 
 pub(super) const fn tests<P: Platform>() -> &'static [Test<P>] {
     Table::<P>::ALL
-}
-
-/// Longer than anything here takes on the slowest machine.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// What a wait that ends by itself takes.
-const SHORT: Duration = Duration::from_millis(2);
-
-fn soon<P: Platform>(kernel: &Kernel<P>, length: Duration) -> Option<Instant> {
-    Some(after(kernel.platform().now(), length))
 }
 
 fn me<P: Platform>(kernel: &Kernel<P>) -> TaskId {

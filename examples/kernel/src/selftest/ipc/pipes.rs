@@ -1,5 +1,7 @@
 //! Pipes: bytes, ends, breaks.
 
+use alloc::vec::Vec;
+
 use kos_ipc::Caller;
 use kos_ipc::policy::NoPolicy;
 use kos_ipc::posix::pipe::{Pipe, PipeError, PipePage};
@@ -11,11 +13,16 @@ use crate::glue::ipc::Sleeper;
 use crate::platform::Platform;
 use crate::selftest::Failure;
 
+fn pages(count: usize) -> Result<Vec<PipePage>, Failure> {
+    let mut pages = Vec::new();
+    pages.try_reserve_exact(count)?;
+    pages.resize_with(count, PipePage::new);
+    Ok(pages)
+}
+
 pub(super) fn pipe<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     const BYTES: usize = 64 << 10;
-    let mut pages = alloc::vec::Vec::new();
-    pages.try_reserve_exact(2)?;
-    pages.resize_with(2, PipePage::new);
+    let mut pages = pages(2)?;
     let pipe = Pipe::<TestEnv<P>>::new(Sleeper::new(), &mut pages, 0, 1);
     let (reader, writer) = (pipe.reader(), pipe.writer());
     let writer = spin::Mutex::new(Some(writer));
@@ -52,9 +59,7 @@ pub(super) fn pipe<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
 }
 
 pub(super) fn pipe_end<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
-    let mut pages = alloc::vec::Vec::new();
-    pages.try_reserve_exact(1)?;
-    pages.resize_with(1, PipePage::new);
+    let mut pages = pages(1)?;
     let pipe = Pipe::<TestEnv<P>>::new(Sleeper::new(), &mut pages, 0, 1);
     let (reader, writer, me) = (pipe.reader(), pipe.writer(), me(kernel));
     let caller = Caller::new(&me, (), &NoPolicy);
@@ -68,9 +73,7 @@ pub(super) fn pipe_end<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
 }
 
 pub(super) fn pipe_broken<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
-    let mut pages = alloc::vec::Vec::new();
-    pages.try_reserve_exact(1)?;
-    pages.resize_with(1, PipePage::new);
+    let mut pages = pages(1)?;
     let pipe = Pipe::<TestEnv<P>>::new(Sleeper::new(), &mut pages, 0, 1);
     let (reader, writer, me) = (pipe.reader(), pipe.writer(), me(kernel));
     let caller = Caller::new(&me, (), &NoPolicy);

@@ -110,7 +110,8 @@ fn stacks_of_every_cpu_have_guard_pages(kernel: &Kernel<Machine>) -> Result<(), 
 fn the_boot_left_a_part_of_its_stack(_: &Kernel<Machine>) -> Result<(), Failure> {
     const LEFT: usize = 16 << 10;
     let bottom = usize::try_from(image::boot_stack().start)?;
-    // SAFETY: the image maps it, and only this CPU writes there, in frames above those that it is in now.
+    // SAFETY: the image maps it, read and write; the first CPU, whose stack it still is, runs no deeper than the boot did, so far
+    // above, or this test has failed already: nobody writes there now.
     let lowest =
         unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance::<u8>(bottom), LEFT) };
     let unused = lowest.iter().take_while(|&&byte| byte == 0).count();

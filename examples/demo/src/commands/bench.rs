@@ -1,6 +1,6 @@
 //! `cargo demo bench`: instruction counts of the kernel's paths against `budgets.toml`.
 //!
-//! The machine's clock counts instructions, so each run gives the same counts, however busy the host is.
+//! The machine's clock counts instructions, however busy the host is: each run gives the same counts, but where a timer has a part.
 
 use std::fs;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Paths of the kernel whose length in instructions has a budget, and how it is found.
 //!
-//! Where the machine's counter counts instructions (`cargo demo bench`) the lengths are exact and the same in each run;
-//! elsewhere they are cycles, and mean little.
+//! Where the machine's counter counts instructions (`cargo demo bench`) the lengths are exact and the same in each run, but where a
+//! timer has a part: there they differ by what it interrupts. Elsewhere they are cycles, and mean little.
 
 mod files;
 mod programs;

@@ -72,6 +72,24 @@ fn failed_fork_leaks_nothing() {
 }
 
 #[test]
+fn a_word_of_a_pinned_page_is_read_whatever_becomes_of_the_mapping() {
+    let env = SimMachine::leaked(64);
+    let space = space(env);
+    space.map(anon(2)).unwrap();
+    let pin = space.pin(at(1), false).unwrap();
+    let word = VirtAddr::new(at(1).get() + 8);
+    space.with_u32(word, true, |word| word.store(0xabcd_ef01, core::sync::atomic::Ordering::SeqCst)).unwrap();
+    assert_eq!(pin.load_u32(8), Some(0xabcd_ef01), "a write of the program goes to this very page");
+    assert_eq!(pin.load_u32(6), None, "no word can be there");
+    assert_eq!(pin.load_u32(PAGE), None, "another page");
+    assert_eq!(pin.load_u32(u64::MAX), None);
+    space.unmap(range(0, 2)).unwrap();
+    assert_eq!(pin.load_u32(8), Some(0xabcd_ef01));
+    drop((pin, space));
+    assert_eq!(env.used(), 0);
+}
+
+#[test]
 fn undo_covers_paged_out_pages() {
     // Pages that only their object has survive a move that fails: the mapping shows them as before.
     let env = SimMachine::leaked(64);

@@ -1,9 +1,12 @@
 //! Pins: pages that stay where they are while a device works on them.
 
+use core::sync::atomic::Ordering;
+
 use super::Space;
 use super::error::PinError;
 use super::fault::{Fault, FaultOutcome, PagerError};
 use super::frame_meta::{FrameMeta, unpin};
+use super::memory;
 use super::ports::SpaceEnv;
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::attrs::Flags;
@@ -24,6 +27,16 @@ impl<E: SpaceEnv> Pinned<E> {
     #[must_use]
     pub const fn address(&self) -> PhysAddr {
         self.phys
+    }
+
+    /// The number at `offset` in the page, a multiple of 4, loaded in one step; `None` if there is none. Takes no lock and never
+    /// sleeps: the word of a futex, compared under the lock of its queue.
+    #[must_use]
+    pub fn load_u32(&self, offset: u64) -> Option<u32> {
+        let at = PhysAddr::new(
+            self.phys.get().checked_add(offset).filter(|_| offset < super::pt::page_bytes::<E>())?,
+        );
+        memory::with_u32(&self.env, at, |number| number.load(Ordering::SeqCst))
     }
 }
 

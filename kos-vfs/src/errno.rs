@@ -76,6 +76,7 @@ errnos! {
     EOVERFLOW = 75, "value too large";
     EILSEQ = 84, "name that the file system cannot hold";
     EOPNOTSUPP = 95, "not supported";
+    ETIMEDOUT = 110, "timed out";
     ESTALE = 116, "stale file handle";
     EUCLEAN = 117, "file system is damaged";
     EDQUOT = 122, "quota exceeded";

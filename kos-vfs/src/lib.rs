@@ -26,7 +26,7 @@ mod tree;
 mod vfs;
 mod walk;
 
-pub use attr::{Attr, FileType, Ino, Mode, Timestamp};
+pub use attr::{Attr, DeviceNumber, FileType, Ino, Mode, SetAttr, Timestamp};
 pub use cache::{Intent, LendError, LentPage};
 pub use call::{
     At, AtFlags, AttrError, Call, Ctx, DirError, Limits, MountEntry, MountError, Pivot, SetTime, Stat,

@@ -23,7 +23,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rustc-link-arg-bin=kos={prefix}-T{script}");
     println!("cargo::rustc-env=KOS_BUILD={} {}", var("TARGET")?, compiler(&var("RUSTC")?));
     // Only the image brings programs along.
-    if var_os("CARGO_FEATURE_IMAGE").is_some() { build_programs() } else { Ok(()) }
+    if var_os("CARGO_FEATURE_IMAGE").is_none() {
+        return Ok(());
+    }
+    build_programs()?;
+    build_std_program()
 }
 
 /// The target of programs: the image's own. For a bare one `core` may be built along, and nobody but Cargo knows where; the host's
@@ -55,6 +59,37 @@ fn build_programs() -> Result<(), Box<dyn Error>> {
     arguments.extend(linked.map(|argument| format!("-Clink-arg={prefix}{argument}")));
     arguments.extend(["-Clto".into(), "-Crelocation-model=static".into()]);
     rustc("bin", &format!("{source}/program/main.rs"), &program, &arguments)
+}
+
+/// Compiles `examples/user/std` as anybody builds a static program for Linux: with std and the host's C library. Where that cannot be,
+/// as on a host that is another machine or has no `libc.a`, the image goes without, and says so.
+fn build_std_program() -> Result<(), Box<dyn Error>> {
+    let (host, out) = (var("HOST")?, var("OUT_DIR")?);
+    let (source, program) =
+        (format!("{}/../user/std/main.rs", var("CARGO_MANIFEST_DIR")?), format!("{out}/stdhello"));
+    let built = if host.starts_with("x86_64-") && host.contains("-linux-") {
+        // In place of LTO the linker takes out what nobody calls.
+        let static_ = ["-Ctarget-feature=+crt-static", "-Crelocation-model=static", "-Cstrip=symbols"];
+        let output = Command::new(var("RUSTC")?)
+            .args(["--edition=2024", "-Copt-level=s", "-Ccodegen-units=1", "--crate-type=bin"])
+            .args(["--crate-name=stdhello", &format!("--target={host}")])
+            .args(static_)
+            .args([&source, "-o", &program])
+            .output()?;
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    } else {
+        Err(format!("{host} is not Linux on x86_64"))
+    };
+    if let Err(why) = built {
+        let line = why.lines().find(|line| line.starts_with("error")).or(why.lines().next()).unwrap_or("");
+        println!("cargo::warning=no static program of std in the image (is there a libc.a?): {line}");
+        std::fs::write(&program, [])?;
+    }
+    Ok(())
 }
 
 fn rustc(kind: &str, source: &str, to: &str, more: &[String]) -> Result<(), Box<dyn Error>> {

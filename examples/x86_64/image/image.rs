@@ -21,6 +21,14 @@ unsafe extern "C" {
 /// The programs, as an ELF file; `build.rs` makes it.
 pub(crate) const PROGRAMS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/programs"));
 
+/// A static program of std for Linux; empty where the host's C library could not be linked into one.
+const STDHELLO: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/stdhello"));
+
+/// The programs of Linux, by name.
+pub(crate) const fn linux_programs() -> &'static [(&'static str, &'static [u8])] {
+    if STDHELLO.is_empty() { &[] } else { &[("stdhello", STDHELLO)] }
+}
+
 /// The address of a linker symbol, of which only the address means something.
 fn address(symbol: *const u8) -> u64 {
     symbol.addr() as u64

@@ -323,6 +323,10 @@ impl Platform for &'static Metal {
         image::PROGRAMS
     }
 
+    fn linux_programs(&self) -> &'static [(&'static str, &'static [u8])] {
+        image::linux_programs()
+    }
+
     fn disk_queue(&self) -> Option<QueueStats> {
         self.disk.get().map(Disk::stats)
     }

@@ -142,6 +142,10 @@ impl UserContext for User {
         self.0.registers.rax
     }
 
+    fn set_stack(&mut self, address: u64) {
+        self.0.registers.rsp = address;
+    }
+
     fn set_thread_pointer(&mut self, address: u64) {
         self.0.thread_pointer = address;
     }

@@ -15,6 +15,7 @@ mod boots;
 mod children;
 mod files;
 mod guests;
+mod linux;
 mod net;
 mod programs;
 mod python;

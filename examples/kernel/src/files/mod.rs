@@ -5,6 +5,7 @@
 
 mod nodes;
 mod processes;
+mod rom;
 pub(crate) mod root;
 
 use alloc::sync::Arc;
@@ -99,6 +100,7 @@ impl<P: Platform> Files<P> {
         let Found { root, size, beside } = files.mount_all(free, notes)?;
         files.mount_nodes(devices, notes);
         files.mount_programs(kernel.platform().programs(), free, notes);
+        files.mount_rom(kernel.platform().linux_programs(), notes);
         if root == "tmpfs" {
             files.unpack(kernel.platform(), notes);
         }
@@ -223,6 +225,38 @@ impl<P: Platform> Files<P> {
         }
         while let Some(name) = next() {
             call.link_place(file.place(), At::Cwd, name.as_bytes()).map_err(|error| error.errno())?;
+        }
+        Ok(())
+    }
+
+    /// Mounts `/rom` with the programs of Linux that the machine brings along; in `/bin` they have their names.
+    fn mount_rom(&self, programs: &'static [(&'static str, &'static [u8])], notes: &mut Notes<'_, '_, P>) {
+        if programs.is_empty() {
+            return;
+        }
+        let Some(view) = self.view() else { return };
+        let ctx = Ctx::root();
+        if let Err(error) = self.put_rom(&view.call(&ctx), programs) {
+            notes.warn(format_args!("no programs of Linux in /bin: {}", error.meaning()));
+        }
+    }
+
+    fn put_rom(
+        &self,
+        call: &Call<'_, '_, FilesEnv<P>>,
+        programs: &'static [(&'static str, &'static [u8])],
+    ) -> Result<(), Errno> {
+        match call.mkdir(At::Cwd, b"/rom", Mode::of(0o755)) {
+            Ok(()) | Err(DirError::Exists) => {}
+            Err(error) => return Err(error.errno()),
+        }
+        let rom = Arc::new(rom::Rom::new(programs, self.now()));
+        call.mount(rom, At::Cwd, b"/rom", MountFlags::READ_ONLY).map_err(|error| error.errno())?;
+        for (name, _) in programs {
+            let (mut target, mut link) = (heapless::String::<64>::new(), heapless::String::<64>::new());
+            let written = write!(target, "/rom/{name}").and_then(|()| write!(link, "/bin/{name}"));
+            written.map_err(|_| Errno::ENAMETOOLONG)?;
+            call.symlink(target.as_bytes(), At::Cwd, link.as_bytes()).map_err(|error| error.errno())?;
         }
         Ok(())
     }

@@ -32,7 +32,7 @@ fn run<P: Platform>(kernel: &Kernel<P>, words: &[&str], count: u64) -> Result<u6
     let _ = all.push(number.as_str());
     (0..ROUNDS / 4).try_fold(u64::MAX, |least, _| {
         let start = kernel.platform().cycles();
-        let ended = kernel.run_job(Ctx::root(), &all, |_| (), || true, |_| ())?;
+        let ended = kernel.run_job(Ctx::root(), all.as_slice(), |_| (), || true, |_| ())?;
         let took = kernel.platform().cycles().saturating_sub(start);
         match ended.end {
             End::Exited(0) => Ok(took.min(least)),

@@ -259,6 +259,10 @@ pub trait Platform: Sized + Sync + 'static {
     fn programs(&self) -> &'static [u8] {
         &[]
     }
+    /// Static programs of Linux that the machine brings along, by name.
+    fn linux_programs(&self) -> &'static [(&'static str, &'static [u8])] {
+        &[]
+    }
     /// What the disk's queue did so far, if it has one.
     fn disk_queue(&self) -> Option<QueueStats> {
         None

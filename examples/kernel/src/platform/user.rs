@@ -95,6 +95,8 @@ pub trait UserContext: Clone + fmt::Debug + Send + Sized + 'static {
     fn answer(&mut self, value: u64);
     /// What its last call returned.
     fn answered(&self) -> u64;
+    /// Its stack pointer from now on.
+    fn set_stack(&mut self, address: u64);
     /// Where the data of its thread lies from now on.
     fn set_thread_pointer(&mut self, address: u64);
     /// The address of its next instruction.
@@ -172,6 +174,10 @@ impl UserContext for NoUser {
     }
 
     fn answered(&self) -> u64 {
+        match *self {}
+    }
+
+    fn set_stack(&mut self, _: u64) {
         match *self {}
     }
 

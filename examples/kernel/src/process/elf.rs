@@ -1,7 +1,8 @@
 //! The header of a program's file: [`Image::parse`], a pure function of its first bytes.
 //!
 //! Static ELF files of 64 bits, little-endian, whose segments lie on pages. Whatever else the bytes say is refused by name; nothing
-//! in them is trusted. Source: System V ABI, chapters 4 and 5.
+//! in them is trusted. A program that means the native calls says so by a program header of type [`KOS`]; what says nothing means
+//! those of Linux, as every static program of a Linux compiler does. Source: System V ABI, chapters 4 and 5; Linux, elf(5).
 
 use core::error::Error;
 use core::fmt;
@@ -16,6 +17,35 @@ pub(crate) const PAGE: u64 = 4096;
 /// What is loaded at most.
 const SEGMENTS: usize = 8;
 const HEADER: u16 = 56;
+/// The type of the program header by which a program says that it means the native calls: "kos" and the version of the ABI, among
+/// the types that are an operating system's own. It describes no bytes.
+const KOS: u64 = 0x6b6f_7301;
+/// Whose ABI a file means by its header: System V's, which is whose it likes, and Linux's.
+const SYSTEM_V: u8 = 0;
+const GNU_LINUX: u8 = 3;
+
+/// Whose system calls a program means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Abi {
+    /// Those of this kernel.
+    Native,
+    /// Those of Linux.
+    Linux,
+}
+
+/// Where the program headers are in memory, for who reads them there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Headers {
+    /// Of the first one; 0 if no segment has them.
+    pub(crate) at: u64,
+    /// How many.
+    pub(crate) count: u16,
+}
+
+impl Headers {
+    /// Bytes of one.
+    pub(crate) const BYTES: u16 = HEADER;
+}
 
 /// A part of the file, and where it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +65,10 @@ pub(crate) struct Segment {
 /// A program's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Image {
+    /// Whose system calls it makes.
+    pub(crate) abi: Abi,
+    /// Its program headers.
+    pub(crate) headers: Headers,
     /// The first instruction.
     pub(crate) entry: u64,
     /// By address; they do not meet on a page.
@@ -53,6 +87,10 @@ pub(crate) enum ElfError {
     Kind(u16),
     /// For another machine.
     Machine(u16),
+    /// For another operating system.
+    System(u8),
+    /// It is to be put together with libraries.
+    Dynamic,
     /// Headers that are not in the first bytes, or of another size.
     Headers,
     /// More segments than a program has.
@@ -77,6 +115,10 @@ impl Image {
         if head.get(4..7) != Some(&[2, 1, 1]) {
             return Err(ElfError::Class);
         }
+        match head.get(7) {
+            Some(&(SYSTEM_V | GNU_LINUX)) => {}
+            other => return Err(ElfError::System(other.copied().unwrap_or(u8::MAX))),
+        }
         match (half(head, 16)?, half(head, 18)?) {
             (2, found) if found == machine => {}
             (2, found) => return Err(ElfError::Machine(found)),
@@ -86,21 +128,46 @@ impl Image {
         if half(head, 54)? != HEADER {
             return Err(ElfError::Headers);
         }
-        let mut segments = heapless::Vec::new();
-        for index in 0..u64::from(half(head, 56)?) {
+        let count = half(head, 56)?;
+        let mut image = Self {
+            abi: Abi::Linux,
+            headers: Headers { at: 0, count },
+            entry,
+            segments: heapless::Vec::new(),
+        };
+        for index in 0..u64::from(count) {
             let at = table.checked_add(index * u64::from(HEADER)).ok_or(ElfError::Headers)?;
             let at = usize::try_from(at).map_err(|_| ElfError::Headers)?;
-            let header = head.get(at..).ok_or(ElfError::Headers)?;
-            let Some(segment) = segment(header)? else { continue };
-            if segments.last().is_some_and(|last: &Segment| pages(last.end) > segment.first) {
-                return Err(ElfError::Segment(segment.first));
-            }
-            segments.push(segment).map_err(|_| ElfError::TooManySegments)?;
+            image.add(head.get(at..).ok_or(ElfError::Headers)?)?;
         }
+        image.headers.at = image.address_of(table).unwrap_or(0);
         let runs = |segment: &Segment| {
             segment.rights.contains(Flags::EXECUTE) && (segment.first..segment.file_end).contains(&entry)
         };
-        if segments.iter().any(runs) { Ok(Self { entry, segments }) } else { Err(ElfError::Entry(entry)) }
+        if image.segments.iter().any(runs) { Ok(image) } else { Err(ElfError::Entry(entry)) }
+    }
+
+    /// Takes what a program header says.
+    fn add(&mut self, header: &[u8]) -> Result<(), ElfError> {
+        const INTERPRETER: u64 = 3;
+        match word(header, 0)? & 0xffff_ffff {
+            KOS => self.abi = Abi::Native,
+            INTERPRETER => return Err(ElfError::Dynamic),
+            _ => {}
+        }
+        let Some(segment) = segment(header)? else { return Ok(()) };
+        if self.segments.last().is_some_and(|last: &Segment| pages(last.end) > segment.first) {
+            return Err(ElfError::Segment(segment.first));
+        }
+        self.segments.push(segment).map_err(|_| ElfError::TooManySegments)
+    }
+
+    /// Where a byte of the file is in memory.
+    fn address_of(&self, offset: u64) -> Option<u64> {
+        let held = |segment: &&Segment| {
+            offset.checked_sub(segment.offset).is_some_and(|inside| inside < segment.file_end - segment.first)
+        };
+        self.segments.iter().find(held).map(|segment| segment.first + (offset - segment.offset))
     }
 }
 
@@ -169,6 +236,8 @@ impl fmt::Display for ElfError {
             Self::Segment(at) => write!(f, "the segment at {at:#x} cannot be loaded"),
             Self::Rights(at) => write!(f, "the segment at {at:#x} has rights that no memory gets"),
             Self::Entry(at) => write!(f, "nothing can be run at {at:#x}"),
+            Self::System(system) => write!(f, "for the operating system of number {system}"),
+            Self::Dynamic => f.write_str("it is not static: it wants a loader of libraries"),
         }
     }
 }
@@ -193,7 +262,8 @@ mod tests {
         put(24, &0x40_0010_u64.to_le_bytes());
         put(32, &64_u64.to_le_bytes());
         put(54, &56_u16.to_le_bytes());
-        put(56, &2_u16.to_le_bytes());
+        put(56, &3_u16.to_le_bytes());
+        put(176, &0x6b6f_7301_u32.to_le_bytes());
         let segments = [
             (64, 5_u32, 0x1000_u64, 0x40_0000_u64, 0x800_u64, 0x800_u64),
             (120, 6, 0x2010, 0x40_1010, 8, 0x3000),
@@ -213,6 +283,7 @@ mod tests {
     fn segments_are_on_pages() {
         let image = Image::parse(&file(), 62).unwrap();
         assert_eq!(image.entry, 0x40_0010);
+        assert_eq!(image.headers, Headers { at: 0, count: 3 }, "no segment has them");
         let data = Segment {
             offset: 0x2000,
             first: 0x40_1000,
@@ -222,6 +293,25 @@ mod tests {
         };
         assert_eq!(image.segments[1], data);
         assert_eq!(image.segments[0].rights, Flags::READ | Flags::EXECUTE);
+    }
+
+    #[test]
+    fn who_says_nothing_means_linux() {
+        assert_eq!(Image::parse(&file(), 62).unwrap().abi, Abi::Native);
+        let mut other = file();
+        other[176..180].copy_from_slice(&4_u32.to_le_bytes());
+        // Text that begins with the headers, as linkers lay it out.
+        other[64 + 8..64 + 16].fill(0);
+        let image = Image::parse(&other, 62).unwrap();
+        assert_eq!(image.abi, Abi::Linux);
+        assert_eq!(image.headers, Headers { at: 0x40_0040, count: 3 });
+        other[7] = 3;
+        assert_eq!(Image::parse(&other, 62).unwrap().abi, Abi::Linux);
+        other[7] = 9;
+        assert_eq!(Image::parse(&other, 62), Err(ElfError::System(9)), "FreeBSD's");
+        other[7] = 0;
+        other[176] = 3;
+        assert_eq!(Image::parse(&other, 62), Err(ElfError::Dynamic));
     }
 
     #[test]

@@ -6,7 +6,6 @@ use core::ptr;
 
 use kos_sched::TaskId;
 
-use super::running::Running;
 use crate::Kernel;
 use crate::platform::Platform;
 use crate::threads::{How, Role, ThreadError};
@@ -24,17 +23,25 @@ pub(super) fn forever<P: Platform>(kernel: &Kernel<P>) -> &'static Kernel<P> {
     unsafe { &*ptr::from_ref(kernel) }
 }
 
-/// Starts the thread of a process.
-pub(super) fn start<P: Platform>(
+/// What a thread in ring 3 does from its first instruction to its end.
+pub(super) trait Live<P: Platform>: Sized {
+    /// Whose it is.
+    fn uid(&self) -> u32;
+    /// All of it, in the thread that it was given to.
+    fn live(self);
+}
+
+/// Starts a thread of a process.
+pub(super) fn start<P: Platform, L: Live<P>>(
     kernel: &Kernel<P>,
     name: &str,
-    running: Box<Running<P>>,
+    running: Box<L>,
 ) -> Result<TaskId, ThreadError> {
-    let uid = running.ctx.cred.uid;
+    let uid = running.uid();
     let running = Box::into_raw(running);
     let started = kernel.spawn(
         How::new(name).stack(STACK).role(Role::Program).of(uid),
-        begin::<P>,
+        begin::<P, L>,
         running.expose_provenance(),
     );
     if started.is_err() {
@@ -44,8 +51,8 @@ pub(super) fn start<P: Platform>(
     started
 }
 
-fn begin<P: Platform>(_: &Kernel<P>, argument: usize) {
+fn begin<P: Platform, L: Live<P>>(_: &Kernel<P>, argument: usize) {
     // SAFETY: `start` gave the address of a box to this thread alone.
-    let running = unsafe { Box::from_raw(ptr::with_exposed_provenance_mut::<Running<P>>(argument)) };
+    let running = unsafe { Box::from_raw(ptr::with_exposed_provenance_mut::<L>(argument)) };
     (*running).live();
 }

@@ -15,6 +15,7 @@ use kos_vfs::perm::Access;
 use kos_vfs::{At, Ctx, Errno, How, OpenFlags};
 
 use super::forever::forever;
+use super::load::Words;
 use super::ports::Ports;
 use super::running::Start;
 use super::space::UserSpace;
@@ -134,10 +135,10 @@ impl<P: Platform> Kernel<P> {
     ///
     /// # Errors
     /// [`StartError`]; nothing ran.
-    pub(crate) fn run_job(
+    pub(crate) fn run_job<'w>(
         &self,
         ctx: Ctx<'static>,
-        words: &[&str],
+        words: impl Into<Words<'w>>,
         hear: impl FnMut(&[u8]),
         mut go_on: impl FnMut() -> bool,
         look: impl FnOnce(&UserSpace<P>),
@@ -146,18 +147,18 @@ impl<P: Platform> Kernel<P> {
         Ok(self.finish_job(begun, hear, |_| go_on(), look))
     }
 
-    /// Starts the program at `words[0]`, a path or a name in `/bin`, in a group with this quota. It goes on only if somebody finishes
+    /// Starts the program that the first word names, a path or a name in `/bin`, in a group with this quota. It goes on only if somebody finishes
     /// the job.
     ///
     /// # Errors
     /// [`StartError`]; nothing runs.
-    pub(crate) fn begin_job(
+    pub(crate) fn begin_job<'w>(
         &self,
         ctx: Ctx<'static>,
-        words: &[&str],
+        words: impl Into<Words<'w>>,
         quota: &Quota,
     ) -> Result<Begun<P>, StartError> {
-        self.begin_traced_job(ctx, words, quota, None)
+        self.begin_traced_job(ctx, words.into(), quota, None)
     }
 
     /// The same; its system calls go to `trace`, which is read by whoever finishes the job.
@@ -167,7 +168,7 @@ impl<P: Platform> Kernel<P> {
     pub(crate) fn begin_traced_job(
         &self,
         ctx: Ctx<'static>,
-        words: &[&str],
+        words: Words<'_>,
         quota: &Quota,
         trace: Option<Trace<P>>,
     ) -> Result<Begun<P>, StartError> {
@@ -235,6 +236,9 @@ impl<P: Platform> Kernel<P> {
                 let _ = kos_sched::Platform::kick(&self.platform().scheduler(), cpu);
             }
         }
+        if self.processes.list.has_threads(job) {
+            self.call_all();
+        }
     }
 
     /// Ends what is left of a job, and waits for its threads.
@@ -270,12 +274,12 @@ impl<P: Platform> Kernel<P> {
         &self,
         job: &Arc<Job<P>>,
         ctx: Ctx<'static>,
-        words: &[&str],
+        words: Words<'_>,
     ) -> Result<Arc<Process<P>>, StartError> {
         let kernel = forever(self);
         let missing = StartError::File(Errno::ENOENT);
         let (name, view) =
-            (words.first().ok_or(missing.clone())?, kernel.files().and_then(|files| files.view()));
+            (words.words.first().ok_or(missing.clone())?, kernel.files().and_then(|files| files.view()));
         let view = view.ok_or(missing)?;
         let mut path = heapless::String::<256>::new();
         let folder = if name.contains('/') { "" } else { "/bin/" };

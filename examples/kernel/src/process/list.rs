@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering::Relaxed;
 
 use kos_alloc::Locked;
 use kos_sched::TaskId;
@@ -16,6 +17,13 @@ struct Listed<P: Platform> {
     task: TaskId,
     /// Its parent has its status; its thread has not ended yet.
     taken: bool,
+}
+
+impl<P: Platform> Listed<P> {
+    /// What it counts for.
+    fn threads(&self) -> usize {
+        1 + self.process.threads.load(Relaxed)
+    }
 }
 
 /// Processes. The lock masks interrupts: nothing is dropped under it.
@@ -44,12 +52,35 @@ impl<P: Platform> List<P> {
             if list.len() >= MOST || list.try_reserve_exact(1).is_err() {
                 return Err(StartError::TooMany);
             }
-            if list.iter().filter(of_job).count() >= most {
+            let threads = list.iter().filter(of_job).map(Listed::threads).sum::<usize>();
+            if threads >= most {
                 return Err(StartError::Quota);
             }
             list.push(Listed { process: Arc::clone(process), task: TaskId::NOBODY, taken: false });
             Ok(())
         })
+    }
+
+    /// Counts one more thread of a process; false if its group has as many as it may.
+    pub(super) fn add_thread(&self, process: &Process<P>) -> bool {
+        let most = process.job.ports.group().pids();
+        self.0.with(|list| {
+            let of_job = |listed: &&Listed<P>| Arc::ptr_eq(&listed.process.job, &process.job);
+            let room = list.iter().filter(of_job).map(Listed::threads).sum::<usize>() < most;
+            process.threads.fetch_add(usize::from(room), Relaxed);
+            room
+        })
+    }
+
+    /// Whether a process of a job has threads beside its first.
+    pub(super) fn has_threads(&self, job: &Arc<Job<P>>) -> bool {
+        let of_job = |listed: &Listed<P>| Arc::ptr_eq(&listed.process.job, job) && listed.threads() > 1;
+        self.0.with(|list| list.iter().any(of_job))
+    }
+
+    /// Counts one less.
+    pub(super) fn remove_thread(&self, process: &Process<P>) {
+        self.0.with(|_| process.threads.fetch_sub(1, Relaxed));
     }
 
     /// The thread of a process.

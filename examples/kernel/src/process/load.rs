@@ -7,17 +7,40 @@ use kos_paging::space::{Behaviour, Kind, MapRequest, Place, SpaceError};
 use kos_paging::{Flags, VirtAddr, VirtRange};
 use kos_vfs::Errno;
 
-use super::elf::{ElfError, HEAD, Image, PAGE, Segment, pages};
+use super::elf::{Abi, ElfError, HEAD, Image, PAGE, Segment, pages};
+use super::linux::stack;
 use super::object::Object;
 use super::space::UserSpace;
+use crate::Kernel;
 use crate::platform::{Platform, UserStart};
 
 /// Bytes of the stack that are mapped from the start.
 const STACK: u64 = 64 << 10;
 /// Unmapped below the end of the space and above the stack.
 const ABOVE_STACK: u64 = 1 << 20;
-/// Bytes of all words of a program.
+/// Bytes of all words of a native program.
 const WORDS: usize = 2048;
+
+/// What a program is told at its start.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Words<'a> {
+    /// Its name, and its arguments.
+    pub(crate) words: &'a [&'a str],
+    /// Variables: `NAME=VALUE`. Native programs get none.
+    pub(crate) variables: &'a [&'a str],
+}
+
+impl<'a> From<&'a [&'a str]> for Words<'a> {
+    fn from(words: &'a [&'a str]) -> Self {
+        Self { words, variables: &[] }
+    }
+}
+
+impl<'a, const N: usize> From<&'a [&'a str; N]> for Words<'a> {
+    fn from(words: &'a [&'a str; N]) -> Self {
+        Self::from(words.as_slice())
+    }
+}
 
 /// Why a program does not begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,16 +54,20 @@ pub(crate) enum LoadError {
     Space(SpaceError),
     /// Its words do not fit, or cannot be copied.
     Words,
+    /// Words and variables are too long (E2BIG).
+    TooLong,
     /// The machine runs no programs.
     NoPrograms,
 }
 
-/// Fills an empty space with the program of `file`; where it begins.
+/// Fills an empty space with the program of `file`, of the user and group `ids`: whose calls it makes, and where it begins.
 pub(super) fn load<P: Platform>(
+    kernel: &Kernel<P>,
     space: &UserSpace<P>,
     file: &Object<P>,
-    words: &[&str],
-) -> Result<UserStart, LoadError> {
+    words: Words<'_>,
+    ids: (u32, u32),
+) -> Result<(Abi, UserStart), LoadError> {
     let layout = P::PROGRAMS.ok_or(LoadError::NoPrograms)?;
     let mut head = [0; HEAD];
     let read = file.read(0, &mut head).map_err(|_| LoadError::File(Errno::EIO))?;
@@ -51,13 +78,31 @@ pub(super) fn load<P: Platform>(
     let heap = image.segments.last().map_or(0, |last| pages(last.end)) + PAGE;
     space.set_heap(VirtAddr::new(heap)).map_err(LoadError::Space)?;
     let top = layout.end - ABOVE_STACK;
-    let stack = MapRequest::new(STACK, Flags::READ | Flags::WRITE)
-        .at(Place::FixedNoReplace(VirtAddr::new(top - STACK)))
+    let start = match image.abi {
+        Abi::Native => {
+            map_stack(space, top, STACK)?;
+            let argument = put_words(space, top, words.words)?;
+            UserStart { entry: image.entry, stack: argument & !15, argument }
+        }
+        Abi::Linux => {
+            let random = stack::random(kernel.platform());
+            let block = stack::Block::new(&image, words, ids, random).ok_or(LoadError::TooLong)?;
+            map_stack(space, top, STACK + pages(block.bytes()))?;
+            let put =
+                |at, bytes: &[u8]| space.copy_out(VirtAddr::new(at), bytes).map_err(|_| LoadError::Words);
+            UserStart { entry: image.entry, stack: block.put(top, put)?, argument: 0 }
+        }
+    };
+    Ok((image.abi, start))
+}
+
+/// Maps the stack of the first thread, which grows.
+fn map_stack<P: Platform>(space: &UserSpace<P>, top: u64, bytes: u64) -> Result<(), LoadError> {
+    let stack = MapRequest::new(bytes, Flags::READ | Flags::WRITE)
+        .at(Place::FixedNoReplace(VirtAddr::new(top - bytes)))
         .of_kind(Kind::Stack)
         .behaving(Behaviour::GROWS_DOWN);
-    space.map(stack).map_err(LoadError::Space)?;
-    let argument = put_words(space, top, words)?;
-    Ok(UserStart { entry: image.entry, stack: argument & !15, argument })
+    space.map(stack).map(|_: VirtRange| ()).map_err(LoadError::Space)
 }
 
 fn map_segment<P: Platform>(
@@ -107,6 +152,7 @@ impl fmt::Display for LoadError {
             Self::File(errno) => f.write_str(errno.meaning()),
             Self::Elf(cause) => cause.fmt(f),
             Self::Space(cause) => cause.fmt(f),
+            Self::TooLong => write!(f, "more than {} bytes of words and variables", stack::MOST),
             Self::Words => write!(f, "more than {WORDS} bytes of words"),
             Self::NoPrograms => f.write_str("this machine runs no programs"),
         }

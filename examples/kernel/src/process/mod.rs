@@ -1,4 +1,4 @@
-//! Processes: programs in ring 3, each in an address space of its own, each with a thread.
+//! Processes: programs in ring 3, each in an address space of its own, each with a thread, those of Linux with as many as they like.
 //!
 //! | part | idea |
 //! |---|---|
@@ -9,7 +9,9 @@
 //! | [`postmortem`], [`symbols`] | where a program was when it did what it may not |
 //! | [`trace`] | the system calls of a job, for who wants to see them |
 //! | [`elf`], [`load`] | from a file to a program that can begin |
-//! | [`running`], [`calls`] | a process's thread: ring 3, faults, system calls, the end |
+//! | [`thread`] | ring 3, faults, what is charged: of any thread of any process |
+//! | [`running`], [`calls`] | the thread of a process of the native calls, these calls, the end |
+//! | [`linux`] | programs of Linux: their stack, their threads, their calls |
 //! | [`job`] | what a shell starts and waits for: a program with all its descendants, and what they say |
 //!
 //! A fault that no mapping answers ends the process, never the kernel. The kernel follows no pointer of a program: copies go
@@ -25,20 +27,22 @@ pub(crate) mod elf;
 mod forever;
 mod group;
 pub(crate) mod job;
+mod linux;
 mod list;
-mod load;
+pub(crate) mod load;
 pub(crate) mod object;
 pub(crate) mod ports;
 mod postmortem;
 mod running;
 pub(crate) mod space;
 mod symbols;
+mod thread;
 pub(crate) mod trace;
 
 use alloc::sync::Arc;
 use core::error::Error;
 use core::fmt;
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use kos_ipc::posix::signal::Signal;
 use kos_paging::CreateError;
@@ -75,6 +79,8 @@ pub(crate) struct Processes<P: Platform> {
     /// Who waits for a process to end, or for something to be said.
     changed: WaitQueue<Ambient<P>>,
     next: AtomicU32,
+    /// Calls of Linux that are not there and that somebody made.
+    missed: linux::Missed,
 }
 
 /// A process, as others see it.
@@ -83,6 +89,8 @@ pub(crate) struct Process<P: Platform> {
     pub(crate) parent: u32,
     pub(crate) name: heapless::String<NAME>,
     pub(crate) job: Arc<Job<P>>,
+    /// Threads beside the first.
+    threads: AtomicUsize,
     /// Gone when it has ended; that of the first of a job when its end was seen.
     space: Mutex<SleepLock<P>, Option<Arc<UserSpace<P>>>>,
     /// Closed when it has ended.
@@ -139,6 +147,7 @@ impl<P: Platform> Processes<P> {
             list: List::new(env()),
             changed: WaitQueue::new(Ambient::new()),
             next: AtomicU32::new(1),
+            missed: linux::Missed::new(),
         }
     }
 
@@ -195,6 +204,7 @@ impl<P: Platform> Process<P> {
             parent,
             name: short,
             job,
+            threads: AtomicUsize::new(0),
             space,
             caps,
             signals,
@@ -219,6 +229,11 @@ impl<P: Platform> Kernel<P> {
     pub(crate) fn end_task(&self, task: TaskId) {
         self.kill(task);
         // A program that only computes looks when it is interrupted.
+        self.call_all();
+    }
+
+    /// Interrupts every CPU.
+    fn call_all(&self) {
         for cpu in self.online() {
             let cpu = u32::try_from(cpu.0).map(kos_sched::CpuId::new);
             let _ = cpu.map(|cpu| kos_sched::Platform::kick(&self.platform().scheduler(), cpu));

@@ -1,49 +1,54 @@
-//! A process in its thread: ring 3 until it needs the kernel, then what it needs, until its end.
+//! A process of the native calls in its thread: ring 3 until it needs the kernel, then what it needs, until its end.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::ops::{Deref, DerefMut};
 
-use kos_ipc::posix::signal::{Delivery, SignalSet, SignalThread};
-use kos_paging::space::{Fault, FaultError, FaultOutcome, oom};
-use kos_paging::{Flags, VirtAddr};
-use kos_sched::{Park, TaskId};
+use kos_ipc::posix::signal::{SignalSet, SignalThread};
+use kos_paging::VirtAddr;
 use kos_vfs::{Ctx, View};
 
 use super::descriptors::Descriptors;
-use super::forever::forever;
+use super::elf::Abi;
+use super::forever::{Live, forever};
 use super::job::Job;
-use super::load::load;
+use super::load::{Words, load};
 use super::object::Backing;
 use super::space::UserSpace;
+use super::thread::Thread;
 use super::trace::Trace;
-use super::{End, Process, StartError, calls, forever, postmortem, trace};
+use super::{End, Process, StartError, calls, forever, linux, postmortem, trace};
 use crate::Kernel;
 use crate::glue::files::FilesEnv;
 use crate::glue::ipc::IpcEnv;
 use crate::ipc::{self, Caps};
-use crate::platform::{Access, Platform, UserAccess, UserContext, UserExit, UserFault};
+use crate::platform::{Platform, UserContext, UserExit};
 use crate::shell::File;
 use crate::text::Text;
 use calls::Pendings;
 
-/// Faults in a row for which there is no memory before the process itself is given up.
-const PATIENCE: u32 = 200;
-
 /// All that a process has.
 pub(super) struct Running<P: Platform> {
-    pub(super) kernel: &'static Kernel<P>,
-    pub(super) process: Arc<Process<P>>,
-    pub(super) space: Arc<UserSpace<P>>,
+    pub(super) thread: Thread<P>,
     pub(super) view: View<'static, FilesEnv<P>>,
     pub(super) ctx: Ctx<'static>,
     pub(super) files: Descriptors<P>,
-    pub(super) user: P::User,
     /// Calls that it has received and not answered.
     pub(super) pending: Pendings<P>,
-    /// Faults in a row for which there was no memory.
-    starved: u32,
-    /// CPU time that is charged to its group.
-    charged: u64,
+}
+
+impl<P: Platform> Deref for Running<P> {
+    type Target = Thread<P>;
+
+    fn deref(&self) -> &Thread<P> {
+        &self.thread
+    }
+}
+
+impl<P: Platform> DerefMut for Running<P> {
+    fn deref_mut(&mut self) -> &mut Thread<P> {
+        &mut self.thread
+    }
 }
 
 /// What a program begins with.
@@ -51,11 +56,11 @@ pub(super) struct Start<'a, P: Platform> {
     pub(super) file: &'a File<'static, P>,
     pub(super) view: View<'static, FilesEnv<P>>,
     pub(super) ctx: Ctx<'static>,
-    pub(super) words: &'a [&'a str],
+    pub(super) words: Words<'a>,
 }
 
 impl<P: Platform> Kernel<P> {
-    /// Starts a program in a process of `job`; the process and its thread.
+    /// Starts a program in a process of `job`.
     pub(super) fn start_process(
         &self,
         job: &Arc<Job<P>>,
@@ -65,39 +70,47 @@ impl<P: Platform> Kernel<P> {
         let (id, ports) = (self.next_process(), &job.ports);
         let space = UserSpace::new(ports, id).ok_or(StartError::NoPrograms)?.map_err(StartError::Space)?;
         let object = kernel.processes.objects.of_file(kernel, ports, start.file).map_err(StartError::File)?;
-        let begin = load(&space, &object, start.words).map_err(StartError::Load)?;
+        let ids = (start.ctx.cred.uid, start.ctx.cred.gid);
+        let (abi, begin) = load(self, &space, &object, start.words, ids).map_err(StartError::Load)?;
         let user = self.platform().new_user(begin).map_err(StartError::Machine)?;
-        let name = start.words.first().copied().unwrap_or("");
+        let name = start.words.words.first().copied().unwrap_or("");
         let name = name.rsplit('/').next().unwrap_or(name);
         let space = counted(self, space)?;
         let caps = new_caps(self, start.ctx.cred.uid, id)?;
         let process = Process::new(self, (id, 0), name, job, &space, caps)?;
         let Start { view, ctx, .. } = start;
         let (files, process_of) = (Descriptors::new(job), Arc::clone(&process));
-        let pending = Pendings::new();
-        let running =
-            Running { kernel, process, space, view, ctx, files, user, pending, starved: 0, charged: 0 };
-        running.hand_over()?;
+        let thread = Thread::new(kernel, process, space, user);
+        match abi {
+            Abi::Native => {
+                let pending = Pendings::new();
+                hand_over(kernel, &process_of, Running { thread, view, ctx, files, pending })?;
+            }
+            Abi::Linux => hand_over(kernel, &process_of, linux::Running::first(thread, view, ctx, files)?)?,
+        }
         Ok(process_of)
     }
 }
 
-impl<P: Platform> Running<P> {
-    /// Gives it to a thread of its own.
-    fn hand_over(self) -> Result<TaskId, StartError> {
-        let (kernel, process) = (self.kernel, Arc::clone(&self.process));
-        if !kernel.has_room_for::<Self>() {
-            return Err(StartError::NoMemory);
-        }
-        kernel.processes.list.add(&process)?;
-        let started = forever::start(kernel, &process.name, Box::new(self));
-        match &started {
-            Ok(task) => kernel.processes.list.set_task(process.id, *task),
-            Err(_) => kernel.processes.list.remove(process.id),
-        }
-        started.map_err(StartError::Thread)
+/// Gives a process to a thread of its own.
+fn hand_over<P: Platform, L: Live<P>>(
+    kernel: &'static Kernel<P>,
+    process: &Arc<Process<P>>,
+    running: L,
+) -> Result<(), StartError> {
+    if !kernel.has_room_for::<L>() {
+        return Err(StartError::NoMemory);
     }
+    kernel.processes.list.add(process)?;
+    let started = forever::start(kernel, &process.name, Box::new(running));
+    match &started {
+        Ok(task) => kernel.processes.list.set_task(process.id, *task),
+        Err(_) => kernel.processes.list.remove(process.id),
+    }
+    started.map(drop).map_err(StartError::Thread)
+}
 
+impl<P: Platform> Running<P> {
     /// A child in the middle of the call that makes it; its number.
     pub(super) fn fork(&self) -> Result<u32, StartError> {
         let (kernel, id) = (self.kernel, self.kernel.next_process());
@@ -110,43 +123,14 @@ impl<P: Platform> Running<P> {
         let caps = new_caps(kernel, self.ctx.cred.uid, id)?;
         let process = Process::new(kernel, (id, parent.id), &parent.name, &parent.job, &space, caps)?;
         let (view, ctx, pending) = (self.view.clone(), self.ctx, Pendings::new());
-        let child = Self { kernel, process, space, view, ctx, files, user, pending, starved: 0, charged: 0 };
-        child.hand_over().map(|_| id)
+        let thread = Thread::new(kernel, Arc::clone(&process), space, user);
+        hand_over(kernel, &process, Self { thread, view, ctx, files, pending })?;
+        Ok(id)
     }
 
-    /// From its first instruction to its end.
-    pub(super) fn live(mut self) {
-        let process = Arc::clone(&self.process);
-        let end = match process.signals.join(ipc::task::<P>(), SignalSet::EMPTY) {
-            Ok(thread) => self.run(&thread),
-            // There is one place, for the one thread.
-            Err(why) => End::Killed(Text::new(format_args!("{why}"))),
-        };
-        drop(process);
-        let Self { kernel, process, space, view, files, pending, .. } = self;
-        drop((files, view));
-        // Those who wait for an answer learn that there is none.
-        drop(pending);
-        if let Ok(ipc) = kernel.ipc() {
-            process.shared.end(ipc, &space);
-            process.caps.end(ipc, || kernel.threads.runtime().yield_now());
-        }
-        save_shared(&space, 0, u64::MAX);
-        drop(space);
-        // The memory of the first of a job is looked at once more.
-        if process.parent != 0 {
-            let space = process.space.lock().take();
-            drop(space);
-        }
-        process.end.call_once(|| end);
-        drop(process);
-        kernel.processes.changed.wake_all();
-    }
-
-    fn run(&mut self, thread: &SignalThread<'_, 'static, IpcEnv<P>>) -> End {
+    fn run(&mut self, signals: &SignalThread<'_, 'static, IpcEnv<P>>) -> End {
         loop {
-            let exit = self.kernel.platform().enter_user(&mut self.user, Some(self.space.machine()));
-            let end = match exit {
+            let end = match self.enter() {
                 UserExit::Interrupted => None,
                 UserExit::Call if self.process.job.trace.is_some() => self.traced_call(),
                 UserExit::Call => calls::serve(self),
@@ -157,11 +141,9 @@ impl<P: Platform> Running<P> {
             if let Some(end) = end {
                 return end;
             }
-            if self.process.job.ports.group().cpu.is_limited() {
-                self.pay();
-            }
+            self.pay();
             if self.kernel.is_told_to_end() {
-                return self.told(thread);
+                return Thread::told(signals);
             }
         }
     }
@@ -179,81 +161,46 @@ impl<P: Platform> Running<P> {
         }
         end
     }
+}
 
-    /// Charges the CPU time that it took to its group, and waits if that has had its share.
-    fn pay(&mut self) {
-        let (threads, cpu) = (&self.kernel.threads, &self.process.job.ports.group().cpu);
-        let now = threads.runtime().now();
-        let usage = threads.runtime().scheduler().usage(threads.runtime().current(), now);
-        let ran = usage.map_or(self.charged, |times| times.total().as_ticks());
-        let more = ran.saturating_sub(self.charged);
-        self.charged = ran;
-        if let Some(until) = cpu.charge(more, now) {
-            // Sooner if it is to end: its caller looks.
-            let _ = threads.sleep_until(Some(until));
-        }
+impl<P: Platform> Live<P> for Running<P> {
+    fn uid(&self) -> u32 {
+        self.ctx.cred.uid
     }
 
-    /// Its end: by a signal, or without a word.
-    fn told(&self, thread: &SignalThread<'_, 'static, IpcEnv<P>>) -> End {
-        while let Some(delivery) = thread.deliver() {
-            if let Delivery::Terminate { info, .. } = delivery {
-                return End::Signaled(info.signal);
-            }
-        }
-        End::Killed(Text::new(format_args!("ended from outside")))
-    }
-
-    /// Resolves a fault; the end, if it cannot be.
-    fn fault(&mut self, fault: UserFault) -> Option<End> {
-        let end = |why: &dyn core::fmt::Display| {
-            let at = self.user.instruction();
-            Some(End::Killed(Text::new(format_args!("at {at:#x}: {why}"))))
+    fn live(mut self) {
+        let process = Arc::clone(&self.process);
+        let end = match process.signals.join(ipc::task::<P>(), SignalSet::EMPTY) {
+            Ok(thread) => self.run(&thread),
+            // There is one place, for the one thread.
+            Err(why) => End::Killed(Text::new(format_args!("{why}"))),
         };
-        let UserFault::Page { address, access, .. } = fault else { return end(&fault) };
-        let access = match access {
-            UserAccess::Data(Access::Read) => Flags::READ,
-            UserAccess::Data(Access::Write) => Flags::WRITE,
-            UserAccess::Fetch => Flags::EXECUTE,
-        };
-        match self.space.handle_fault(Fault { va: VirtAddr::new(address), access, user: true }) {
-            Ok(FaultOutcome::Mapped | FaultOutcome::Spurious) => {
-                self.starved = 0;
-                None
-            }
-            Ok(FaultOutcome::Wait(_)) => None,
-            Err(FaultError::NoMapping | FaultError::Denied) => end(&fault),
-            Err(FaultError::OutOfFrames) if self.starved < PATIENCE && self.relieve() => {
-                self.starved += 1;
-                None
-            }
-            Err(cause) => end(&cause),
-        }
+        drop(process);
+        let Self { thread, view, files, pending, .. } = self;
+        drop((files, view));
+        // Those who wait for an answer learn that there is none.
+        drop(pending);
+        finish(thread, end);
     }
+}
 
-    /// Ends the process whose end frees most; false if that is this one.
-    fn relieve(&self) -> bool {
-        let processes = &self.kernel.processes;
-        let all = processes.all();
-        // Where its group has all that it may, others are not to blame.
-        let own = &self.process.job;
-        let blamed = |process: &&Arc<Process<P>>| {
-            !own.ports.group().frames.is_full() || Arc::ptr_eq(&process.job, own)
-        };
-        let candidates = all.iter().filter(blamed).filter_map(|process| {
-            let stats = process.space()?.stats();
-            let frames = stats.resident() + stats.tables;
-            Some(oom::Candidate { id: process.id.into(), frames, adjustment: 0, exempt: false })
-        });
-        let victim = oom::victim(candidates, self.kernel.frames().stats().managed as u64);
-        let victim = victim.and_then(|id| u32::try_from(id).ok());
-        let Some(victim) = victim.filter(|&id| id != self.process.id) else { return false };
-        if let Some(task) = processes.list.task(victim).filter(|&task| task != TaskId::NOBODY) {
-            self.kernel.end_task(task);
-        }
-        self.kernel.threads.runtime().yield_now();
-        true
+/// The end of a process whose files are closed, in its last thread.
+pub(super) fn finish<P: Platform>(thread: Thread<P>, end: End) {
+    let Thread { kernel, process, space, .. } = thread;
+    if let Ok(ipc) = kernel.ipc() {
+        process.shared.end(ipc, &space);
+        process.caps.end(ipc, || kernel.threads.runtime().yield_now());
     }
+    save_shared(&space, 0, u64::MAX);
+    drop(space);
+    // The memory of the first of a job is looked at once more.
+    if process.parent != 0 {
+        let space = process.space.lock().take();
+        drop(space);
+    }
+    process.end.call_once(|| end);
+    drop(process);
+    kernel.processes.changed.wake_all();
 }
 
 /// Capabilities for a new process.

@@ -12,7 +12,7 @@ use crate::platform::{AddressSpace, Platform, ProgramLayout};
 /// The first address that a program may have: null pointers and their fields fault.
 const FIRST: u64 = 0x1_0000;
 /// The most that a stack grows to.
-const STACK_MOST: u64 = 1 << 20;
+pub(super) const STACK_MOST: u64 = 1 << 20;
 /// The bytes that a program may map, resident or not.
 const BYTES_MOST: u64 = 1 << 36;
 /// Mappings of one program.

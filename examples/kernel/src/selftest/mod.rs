@@ -13,6 +13,7 @@ mod hoard;
 mod ipc;
 pub(crate) mod ktap;
 mod lines;
+mod linux;
 mod machine;
 mod monitor;
 mod names;
@@ -142,6 +143,7 @@ pub(crate) fn selected<P: Platform>(
         net::tests(),
         process::tests(),
         quota::tests(),
+        linux::tests(),
         srv::tests(),
         svc::tests(),
         users::tests(),

@@ -129,7 +129,7 @@ fn traced<P: Platform>(
     let trace = Trace::of(kernel.platform().env(), room);
     let trace = trace.ok_or_else(|| Failure::new(format_args!("no memory for calls")))?;
     let words = ["hello", "a", "b", "c", "d", "e", "f"];
-    let begun = kernel.begin_traced_job(Ctx::root(), &words, &Quota::default(), Some(trace))?;
+    let begun = kernel.begin_traced_job(Ctx::root(), (&words).into(), &Quota::default(), Some(trace))?;
     let job = begun.job();
     let ended = kernel.finish_job(begun, |_| (), |_| true, |_| ());
     ensure!(ended.end == End::Exited(0), "{}", ended.end);

@@ -36,10 +36,10 @@ pub(super) const fn tests<P: Platform>() -> &'static [Test<P>] {
 }
 
 /// What a job said first.
-type Said = heapless::Vec<u8, 512>;
+pub(super) type Said = heapless::Vec<u8, 512>;
 
 /// Runs a program: how it ended, and the beginning of what it said. It has given all frames back.
-fn run<P: Platform>(
+pub(super) fn run<P: Platform>(
     kernel: &Kernel<P>,
     words: &[&str],
     go_on: impl FnMut() -> bool,
@@ -59,7 +59,7 @@ fn run<P: Platform>(
     Ok((ended.end, said))
 }
 
-fn succeeds<P: Platform>(kernel: &Kernel<P>, words: &[&str]) -> Result<(), Failure> {
+pub(super) fn succeeds<P: Platform>(kernel: &Kernel<P>, words: &[&str]) -> Result<(), Failure> {
     let (end, said) = run(kernel, words, || true)?;
     let said = core::str::from_utf8(&said).unwrap_or("");
     ensure!(end == End::Exited(0), "{end}: {said}");
@@ -105,7 +105,7 @@ fn file<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
 }
 
 /// The same with a file system on `/mnt` that goes with all that the program leaves there.
-fn with_files<P: Platform>(kernel: &Kernel<P>, words: &[&str]) -> Result<(), Failure> {
+pub(super) fn with_files<P: Platform>(kernel: &Kernel<P>, words: &[&str]) -> Result<(), Failure> {
     struct Nowhere;
     impl core::fmt::Write for Nowhere {
         fn write_str(&mut self, _: &str) -> core::fmt::Result {

@@ -136,6 +136,20 @@ impl Environment {
         Ok(())
     }
 
+    /// What programs get: `NAME=VALUE`.
+    pub(crate) fn exported(&self) -> Result<Vec<String>, SetError> {
+        let mut lines = Vec::new();
+        for Variable { name, value, .. } in self.variables.iter().filter(|variable| variable.exported) {
+            let mut line = copy(name)?;
+            line.try_reserve_exact(value.len() + 1).map_err(|_| SetError::NoMemory)?;
+            line.push('=');
+            line.push_str(value);
+            lines.try_reserve(1).map_err(|_| SetError::NoMemory)?;
+            lines.push(line);
+        }
+        Ok(lines)
+    }
+
     /// Every variable, in the order in which they were set first.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Variable> {
         self.variables.iter()
@@ -175,6 +189,7 @@ mod tests {
         environment.status = Status(7);
         let copy = environment.fork().unwrap();
         assert!(copy.all().all(|variable| variable.exported));
+        assert_eq!(copy.exported().unwrap(), ["A=3"]);
         assert!(environment.unset("A") && !environment.unset("A"));
         for (name, value) in
             [("A", Some("3")), ("B", None), ("?", Some("7")), ("1", Some("first")), ("9", None)]

@@ -74,7 +74,7 @@ fn run_program<P: Platform>(kernel: &Kernel<P>, service: &Service<P>) -> Ending 
     let Some(cred) = cred(kernel, service) else { return Ending::Bad };
     let ctx = Ctx { cred, ..Ctx::root() };
     let words: heapless::Vec<&str, WORDS> = service.unit.words().take(WORDS).collect();
-    let begun = match kernel.begin_job(ctx, &words, &service.unit.quota) {
+    let begun = match kernel.begin_job(ctx, words.as_slice(), &service.unit.quota) {
         Ok(begun) => begun,
         Err(why) => {
             service.say(format_args!("{why}"));

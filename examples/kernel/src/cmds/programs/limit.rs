@@ -5,6 +5,7 @@ use core::fmt::Write;
 use super::run::ended;
 use crate::platform::Platform;
 use crate::process::job::Taken;
+use crate::process::load::Words;
 use crate::shell::{CommandError, CommandResult, Output, Session, Streams};
 use crate::svc::quota::Quota;
 use crate::text::{Bytes, Grouped, Text};
@@ -16,7 +17,10 @@ pub(in super::super) fn limit<'k, P: Platform>(
 ) -> CommandResult {
     let (quota, words) = quota(arguments)?;
     let (kernel, mut heard) = (session.kernel, Ok(()));
-    let begun = kernel.begin_job(*session.ctx(), super::run::named(words)?, &quota)?;
+    let exported = session.environment.exported()?;
+    let variables = super::run::texts(&exported)?;
+    let words = Words { words: super::run::named(words)?, variables: &variables };
+    let begun = kernel.begin_job(*session.ctx(), words, &quota)?;
     let (job, start) = (begun.job(), kernel.platform().now());
     let hear = |said: &[u8]| {
         if heard.is_ok() {

@@ -1,11 +1,13 @@
 //! `run`: a program in ring 3, with all its descendants, until it has ended.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::Write;
 
 use crate::platform::Platform;
 use crate::process::End;
 use crate::process::job::Ended;
+use crate::process::load::Words;
 use crate::process::space::UserSpace;
 use crate::shell::{CommandError, CommandResult, Next, Output, Session, Status, Streams};
 use crate::text::Text;
@@ -32,9 +34,20 @@ fn looked<'k, P: Platform>(
             heard = streams.write_bytes(said);
         }
     };
+    let exported = session.environment.exported()?;
+    let variables = texts(&exported)?;
+    let words = Words { words, variables: &variables };
     let ended = kernel.run_job(*session.ctx(), words, hear, || true, look);
     heard?;
     Ok(ended?)
+}
+
+/// Strings as a program gets them.
+pub(super) fn texts(strings: &[String]) -> Result<Vec<&str>, CommandError> {
+    let mut texts = Vec::new();
+    texts.try_reserve_exact(strings.len())?;
+    texts.extend(strings.iter().map(String::as_str));
+    Ok(texts)
 }
 
 pub(in super::super) fn run<'k, P: Platform>(

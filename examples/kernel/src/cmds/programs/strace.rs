@@ -19,7 +19,7 @@ pub(in super::super) fn strace<'k, P: Platform>(
     // First: a machine without programs says so.
     kernel.processes.ports(kernel)?;
     let trace = Trace::new(kernel.platform().env()).ok_or(StartError::NoMemory)?;
-    let begun = kernel.begin_traced_job(*session.ctx(), words, &Quota::default(), Some(trace))?;
+    let begun = kernel.begin_traced_job(*session.ctx(), words.into(), &Quota::default(), Some(trace))?;
     let (job, mut counts) = (begun.job(), Counts::default());
     let mut heard = Ok(());
     let hear = |said: &[u8]| {

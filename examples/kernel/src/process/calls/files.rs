@@ -88,7 +88,11 @@ pub(super) fn write<P: Platform>(running: &Running<P>, fd: u64, from: u64, lengt
 }
 
 /// Does `work` piece by piece, with the place and the bytes of each; how many bytes it did. What was done before an error counts.
-fn pieces(first: u64, length: u64, mut work: impl FnMut(VirtAddr, usize) -> Result<usize, Errno>) -> Answer {
+pub(in crate::process) fn pieces(
+    first: u64,
+    length: u64,
+    mut work: impl FnMut(VirtAddr, usize) -> Result<usize, Errno>,
+) -> Answer {
     let mut done = 0_u64;
     while done < length {
         let bytes = usize::try_from(length - done).unwrap_or(PIECE).min(PIECE);

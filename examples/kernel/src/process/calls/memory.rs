@@ -107,7 +107,8 @@ fn rights_of(word: u64) -> Result<Flags, Errno> {
     if word & !(abi::READ | abi::WRITE | abi::EXECUTE) == 0 { Ok(rights) } else { Err(Errno::EINVAL) }
 }
 
-fn errno(error: SpaceError) -> Errno {
+/// What a program gets for it.
+pub(in crate::process) fn errno(error: SpaceError) -> Errno {
     match error {
         SpaceError::Denied { .. } | SpaceError::Attr(_) => Errno::EACCES,
         SpaceError::Occupied { .. } => Errno::EEXIST,

@@ -6,7 +6,7 @@
 mod caps;
 mod endpoints;
 mod files;
-mod memory;
+pub(super) mod memory;
 mod shared;
 mod words;
 
@@ -22,6 +22,7 @@ use super::{End, StartError};
 use crate::platform::{Platform, UserCall, UserContext};
 use endpoints::Part;
 pub(super) use endpoints::Pendings;
+pub(super) use files::pieces;
 
 /// What a call answers.
 type Answer = Result<u64, Errno>;

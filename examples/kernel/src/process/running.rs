@@ -16,7 +16,6 @@ use super::load::{Words, load};
 use super::object::Backing;
 use super::space::UserSpace;
 use super::thread::Thread;
-use super::trace::Trace;
 use super::{End, Process, StartError, calls, forever, linux, postmortem, trace};
 use crate::Kernel;
 use crate::glue::files::FilesEnv;
@@ -151,14 +150,9 @@ impl<P: Platform> Running<P> {
     /// Serves a system call that somebody wants to see.
     #[cold]
     fn traced_call(&mut self) -> Option<End> {
-        let (process, call) = (Arc::clone(&self.process), self.user.call());
-        let record = Trace::begin(process.id, &self.space, call, trace::native(call.number));
+        let record = self.trace_begins(self.process.id, trace::native(self.user.call().number));
         let end = calls::serve(self);
-        let answer = end.is_none().then(|| self.user.answered());
-        let pressing = process.job.trace.as_ref().is_some_and(|trace| trace.end(record, &self.space, answer));
-        if pressing {
-            self.kernel.processes.changed.wake_all();
-        }
+        self.trace_ends(record, end.is_some());
         end
     }
 }

@@ -10,6 +10,7 @@ use kos_paging::{Flags, VirtAddr};
 use kos_sched::{Park, TaskId};
 
 use super::space::UserSpace;
+use super::trace::{Record, Signature, Trace};
 use super::{End, Process};
 use crate::Kernel;
 use crate::glue::ipc::IpcEnv;
@@ -61,6 +62,21 @@ impl<P: Platform> Thread<P> {
         if let Some(until) = cpu.charge(more, now) {
             // Sooner if it is to end: its caller looks.
             let _ = threads.sleep_until(Some(until));
+        }
+    }
+
+    /// A record of the system call that the thread `id` makes, for whoever traces the job.
+    pub(super) fn trace_begins(&self, id: u32, signature: Option<&'static Signature>) -> Record {
+        Trace::begin(id, &self.space, self.user.call(), signature)
+    }
+
+    /// That call is done; `over`: the thread comes to its end in it.
+    pub(super) fn trace_ends(&self, record: Record, over: bool) {
+        let answer = (!over).then(|| self.user.answered());
+        let pressing =
+            self.process.job.trace.as_ref().is_some_and(|trace| trace.end(record, &self.space, answer));
+        if pressing {
+            self.kernel.processes.changed.wake_all();
         }
     }
 

@@ -5,6 +5,7 @@
 use kos_ipc::posix::signal::Signal;
 use kos_vfs::Ctx;
 
+use super::lines::{in_scratch, told};
 use super::process::{run, succeeds, with_files};
 use super::{Failure, Test};
 use crate::Kernel;
@@ -25,6 +26,7 @@ impl<P: Platform> Table<P> {
         Test { name: "linux::threads_end_with_their_program", run: outside },
         Test { name: "linux::threads_count_for_the_quota", run: quota },
         Test { name: "linux::too_many_words_are_refused", run: words },
+        Test { name: "linux::calls_of_a_program_are_seen", run: calls },
         Test { name: "linux::no_memory_ends_a_program_and_nothing_else", run: no_memory },
     ];
 }
@@ -122,6 +124,26 @@ fn words<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     ensure!(ended.end == End::Exited(2), "{}", ended.end);
     ensure!(kernel.processes.frames() == 0);
     Ok(())
+}
+
+fn calls<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    there(kernel)?;
+    in_scratch(kernel, |kernel| {
+        let said = told(kernel, "strace stdhello files /mnt", 0)?;
+        for call in [
+            "] openat(AT_FDCWD, \"/mnt/",
+            "O_WRONLY|O_CREAT",
+            "] exit_group(0) = ?\n",
+            "-1 ENOENT (no such file",
+        ] {
+            ensure!(said.contains(call), "no {call}: {said}");
+        }
+        let said = told(kernel, "strace stdhello threads", 0)?;
+        // Threads have numbers of their own.
+        let makers = said.lines().filter(|line| line.contains("] exit(0) = ?")).count();
+        ensure!(makers > 1 && said.contains("] futex("), "{makers} threads ended: {said}");
+        Ok(())
+    })
 }
 
 /// The k-th allocation of a frame fails, and all after it.

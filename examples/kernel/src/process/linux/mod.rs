@@ -54,6 +54,7 @@ use crate::ipc;
 use crate::platform::{Platform, UserContext, UserExit};
 use crate::text::Text;
 use futex::Word;
+pub(super) use numbers::{AT_FDCWD, int};
 use signals::Actions;
 pub(super) use system::Missed;
 use team::Team;
@@ -153,6 +154,7 @@ impl<P: Platform> Running<P> {
         loop {
             match self.thread.enter() {
                 UserExit::Interrupted => {}
+                UserExit::Call if self.thread.process.job.trace.is_some() => self.traced_call(),
                 UserExit::Call => self.serve(),
                 UserExit::Fault(fault) => {
                     if let Some(end) = self.thread.fault(fault) {
@@ -194,6 +196,15 @@ impl<P: Platform> Running<P> {
         };
         let word = answer.unwrap_or_else(|errno| u64::from(errno.number()).wrapping_neg());
         self.thread.user.answer(word);
+    }
+
+    /// The same, of a program that somebody traces.
+    #[cold]
+    fn traced_call(&mut self) {
+        let signature = table::find::<P>(self.thread.user.call().number).map(|entry| &entry.signature);
+        let record = self.thread.trace_begins(self.id, signature);
+        self.serve();
+        self.thread.trace_ends(record, self.over.is_some());
     }
 
     /// Says to whoever waits that this thread has ended.

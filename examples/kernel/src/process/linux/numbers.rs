@@ -4,7 +4,7 @@ use kos_paging::Flags;
 use kos_vfs::{Errno, Timestamp};
 
 /// What is relative to the working directory (`fcntl.h`).
-pub(super) const AT_FDCWD: i32 = -100;
+pub(in crate::process) const AT_FDCWD: i32 = -100;
 /// A symlink there is meant itself.
 pub(super) const AT_SYMLINK_NOFOLLOW: u64 = 0x100;
 /// A directory is to be removed.
@@ -14,7 +14,7 @@ pub(super) const AT_EMPTY_PATH: u64 = 0x1000;
 
 /// A descriptor, or another number that is an `int`: what of a register counts.
 #[expect(clippy::cast_possible_truncation, reason = "the upper half of the register is nobody's")]
-pub(super) const fn int(word: u64) -> i32 {
+pub(in crate::process) const fn int(word: u64) -> i32 {
     word as i32
 }
 

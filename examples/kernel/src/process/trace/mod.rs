@@ -13,10 +13,10 @@ use kos_paging::VirtAddr;
 
 use super::space::UserSpace;
 use crate::platform::{Platform, UserCall};
-use record::BYTES;
 pub(crate) use record::Record;
-pub(crate) use table::Signature;
+use record::{BYTES, Kept, Place};
 pub(super) use table::native;
+pub(crate) use table::{Names, Signature, Word};
 
 /// Records that wait for who reads.
 const RECORDS: usize = 256;
@@ -43,15 +43,13 @@ impl<P: Platform> Trace<P> {
         signature: Option<&'static Signature>,
     ) -> Record {
         let record = Record::new(process, call, signature);
-        Record { bytes: read(&record, space), ..record }
+        Record { kept: read(&record, space), ..record }
     }
 
     /// The same call has answered. Whether somebody should read soon.
     pub(super) fn end(&self, mut record: Record, space: &UserSpace<P>, answer: Option<u64>) -> bool {
         record.answer = answer;
-        if let Some(filled) = read(&record, space) {
-            record.bytes = Some(filled);
-        }
+        record.kept = read(&record, space).or(record.kept);
         self.0.with(|ring| ring.push(record))
     }
 
@@ -72,12 +70,27 @@ impl<P: Platform> Trace<P> {
 }
 
 /// The first of the bytes that a call is about; [`None`]: there are none, or they cannot be read.
-fn read<P: Platform>(record: &Record, space: &UserSpace<P>) -> Option<heapless::Vec<u8, BYTES>> {
-    let (at, length) = record.place()?;
+fn read<P: Platform>(record: &Record, space: &UserSpace<P>) -> Option<Kept> {
     let mut bytes = heapless::Vec::new();
-    bytes.resize_default(usize::try_from(length).unwrap_or(BYTES).min(BYTES)).ok()?;
-    space.copy_in(VirtAddr::new(at), &mut bytes).ok()?;
-    Some(bytes)
+    let cut = match record.place()? {
+        Place::Bytes(at, length) => {
+            bytes.resize_default(usize::try_from(length).unwrap_or(BYTES).min(BYTES)).ok()?;
+            space.copy_in(VirtAddr::new(at), &mut bytes).ok()?;
+            length > BYTES as u64
+        }
+        Place::Path(at) => {
+            // Its end has to be seen as well.
+            let mut path = [0; BYTES + 1];
+            let found = match space.copy_string(VirtAddr::new(at), &mut path) {
+                Ok(length) => Some(length),
+                Err(error) if error.done == path.len() => None,
+                Err(_) => return None,
+            };
+            bytes.extend_from_slice(path.get(..found.unwrap_or(BYTES))?).ok()?;
+            found.is_none()
+        }
+    };
+    Some(Kept { bytes, cut })
 }
 
 /// A bounded queue of records.

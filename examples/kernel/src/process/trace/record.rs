@@ -6,9 +6,27 @@ use kos_vfs::Errno;
 
 use super::table::{Names, Signature, Word};
 use crate::platform::UserCall;
+use crate::process::linux::{AT_FDCWD, int};
 
 /// Bytes that are kept of those that a call is about.
 pub(super) const BYTES: usize = 32;
+
+/// The first of the bytes that a call is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) bytes: heapless::Vec<u8, BYTES>,
+    /// There were more.
+    pub(super) cut: bool,
+}
+
+/// Where the bytes are that a call is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// So many from an address on.
+    Bytes(u64, u64),
+    /// From an address to the next zero.
+    Path(u64),
+}
 
 /// A call.
 #[derive(Clone, Debug)]
@@ -20,7 +38,7 @@ pub(crate) struct Record {
     /// What they mean; [`None`]: nobody knows.
     pub(super) signature: Option<&'static Signature>,
     /// The first of the bytes that it is about, if they could be read.
-    pub(super) bytes: Option<heapless::Vec<u8, BYTES>>,
+    pub(super) kept: Option<Kept>,
     /// What it answered; [`None`]: the process came to its end in it.
     pub(super) answer: Option<u64>,
     /// Calls before it that were not kept.
@@ -30,7 +48,7 @@ pub(crate) struct Record {
 impl Record {
     /// A call that was made and has not answered yet.
     pub(super) const fn new(process: u32, call: UserCall, signature: Option<&'static Signature>) -> Self {
-        Self { process, call, signature, bytes: None, answer: None, lost: 0 }
+        Self { process, call, signature, kept: None, answer: None, lost: 0 }
     }
 
     /// Calls before it that were not kept.
@@ -38,43 +56,36 @@ impl Record {
         self.lost
     }
 
-    /// Where the bytes are that it is about, and how many: those that it gives, or those that it got.
-    pub(super) fn place(&self) -> Option<(u64, u64)> {
-        let words = self.signature?.words;
-        let at = words.iter().position(|word| matches!(word, Word::Bytes | Word::Filled))?;
-        let length = match (words.get(at)?, self.answer) {
-            (Word::Bytes, None) => *self.call.arguments.get(at + 1)?,
-            (Word::Filled, Some(answer)) if refusal(answer).is_none() => answer,
-            _ => return None,
-        };
-        Some((*self.call.arguments.get(at)?, length))
+    /// Where the bytes are that it is about: those that it gives before it answers, those that it got after that.
+    pub(super) fn place(&self) -> Option<Place> {
+        let (index, word) = self.signature?.text()?;
+        let at = *self.call.arguments.get(index)?;
+        match (word, self.answer) {
+            (Word::Path, None) => Some(Place::Path(at)),
+            (Word::Bytes, None) => Some(Place::Bytes(at, *self.call.arguments.get(index + 1)?)),
+            (Word::Filled, Some(answer)) if refusal(answer).is_none() => Some(Place::Bytes(at, answer)),
+            _ => None,
+        }
     }
 
     fn word(&self, word: Word, value: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (word, &self.bytes) {
-            (Word::Bytes | Word::Filled, Some(bytes)) => {
-                let whole = self.length().unwrap_or(0);
-                write!(f, "\"{}\"", bytes.escape_ascii())?;
-                f.write_str(if whole > bytes.len() as u64 { "..." } else { "" })
+        match (word, &self.kept) {
+            (Word::Bytes | Word::Filled | Word::Path, Some(kept)) => {
+                let more = if kept.cut { "..." } else { "" };
+                write!(f, "\"{}\"{more}", kept.bytes.escape_ascii())
             }
+            (Word::Dir, _) if int(value) == AT_FDCWD => f.write_str("AT_FDCWD"),
+            (Word::Int | Word::Dir, _) => write!(f, "{}", int(value)),
             (Word::Number, _) => write!(f, "{value}"),
+            (Word::Octal, _) => write!(f, "{value:#o}"),
             (Word::File, _) if value == u64::MAX => f.write_str("none"),
             (Word::File, _) => write!(f, "{value}"),
             (Word::Time, _) if value == u64::MAX => f.write_str("for ever"),
             (Word::Time, _) => write!(f, "{value} ns"),
             (Word::Bits(names), _) => bits(names, value, f),
-            (Word::Hex | Word::Handle | Word::Bytes | Word::Filled, _) => write!(f, "{value:#x}"),
-        }
-    }
-
-    /// Bytes that there were, kept or not.
-    fn length(&self) -> Option<u64> {
-        let words = self.signature?.words;
-        let at = words.iter().position(|word| matches!(word, Word::Bytes | Word::Filled))?;
-        if matches!(words.get(at)?, Word::Filled) {
-            self.answer
-        } else {
-            self.call.arguments.get(at + 1).copied()
+            (Word::Hex | Word::Handle | Word::Bytes | Word::Filled | Word::Path, _) => {
+                write!(f, "{value:#x}")
+            }
         }
     }
 }
@@ -133,8 +144,29 @@ mod tests {
 
     fn made(call: Call, arguments: [u64; 6], bytes: Option<&[u8]>, answer: Option<u64>) -> Record {
         let number = call as u64;
-        let bytes = bytes.map(|bytes| heapless::Vec::from_slice(bytes).unwrap());
-        Record { bytes, answer, ..Record::new(7, UserCall { number, arguments }, native(number)) }
+        let kept = bytes.map(|bytes| kept(bytes, false));
+        Record { kept, answer, ..Record::new(7, UserCall { number, arguments }, native(number)) }
+    }
+
+    fn kept(bytes: &[u8], cut: bool) -> Kept {
+        Kept { bytes: heapless::Vec::from_slice(bytes).unwrap(), cut }
+    }
+
+    static OPENAT: Signature = Signature {
+        name: "openat",
+        words: &[Word::Dir, Word::Path, Word::Hex, Word::Int],
+        answer: Word::Number,
+    };
+
+    #[test]
+    fn a_path_ends_at_a_zero_and_may_be_relative_to_nothing_named() {
+        let call =
+            UserCall { number: 257, arguments: [(-100_i64).cast_unsigned(), 0x1000, 0, u64::MAX, 0, 0] };
+        let open = Record::new(7, call, Some(&OPENAT));
+        assert_eq!(open.place(), Some(Place::Path(0x1000)));
+        let open = Record { kept: Some(kept(b"a/b", false)), answer: Some(3), ..open };
+        assert_eq!(open.to_string(), "[7] openat(AT_FDCWD, \"a/b\", 0x0, -1) = 3");
+        assert_eq!(open.place(), None, "it may have changed since");
     }
 
     fn no(errno: Errno) -> Option<u64> {
@@ -162,7 +194,8 @@ mod tests {
 
     #[test]
     fn long_bytes_are_cut_and_unknown_calls_have_a_number() {
-        let long = made(Call::Write, [1, 0x1000, 900, 0, 0, 0], Some(&[b'x'; BYTES]), Some(900));
+        let long = made(Call::Write, [1, 0x1000, 900, 0, 0, 0], None, Some(900));
+        let long = Record { kept: Some(kept(&[b'x'; BYTES], true)), ..long };
         assert!(long.to_string().contains("xxx\"..., 900) = 900"), "{long}");
         let read = made(Call::Read, [3, 0x1000, 512, 0, 0, 0], Some(b"ab"), Some(2));
         assert_eq!(read.to_string(), "[7] read(3, \"ab\", 512) = 2");
@@ -177,9 +210,12 @@ mod tests {
     #[test]
     fn bytes_are_looked_for_where_the_call_has_them() {
         let write = made(Call::Write, [1, 0x1000, 6, 0, 0, 0], None, None);
-        assert_eq!(write.place(), Some((0x1000, 6)));
+        assert_eq!(write.place(), Some(Place::Bytes(0x1000, 6)));
         let read = |answer| made(Call::Read, [3, 0x1000, 512, 0, 0, 0], None, answer).place();
-        assert_eq!((read(None), read(Some(9)), read(no(Errno::EBADF))), (None, Some((0x1000, 9)), None));
+        assert_eq!(
+            (read(None), read(Some(9)), read(no(Errno::EBADF))),
+            (None, Some(Place::Bytes(0x1000, 9)), None)
+        );
         assert_eq!(made(Call::Close, [3; 6], None, None).place(), None);
     }
 
@@ -188,15 +224,13 @@ mod tests {
         fn any_call_is_one_line_of_ascii(
             number in 0..45_u64,
             arguments: [u64; 6],
-            bytes in prop::option::of(prop::collection::vec(any::<u8>(), 0..=BYTES)),
+            linux: bool,
+            bytes in prop::option::of((prop::collection::vec(any::<u8>(), 0..=BYTES), any::<bool>())),
             answer: Option<u64>,
         ) {
-            let bytes = bytes.map(|bytes| heapless::Vec::from_slice(&bytes).unwrap());
-            let line = Record {
-                bytes,
-                answer,
-                ..Record::new(1, UserCall { number, arguments }, native(number))
-            };
+            let kept = bytes.map(|(bytes, cut)| kept(&bytes, cut));
+            let signature = if linux { Some(&OPENAT) } else { native(number) };
+            let line = Record { kept, answer, ..Record::new(1, UserCall { number, arguments }, signature) };
             let line = line.to_string();
             prop_assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{}", line);
             prop_assert!(line.starts_with("[1] ") && line.contains(") = "), "{}", line);

@@ -1,4 +1,4 @@
-//! What the words of each system call mean: one table for each kind of calls, by number.
+//! What the words of system calls mean, and the table of the native ones, by number. Those of Linux stand beside what does them.
 
 use kos_user::abi::{self, rights};
 
@@ -22,8 +22,16 @@ pub(crate) enum Word {
     Hex,
     /// A number that tells nothing: of a capability.
     Handle,
+    /// A number that may be below zero: the lower half of a register.
+    Int,
+    /// Permissions.
+    Octal,
     /// A descriptor.
     File,
+    /// A directory that a path of Linux starts from: a descriptor, or `AT_FDCWD`.
+    Dir,
+    /// Where a path is, with a zero behind it.
+    Path,
     /// Where bytes are; how many says the next word.
     Bytes,
     /// Where bytes go; how many, the answer.
@@ -34,7 +42,7 @@ pub(crate) enum Word {
     Bits(Names),
 }
 
-use Word::{Bits, Bytes, File, Filled, Handle, Hex, Number, Time};
+use Word::{Bits, Bytes, File, Filled, Handle, Hex, Number, Path, Time};
 
 const MEMORY: Names = &[(abi::READ, "READ"), (abi::WRITE, "WRITE"), (abi::EXECUTE, "EXECUTE")];
 const MAP: Names = &[(abi::SHARED, "SHARED"), (abi::FIXED, "FIXED")];
@@ -51,6 +59,14 @@ const RIGHTS: Names = &[
     (rights::REVOKE, "REVOKE"),
     (rights::MAP, "MAP"),
 ];
+
+impl Signature {
+    /// Which of its words leads to bytes; one does at most.
+    pub(super) fn text(&self) -> Option<(usize, Word)> {
+        let is_text = |(_, word): &(usize, Word)| matches!(word, Bytes | Filled | Path);
+        self.words.iter().copied().enumerate().find(is_text)
+    }
+}
 
 const fn call(name: &'static str, words: &'static [Word], answer: Word) -> Signature {
     Signature { name, words, answer }
@@ -133,7 +149,7 @@ mod tests {
     fn bytes_have_a_length_behind_them() {
         for signature in &NATIVE {
             assert!(signature.words.len() <= 6, "{signature:?}");
-            let texts = signature.words.iter().filter(|word| matches!(word, Bytes | Filled)).count();
+            let texts = signature.words.iter().filter(|word| matches!(word, Bytes | Filled | Path)).count();
             assert!(texts <= 1, "one is kept: {signature:?}");
             for pair in signature.words.windows(2) {
                 assert!(!matches!(pair[0], Bytes) || matches!(pair[1], Number), "{signature:?}");

@@ -79,6 +79,10 @@ impl<C: CongestionControl> Tcb<C> {
             self.take_syn(now, &arrived, buffers);
         }
         self.enter(now, state);
+        if state == State::Established && self.sender.finishing {
+            // Owed since before it stood.
+            self.shutdown_write(now);
+        }
         if actions.contains(Actions::ACK) || (state == State::SynReceived && before == State::SynSent) {
             self.acks.at_once(now);
         }

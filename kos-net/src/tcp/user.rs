@@ -87,8 +87,15 @@ impl<C: CongestionControl> Tcb<C> {
         matches!(self.state, State::Established | State::FinWait1 | State::FinWait2)
     }
 
-    /// The user sends no more; what it wrote still goes.
+    /// The user sends no more; what it wrote still goes. Until the connection stands, FIN is owed: RFC 9293 section 3.10.4 lets it wait
+    /// while data does, and before the peer's SYN throws the data away and says so to each who wrote; here nobody waits to be told.
+    /// A connection that nobody has any more, and on which nothing was said, is not made.
     pub(crate) fn shutdown_write(&mut self, now: Instant) {
+        let wanted = !self.flags.contains(Flags::ORPHAN) || self.unacknowledged() > 0;
+        if matches!(self.state, State::SynSent | State::SynReceived) && wanted {
+            self.sender.finishing = true;
+            return;
+        }
         let (state, _) = fsm::step(self.state, Event::Finish);
         self.sender.finishing |= state != self.state && state != State::Closed;
         self.enter(now, state);

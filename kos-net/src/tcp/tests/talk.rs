@@ -37,8 +37,7 @@ pub(super) fn try_talk(
             written[side] += pair.sides[side].write(&texts[side][written[side]..]);
             read[side].extend(pair.sides[side].read(now));
             let tcb = &mut pair.sides[side].tcb;
-            if written[side] == lengths[side] && matches!(tcb.state(), State::Established | State::CloseWait)
-            {
+            if written[side] == lengths[side] {
                 tcb.shutdown_write(now);
             }
         }
@@ -66,6 +65,35 @@ fn two_open_at_once_talk_and_close() {
     let mut pair = pair(4096);
     talk(&mut pair, 100_000, &mut |_, _| Some(DELAY));
     assert!(pair.now < Instant::from_ticks(6_000_000_000), "{}", pair.now);
+}
+
+/// All is written, and the end said, before the peer has answered: both SYN are under way, or lost.
+#[test]
+fn what_is_written_before_the_handshake_comes_and_then_the_end() {
+    for lost in 0..6 {
+        let mut pair = pair(4096);
+        talk(&mut pair, 1000, &mut |count, _| (count != lost).then_some(DELAY));
+    }
+}
+
+/// Nobody has the connection any more: what was written goes nevertheless; with nothing to say, nothing goes.
+#[test]
+fn a_connection_that_is_closed_before_it_stands_says_what_was_written() {
+    for (said, heard) in [(&b"last words"[..], &b"last words"[..]), (b"", b"")] {
+        let mut pair = pair(4096);
+        let now = pair.now;
+        assert_eq!(pair.sides[0].write(said), said.len());
+        pair.sides[0].tcb.close(now);
+        assert_eq!(pair.sides[0].tcb.state() == State::Closed, said.is_empty());
+        let mut read = Vec::new();
+        while pair.step(&mut |_, _| Some(DELAY))
+            && pair.now < START.checked_add_duration(Duration::from_secs(5)).unwrap()
+        {
+            let now = pair.now;
+            read.extend(pair.sides[1].read(now));
+        }
+        assert_eq!(read, heard);
+    }
 }
 
 #[test]

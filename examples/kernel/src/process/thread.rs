@@ -44,16 +44,22 @@ impl<P: Platform> Thread<P> {
     }
 
     /// Runs the program until it needs the kernel.
+    #[inline]
     pub(super) fn enter(&mut self) -> UserExit {
         self.kernel.platform().enter_user(&mut self.user, Some(self.space.machine()))
     }
 
     /// Charges the CPU time that it took to its group, and waits if that has had its share.
+    #[inline]
     pub(super) fn pay(&mut self) {
-        let (threads, cpu) = (&self.kernel.threads, &self.process.job.ports.group().cpu);
-        if !cpu.is_limited() {
-            return;
+        if self.process.job.ports.group().cpu.is_limited() {
+            self.charge();
         }
+    }
+
+    #[cold]
+    fn charge(&mut self) {
+        let (threads, cpu) = (&self.kernel.threads, &self.process.job.ports.group().cpu);
         let now = threads.runtime().now();
         let usage = threads.runtime().scheduler().usage(threads.runtime().current(), now);
         let ran = usage.map_or(self.charged, |times| times.total().as_ticks());

@@ -8,7 +8,7 @@ use crate::Kernel;
 use crate::ensure;
 use crate::files::Files;
 use crate::platform::Platform;
-use crate::shell::{self, Lossy, Session, Shared};
+use crate::shell::{self, Lossy, Session, Shared, Status};
 use crate::text::Text;
 
 /// A line, its status, and all that it says.
@@ -59,10 +59,16 @@ pub(super) fn told<P: Platform>(kernel: &Kernel<P>, line: &str, status: u32) -> 
 }
 
 fn said_in<P: Platform>(session: &mut Session<'_, P>, line: &str, status: u32) -> Result<String, Failure> {
+    let (ended, said) = try_in(session, line);
+    ensure!(ended.0 == status, "'{line}' ends with {}: {said}", ended.0);
+    Ok(said)
+}
+
+/// How a line ends, and what it says.
+pub(super) fn try_in<P: Platform>(session: &mut Session<'_, P>, line: &str) -> (Status, String) {
     let mut said = Said::default();
     let (ended, _) = shell::execute(session, line, &Shared::<P>::new(&mut Lossy(&mut said)));
-    ensure!(ended.0 == status, "'{line}' ends with {}: {}", ended.0, said.0);
-    Ok(said.0)
+    (ended, said.0)
 }
 
 fn check<P: Platform>(kernel: &Kernel<P>, (line, status, expected): &Line) -> Result<(), Failure> {

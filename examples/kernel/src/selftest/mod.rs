@@ -25,8 +25,10 @@ mod quota;
 mod sched;
 mod shell;
 pub(crate) mod smp;
+mod sockets;
 mod srv;
 mod svc;
+mod sweep;
 mod sync;
 mod txn;
 mod users;
@@ -141,11 +143,13 @@ pub(crate) fn selected<P: Platform>(
         files::tests(),
         ipc::tests(),
         net::tests(),
+        sockets::tests(),
         process::tests(),
         quota::tests(),
         linux::tests(),
         srv::tests(),
         svc::tests(),
+        sweep::tests(),
         users::tests(),
         monitor::tests(),
     ]);

@@ -1,0 +1,73 @@
+//! Memory that runs out at each place of a line of the shell: the first frame that it asks for is refused and all after it, then the
+//! second and all after it, until the line no longer comes so far. It may fail; the kernel goes on, and what the line took comes back.
+
+use super::lines::{in_scratch, try_in};
+use super::{Failure, Test};
+use crate::Kernel;
+use crate::ensure;
+use crate::platform::Platform;
+use crate::shell::Session;
+
+/// More than any line here asks for.
+const MOST: usize = 500;
+
+/// A test of one line, which succeeds if nothing is refused; it may use `/mnt`, which is empty.
+macro_rules! survives {
+    ($name:literal, $line:literal) => {
+        Test { name: $name, run: |kernel| sweep(kernel, $line) }
+    };
+}
+
+struct Table<P>(core::marker::PhantomData<P>);
+
+impl<P: Platform> Table<P> {
+    const ALL: &'static [Test<P>] = &[
+        survives!("sweep::a_pipe_of_three", "echo a b c | cat | wc"),
+        survives!("sweep::a_job_in_the_background", "sleep 0 & wait"),
+        survives!(
+            "sweep::a_file_that_grows_and_is_copied",
+            "yes | head 20000 > /mnt/f && cp /mnt/f /mnt/g && wc < /mnt/g"
+        ),
+        survives!(
+            "sweep::jobs_of_pipes_at_the_same_time",
+            "yes | head 5000 | wc > /mnt/f & echo b | cat > /mnt/g & wait"
+        ),
+    ];
+}
+
+pub(super) const fn tests<P: Platform>() -> &'static [Test<P>] {
+    Table::<P>::ALL
+}
+
+fn sweep<P: Platform>(kernel: &Kernel<P>, line: &str) -> Result<(), Failure> {
+    // What is kept from then on is kept by the first.
+    attempt(kernel, line, MOST)?;
+    for k in 0..MOST {
+        let before = kernel.in_use();
+        let refused = attempt(kernel, line, k)?;
+        let after = kernel.in_use();
+        ensure!(after == before, "'{line}' without frame {k} leaks: before {before}, after {after}");
+        if refused == 0 {
+            ensure!(k > 0, "'{line}' asks for no frame");
+            return Ok(());
+        }
+    }
+    Err(Failure::new(format_args!("'{line}' asks for more than {MOST} frames")))
+}
+
+/// Runs the line where all frames but the first `passing` are refused; how many were.
+fn attempt<P: Platform>(kernel: &Kernel<P>, line: &str, passing: usize) -> Result<usize, Failure> {
+    let mut refused = 0;
+    in_scratch(kernel, |kernel| {
+        let mut session = Session::new(kernel);
+        kernel.injector().arm(passing);
+        let (ended, said) = try_in(&mut session, line);
+        refused = kernel.injector().disarm();
+        // Nobody is left behind who has not ended yet.
+        try_in(&mut session, "wait");
+        ensure!(refused > 0 || ended.0 == 0, "'{line}' ends with {}: {said}", ended.0);
+        Ok(())
+    })?;
+    kernel.check().map_err(|what| Failure::new(format_args!("'{line}' without frame {passing}: {what}")))?;
+    Ok(refused)
+}

@@ -4,7 +4,7 @@
 //! finds (or installs) the emulator; [`machine`] writes its command line; [`guest`] starts it, listens, and never leaves it
 //! behind; [`records`] and [`ktap`] read what the kernel says, [`verdict`] judges it, and [`fail`] keeps the evidence. [`budgets`] holds instruction
 //! counts against what they were.
-//! [`report`] is the only place that prints.
+//! [`report`] is the only place that prints. [`readme`] reads the README, whose commands are tests.
 //!
 //! Environment: `KOS_QEMU` (the emulator), `KOS_IMAGE` (an image built elsewhere), `CARGO` and `RUSTC` (the compiler),
 //! `CARGO_TARGET_DIR` (instead of `target`).
@@ -30,6 +30,7 @@ pub mod os_release;
 pub mod process;
 pub mod python;
 pub mod qemu;
+pub mod readme;
 pub mod records;
 pub mod report;
 pub mod status;

@@ -1,51 +1,85 @@
-//! The commands of the README do what it says: each line of `cargo demo run` succeeds, and pictures show something.
+//! The commands of the README do what it says: each line of `cargo demo run` succeeds, pictures show something, and each other line
+//! is run by a test that has a name.
 
 use std::fs;
 
-use kos_demo::build;
+use kos_demo::{build, readme};
 
 use crate::support::{demo, folder};
 
-/// The words of a line as a shell cuts them, without a comment; quotes of both kinds, nothing else.
-fn words(line: &str) -> Vec<String> {
-    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
-    for letter in line.chars() {
-        match (quote, letter) {
-            (Some(open), letter) if open == letter => quote = None,
-            (None, '\'' | '"') => {
-                quote = Some(letter);
-                word.get_or_insert_default();
-            }
-            (None, '#') if word.is_none() => break,
-            (None, ' ') => words.extend(word.take()),
-            (_, letter) => word.get_or_insert_default().push(letter),
-        }
-    }
-    assert!(quote.is_none(), "{line}");
-    words.extend(word);
-    words
+/// Commands that are not run from here, by how they begin, and what runs them: a test, or a script.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("cargo demo  ", "interactive_shell_reboots_and_leaves_the_terminal_as_it_was"),
+    // What this is a part of.
+    ("cargo test --workspace", "every_command_is_run_by_something"),
+    ("cargo demo crash", "what_was_durable_survives_kills"),
+    ("cargo demo net", "a_kernel_leases_resolves_fetches_and_serves_and_two_exchange"),
+    ("cargo demo py", "python_runs_from_files_within_its_quotas"),
+    ("cargo demo test", "in_kernel_tests_pass"),
+    ("cargo demo bench", "instruction_counts_are_within_budget_and_the_same_in_each_run"),
+    ("cargo demo smp", "threads_move_and_wake_across_sixty_four_processors"),
+    ("cargo demo shot", "pictures_show_text"),
+    ("cargo demo --forward", "a_kernel_leases_resolves_fetches_and_serves_and_two_exchange"),
+    ("cargo demo --login", "who_cannot_log_in_gets_no_prompt"),
+    (
+        "cargo demo run --cpus 4 --timeout 900 --exec \"fpu-demo",
+        "registers_survive_ten_thousand_preemptions_a_second",
+    ),
+    (
+        "cargo demo run --icount --timeout 3600 --exec \"fpu-demo",
+        "registers_survive_ten_thousand_preemptions_a_second",
+    ),
+    ("cargo hosted shell --exec", "commands_of_the_readme_succeed"),
+    ("cargo hosted shell --disk", "commands_of_the_readme_succeed"),
+    ("cargo hosted shell --python", "python_runs_without_std"),
+    ("cargo hosted shell --cpus 4", "control_c_ends_what_runs_and_the_shell_goes_on"),
+    ("cargo hosted sim --seed 7", "commands_of_the_readme_succeed"),
+    ("cargo hosted sim --seeds", "a_planted_race_is_found_and_its_seed_repeats_it"),
+    ("cargo hosted mkfs", "a_volume_made_from_a_directory_is_equal_to_it_each_time"),
+    ("mkdir /tmp/kos", "examples/hosted/drills/mount.sh"),
+    ("git clone", "examples/hosted/drills/mount.sh"),
+    ("umount /tmp/kos", "examples/hosted/drills/mount.sh"),
+    ("examples/hosted/drills/mount.sh", "examples/hosted/drills/mount.sh"),
+    ("examples/hosted/drills/net.sh", "examples/hosted/drills/net.sh"),
+];
+
+/// Whether a line is run from here: it boots a kernel for some commands, and does not say itself that it takes long.
+fn is_ours(line: &str) -> bool {
+    line.starts_with("cargo demo run ") && !line.contains("--timeout")
 }
 
-/// The lines of `cargo demo run`, but for those that say themselves that they take long.
-fn commands() -> Vec<Vec<String>> {
-    let readme = fs::read_to_string(build::workspace().join("README.md")).unwrap();
-    let block = |line: &str| line.starts_with("cargo demo run ") && !line.contains("--timeout");
-    readme.lines().filter(|line| block(line)).map(|line| words(line).split_off(2)).collect()
+/// The text of all tests of the examples.
+fn tests() -> String {
+    let examples = build::workspace().join("examples");
+    let folders = ["demo/tests/qemu", "demo/tests", "hosted/tests"].map(|folder| examples.join(folder));
+    let files =
+        folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()));
+    files.filter(|path| path.is_file()).map(|path| fs::read_to_string(path).unwrap()).collect()
 }
 
 #[test]
-fn words_are_those_of_a_shell() {
-    let line = r#"cargo demo run --exec 'a "$A" | b'  "c;  d#"x   # "e"#;
-    assert_eq!(words(line), ["cargo", "demo", "run", "--exec", "a \"$A\" | b", "c;  d#x"]);
+fn every_command_is_run_by_something() {
+    let (lines, tests) = (readme::commands().unwrap(), tests());
+    assert!(lines.len() > 40, "{lines:?}");
+    for line in lines.iter().filter(|line| !is_ours(line)) {
+        let by = ELSEWHERE.iter().find(|(start, _)| line.starts_with(start)).map(|(_, by)| by);
+        let by = by.unwrap_or_else(|| panic!("what runs '{line}'?"));
+        let exists = tests.contains(&format!("fn {by}()")) || build::workspace().join(by).is_file();
+        assert!(exists, "'{line}' is to be run by {by}, which is not there");
+    }
+    for (start, by) in ELSEWHERE {
+        assert!(lines.iter().any(|line| line.starts_with(start)), "the README has no '{start}' for {by}");
+    }
 }
 
 #[test]
 fn each_command_of_the_readme_succeeds() {
     let disk = folder("readme").join("d.img");
     let _ = fs::remove_file(&disk);
-    let commands = commands();
-    assert!(commands.len() > 10, "{commands:?}");
-    for mut words in commands {
+    let lines: Vec<_> = readme::commands().unwrap().into_iter().filter(|line| is_ours(line)).collect();
+    assert!(lines.len() > 15, "{lines:?}");
+    for line in lines {
+        let mut words = readme::words(&line).unwrap_or_else(|| panic!("{line}")).split_off(2);
         for word in &mut words {
             *word = word.replace("/tmp/d.img", disk.to_str().unwrap());
         }

@@ -26,6 +26,11 @@ pub enum DeviceError {
         /// Its bytes.
         length: usize,
     },
+    /// The device has no room for what was written, though it has the sectors: it promised more than it holds.
+    NoSpace {
+        /// The first sector of the request.
+        sector: u64,
+    },
     /// The device takes no writes.
     ReadOnly,
     /// The device is gone.
@@ -38,6 +43,7 @@ impl DeviceError {
         match self {
             Self::Failed { .. } | Self::OutOfRange { .. } => Errno::EIO,
             Self::Unaligned { .. } => Errno::EINVAL,
+            Self::NoSpace { .. } => Errno::ENOSPC,
             Self::ReadOnly => Errno::EROFS,
             Self::Gone => Errno::ENODEV,
         }
@@ -54,6 +60,7 @@ impl fmt::Display for DeviceError {
             Self::Unaligned { length } => {
                 write!(f, "a buffer of {length} bytes is no whole number of sectors")
             }
+            Self::NoSpace { sector } => write!(f, "the device has no room for sector {sector}"),
             Self::ReadOnly => f.write_str("the device takes no writes"),
             Self::Gone => f.write_str("the device is gone"),
         }

@@ -400,7 +400,7 @@ fn injected_failures_are_named_and_leak_nothing() {
         let statuses: Vec<_> = output.statuses.iter().map(|(_, status)| status.0).collect();
         assert_eq!(statuses, [0, 0, 1, 0, 0], "{text}");
         for part in [
-            &format!("frame allocation {k} from now fails"),
+            &format!("frame allocation: number {k} from now, and all after it"),
             "kmalloc-demo: no memory",
             "inject: refused ",
             "; nothing leaked: ",
@@ -411,8 +411,10 @@ fn injected_failures_are_named_and_leak_nothing() {
         kernel.check().unwrap();
     }
     assert_eq!(machine.exec("inject oom 1; inject off; kmalloc-demo").statuses[2].1, Status::SUCCESS);
-    assert!(bad("inject oom 0", Status::USAGE).contains("usage: inject [oom K|off]"));
-    for command in ["inject oom", "inject oom x", "inject fire", "inject oom 1 2"] {
+    assert!(bad("inject oom 0", Status::USAGE).contains("usage: inject [oom|eio|enospc"));
+    for command in
+        ["inject oom", "inject oom x", "inject fire", "inject oom 1 2", "inject eio 1/0", "inject drop 2/3"]
+    {
         bad(command, Status::USAGE);
     }
 }

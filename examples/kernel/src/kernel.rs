@@ -16,6 +16,7 @@ use crate::command_line::CommandLine;
 use crate::crew::Crew;
 use crate::drill::Drill;
 use crate::files::Files;
+use crate::glue::faults::Faults;
 use crate::glue::inject::Injector;
 use crate::glue::table_frames::TableFrames;
 use crate::ipc::Ipc;
@@ -80,6 +81,8 @@ pub struct Kernel<P: Platform> {
     pub(crate) storm: Storm<P>,
     pub(crate) crew: Crew<P>,
     pub(crate) drill: Drill,
+    /// What is to go wrong on purpose.
+    pub(crate) faults: Faults,
     /// Who waits for input.
     pub(crate) reader: Locked<P::Env, TaskId>,
     /// Who polls the network.

@@ -15,13 +15,13 @@ fn program() -> Option<PathBuf> {
     let image = fs::read(image()).expect("the image can be read");
     let hello = b"hello from std";
     let starts = (1..image.len() - 64).filter(|&at| image[at..].starts_with(b"\x7fELF\x02\x01\x01"));
-    let file = starts.filter_map(|at| {
+    let mut files = starts.filter_map(|at| {
         let word = |offset: usize| u64::from_le_bytes(*image[at + offset..].first_chunk().unwrap());
         let half = |offset: usize| u16::from_le_bytes(*image[at + offset..].first_chunk().unwrap());
         let length = word(40).checked_add(u64::from(half(58)) * u64::from(half(60)))?;
         image.get(at..at.checked_add(usize::try_from(length).ok()?)?)
     });
-    let file = file.filter(|file| file.windows(hello.len()).any(|text| text == hello)).next_back()?;
+    let file = files.rfind(|file| file.windows(hello.len()).any(|text| text == hello))?;
     let path = folder("linux").join("stdhello");
     fs::write(&path, file).expect("the program can be written");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it can be run");

@@ -29,7 +29,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "cargo demo run --icount --timeout 3600 --exec \"fpu-demo",
         "registers_survive_ten_thousand_preemptions_a_second",
     ),
-    ("cargo hosted shell --exec", "commands_of_the_readme_succeed"),
     ("cargo hosted shell --disk", "commands_of_the_readme_succeed"),
     ("cargo hosted shell --python", "python_runs_without_std"),
     ("cargo hosted shell --cpus 4", "control_c_ends_what_runs_and_the_shell_goes_on"),

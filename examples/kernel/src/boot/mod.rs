@@ -26,6 +26,7 @@ use crate::crew::Crew;
 use crate::drill::Drill;
 use crate::error::{BootError, Cause};
 use crate::files::Files;
+use crate::glue::faults::Faults;
 use crate::kernel::{Heap, Kernel, SharedFrames};
 use crate::log::{Log, Ring};
 use crate::net::Net;
@@ -106,6 +107,7 @@ impl<P: Platform> Kernel<P> {
             storm,
             crew,
             drill: Drill::new(),
+            faults: Faults::new(),
             reader,
             poller,
             threads,

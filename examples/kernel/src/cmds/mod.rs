@@ -129,8 +129,13 @@ impl<P: Platform> Table<P> {
         command("alloc-bench", "", "the modes of the heap side by side", bench::run),
         command("counts", "[PART OF NAME]", "the instructions of each path that has a budget", counts::run),
         command("txn-demo", "", "all-or-nothing allocation: each step fails in turn, then none", txn::run),
-        command("inject", "[oom K|off]", "let the K-th frame allocation from now fail", inject::run)
-            .needs(Role::Inject, When::Unless(&[])),
+        command(
+            "inject",
+            "[oom|eio|enospc|drop K|1/N, slow MS, off]",
+            "let frames, disk requests, writes, packets fail: from the K-th, or each N-th",
+            inject::run,
+        )
+        .needs(Role::Inject, When::Unless(&[])),
         command("dmesg", "", "the boot log", system::dmesg),
         command("lscpu", "", "the CPUs: numbers, APIC ids, who is online, what they can do", cpus::lscpu),
         command("lspci", "", "the devices on the buses", system::lspci),

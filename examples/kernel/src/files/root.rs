@@ -10,6 +10,7 @@ use kos_vfs::fs::FileSystem;
 use kos_vfs::fs::fat::{self, Fat};
 use kos_vfs::fs::kosfs::{self, KosFs};
 
+use crate::glue::faults::Faulty;
 use crate::glue::sleep_lock::SleepLock;
 use crate::platform::Platform;
 use crate::text::Text;
@@ -17,7 +18,7 @@ use crate::text::Text;
 /// The part of a disk that holds a volume; number 0 is all of it.
 pub(crate) struct Part<P: Platform> {
     pub(crate) number: u32,
-    disk: P::Disk,
+    disk: Faulty<P>,
     first: u64,
     sectors: u64,
 }
@@ -62,17 +63,22 @@ pub(crate) fn parts<P: Platform>(disk: &P::Disk) -> Result<Vec<Part<P>>, FsError
     parts.try_reserve_exact(entries.len() + 1)?;
     for entry in entries {
         let (number, first, sectors) = (entry.number, entry.first, entry.sectors);
-        parts.push(Part { number, disk: disk.clone(), first, sectors });
+        parts.push(Part { number, disk: Faulty(disk.clone()), first, sectors });
     }
     if parts.is_empty() {
-        parts.push(Part { number: 0, disk: disk.clone(), first: 0, sectors: disk.geometry().sectors() });
+        parts.push(Part {
+            number: 0,
+            disk: Faulty(disk.clone()),
+            first: 0,
+            sectors: disk.geometry().sectors(),
+        });
     }
     Ok(parts)
 }
 
 impl<P: Platform> Part<P> {
     /// As a device.
-    pub(crate) fn device(&self) -> Result<Partition<P::Disk>, FsError> {
+    pub(crate) fn device(&self) -> Result<Partition<Faulty<P>>, FsError> {
         Partition::new(self.disk.clone(), self.first, self.sectors).map_err(FsError::Device)
     }
 

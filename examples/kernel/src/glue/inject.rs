@@ -2,10 +2,11 @@
 //! that does: [`HeapInjector`].
 //!
 //! Armed with k, it lets k - 1 allocations pass and refuses all others, until it is disarmed: a heap that is refused once tries
-//! other ways, and would find them.
+//! other ways, and would find them. Or it refuses each n-th.
 #![expect(unsafe_code, reason = "implements the ports that promise unique memory, by passing them on")]
 
 use core::alloc::Layout;
+use core::num::NonZeroUsize;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -15,22 +16,20 @@ use kos_alloc::{
     Inventory, Pfn,
 };
 
-/// Not armed.
-const OFF: usize = usize::MAX;
+use super::faults::Rule;
 
 /// Frames of `F`, until they are refused.
 #[derive(Debug)]
 pub struct Injector<F> {
     inner: F,
-    /// Allocations that still pass.
-    passing: AtomicUsize,
+    rule: Rule,
     refused: AtomicUsize,
 }
 
 impl<F> Injector<F> {
     /// Disarmed.
     pub const fn new(inner: F) -> Self {
-        Self { inner, passing: AtomicUsize::new(OFF), refused: AtomicUsize::new(0) }
+        Self { inner, rule: Rule::new(), refused: AtomicUsize::new(0) }
     }
 
     /// The allocator behind it, for those who are not to be refused.
@@ -41,18 +40,29 @@ impl<F> Injector<F> {
     /// Refuses allocations once `passing` of them have passed.
     pub fn arm(&self, passing: usize) {
         self.refused.store(0, Relaxed);
-        self.passing.store(passing, Relaxed);
+        self.rule.from(passing);
+    }
+
+    /// Refuses each `n`-th allocation.
+    pub fn arm_each(&self, n: NonZeroUsize) {
+        self.refused.store(0, Relaxed);
+        self.rule.each(n);
     }
 
     /// Refuses no more; how many were refused since it was armed.
     pub fn disarm(&self) -> usize {
-        self.passing.store(OFF, Relaxed);
+        self.rule.off();
         self.refused()
     }
 
     /// Allocations that will pass before one is refused, if any is to be.
     pub fn passing(&self) -> Option<usize> {
-        Some(self.passing.load(Relaxed)).filter(|&passing| passing != OFF)
+        self.rule.passing()
+    }
+
+    /// Which are refused.
+    pub const fn rule(&self) -> &Rule {
+        &self.rule
     }
 
     /// Allocations refused since it was armed.
@@ -62,11 +72,7 @@ impl<F> Injector<F> {
 
     /// Counts an allocation; whether it is to be refused.
     fn refuses(&self) -> bool {
-        let pass = |passing: usize| match passing {
-            OFF => None,
-            armed => armed.checked_sub(1),
-        };
-        let refuses = self.passing.fetch_update(Relaxed, Relaxed, pass) == Err(0);
+        let refuses = self.rule.strikes();
         if refuses {
             self.refused.fetch_add(1, Relaxed);
         }

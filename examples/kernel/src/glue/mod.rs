@@ -3,6 +3,7 @@
 pub mod address;
 pub mod completion;
 pub(crate) mod entropy;
+pub(crate) mod faults;
 pub mod files;
 pub mod inject;
 pub mod ipc;

@@ -105,7 +105,7 @@ impl<P: Platform> Net<P> {
         let runtime = kernel.threads.runtime();
         kernel.poller.with(|poller| *poller = runtime.current());
         loop {
-            let (next, news) = net.locked(|state| state.turn(runtime.now()));
+            let (next, news) = net.locked(|state| state.turn(runtime.now(), &kernel.faults.lost));
             if news {
                 net.turns.fetch_add(1, Release);
                 net.news.wake_all();

@@ -14,6 +14,7 @@ use kos_net::{
 use super::lease::Lessee;
 use super::names::Resolver;
 use crate::glue::entropy::KernelEntropy;
+use crate::glue::faults::{Lossy, Rule};
 use crate::platform::{NetCard, Platform};
 use crate::text::Text;
 use crate::time::{Duration, Instant, after};
@@ -76,9 +77,9 @@ impl<P: Platform> State<P> {
         Ok(Self { stack, entropy, own, own_interface, card, lessee, names, web, closed })
     }
 
-    /// Does what is to be done at `now`: when there is more, and whether there is news of a socket.
-    pub(super) fn turn(&mut self, now: Instant) -> (Option<Instant>, bool) {
-        let more = (0..POLLS).all(|_| self.poll(now));
+    /// Does what is to be done at `now`, where packets are lost by a rule: when there is more, and whether there is news of a socket.
+    pub(super) fn turn(&mut self, now: Instant, lost: &Rule) -> (Option<Instant>, bool) {
+        let more = (0..POLLS).all(|_| self.poll(now, lost));
         let mut news = self.lease(now) | self.resolve(now) | core::mem::take(&mut self.closed);
         while self.stack.next_ready().is_some() {
             news = true;
@@ -103,12 +104,13 @@ impl<P: Platform> State<P> {
     }
 
     /// Polls each device once; whether there may be more to do at once.
-    fn poll(&mut self, now: Instant) -> bool {
-        let Ok(own) = self.stack.poll(now, self.own_interface, &mut self.own, Budget::default());
+    fn poll(&mut self, now: Instant, lost: &Rule) -> bool {
+        let own = &mut Lossy(&mut self.own, lost);
+        let Ok(own) = self.stack.poll(now, self.own_interface, own, Budget::default());
         // What was just sent there has to be received.
         let own = own.frames_in + own.packets_out > 0;
         let Some(card) = self.card.as_mut().filter(|card| card.failed.is_none()) else { return own };
-        match self.stack.poll(now, card.interface, &mut card.device, Budget::default()) {
+        match self.stack.poll(now, card.interface, &mut Lossy(&mut card.device, lost), Budget::default()) {
             Ok(progress) => own | progress.more,
             Err(error) => {
                 card.failed = Some(Text::new(format_args!("{error}")));

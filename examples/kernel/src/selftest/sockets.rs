@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::num::NonZeroUsize;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use kos_net::{ReceiveError, SendError, SocketId, StreamError};
 
@@ -33,6 +35,7 @@ impl<P: Platform> Table<P> {
         Test { name: "net::who_is_done_talking_still_hears", run: half_closed },
         Test { name: "net::who_writes_to_nobody_who_reads_waits_in_vain", run: unread },
         Test { name: "net::many_connections_do_not_mix", run: many },
+        Test { name: "net::what_is_lost_comes_again", run: lossy },
         Test { name: "net::a_closed_socket_is_no_socket", run: closed },
     ];
 }
@@ -217,6 +220,31 @@ fn many<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
         let count = client.read(&mut word)?;
         ensure!(count == word.len() && usize::from_le_bytes(word) == number, "{number} heard {word:?}");
     }
+    Ok(())
+}
+
+/// Each eighth packet is lost, of those that say so as well.
+fn lossy<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    const PIECES: u64 = 32;
+    let lost = &kernel.faults.lost;
+    let all = AtomicU64::new(0);
+    let serve = |stream: Stream<'_, P>| {
+        let mut heard = [0; PIECE];
+        while let Ok(count @ 1..) = stream.read(&mut heard) {
+            all.fetch_add(count as u64, Relaxed);
+        }
+    };
+    served(kernel, serve, || {
+        let stream = connect(kernel, PATIENCE)?;
+        NonZeroUsize::new(8).into_iter().for_each(|eight| lost.each(eight));
+        let said = (0..PIECES).try_for_each(|_| stream.write(&[0x5a; PIECE]));
+        let done = said.and_then(|()| stream.finish()).and_then(|()| stream.read(&mut [0; 8]));
+        lost.off();
+        ensure!(done == Ok(0), "{done:?}");
+        Ok(())
+    })?;
+    let all = all.into_inner();
+    ensure!(all == PIECES * PIECE as u64, "{all} bytes came");
     Ok(())
 }
 

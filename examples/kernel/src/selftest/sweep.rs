@@ -1,10 +1,11 @@
 //! Memory that runs out at each place of a line of the shell: the first frame that it asks for is refused and all after it, then the
 //! second and all after it, until the line no longer comes so far. It may fail; the kernel goes on, and what the line took comes back.
 
-use super::lines::{in_scratch, try_in};
+use super::lines::{in_scratch, told, try_in};
 use super::{Failure, Test};
 use crate::Kernel;
 use crate::ensure;
+use crate::files::Files;
 use crate::platform::Platform;
 use crate::shell::Session;
 
@@ -32,6 +33,8 @@ impl<P: Platform> Table<P> {
             "sweep::jobs_of_pipes_at_the_same_time",
             "yes | head 5000 | wc > /mnt/f & echo b | cat > /mnt/g & wait"
         ),
+        Test { name: "sweep::commands_go_on_where_each_seventh_frame_is_missing", run: sevenths },
+        Test { name: "sweep::what_is_to_fail_is_said", run: rules },
     ];
 }
 
@@ -70,4 +73,38 @@ fn attempt<P: Platform>(kernel: &Kernel<P>, line: &str, passing: usize) -> Resul
     })?;
     kernel.check().map_err(|what| Failure::new(format_args!("'{line}' without frame {passing}: {what}")))?;
     Ok(refused)
+}
+
+/// Commands that fail and commands that succeed take turns for a while; nobody else is the worse for it.
+fn sevenths<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    in_scratch(kernel, |kernel| {
+        let mut session = Session::new(kernel);
+        told(kernel, "inject oom 1/7", 0)?;
+        let ended = |_| try_in(&mut session, "yes | head 5000 > /mnt/f && cp /mnt/f /mnt/g").0;
+        let good = (0..20).map(ended).filter(|status| status.0 == 0).count();
+        let refused = kernel.injector().disarm();
+        ensure!(refused > 0, "no frame was refused");
+        ensure!(good < 20, "{refused} frames were refused, and no command failed");
+        kernel.check().map_err(|what| Failure::new(format_args!("{what}")))?;
+        told(kernel, "yes | head 5000 > /mnt/f && cp /mnt/f /mnt/g", 0).map(drop)
+    })
+}
+
+fn rules<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    if kernel.files().is_some_and(Files::has_disk) {
+        return Err(Failure::skip(format_args!("a disk that others use")));
+    }
+    let result = told(kernel, "inject eio @3; inject enospc 1/2; inject drop 1/50; inject slow 20", 0)
+        .and_then(|_| {
+            let said = told(kernel, "inject", 0)?;
+            let expected = "disk request: number 3 from now, and all after it\n\
+                        disk write for lack of room: each 2th, the next after 1\n\
+                        packet sent: each 50th, the next after 49\n\
+                        disk request: each 20 ms late\n";
+            ensure!(said == expected, "{said}");
+            Ok(())
+        });
+    let off = told(kernel, "inject off", 0)?;
+    ensure!(off == "nothing is to fail\n", "{off}");
+    result
 }

@@ -1,0 +1,243 @@
+//! Faults that are wanted: which of many events fail ([`Rule`]), and the devices that obey, [`Faulty`] disks and [`Lossy`] cards.
+
+use core::fmt;
+use core::num::NonZeroUsize;
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+
+use kos_net::NetDevice;
+use kos_net::dev::{Batch, Capabilities};
+use kos_vfs::DeviceError;
+use kos_vfs::block::{BlockDevice, Geometry, WriteMode};
+
+use crate::Kernel;
+use crate::platform::Platform;
+use crate::time::Duration;
+
+/// Nothing fails.
+const OFF: usize = usize::MAX;
+
+/// Which events fail: none; all from one on; or each n-th.
+#[derive(Debug)]
+pub struct Rule {
+    /// Events that pass before the next that fails.
+    passing: AtomicUsize,
+    /// Each so-manieth fails; 0: all do.
+    each: AtomicUsize,
+}
+
+impl Rule {
+    /// Nothing fails.
+    pub const fn new() -> Self {
+        Self { passing: AtomicUsize::new(OFF), each: AtomicUsize::new(0) }
+    }
+
+    /// All fail once `passing` of them have passed.
+    pub fn from(&self, passing: usize) {
+        self.each.store(0, Relaxed);
+        self.passing.store(passing, Relaxed);
+    }
+
+    /// Each `n`-th fails.
+    pub fn each(&self, n: NonZeroUsize) {
+        self.each.store(n.get(), Relaxed);
+        self.passing.store(n.get() - 1, Relaxed);
+    }
+
+    /// Nothing fails any more.
+    pub fn off(&self) {
+        self.passing.store(OFF, Relaxed);
+    }
+
+    /// Events that pass before the next that fails, if any is to.
+    pub fn passing(&self) -> Option<usize> {
+        Some(self.passing.load(Relaxed)).filter(|&passing| passing != OFF)
+    }
+
+    /// Whether those that fail come one by one.
+    pub fn repeats(&self) -> bool {
+        self.each.load(Relaxed) > 0
+    }
+
+    /// Counts an event; whether it is to fail.
+    pub fn strikes(&self) -> bool {
+        let count = |passing: usize| match passing {
+            OFF => None,
+            0 => Some(self.each.load(Relaxed).saturating_sub(1)),
+            more => Some(more - 1),
+        };
+        self.passing.fetch_update(Relaxed, Relaxed, count) == Ok(0)
+    }
+}
+
+impl Default for Rule {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.passing(), self.each.load(Relaxed)) {
+            (None, _) => f.write_str("none"),
+            (Some(passing), 0) => write!(f, "number {} from now, and all after it", passing + 1),
+            (Some(passing), each) => write!(f, "each {each}th, the next after {passing}"),
+        }
+    }
+}
+
+/// What is to go wrong with the devices of a machine.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    /// Requests to disks that fail (EIO).
+    pub(crate) failed: Rule,
+    /// Writes to disks for which there is no room (ENOSPC).
+    pub(crate) full: Rule,
+    /// Packets that are lost on their way out.
+    pub(crate) lost: Rule,
+    /// Milliseconds by which each request to a disk is late.
+    pub(crate) late: AtomicU32,
+}
+
+impl Faults {
+    /// Nothing is to go wrong.
+    pub(crate) const fn new() -> Self {
+        Self { failed: Rule::new(), full: Rule::new(), lost: Rule::new(), late: AtomicU32::new(0) }
+    }
+
+    /// Nothing is to go wrong any more.
+    pub(crate) fn off(&self) {
+        [&self.failed, &self.full, &self.lost].into_iter().for_each(Rule::off);
+        self.late.store(0, Relaxed);
+    }
+}
+
+/// A disk that does what it is asked, unless [`Faults`] say otherwise.
+#[derive(Debug)]
+pub(crate) struct Faulty<P: Platform>(pub(crate) P::Disk);
+
+impl<P: Platform> Clone for Faulty<P> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<P: Platform> Faulty<P> {
+    /// What becomes of a request before the disk hears of it.
+    fn ask(&self, sector: u64, writes: bool) -> Result<(), DeviceError> {
+        P::with_kernel(|kernel: &Kernel<P>| {
+            let faults = &kernel.faults;
+            let late = faults.late.load(Relaxed);
+            if late > 0 {
+                // Sooner if the thread is to end.
+                let _ = kernel.threads.sleep(Duration::from_millis(late.into()));
+            }
+            match () {
+                () if faults.failed.strikes() => Err(DeviceError::Failed { sector }),
+                () if writes && faults.full.strikes() => Err(DeviceError::NoSpace { sector }),
+                () => Ok(()),
+            }
+        })
+        .unwrap_or(Ok(()))
+    }
+}
+
+impl<P: Platform> BlockDevice for Faulty<P> {
+    fn geometry(&self) -> Geometry {
+        self.0.geometry()
+    }
+
+    fn read(&self, sector: u64, out: &mut [u8]) -> Result<(), DeviceError> {
+        self.ask(sector, false)?;
+        self.0.read(sector, out)
+    }
+
+    fn write(&self, sector: u64, bytes: &[u8], mode: WriteMode) -> Result<(), DeviceError> {
+        self.ask(sector, true)?;
+        self.0.write(sector, bytes, mode)
+    }
+
+    fn flush(&self) -> Result<(), DeviceError> {
+        self.ask(0, false)?;
+        self.0.flush()
+    }
+
+    fn discard(&self, sector: u64, count: u64) -> Result<(), DeviceError> {
+        self.ask(sector, true)?;
+        self.0.discard(sector, count)
+    }
+}
+
+/// A card on whose way out packets are lost by a rule.
+pub(crate) struct Lossy<'a, D>(pub(crate) &'a mut D, pub(crate) &'a Rule);
+
+impl<D: NetDevice> NetDevice for Lossy<'_, D> {
+    type Frame = D::Frame;
+    type Error = D::Error;
+
+    fn capabilities(&self) -> &Capabilities {
+        self.0.capabilities()
+    }
+
+    fn receive(&mut self, into: &mut Batch<Self::Frame>) -> Result<(), Self::Error> {
+        self.0.receive(into)
+    }
+
+    fn lease(&mut self, bytes: usize) -> Option<Self::Frame> {
+        self.0.lease(bytes)
+    }
+
+    fn recycle(&mut self, frame: Self::Frame) {
+        self.0.recycle(frame);
+    }
+
+    fn transmit(&mut self, from: &mut Batch<Self::Frame>) -> Result<(), Self::Error> {
+        if self.1.passing().is_some() {
+            self.lose(from);
+        }
+        self.0.transmit(from)
+    }
+}
+
+impl<D: NetDevice> Lossy<'_, D> {
+    /// Takes those out that are lost; the others keep their order.
+    #[cold]
+    fn lose(&mut self, from: &mut Batch<D::Frame>) {
+        for _ in 0..from.len() {
+            let Some(frame) = from.pop() else { return };
+            if self.1.strikes() {
+                self.0.recycle(frame);
+            } else if let Err(frame) = from.push(frame) {
+                // There was room for it a moment ago.
+                self.0.recycle(frame);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    fn struck(rule: &Rule, events: usize) -> Vec<usize> {
+        (1..=events).filter(|_| rule.strikes()).collect()
+    }
+
+    #[test]
+    fn none_fail_or_all_from_one_on_or_each_nth() {
+        let rule = Rule::new();
+        assert_eq!((struck(&rule, 5), rule.to_string()), (Vec::new(), "none".into()));
+        rule.from(3);
+        assert_eq!(rule.to_string(), "number 4 from now, and all after it");
+        assert_eq!(struck(&rule, 6), [4, 5, 6]);
+        rule.each(NonZeroUsize::new(3).unwrap());
+        assert_eq!(rule.to_string(), "each 3th, the next after 2");
+        assert_eq!(struck(&rule, 7), [3, 6]);
+        rule.each(NonZeroUsize::MIN);
+        assert_eq!(struck(&rule, 2), [1, 2]);
+        rule.off();
+        assert_eq!((struck(&rule, 5), rule.passing()), (Vec::new(), None));
+    }
+}

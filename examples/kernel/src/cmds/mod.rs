@@ -132,7 +132,7 @@ impl<P: Platform> Table<P> {
         command(
             "inject",
             "[oom|eio|enospc|drop K|1/N, slow MS, off]",
-            "let frames, disk requests, writes, packets fail: from the K-th, or each N-th",
+            "frames, disk requests, writes, packets that are to fail",
             inject::run,
         )
         .needs(Role::Inject, When::Unless(&[])),

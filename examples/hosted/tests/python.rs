@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use kos_demo::interrupt::Interrupt;
 use kos_demo::python;
 use kos_demo::report::Report;
-use kos_demo_kernel::wheel::testing::wheel;
+use kos_demo_kernel::wheel::testing::{deflated, wheel};
 use kos_hosted::{Machine, MachineConfig, Output};
 use kos_vfs::testing::CpioWriter;
 
@@ -179,6 +179,29 @@ fn packages_come_and_go_whole() {
         "pip install /w/a-1-py3-none-any.whl",
         &["the path '../../../../etc/evil' is not one of a wheel"],
     );
+}
+
+#[test]
+fn deflated_packages_are_installed_and_bombs_are_not() {
+    let text = "x = 0\n".to_owned() + &"x += 1\n".repeat(300);
+    let package = deflated(
+        "thing",
+        "1",
+        &[("thing/__init__.py", b"from .y import x\n"), ("thing/y.py", text.as_bytes())],
+    );
+    assert!(package.len() < text.len());
+    let bomb = deflated("bomb", "1", &[("bomb.py", &[b'#'; 1 << 20])]);
+    let files: [(&str, &[u8]); 2] =
+        [("w/thing-1-py3-none-any.whl", &package), ("w/bomb-1-py3-none-any.whl", &bomb)];
+    ends(
+        0,
+        &files,
+        "pip install /w/thing-1-py3-none-any.whl; py -c 'import thing; print(thing.x)'",
+        &["300\n"],
+    );
+    let site = "/usr/lib/python/site-packages";
+    let install = format!("pip install /w/bomb-1-py3-none-any.whl || ls -a {site}");
+    ends(0, &files, &install, &["it unpacks to more than 50 times its size\n.\n..\ninstalled.json\n"]);
 }
 
 #[test]

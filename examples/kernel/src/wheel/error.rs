@@ -19,6 +19,8 @@ pub(crate) enum WheelError {
     Damaged(Text),
     /// It unpacks to too much, or has too many entries.
     TooLarge,
+    /// It unpacks to far more than it is.
+    Bomb,
     /// A path leads elsewhere.
     Path(Text),
     /// A file is missing.
@@ -59,6 +61,7 @@ impl fmt::Display for WheelError {
             Self::Method(method, name) => write!(f, "{name}: packed in a way that is not known ({method})"),
             Self::Damaged(name) => write!(f, "{name}: damaged"),
             Self::TooLarge => f.write_str("it is too large"),
+            Self::Bomb => f.write_str("it unpacks to more than 50 times its size"),
             Self::Path(path) => write!(f, "the path '{path}' is not one of a wheel"),
             Self::Lacks(name) => write!(f, "it has no {name}"),
             Self::Format(version) => write!(f, "a wheel of version '{version}'"),

@@ -1,6 +1,6 @@
 //! What is taken for a wheel, and what is not.
 
-use super::testing::{fuzz, wheel, zip};
+use super::testing::{Member, archive, deflated, fuzz, members, wheel};
 use super::{FileName, Wheel, WheelError, check_path, field, normal, record};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -107,7 +107,8 @@ fn changed(change: impl Fn(&mut Vec<(String, Vec<u8>)>)) -> WheelError {
     let files = Wheel::read(NAME, &bytes).unwrap().files;
     let mut files = files.into_iter().map(|(path, bytes)| (String::from(path), bytes)).collect();
     change(&mut files);
-    let bytes = zip(&files);
+    let members: Vec<_> = files.iter().map(|(path, bytes)| Member::stored(path, bytes)).collect();
+    let bytes = archive(&members);
     Wheel::read(NAME, &bytes).unwrap_err()
 }
 
@@ -143,9 +144,100 @@ fn impure_wheels_are_refused() {
 }
 
 #[test]
+fn deflated_wheels_are_read() {
+    let text = b"x = 1\n".repeat(500);
+    let files: [(&str, &[u8]); 3] = [("a/__init__.py", &text), ("a/empty.py", b""), ("b.py", b"\x00\xff")];
+    let bytes = deflated("a", "1", &files);
+    assert!(bytes.len() < text.len() / 2, "{}", bytes.len());
+    let read = Wheel::read(NAME, &bytes).unwrap().files;
+    assert_eq!(read[..3], files.map(|(path, bytes)| (path, bytes.to_vec())));
+    for end in 0..bytes.len() {
+        assert!(Wheel::read(NAME, &bytes[..end]).is_err(), "cut at {end}");
+    }
+}
+
+/// What a sound wheel, deflated, is refused for when its first entry is changed.
+fn hostile(text: &[u8], change: fn(&mut Member)) -> WheelError {
+    let mut members = members("a", "1", &[("a.py", text)], Member::deflated);
+    change(&mut members[0]);
+    let bytes = archive(&members);
+    Wheel::read(NAME, &bytes).unwrap_err()
+}
+
+#[test]
+fn entries_that_lie_are_refused() {
+    let damaged = WheelError::Damaged(crate::text::Text::new(format_args!("a.py")));
+    let lies: [fn(&mut Member); 9] = [
+        |entry| entry.size += 1,
+        |entry| entry.size -= 1,
+        |entry| entry.size = 0,
+        |entry| entry.sum ^= 1,
+        |entry| entry.packed.push(0),
+        |entry| entry.packed.truncate(entry.packed.len() - 1),
+        |entry| entry.packed.clear(),
+        |entry| entry.packed[0] |= 6,
+        |entry| entry.method = 0,
+    ];
+    for (index, lie) in lies.into_iter().enumerate() {
+        assert_eq!(hostile(b"print(1, 2, 3)\n", lie), damaged, "lie {index}");
+    }
+    assert!(matches!(hostile(b"", |entry| entry.method = 9), WheelError::Method(9, _)));
+    // Other bytes of the same size, with their own sum: only `RECORD` knows.
+    let other = |entry: &mut Member| *entry = Member::deflated("a.py", b"evil");
+    assert!(matches!(hostile(b"good", other), WheelError::OtherSum(_)));
+}
+
+#[test]
+fn heads_say_what_the_directory_says() {
+    let bytes = deflated("a", "1", &[("a.py", b"text")]);
+    // Method, sum, both sizes of the first entry; an encrypted one.
+    for (at, bit) in [(8, 8), (14, 1), (18, 1), (22, 1), (6, 1)] {
+        let mut changed = bytes.clone();
+        changed[at] ^= bit;
+        let error = Wheel::read(NAME, &changed).unwrap_err();
+        assert!(
+            matches!(error, WheelError::NoZip("a bad entry", _) | WheelError::Method(..)),
+            "{at}: {error}"
+        );
+    }
+    // They may follow the data.
+    let mut streamed = bytes;
+    streamed[6] |= 8;
+    streamed[14..26].fill(0);
+    assert!(Wheel::read(NAME, &streamed).is_ok());
+}
+
+#[test]
+fn entries_do_not_share_bytes() {
+    let mut bytes = deflated("a", "1", &[("a.py", &b"0123456789abcdef".repeat(40)), ("b.py", b"")]);
+    let end = bytes.len() - 22;
+    let at = u32::from_le_bytes(bytes[end + 16..end + 20].try_into().unwrap()) as usize;
+    // The first packed entry reaches to the directory: over all others.
+    let size = u32::try_from(at - 34).unwrap().to_le_bytes();
+    bytes[18..22].copy_from_slice(&size);
+    bytes[at + 20..at + 24].copy_from_slice(&size);
+    assert!(matches!(Wheel::read(NAME, &bytes), Err(WheelError::NoZip("entries over others", _))));
+}
+
+#[test]
 fn bombs_are_refused() {
-    let mut bytes = good();
-    let at = bytes.windows(4).position(|window| window == b"PK\x01\x02").unwrap();
-    bytes[at + 24..at + 28].copy_from_slice(&u32::MAX.to_le_bytes());
-    assert_eq!(Wheel::read(NAME, &bytes).unwrap_err(), WheelError::TooLarge);
+    let zeros = std::vec![0; 1 << 20];
+    assert_eq!(Wheel::read(NAME, &deflated("a", "1", &[("a", &zeros)])).unwrap_err(), WheelError::Bomb);
+    assert!(Wheel::read(NAME, &deflated("a", "1", &[("a", &zeros[..20_000])])).is_ok());
+    let huge = |size| {
+        let mut members = members("a", "1", &[("a", b"x")], Member::deflated);
+        members[0].size = size;
+        Wheel::read(NAME, &archive(&members)).unwrap_err()
+    };
+    assert_eq!(huge(u32::MAX as usize), WheelError::TooLarge);
+    assert_eq!(huge((8 << 20) + 1), WheelError::TooLarge);
+    assert_eq!(huge(4 << 20), WheelError::Bomb);
+}
+
+#[test]
+fn the_corpus_of_wheel_passes() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/wheel");
+    let corpus: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!corpus.is_empty());
+    corpus.iter().for_each(|path| fuzz(&std::fs::read(path).unwrap()));
 }

@@ -2,20 +2,27 @@
 
 use alloc::vec::Vec;
 
-use miniz_oxide::inflate::decompress_slice_iter_to_slice;
-
 use super::error::{WheelError, shown};
+use super::inflate::{InflateError, Inflater};
 
 /// Most entries.
 const ENTRIES: usize = 512;
 /// Most bytes that all entries unpack to.
 const UNPACKED: usize = 8 << 20;
+/// Most bytes that they unpack to for each byte of the archive: PyPI takes no wheel that has more.
+const RATIO: usize = 50;
 /// Bytes of the record at the end, of a record of the directory, and of the head of an entry, without what is of any length.
 const END: usize = 22;
 const RECORD: usize = 46;
 const HEAD: usize = 30;
 /// Most bytes of a comment behind the record at the end.
 const COMMENT: usize = 0xffff;
+/// Flags: encrypted; sum and sizes follow behind the data, and are in the directory.
+const ENCRYPTED: u16 = 1;
+const FOLLOWS: u16 = 8;
+/// Methods.
+pub(super) const STORED: u16 = 0;
+pub(super) const DEFLATED: u16 = 8;
 
 /// An archive.
 #[derive(Debug)]
@@ -69,16 +76,22 @@ impl<'z> Zip<'z> {
         if count > ENTRIES {
             return Err(WheelError::TooLarge);
         }
-        let (mut entries, mut room) = (Vec::new(), UNPACKED);
+        // Before the directory there is room for all entries beside each other.
+        let (mut entries, mut room, mut beside) = (Vec::new(), UNPACKED, at);
         entries.try_reserve_exact(count).map_err(|_| WheelError::NoMemory)?;
         for _ in 0..count {
             let (entry, next) = entry(&file, at, end).ok_or_else(cut("a bad entry", at))?;
             room = room.checked_sub(entry.size).ok_or(WheelError::TooLarge)?;
+            let taken = HEAD + entry.name.len() + entry.packed.len();
+            beside = beside.checked_sub(taken).ok_or_else(cut("entries over others", at))?;
             if entries.iter().any(|other: &Entry<'_>| other.name == entry.name) {
                 return Err(WheelError::NoZip("a name twice", at));
             }
             entries.push(entry);
             at = next;
+        }
+        if (UNPACKED - room) / RATIO > bytes.len() {
+            return Err(WheelError::Bomb);
         }
         Ok(Self(entries))
     }
@@ -99,42 +112,49 @@ fn entry<'z>(file: &Fields<'z>, at: usize, end: usize) -> Option<(Entry<'z>, usi
     }
     let (bytes, head) = (file.bytes(at + RECORD, name?)?, file.size(at + 42)?);
     let packed_size = file.size(at + 20)?;
-    // Where the entry lies it has a head of its own, with the same name.
+    // Where the entry lies it has a head of its own, with the same name, method, sum and sizes; the last two may follow the data.
     let own = Fields(file.bytes(0, at)?.get(head..)?);
-    let own_name = usize::from(own.half(26)?);
+    let (own_flags, own_name) = (own.half(6)?, usize::from(own.half(26)?));
     let data = HEAD + own_name + usize::from(own.half(28)?);
-    if own.bytes(0, 4)? != b"PK\x03\x04" || own.bytes(HEAD, own_name)? != bytes {
+    let told = if own_flags & FOLLOWS == 0 { 12 } else { 0 };
+    let same = own.bytes(HEAD, own_name)? == bytes
+        && own.half(8)? == file.half(at + 10)?
+        && own.bytes(14, told)? == file.bytes(at + 16, told)?;
+    if own.bytes(0, 4)? != b"PK\x03\x04" || !same {
         return None;
     }
     // Encrypted: no method of this crate.
-    let method = if file.half(at + 8)? & 1 == 0 { file.half(at + 10)? } else { u16::MAX };
+    let method =
+        if (file.half(at + 8)? | own_flags) & ENCRYPTED == 0 { file.half(at + 10)? } else { u16::MAX };
     let name = core::str::from_utf8(bytes).ok()?;
     let packed = own.bytes(data, packed_size)?;
     Some((Entry { name, method, sum: file.word(at + 16)?, size: file.size(at + 24)?, packed }, next))
 }
 
 impl Entry<'_> {
-    /// Its bytes.
-    pub(super) fn unpack(&self) -> Result<Vec<u8>, WheelError> {
-        let damaged = || WheelError::Damaged(shown(self.name));
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(self.size).map_err(|_| WheelError::NoMemory)?;
-        match self.method {
-            0 => bytes.extend_from_slice(self.packed.get(..self.size).ok_or_else(damaged)?),
-            8 => {
-                bytes.resize(self.size, 0);
-                let done = decompress_slice_iter_to_slice(&mut bytes, [self.packed].into_iter(), false, true);
-                if done.ok() != Some(self.size) {
-                    return Err(damaged());
-                }
-            }
+    /// Its bytes, as many as the directory says, and with that sum.
+    pub(super) fn unpack(&self, inflater: &mut Inflater) -> Result<Vec<u8>, WheelError> {
+        let bytes = match self.method {
+            STORED if self.packed.len() == self.size => copy(self.packed)?,
+            STORED => return Err(WheelError::Damaged(shown(self.name))),
+            DEFLATED => inflater.inflate(self.packed, self.size).map_err(|why| match why {
+                InflateError::Damaged => WheelError::Damaged(shown(self.name)),
+                InflateError::NoMemory => WheelError::NoMemory,
+            })?,
             method => return Err(WheelError::Method(method, shown(self.name))),
-        }
-        if crc(&bytes) != self.sum || (self.method == 0 && self.packed.len() != self.size) {
-            return Err(damaged());
+        };
+        if crc(&bytes) != self.sum {
+            return Err(WheelError::Damaged(shown(self.name)));
         }
         Ok(bytes)
     }
+}
+
+fn copy(packed: &[u8]) -> Result<Vec<u8>, WheelError> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(packed.len()).map_err(|_| WheelError::NoMemory)?;
+    bytes.extend_from_slice(packed);
+    Ok(bytes)
 }
 
 /// The CRC-32 of zip.

@@ -1,6 +1,9 @@
 //! Python on a machine of 64 MiB, with the MicroPython that npm has; without npm each test says that it is skipped.
 #![expect(clippy::unwrap_used, reason = "a test fails by panic")]
 
+#[path = "common/typed.rs"]
+mod typed;
+
 use std::sync::OnceLock;
 
 use kos_demo::interrupt::Interrupt;
@@ -10,8 +13,10 @@ use kos_demo_kernel::wheel::testing::{deflated, wheel};
 use kos_hosted::{Machine, MachineConfig, Output};
 use kos_vfs::testing::CpioWriter;
 
-/// A machine with Python and these files, each a path without its first slash. [`None`]: there is no MicroPython.
-fn machine(files: &[(&str, &[u8])]) -> Option<Machine> {
+use typed::Typed;
+
+/// MicroPython. [`None`]: it is not to be had.
+fn module() -> Option<&'static [u8]> {
     static MODULE: OnceLock<Option<Vec<u8>>> = OnceLock::new();
     let fetch = || match python::fetch(&mut Report::new(false), &Interrupt::default()) {
         Ok(module) => Some(module),
@@ -20,13 +25,23 @@ fn machine(files: &[(&str, &[u8])]) -> Option<Machine> {
             None
         }
     };
-    let module = MODULE.get_or_init(fetch).as_deref()?;
+    MODULE.get_or_init(fetch).as_deref()
+}
+
+/// A machine with Python and these files, each a path without its first slash. [`None`]: there is no MicroPython.
+fn machine(files: &[(&str, &[u8])]) -> Option<Machine> {
+    machine_of(64 << 20, files)
+}
+
+/// The same with so much memory.
+fn machine_of(memory: u64, files: &[(&str, &[u8])]) -> Option<Machine> {
+    let module = module()?;
     let folders = ["usr", "usr/lib", "usr/lib/python", "usr/lib/python/site-packages", "w", "etc"];
     let archive = folders.iter().fold(CpioWriter::new(), |archive, name| archive.add(name, 0o040_755, b""));
     let archive = archive.add("usr/lib/python/micropython.wasm", 0o100_644, module);
     let archive =
         files.iter().fold(archive, |archive, (name, bytes)| archive.add(name, 0o100_644, bytes)).finish();
-    let config = MachineConfig { archive: Some(archive), ..MachineConfig::with_memory(64 << 20) };
+    let config = MachineConfig { archive: Some(archive), ..MachineConfig::with_memory(memory) };
     Some(Machine::boot(config).unwrap())
 }
 
@@ -122,10 +137,9 @@ fn quotas_end_who_takes_too_much() {
 
 #[test]
 fn a_small_machine_refuses_python() {
-    let Some(machine) = machine(&[]) else { return };
-    drop(machine);
-    let small = Machine::boot(MachineConfig::with_memory(16 << 20)).unwrap();
-    let output = small.exec("py -c 'print(1)'");
+    let Some(small) = machine_of(16 << 20, &[]) else { return };
+    let output = small.exec("py -c 'print(1)'; free");
+    assert!(output.death.is_none(), "{:?}", output.death);
     assert!(output.text().contains("py: Python takes 24.1 MiB of memory"), "{}", output.text());
 }
 
@@ -236,4 +250,115 @@ fn failed_installs_leave_nothing() {
             machine.exec("pip install /w/thing-1-py3-none-any.whl; py -c 'import thing; print(thing.x)'");
         assert!(again.text().ends_with("7\n"), "k = {k}: {}", again.text());
     }
+}
+
+/// A shell at a terminal, in which nobody else has taken memory; [`None`]: there is no MicroPython.
+fn typed() -> Option<Typed> {
+    module()?;
+    let mut shell = Typed::with(&["--mem", "64M"]);
+    shell.expect("kos> ");
+    Some(shell)
+}
+
+#[test]
+fn the_prompt_keeps_its_state_past_errors() {
+    let Some(mut shell) = typed() else { return };
+    shell.say("py\r");
+    shell.expect("MicroPython v1.27.0");
+    let seen = shell.talk(&[
+        (">>> ", "x = 6"),
+        (">>> ", "x * 7"),
+        ("\r\n42\r\n", "1/0"),
+        ("ZeroDivisionError: divide by zero\r\n", "def f(n):"),
+        ("... ", "return n + x"),
+        ("... ", "\x08"),
+        (">>> ", "f(1)"),
+        ("\r\n7\r\n", "import nowhere"),
+        ("ImportError", "syntax error"),
+        ("SyntaxError", "bytearray(1 << 28)"),
+        ("MemoryError", "x"),
+        ("\r\n6\r\n", "fa\x08\x08x + \x1b[D\x1b[C1"),
+    ]);
+    assert!(!seen.contains("py: "), "{seen}");
+    // At the prompt Ctrl-C drops the line.
+    shell.expect("\r\n7\r\n>>> ");
+    shell.say("junk");
+    shell.expect("junk");
+    shell.say("\x03");
+    shell.talk(&[
+        (">>> ", "x, x"),
+        ("\r\n(6, 6)\r\n>>> ", "\x04echo =$?="),
+        ("=0=", "py"),
+        (">>> ", "import sys; sys.exit(3)"),
+        ("kos> ", "echo gone"),
+        ("\r\ngone\r\n", ""),
+    ]);
+}
+
+/// Frames that are free, as the shell says it.
+fn free(shell: &mut Typed) -> String {
+    shell.say("gc; memstat | grep managed; echo end=\r");
+    shell.expect("\r\nend=\r\n");
+    shell.say("memstat | grep managed; echo end=\r");
+    let seen = shell.expect("\r\nend=\r\n");
+    shell.expect("kos> ");
+    seen.split(", ").find(|part| part.contains(" used")).unwrap().trim().to_owned()
+}
+
+#[test]
+fn control_c_raises_keyboard_interrupt() {
+    let Some(mut shell) = typed() else { return };
+    // What is kept for the next time is kept before.
+    shell.say("py -c 1\r");
+    shell.expect("kos> ");
+    let before = free(&mut shell);
+    for (program, said) in [
+        ("print(1)\nwhile True: pass", "\r\nKeyboardInterrupt:\r\n"),
+        ("import time\nprint(1)\nwhile True: time.sleep(1)", "\r\nKeyboardInterrupt:\r\n"),
+        ("try:\n  print(1)\n  while True: pass\nfinally: print(\"end\")", "\r\nend\r\n"),
+        ("while True: print(1)", "\r\nKeyboardInterrupt:\r\n"),
+        // Who does not end when he is told gets a little time, and no more.
+        (
+            "print(1)\nwhile True:\n  try:\n    while True: pass\n  except KeyboardInterrupt: print(2)",
+            "\r\n2\r\n",
+        ),
+    ] {
+        // Of a file: a line has no other lines.
+        shell.say(&format!("echo 'exec({program:?})' > /p; py /p\r"));
+        shell.expect("\r\n1\r\n");
+        shell.say("\x03");
+        let seen = shell.expect("kos> ");
+        assert!(seen.contains("^C\r\n") && seen.contains(said), "{program}: {seen:?}");
+        shell.say("echo =$?=\r");
+        shell.expect("=130=\r\n");
+        shell.expect("kos> ");
+    }
+    assert_eq!(free(&mut shell), before);
+}
+
+#[test]
+fn lines_of_the_prompt_have_quotas_and_are_interrupted() {
+    let Some(mut shell) = typed() else { return };
+    shell.say("py -c 1\r");
+    shell.expect("kos> ");
+    let before = free(&mut shell);
+    shell.say("PYTHONFUEL=300000000 py\r");
+    shell.talk(&[
+        (">>> ", "x = 5"),
+        (">>> ", "while 1: pass"),
+        ("... ", "\x08"),
+        ("KeyboardInterrupt: \r\n", ""),
+        ("the line's fuel of 300,000,000 is used up", "x"),
+        ("\r\n5\r\n", "\x04"),
+    ]);
+    shell.say("py\r");
+    shell.talk(&[(">>> ", "x = 5"), (">>> ", "exec('print(1)\\nwhile 1: pass')"), ("\r\n1\r\n", "\x03")]);
+    shell.talk(&[("KeyboardInterrupt: \r\n", "x"), ("\r\n5\r\n", "\x04"), ("kos> ", "")]);
+    assert_eq!(free(&mut shell), before);
+}
+
+#[test]
+fn programs_are_read() {
+    ends(0, &[("w/p", b"print(6 * 7)\n")], "echo 'print(1)' | py; py < /w/p; py - < /w/p", &["1\n42\n42\n"]);
+    ends(2, &[], "py", &["py: which program?"]);
 }

@@ -1,13 +1,15 @@
 //! The language of the shell, as its commands see it: scripts in, output and statuses out.
 #![expect(clippy::unwrap_used, reason = "a test fails by panic")]
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::process::{Command, Stdio};
+#[path = "common/typed.rs"]
+mod typed;
+
+use std::process::Command;
 
 use kos_demo_kernel::shell::Status;
 use kos_hosted::{Machine, MachineConfig};
-use rustix::pty::OpenptFlags;
+
+use typed::Typed;
 
 /// Scripts, what they say, and with which statuses. Each runs on a machine that ran those before it.
 const SCRIPTS: &[(&str, &str, &[u32])] = &[
@@ -114,75 +116,16 @@ fn pipelines_without_memory_leave_nothing() {
     }
 }
 
-/// A shell on a terminal.
-struct Typed {
-    terminal: File,
-    child: std::process::Child,
-    /// What was read and not asked for yet.
-    seen: Vec<u8>,
-}
-
-impl Typed {
-    fn new() -> Self {
-        let mut typed = Self::with(&[]);
-        typed.expect("kos> ");
-        typed
-    }
-
-    /// The shell with these arguments.
-    fn with(arguments: &[&str]) -> Self {
-        let ours = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        rustix::pty::grantpt(&ours).unwrap();
-        rustix::pty::unlockpt(&ours).unwrap();
-        let name = rustix::pty::ptsname(&ours, Vec::new()).unwrap();
-        let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
-        let theirs = rustix::fs::open(name, flags, rustix::fs::Mode::empty()).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kos-hosted"));
-        command.arg("shell").args(arguments).stdin(theirs.try_clone().unwrap()).stdout(Stdio::from(theirs));
-        Self { child: command.spawn().unwrap(), terminal: File::from(ours), seen: Vec::new() }
-    }
-
-    /// Says lines, each as the answer to what is expected before it; all that was seen.
-    fn talk(&mut self, lines: &[(&str, &str)]) -> String {
-        lines.iter().fold(String::new(), |seen, (wanted, said)| {
-            let seen = if wanted.is_empty() { seen } else { seen + &self.expect(wanted) };
-            self.say(&format!("{said}\r"));
-            seen
-        })
-    }
-
-    fn say(&mut self, text: &str) {
-        self.terminal.write_all(text.as_bytes()).unwrap();
-    }
-
-    /// Everything up to `wanted`.
-    fn expect(&mut self, wanted: &str) -> String {
-        let mut buffer = [0; 1024];
-        loop {
-            let place = self.seen.windows(wanted.len()).position(|part| part == wanted.as_bytes());
-            if let Some(place) = place {
-                let rest = self.seen.split_off(place + wanted.len());
-                let seen = core::mem::replace(&mut self.seen, rest);
-                return String::from_utf8_lossy(&seen).into_owned();
-            }
-            let count = self.terminal.read(&mut buffer).unwrap();
-            assert_ne!(count, 0, "closed before {wanted:?}: {}", String::from_utf8_lossy(&self.seen));
-            self.seen.extend(buffer.iter().take(count));
-        }
-    }
-}
-
-impl Drop for Typed {
-    fn drop(&mut self) {
-        // One that has ended is gone.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// A shell at its prompt.
+fn at_prompt() -> Typed {
+    let mut typed = Typed::with(&[]);
+    typed.expect("kos> ");
+    typed
 }
 
 #[test]
 fn control_c_ends_what_runs_and_the_shell_goes_on() {
-    let mut shell = Typed::new();
+    let mut shell = at_prompt();
     for line in ["sleep 1000", "yes | cat > /dev/null", "sleep 1000 | cat; echo not this", "yes | sleep 1000"]
     {
         shell.say(&format!("echo begins; {line}\r"));
@@ -210,7 +153,7 @@ fn control_c_ends_what_runs_and_the_shell_goes_on() {
 
 #[test]
 fn tab_completes_commands_and_paths_and_history_lists_lines() {
-    let mut shell = Typed::new();
+    let mut shell = at_prompt();
     for (typed, said) in [
         ("mkdir /folder; echo found > /folder/file\r", "kos> "),
         ("cat /fo\tfi\t\r", "\r\nfound\r\n"),
@@ -227,7 +170,7 @@ fn tab_completes_commands_and_paths_and_history_lists_lines() {
 
 #[test]
 fn passwords_show_nowhere() {
-    let mut shell = Typed::new();
+    let mut shell = at_prompt();
     let mut seen = shell.talk(&[
         ("", "useradd alice"),
         ("kos> ", "passwd alice"),

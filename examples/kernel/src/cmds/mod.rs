@@ -328,7 +328,7 @@ impl<P: Platform> Table<P> {
             programs::strace,
         ),
         #[cfg(feature = "python")]
-        of_user("py", "-c CODE|FILE [WORD...]", "a program of Python", python::py),
+        of_user("py", "[-c CODE|FILE [WORD...]]", "a program of Python, or its prompt", python::py),
         #[cfg(feature = "python")]
         of_user(
             "venv",

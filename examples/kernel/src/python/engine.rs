@@ -5,23 +5,27 @@
 //! here: an `invoke_…` suspends its caller in [`Frame`] and runs a function of the table beside it; when that one throws it is
 //! dropped, the stack of C is put back, and the caller goes on with `setThrew(1, 0)`.
 //!
-//! Fuel is handed out in slices, between which somebody may end the run; never more than the quota in all. wasmi takes it for a
-//! block of code as a whole where that is entered, so the loop that executes Python's instructions, all of which are one block,
-//! costs some 10,000 a turn, whatever it does.
+//! Fuel is handed out in slices, between which somebody may end the run; never more than the quota in all, see [`Tank`]. wasmi takes
+//! it for a block of code as a whole where that is entered, so the loop that executes Python's instructions, all of which are one
+//! block, costs some 10,000 a turn, whatever it does.
+//!
+//! A run that is told to end is told so as Python has it, by a `KeyboardInterrupt`: where the module is suspended, its own function
+//! for that is called beside it.
 
 use alloc::vec::Vec;
-use core::fmt;
 
+use wasmi::errors::{ErrorKind, InstantiationError};
 use wasmi::{
-    Caller, Config, CustomFuelCosts, Error, ExternType, Func, Instance, Linker, Memory, Module, Ref,
-    ResumableCall, ResumableCallHostTrap, Store, StoreLimits, StoreLimitsBuilder, Table, Val,
+    Config, CustomFuelCosts, Error, Func, Instance, Memory, Module, Ref, ResumableCall,
+    ResumableCallHostTrap, Store, StoreLimitsBuilder, Table, Val,
 };
 
-use super::asks::{Ask, WORDS, ask};
-use crate::text::{Grouped, Text};
+use super::asks::{Ask, WORDS};
+use super::fuel::Tank;
+use super::imports::{Asked, linker};
+use super::stop::Stop;
+use crate::text::Text;
 
-/// Fuel until somebody looks whether the run is to end.
-const SLICE: u64 = 1 << 26;
 /// Calls of C in each other that can be unwound.
 const DEPTH: usize = 1024;
 /// Calls of wasm in each other between two of these.
@@ -30,6 +34,8 @@ const WASM_DEPTH: usize = 512;
 const STACKS: usize = 64;
 /// Fuel that suffices for each of the small functions for the stack of C.
 const SMALL: u64 = 1000;
+/// Bytes below the stack of C that a function may use which calls none.
+const RED_ZONE: i32 = 128;
 /// Bytes that are copied for one unit of fuel.
 const COPIED: u32 = 64;
 /// Bytes of a page of wasm.
@@ -42,48 +48,6 @@ pub(crate) struct Quota {
     pub(crate) fuel: u64,
     /// Bytes that the module's memory may grow to.
     pub(crate) memory: usize,
-}
-
-/// Why a run is over before its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Stop {
-    /// All fuel is used up; holds how much that was.
-    Fuel(u64),
-    /// The calling thread was told to end.
-    Interrupted,
-    /// The module wants JavaScript; holds the import.
-    Script(Text),
-    /// It gave up.
-    Aborted,
-    /// It is not the module that is known, or broken.
-    Module(Text),
-    /// It did what no module may.
-    Trap(Text),
-    /// The heap has no room.
-    NoMemory,
-    /// Nobody takes its output.
-    Output,
-}
-
-impl fmt::Display for Stop {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Fuel(quota) => write!(f, "its fuel of {} is used up", Grouped(*quota)),
-            Self::Interrupted => f.write_str("interrupted"),
-            Self::Script(name) => write!(f, "there is no JavaScript here ({name})"),
-            Self::Aborted => f.write_str("the interpreter gave up"),
-            Self::Module(why) => write!(f, "not MicroPython as it is known: {why}"),
-            Self::Trap(why) => write!(f, "the interpreter broke: {why}"),
-            Self::NoMemory => f.write_str("no memory"),
-            Self::Output => f.write_str("nobody takes its output"),
-        }
-    }
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Self::Trap(Text::new(format_args!("{error}")))
-    }
 }
 
 /// What an import answers.
@@ -99,16 +63,19 @@ pub(super) trait World {
     /// Answers a question; `memory` is the module's.
     fn answer(&mut self, ask: Ask, words: &[i64; WORDS], memory: &mut [u8]) -> Result<Answer, Stop>;
 
-    /// Whether the run may go on.
-    fn goes_on(&self) -> bool;
+    /// Whether the run may go on. Who is told to interrupt it is told once.
+    fn told(&mut self) -> Told;
 }
 
-/// The question with which the module was suspended.
-struct Asked {
-    ask: Ask,
-    name: Text,
-    words: [i64; WORDS],
-    limits: StoreLimits,
+/// What is to become of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// It goes on.
+    GoOn,
+    /// It is to end, and may say so.
+    Interrupt,
+    /// It ends at once.
+    End,
 }
 
 /// A caller that waits for a function which may throw.
@@ -128,11 +95,18 @@ pub(super) struct Engine {
     instance: Instance,
     memory: Memory,
     table: Table,
-    /// The stack of C: where it is; puts it there; says that something was thrown.
-    stack: [Func; 3],
-    fuel_left: u64,
-    quota: u64,
+    /// The stack of C: where it is; puts it there; says that something was thrown. Last, what raises `KeyboardInterrupt`.
+    small: [Func; 4],
+    tank: Tank,
+    /// Who uses up the quota is interrupted, and may go on later.
+    by_lines: bool,
 }
+
+/// Which of the small functions.
+const STACK: usize = 0;
+const SET_STACK: usize = 1;
+const THREW: usize = 2;
+const INTERRUPT: usize = 3;
 
 impl Engine {
     /// Makes an instance of the module `wasm`, whose parts are checked. Nothing of it has run.
@@ -158,24 +132,44 @@ impl Engine {
         let linker = linker(&engine, &module)?;
         let instance =
             linker.instantiate_and_start(&mut store, &module).map_err(|error| match error.kind() {
-                wasmi::errors::ErrorKind::Instantiation(_) => broken(error),
+                ErrorKind::Instantiation(InstantiationError::FailedToInstantiateMemory(_)) => Stop::NoPiece,
+                ErrorKind::Instantiation(_) => broken(error),
                 _ => Stop::NoMemory,
             })?;
         let lacks = |name: &str| Stop::Module(Text::new(format_args!("it has no '{name}'")));
         let function = |name: &str| instance.get_func(&store, name).ok_or_else(|| lacks(name));
-        let stack = [
+        let small = [
             function("emscripten_stack_get_current")?,
             function("_emscripten_stack_restore")?,
             function("setThrew")?,
+            function("mp_sched_keyboard_interrupt")?,
         ];
         let memory = instance.get_memory(&store, "memory").ok_or_else(|| lacks("memory"))?;
         let table = instance.get_table(&store, "__indirect_function_table").ok_or_else(|| lacks("table"))?;
-        Ok(Self { store, instance, memory, table, stack, fuel_left: quota.fuel, quota: quota.fuel })
+        let tank = Tank::new(quota.fuel);
+        Ok(Self { store, instance, memory, table, small, tank, by_lines: false })
+    }
+
+    /// A line begins, which has a quota of fuel of its own.
+    pub(super) fn begin_line(&mut self, quota: &Quota) -> Result<(), Stop> {
+        (self.tank, self.by_lines) = (Tank::new(quota.fuel), true);
+        Ok(self.store.set_fuel(0)?)
+    }
+
+    /// Whether the line used up its quota.
+    pub(super) const fn is_late(&self) -> bool {
+        self.tank.is_late()
     }
 
     /// Bytes of its memory.
     pub(super) fn memory(&mut self) -> &mut [u8] {
         self.memory.data_mut(&mut self.store)
+    }
+
+    /// Fuel that was not used.
+    #[cfg(test)]
+    pub(super) fn unused(&self) -> u64 {
+        self.tank.left() + self.store.get_fuel().unwrap()
     }
 
     /// Calls what the module exports under `name`; the result, if it has one.
@@ -210,10 +204,8 @@ impl Engine {
                     }
                 },
                 ResumableCall::OutOfFuel(hungry) => {
-                    if !world.goes_on() {
-                        return Err(Stop::Interrupted);
-                    }
-                    self.refuel(hungry.required_fuel())?;
+                    self.heed(world)?;
+                    self.feed(hungry.required_fuel())?;
                     hungry.resume(&mut self.store, run.out())?
                 }
                 ResumableCall::HostTrap(suspended) => self.asked(suspended, &mut run, world)?,
@@ -236,14 +228,18 @@ impl Engine {
                 drop(suspended);
                 let none = || Stop::Trap(Text::new(format_args!("nobody catches what is thrown")));
                 let frame = run.frames.pop().ok_or_else(none)?;
-                self.of_stack(1, &[Val::I32(frame.stack)])?;
-                self.of_stack(2, &[Val::I32(1), Val::I32(0)])?;
+                self.small(SET_STACK, &[Val::I32(frame.stack)])?;
+                self.small(THREW, &[Val::I32(1), Val::I32(0)])?;
                 return self.go_on(frame, 0, run);
             }
             Ask::Script => return Err(Stop::Script(name.clone())),
             Ask::Abort => return Err(Stop::Aborted),
             Ask::Grow => Answer::Word(self.grow(low(words[0]))),
-            ask => world.answer(ask, &words, self.memory.data_mut(&mut self.store))?,
+            ask => {
+                let answer = world.answer(ask, &words, self.memory.data_mut(&mut self.store))?;
+                self.heed(world)?;
+                answer
+            }
         };
         let value = match answer {
             Answer::Nothing => None,
@@ -274,7 +270,7 @@ impl Engine {
         }
         let import = suspended.host_func().ty(&self.store);
         let (count, wants) = (import.params().len().saturating_sub(1), import.results().len());
-        let stack = self.of_stack(0, &[])?;
+        let stack = self.small(STACK, &[])?;
         run.frames.push(Frame { suspended, stack, results: run.results, wants });
         run.results = wants;
         Ok(function.call_resumable(&mut self.store, inputs.get(..count).unwrap_or_default(), run.out())?)
@@ -291,15 +287,38 @@ impl Engine {
         )?)
     }
 
-    /// Calls one of the small functions for the stack of C.
-    fn of_stack(&mut self, which: usize, inputs: &[Val]) -> Result<i32, Stop> {
-        if self.store.get_fuel().unwrap_or(0) < SMALL {
-            self.refuel(SMALL)?;
+    /// Does what somebody said about the run.
+    fn heed(&mut self, world: &mut dyn World) -> Result<(), Stop> {
+        match world.told() {
+            Told::GoOn => Ok(()),
+            Told::End => Err(Stop::Interrupted),
+            Told::Interrupt => {
+                self.interrupt()?;
+                self.tank.tell();
+                Ok(())
+            }
         }
-        let Some(function) = self.stack.get(which) else { return Ok(0) };
+    }
+
+    /// Makes the module raise `KeyboardInterrupt` at its next turn. What is suspended may use some bytes below the stack of C.
+    fn interrupt(&mut self) -> Result<(), Stop> {
+        let stack = self.small(STACK, &[])?;
+        self.small(SET_STACK, &[Val::I32(stack - RED_ZONE)])?;
+        self.small(INTERRUPT, &[])?;
+        self.small(SET_STACK, &[Val::I32(stack)])?;
+        Ok(())
+    }
+
+    /// Calls one of the small functions, for the fuel that there is; if there is too little, for nothing.
+    fn small(&mut self, which: usize, inputs: &[Val]) -> Result<i32, Stop> {
+        let Some(function) = self.small.get(which) else { return Ok(0) };
+        let rest = self.store.get_fuel()?;
+        self.store.set_fuel(rest.saturating_add(SMALL))?;
         let mut result = [Val::I32(0)];
-        let results = usize::from(which == 0);
+        let results = usize::from(which == STACK);
         function.call(&mut self.store, inputs, result.get_mut(..results).unwrap_or_default())?;
+        let after = self.store.get_fuel()?.saturating_sub(SMALL);
+        self.store.set_fuel(after)?;
         Ok(word(&result))
     }
 
@@ -313,14 +332,19 @@ impl Engine {
         i32::from(more == 0 || self.memory.grow(&mut self.store, more).is_ok())
     }
 
-    /// Hands out fuel, at least `required` in all.
-    fn refuel(&mut self, required: u64) -> Result<(), Stop> {
-        let rest = self.store.get_fuel().unwrap_or(0);
-        let grant = SLICE.max(required.saturating_sub(rest)).min(self.fuel_left);
-        if rest.saturating_add(grant) < required || grant == 0 {
-            return Err(Stop::Fuel(self.quota));
+    /// Hands out fuel, at least `required` in all; a line that has no more is interrupted first, once.
+    fn feed(&mut self, required: u64) -> Result<(), Stop> {
+        let fed = self.refuel(required);
+        if fed.is_err() && self.by_lines && self.tank.be_late() {
+            self.interrupt()?;
+            return self.refuel(required);
         }
-        self.fuel_left -= grant;
+        fed
+    }
+
+    fn refuel(&mut self, required: u64) -> Result<(), Stop> {
+        let rest = self.store.get_fuel()?;
+        let grant = self.tank.take(rest, required)?;
         Ok(self.store.set_fuel(rest + grant)?)
     }
 }
@@ -354,31 +378,4 @@ fn word(values: &[Val; 1]) -> i32 {
 #[expect(clippy::cast_possible_truncation, reason = "an argument of 32 bits was widened before")]
 pub(super) const fn low(word: i64) -> i32 {
     word as i32
-}
-
-/// Makes each import of the module suspend it.
-fn linker(engine: &wasmi::Engine, module: &Module) -> Result<Linker<Asked>, Stop> {
-    let mut linker = Linker::new(engine);
-    for import in module.imports() {
-        let ExternType::Func(kind) = import.ty() else {
-            return Err(Stop::Module(Text::new(format_args!("it imports '{}', no function", import.name()))));
-        };
-        let (ask, name) = (ask(import.name()), Text::new(format_args!("{}", import.name())));
-        let suspend = move |mut caller: Caller<'_, Asked>, inputs: &[Val], _: &mut [Val]| {
-            let asked = caller.data_mut();
-            (asked.ask, asked.name) = (ask, name.clone());
-            asked.words = [0; WORDS];
-            for (word, input) in asked.words.iter_mut().zip(inputs) {
-                *word = match input {
-                    Val::I32(word) => i64::from(*word),
-                    Val::I64(word) => *word,
-                    _ => 0,
-                };
-            }
-            Err(Error::i32_exit(0))
-        };
-        let defined = linker.func_new(import.module(), import.name(), kind.clone(), suspend);
-        defined.map_err(|error| Stop::Module(Text::new(format_args!("{error}"))))?;
-    }
-    Ok(linker)
 }

@@ -6,16 +6,17 @@ use core::fmt::Write;
 
 use kos_vfs::{At, AtFlags, Errno, How, OpenFlags};
 
+use super::engine::Engine;
 pub(crate) use super::engine::Quota;
-use super::engine::{Engine, Stop};
 use super::files::Files;
 use super::roots::Roots;
 use super::rules::{self, Rules};
+use super::stop::Stop;
 use super::world::Host;
 use crate::accounts::FRAME_BYTES;
 use crate::glue::entropy::KernelEntropy;
 use crate::platform::Platform;
-use crate::shell::{CommandError, Session, Streams};
+use crate::shell::{CommandError, Session, Status, Streams};
 use crate::text::{Bytes, Text};
 
 /// MicroPython.
@@ -53,7 +54,8 @@ fn failed(what: core::fmt::Arguments<'_>) -> CommandError {
 impl From<Stop> for CommandError {
     fn from(stop: Stop) -> Self {
         match stop {
-            Stop::Output | Stop::Interrupted => Self::Quiet,
+            Stop::Output => Self::Quiet,
+            Stop::Interrupted => Self::Status(Status::INTERRUPTED),
             stop => failed(format_args!("{stop}")),
         }
     }
@@ -65,15 +67,34 @@ pub(crate) fn run<'k, P: Platform>(
     program: &Program<'_>,
     streams: &mut Streams<'_, 'k, P>,
 ) -> Result<u32, CommandError> {
-    let kernel = session.kernel;
-    let (needed, free) =
-        (program.quota.memory as u64 + BESIDES, kernel.frames().stats().free as u64 * FRAME_BYTES);
+    let mut python = begin(session, program, streams)?;
+    match python.execute(program.source)? {
+        None => Ok(0),
+        Some(text) => python.ended(&text),
+    }
+}
+
+/// Refuses to begin where there is too little memory.
+fn check_memory<P: Platform>(session: &Session<'_, P>, quota: &Quota) -> Result<(), CommandError> {
+    let free = session.kernel.frames().stats().free as u64 * FRAME_BYTES;
+    let needed = quota.memory as u64 + BESIDES;
     if free < needed {
         let [needed, free] = [needed, free].map(Bytes);
         return Err(failed(format_args!(
             "Python takes {needed} of memory, and {free} are free; --mem gives more"
         )));
     }
+    Ok(())
+}
+
+/// The module before it runs anything of a program: its imports are watched, its world is there.
+pub(super) fn begin<'h, 'o, 'k, P: Platform>(
+    session: &mut Session<'k, P>,
+    program: &Program<'_>,
+    streams: &'h mut Streams<'o, 'k, P>,
+) -> Result<Python<'h, 'o, 'k, P>, CommandError> {
+    let kernel = session.kernel;
+    check_memory(session, &program.quota)?;
     let rules = match read(session, rules::FILE, rules::MOST as u64) {
         Ok(text) => Rules::new(text),
         Err(ReadError::Refused(Errno::ENOENT)) => Rules::default(),
@@ -99,26 +120,27 @@ pub(crate) fn run<'k, P: Platform>(
     let (view, ctx) = (session.view()?.clone(), *session.ctx());
     let files = Files::new(view, ctx, roots, rules);
     let entropy = KernelEntropy::new(kernel.platform());
-    let mut python = Python { engine, host: Host { kernel, streams, files, entropy } };
+    let mut python = Python {
+        engine,
+        host: Host { kernel, streams, files, entropy, interrupted: false, at_prompt: false },
+    };
     python.start()?;
     let hook = hook(&found, program.words)?;
     if let Some(text) = python.execute(hook.as_bytes())? {
         return Err(failed(format_args!("the hook of imports does not run: {text}")));
     }
-    match python.execute(program.source)? {
-        None => Ok(0),
-        Some(text) => python.ended(&text),
-    }
+    Ok(python)
 }
 
 /// The module and its world.
-struct Python<'h, 'o, 'k, P: Platform> {
-    engine: Engine,
-    host: Host<'h, 'o, 'k, P>,
+pub(super) struct Python<'h, 'o, 'k, P: Platform> {
+    pub(super) engine: Engine,
+    pub(super) host: Host<'h, 'o, 'k, P>,
 }
 
 impl<P: Platform> Python<'_, '_, '_, P> {
-    fn run(&mut self, name: &str, inputs: &[i32]) -> Result<i32, Stop> {
+    /// Calls what the module exports under `name`.
+    pub(super) fn run(&mut self, name: &str, inputs: &[i32]) -> Result<i32, Stop> {
         self.engine.run(name, inputs, &mut self.host)
     }
 
@@ -179,7 +201,7 @@ impl<P: Platform> Python<'_, '_, '_, P> {
         }
         self.host.complain(text.trim_end().as_bytes())?;
         self.host.complain(b"\n")?;
-        Ok(1)
+        Ok(if kind == "KeyboardInterrupt" { Status::INTERRUPTED.0 } else { 1 })
     }
 }
 

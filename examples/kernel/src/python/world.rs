@@ -1,13 +1,16 @@
 //! [`Host`]: answers what the module asks, for one command: its output, its input, the clock, its files.
 
+use core::fmt;
+
 use kos_net::Entropy as _;
 use kos_vfs::Errno;
 
 use super::asks::{Ask, Call, WORDS};
-use super::engine::{Answer, Stop, World, low};
+use super::engine::{Answer, Told, World, low};
 use super::files::{Denied, Files, number};
 use super::ram::Ram;
 use super::refused::Refused;
+use super::stop::Stop;
 use crate::Kernel;
 use crate::glue::entropy::KernelEntropy;
 use crate::platform::Platform;
@@ -26,6 +29,10 @@ pub(super) struct Host<'h, 'o, 'k, P: Platform> {
     pub(super) streams: &'h mut Streams<'o, 'k, P>,
     pub(super) files: Files<'k, P>,
     pub(super) entropy: KernelEntropy,
+    /// Ctrl-C came, and the module does not know.
+    pub(super) interrupted: bool,
+    /// The module sees to the terminal itself: it ends lines as those of long ago.
+    pub(super) at_prompt: bool,
 }
 
 /// What became of a system call.
@@ -59,12 +66,24 @@ impl<P: Platform> World for Host<'_, '_, '_, P> {
         })
     }
 
-    fn goes_on(&self) -> bool {
-        !self.kernel.is_told_to_end()
+    fn told(&mut self) -> Told {
+        self.take_note();
+        match (core::mem::take(&mut self.interrupted), self.kernel.is_told_to_end()) {
+            (true, _) => Told::Interrupt,
+            (false, true) => Told::End,
+            (false, false) => Told::GoOn,
+        }
     }
 }
 
 impl<P: Platform> Host<'_, '_, '_, P> {
+    /// Who was told to end by Ctrl-C can do so as Python has it, and say something: nothing is taken of who is told to end.
+    fn take_note(&mut self) {
+        if self.kernel.is_told_to_end() && self.streams.settle() {
+            self.interrupted = true;
+        }
+    }
+
     fn up_ms(&self) -> i64 {
         (self.kernel.threads.runtime().now().as_ticks() / 1_000_000).cast_signed()
     }
@@ -111,7 +130,8 @@ impl<P: Platform> Host<'_, '_, '_, P> {
             let taken = match (descriptor, piece) {
                 (_, Err(errno)) => return Done::Call(Err(Refused(errno))),
                 (OUTPUT, Ok(bytes)) => {
-                    self.streams.write_bytes(bytes).map(|()| bytes.len()).map_err(|_| Stop::Output)
+                    self.take_note();
+                    self.say(bytes).map(|()| bytes.len()).map_err(|_| Stop::Output)
                 }
                 (ERRORS, Ok(bytes)) => self.complain(bytes).map(|()| bytes.len()),
                 (file, Ok(bytes)) => match self.files.write(file, bytes) {
@@ -125,6 +145,16 @@ impl<P: Platform> Host<'_, '_, '_, P> {
             }
         }
         Done::Call(ram.put(total, &written.to_le_bytes()).map(|()| 0).map_err(Refused))
+    }
+
+    fn say(&mut self, bytes: &[u8]) -> fmt::Result {
+        if !self.at_prompt {
+            return self.streams.write_bytes(bytes);
+        }
+        bytes.split_inclusive(|&byte| byte == b'\n').try_for_each(|line| match line.strip_suffix(b"\r\n") {
+            Some(line) => self.streams.write_bytes(line).and_then(|()| self.streams.write_bytes(b"\n")),
+            None => self.streams.write_bytes(line),
+        })
     }
 
     /// Says what Python says of errors.

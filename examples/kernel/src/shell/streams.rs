@@ -72,6 +72,14 @@ pub(crate) trait Terminal: Sync {
     fn ask(&self, _prompt: &str, _secret: &mut Secret) -> Result<(), AskError> {
         Err(AskError::Nobody)
     }
+    /// The next key of who is there; sleeps until there is one. Ctrl-C is one.
+    fn key(&self) -> Result<u8, AskError> {
+        Err(AskError::Nobody)
+    }
+    /// Whether the calling thread was told to end by a Ctrl-C: then it is not any longer.
+    fn settle(&self) -> bool {
+        false
+    }
 }
 
 /// Why a question was not answered.
@@ -256,6 +264,23 @@ impl<P: Platform> Streams<'_, '_, P> {
             }
         }
         if any { Ok(()) } else { Err(AskError::Closed.into()) }
+    }
+
+    /// The next key of who is at the terminal; sleeps until there is one. Ctrl-C is one.
+    ///
+    /// # Errors
+    /// [`AskError`]
+    pub(crate) fn key(&self) -> Result<u8, AskError> {
+        if self.input.is_some() || !self.is_terminal() {
+            return Err(AskError::Nobody);
+        }
+        self.terminal.key()
+    }
+
+    /// Whether the command was told to end by a Ctrl-C, of which it takes note: then it may go on. Not in a pipeline, all of which
+    /// is to end.
+    pub(crate) fn settle(&self) -> bool {
+        !matches!(self.input, Some(Input::Pipe(_))) && self.terminal.settle()
     }
 
     /// Tells the user what went wrong, wherever the output goes.

@@ -16,6 +16,8 @@ use kos_ipc::posix::signal::{
 };
 
 use super::streams::{AskError, Output, Shared, Terminal};
+use kos_sched::TaskId;
+
 use crate::Kernel;
 use crate::glue::ipc::IpcEnv;
 use crate::ipc::{self, Ipc};
@@ -80,7 +82,7 @@ impl<'t, 'm, P: Platform> Tty<'t, 'm, P> {
         let handler = Action::handle(1, SignalSet::EMPTY, ActionFlags::empty());
         // SIGINT can be handled.
         let _ = self.signals.set_action(Signal::INT, handler);
-        Ok(Keys { tty: self, kernel, reader, thread })
+        Ok(Keys { tty: self, kernel, reader, thread, task: ipc::task::<P>() })
     }
 }
 
@@ -90,6 +92,8 @@ pub(super) struct Keys<'s, 't, 'm, P: Platform> {
     kernel: &'s Kernel<P>,
     reader: PipeReader<'s, 'static, IpcEnv<P>>,
     thread: SignalThread<'s, 'm, IpcEnv<P>>,
+    /// The shell's thread.
+    task: TaskId,
 }
 
 impl<'t, 'm, P: Platform> Keys<'_, 't, 'm, P> {
@@ -172,12 +176,12 @@ impl<P: Platform> Asker<'_, '_, '_, P> {
 /// The console, and who sits there.
 pub(super) struct Attended<'a, 't, 'm, P: Platform> {
     console: Shared<'a, P>,
-    asker: Asker<'a, 't, 'm, P>,
+    keys: &'a Keys<'a, 't, 'm, P>,
 }
 
 impl<'a, 't, 'm, P: Platform> Attended<'a, 't, 'm, P> {
     pub(super) const fn new(keys: &'a Keys<'a, 't, 'm, P>, console: &'a mut (dyn Output + Send)) -> Self {
-        Self { console: Shared::new(console), asker: keys.asker() }
+        Self { console: Shared::new(console), keys }
     }
 }
 
@@ -197,8 +201,25 @@ impl<P: Platform> Terminal for Attended<'_, '_, '_, P> {
     fn ask(&self, prompt: &str, secret: &mut Secret) -> Result<(), AskError> {
         // Who cannot be told is not told.
         let _ = self.console.write(prompt.as_bytes());
-        let asked = self.asker.ask(secret);
+        let asked = self.keys.ask(secret);
         let _ = self.console.write(b"\n");
         asked
+    }
+
+    fn key(&self) -> Result<u8, AskError> {
+        match self.keys.asker().key() {
+            Err(AskError::Interrupted) if self.keys.settle() => Ok(CONTROL_C),
+            key => key,
+        }
+    }
+
+    /// The signals are the shell's: of no use to the others of a pipeline.
+    fn settle(&self) -> bool {
+        let came = self.keys.task == ipc::task::<P>() && self.keys.settle();
+        if came {
+            // Who cannot be told is not told.
+            let _ = self.console.write(b"^C\n");
+        }
+        came
     }
 }

@@ -1,12 +1,13 @@
-//! `py`: runs a program of Python, from a file or from the line.
+//! `py`: runs a program of Python, from a file, from the line or from what it reads; at a terminal, lines one by one.
 
 use alloc::vec::Vec;
 
 use super::{failed, variable};
 use crate::platform::Platform;
 use crate::python::program::{self, MEMORY, Program, Quota};
+use crate::python::prompt;
 use crate::shell::{CommandError, CommandResult, Next, Session, Status, Streams, size};
-use crate::text::Text;
+use crate::text::{Bytes, Text};
 
 /// Fuel of a run, unless `PYTHONFUEL` says another: some 700,000 turns of a loop that counts.
 const FUEL: u64 = 40_000_000_000;
@@ -18,8 +19,11 @@ pub(in crate::cmds) fn run<'k, P: Platform>(
     arguments: &[&str],
     streams: &mut Streams<'_, 'k, P>,
 ) -> CommandResult {
+    let at_prompt = arguments.is_empty() && !streams.reads() && streams.is_terminal();
     let (source, words): (Vec<u8>, _) = match arguments {
-        [] | ["-c"] => return Err(CommandError::Usage(Text::new(format_args!("which program?")))),
+        [] if at_prompt => (Vec::new(), None),
+        [] | ["-"] if streams.reads() => (all(streams)?, None),
+        [] | ["-" | "-c"] => return Err(CommandError::Usage(Text::new(format_args!("which program?")))),
         ["-c", code, ..] => (Vec::from(code.as_bytes()), arguments.get(1..)),
         [path, ..] => {
             let text = program::read(session, path.as_bytes(), SOURCE).map_err(|why| why.of(path))?;
@@ -29,11 +33,27 @@ pub(in crate::cmds) fn run<'k, P: Platform>(
     let quota = quota(session)?;
     let root = program::absolute(session, variable(session, "VIRTUAL_ENV").as_deref().unwrap_or("."))?;
     let modules = modules(session);
-    let words = words.unwrap_or_default();
+    let words = words.unwrap_or(&[""]);
     let program = Program { source: &source, words, root, modules, quota };
-    match program::run(session, &program, streams)? {
+    let run = if at_prompt { prompt::run } else { program::run };
+    match run(session, &program, streams)? {
         0 => Ok(Next::Continue),
         status => Err(CommandError::Status(Status(status))),
+    }
+}
+
+/// All that the command reads.
+fn all<P: Platform>(streams: &mut Streams<'_, '_, P>) -> Result<Vec<u8>, CommandError> {
+    let (mut text, mut piece) = (Vec::new(), [0; 512]);
+    loop {
+        let count = streams.read(&mut piece)?;
+        if count == 0 {
+            return Ok(text);
+        }
+        if (text.len() + count) as u64 > SOURCE || text.try_reserve(count).is_err() {
+            return Err(failed(format_args!("the program has more than {}", Bytes(SOURCE))));
+        }
+        text.extend_from_slice(piece.get(..count).unwrap_or_default());
     }
 }
 

@@ -308,10 +308,10 @@ impl<P: Platform> Table<P> {
         command("nameserver", "[SERVER...]", "whom names are asked of; others", net::dig::nameserver)
             .needs(Role::Net, When::Unless(&[])),
         command("dhcp", "", "wait for a leased address; say what came with it", net::httpd::dhcp),
-        command(
+        of_user(
             "httpd",
-            "[PORT | -n COUNT]",
-            "serve pages about this kernel; -n: wait for so many answers",
+            "[-t TOKEN|@FILE|new] [-u USER] [-r DIR] [PORT] | -n COUNT",
+            "serve pages; with a token files and services, too; -n: wait",
             net::httpd::httpd,
         )
         .needs(Role::Net, When::Always),

@@ -75,6 +75,12 @@ impl<P: Platform> Net<P> {
         self.locked(State::trim);
     }
 
+    /// There is news that the stack does not know of.
+    fn tell(&self) {
+        self.turns.fetch_add(1, Release);
+        self.news.wake_all();
+    }
+
     fn locked<R>(&self, work: impl FnOnce(&mut State<P>) -> R) -> R {
         let [state] = &mut **self.state.lock();
         work(state)
@@ -107,8 +113,7 @@ impl<P: Platform> Net<P> {
         loop {
             let (next, news) = net.locked(|state| state.turn(runtime.now(), &kernel.faults.lost));
             if news {
-                net.turns.fetch_add(1, Release);
-                net.news.wake_all();
+                net.tell();
             }
             // What came before it parks is remembered: it does not sleep then.
             if runtime.park(next, BlockReason::Io) == Resume::Interrupted {

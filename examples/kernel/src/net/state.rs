@@ -13,6 +13,7 @@ use kos_net::{
 
 use super::lease::Lessee;
 use super::names::Resolver;
+use super::web::{Door, Grant};
 use crate::glue::entropy::KernelEntropy;
 use crate::glue::faults::{Lossy, Rule};
 use crate::platform::{NetCard, Platform};
@@ -57,12 +58,16 @@ pub(crate) struct Card<N> {
 }
 
 /// The HTTP server.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Web {
     /// Where it listens.
     pub(crate) listener: Option<SocketId>,
     /// Requests that were answered whole.
     pub(crate) answered: u64,
+    /// Who is in.
+    pub(crate) door: Door,
+    /// Who may see and change files and services; nobody, if there is none.
+    pub(crate) grant: Option<Grant>,
 }
 
 impl<P: Platform> State<P> {

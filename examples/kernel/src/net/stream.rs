@@ -27,6 +27,21 @@ impl<'k, P: Platform> Stream<'k, P> {
         Some(Self { kernel, id: accepted??, patience })
     }
 
+    /// A connection that somebody else accepted.
+    pub(super) const fn of(kernel: &'k Kernel<P>, id: SocketId, patience: Duration) -> Self {
+        Self { kernel, id, patience }
+    }
+
+    /// Which it is.
+    pub(super) const fn id(&self) -> SocketId {
+        self.id
+    }
+
+    /// Leaves it to somebody else, open.
+    pub(super) fn leave(self) {
+        let _ = core::mem::ManuallyDrop::new(self);
+    }
+
     /// A connection to `to`; it may not stand yet.
     pub(crate) fn connect(
         kernel: &'k Kernel<P>,

@@ -32,6 +32,7 @@ mod sweep;
 mod sync;
 mod txn;
 mod users;
+mod web;
 
 use core::fmt;
 
@@ -152,6 +153,7 @@ pub(crate) fn selected<P: Platform>(
         sweep::tests(),
         users::tests(),
         monitor::tests(),
+        web::tests(),
     ]);
     let own = kernel.platform().tests();
     let sabotage = sabotage.map(machine::sabotage);

@@ -40,6 +40,8 @@ statuses! {
     NOT_MODIFIED = 304 "Not Modified";
     /// Malformed.
     BAD_REQUEST = 400 "Bad Request";
+    /// Not for who does not say who he is.
+    UNAUTHORIZED = 401 "Unauthorized";
     /// Not for who asks.
     FORBIDDEN = 403 "Forbidden";
     /// There is none.
@@ -48,6 +50,8 @@ statuses! {
     METHOD_NOT_ALLOWED = 405 "Method Not Allowed";
     /// Too slow.
     REQUEST_TIMEOUT = 408 "Request Timeout";
+    /// Not as it is now.
+    CONFLICT = 409 "Conflict";
     /// The body is too long.
     CONTENT_TOO_LARGE = 413 "Content Too Large";
     /// What was expected is not done here.

@@ -23,6 +23,7 @@ use crate::ipc::Ipc;
 use crate::log::Log;
 use crate::net::Net;
 use crate::platform::{self, Listening, Platform, TimerReport};
+use crate::pressure::Pressure;
 use crate::process::Processes;
 use crate::run::{self, End};
 use crate::shell::script::{self, Outcome, Sink};
@@ -83,6 +84,8 @@ pub struct Kernel<P: Platform> {
     pub(crate) drill: Drill,
     /// What is to go wrong on purpose.
     pub(crate) faults: Faults,
+    /// How much somebody had to wait.
+    pub(crate) pressure: Pressure<P::Env>,
     /// Who waits for input.
     pub(crate) reader: Locked<P::Env, TaskId>,
     /// Who polls the network.

@@ -21,11 +21,13 @@ pub mod glue;
 mod ipc;
 mod kernel;
 pub mod log;
+pub mod metrics;
 mod net;
 pub mod owned;
 mod owners;
 mod paths;
 pub mod platform;
+pub mod pressure;
 mod process;
 #[cfg(feature = "python")]
 mod python;

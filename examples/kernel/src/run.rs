@@ -35,6 +35,8 @@ pub(crate) fn run<P: Platform>(kernel: &Kernel<P>) -> End {
     match line.mode {
         Mode::Shell => {
             start_units(kernel);
+            // Who asks for it later is told if there is no thread for it.
+            let _ = kernel.watch_pressure();
             kernel.platform().write_log(b"\nType 'help' for the commands, 'poweroff' to leave.\n");
             shell::interactive(kernel)
         }

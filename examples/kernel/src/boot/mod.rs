@@ -31,6 +31,7 @@ use crate::kernel::{Heap, Kernel, SharedFrames};
 use crate::log::{Log, Ring};
 use crate::net::Net;
 use crate::platform::{DeviceError, DeviceFault, Platform, TimerReport};
+use crate::pressure::Pressure;
 use crate::process::Processes;
 use crate::srv::Srv;
 use crate::stage::{Notes, Stage, Stages};
@@ -105,6 +106,7 @@ impl<P: Platform> Kernel<P> {
             cpu_frames,
             timer,
             storm,
+            pressure: Pressure::new([platform.env(), platform.env()]),
             crew,
             drill: Drill::new(),
             faults: Faults::new(),

@@ -17,6 +17,7 @@ mod memdemo;
 pub(crate) mod memory;
 mod memstat;
 pub(crate) mod mode;
+mod monitor;
 mod net;
 mod pagemap;
 pub(crate) mod programs;
@@ -139,6 +140,14 @@ impl<P: Platform> Table<P> {
         command("dmesg", "", "the boot log", system::dmesg),
         command("lscpu", "", "the CPUs: numbers, APIC ids, who is online, what they can do", cpus::lscpu),
         command("lspci", "", "the devices on the buses", system::lspci),
+        command("metrics", "", "figures as OpenMetrics: memory, CPUs, pressure, network", monitor::metrics),
+        command(
+            "pressure",
+            "[limits | limit cpu|io|memory PERCENT]",
+            "the share of time in which somebody waited; when the log tells",
+            monitor::pressure,
+        )
+        .needs(Role::Audit, When::Unless(&["limits"])),
         command("irq", "[CPU]", "traps and interrupts taken, by CPU", cpus::irq),
         command(
             "smp-demo",

@@ -46,16 +46,22 @@ impl<P: Platform> Completion for InterruptWait<P> {
     }
 
     fn wait_until(&self, ready: &mut dyn FnMut() -> bool) -> bool {
-        let until =
-            P::with_kernel(|kernel| kernel.threads.runtime().now().checked_add_duration(PATIENCE)).flatten();
-        loop {
+        let until = P::with_kernel(|kernel| {
+            let now = kernel.threads.runtime().now();
+            kernel.pressure.wait_begins(now);
+            now.checked_add_duration(PATIENCE)
+        });
+        let until = until.flatten();
+        let came = loop {
             match self.0.wait_for(until, || ready().then_some(())) {
-                Ok(()) => return true,
-                Err(WaitError::TimedOut) => return false,
+                Ok(()) => break true,
+                Err(WaitError::TimedOut) => break false,
                 // A thread that is to end waits, too: the device has its memory.
                 Err(_) => P::with_kernel(|kernel| kernel.threads.runtime().yield_now()).unwrap_or_default(),
             }
-        }
+        };
+        P::with_kernel(|kernel| kernel.pressure.wait_ends(kernel.threads.runtime().now()));
+        came
     }
 
     fn wake(&self) {

@@ -6,6 +6,7 @@
 mod boot;
 mod data;
 mod drills;
+mod figures;
 mod files;
 mod frames;
 mod heap;
@@ -154,6 +155,7 @@ pub(crate) fn selected<P: Platform>(
         users::tests(),
         monitor::tests(),
         web::tests(),
+        figures::tests(),
     ]);
     let own = kernel.platform().tests();
     let sabotage = sabotage.map(machine::sabotage);

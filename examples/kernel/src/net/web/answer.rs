@@ -12,12 +12,15 @@ pub(super) const PIECE: usize = 8 << 10;
 /// A byte of `/bytes` is its place modulo this: no power of two, so that a piece in the wrong place shows.
 const MODULUS: u64 = 251;
 const TEXT: &str = "text/plain; charset=utf-8";
+const FIGURES: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const JSON: &str = "application/json";
 const BYTES: &str = "application/octet-stream";
 
 /// What is answered.
 pub(super) enum Answer<'k, P: Platform> {
     Text(String),
+    /// OpenMetrics.
+    Figures(String),
     Json(Status, String),
     Bytes(u64),
     /// A file that has so many bytes.
@@ -34,6 +37,7 @@ impl<P: Platform> Answer<'_, P> {
     pub(super) const fn head(&self) -> (Status, &'static str, u64) {
         match self {
             Self::Text(text) => (Status::OK, TEXT, text.len() as u64),
+            Self::Figures(text) => (Status::OK, FIGURES, text.len() as u64),
             Self::Json(status, text) => (*status, JSON, text.len() as u64),
             Self::Bytes(count) => (Status::OK, BYTES, *count),
             Self::File(_, length) => (Status::OK, BYTES, *length),
@@ -50,7 +54,9 @@ impl<P: Platform> Answer<'_, P> {
         room: &'a mut [u8; PIECE],
     ) -> Option<&'a [u8]> {
         match self {
-            Self::Text(text) | Self::Json(_, text) => text.as_bytes().get(usize::try_from(place).ok()?..),
+            Self::Text(text) | Self::Figures(text) | Self::Json(_, text) => {
+                text.as_bytes().get(usize::try_from(place).ok()?..)
+            }
             Self::File(file, _) => {
                 let count = file.pread(room, place).ok().filter(|&count| count > 0)?;
                 room.get(..count)

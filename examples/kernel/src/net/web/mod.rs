@@ -22,7 +22,6 @@ mod answer;
 mod door;
 mod files;
 mod json;
-mod metrics;
 mod rest;
 mod services;
 pub(crate) mod talk;
@@ -110,11 +109,18 @@ fn find<'k, P: Platform>(kernel: &'k Kernel<P>, request: &Request<'_>) -> Found<
     let parameter = parameters.first().map_or("", |(_, value)| value);
     let answer = match page {
         Page::Index => text(format_args!("{INDEX}")),
-        Page::Metrics => metrics::page(kernel),
+        Page::Metrics => metrics(kernel),
         Page::Proc => file(kernel, parameter),
         Page::Bytes => parameter.parse().map(Answer::Bytes).map_err(|_| Status::NOT_FOUND),
     };
     Found::Answer(answer.unwrap_or_else(Answer::Refused))
+}
+
+/// Figures for who gathers them.
+fn metrics<'k, P: Platform>(kernel: &Kernel<P>) -> Result<Answer<'k, P>, Status> {
+    // Without a thread that looks there is a page, too.
+    let _ = kernel.watch_pressure();
+    crate::metrics::gather(kernel).map(Answer::Figures).map_err(|_| Status::UNAVAILABLE)
 }
 
 /// A file of `/proc`, as nobody in particular reads it.

@@ -44,6 +44,7 @@ mod threads;
 pub mod time;
 pub mod time_of_day;
 pub mod user;
+mod view;
 #[cfg(feature = "wheel")]
 pub mod wheel;
 

@@ -32,6 +32,7 @@ mod threads;
 pub(crate) mod txn;
 mod users;
 mod variables;
+mod view;
 mod zones;
 
 use core::fmt::Write;
@@ -148,6 +149,12 @@ impl<P: Platform> Table<P> {
             monitor::pressure,
         )
         .needs(Role::Audit, When::Unless(&["limits"])),
+        of_user(
+            "view",
+            "[-n FRAMES] [MS]",
+            "memory, run queues, page cache as a picture that moves",
+            view::run,
+        ),
         command("irq", "[CPU]", "traps and interrupts taken, by CPU", cpus::irq),
         command(
             "smp-demo",

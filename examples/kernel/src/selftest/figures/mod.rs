@@ -1,4 +1,4 @@
-//! Tests of figures: the page is OpenMetrics, its sums are those of `free`; pressure.
+//! Tests of figures: the page is OpenMetrics, its sums are those of `free`; pressure; the picture.
 
 mod openmetrics;
 
@@ -32,6 +32,7 @@ impl<P: Platform> Table<P> {
         Test { name: "figures::more_threads_than_cpus_is_pressure", run: busy },
         Test { name: "figures::a_zone_below_its_mark_is_low", run: low },
         Test { name: "figures::limits_of_pressure_can_be_set", run: limits },
+        Test { name: "figures::a_frame_of_view_shows_zones_queues_and_cache", run: view },
     ];
 }
 
@@ -153,5 +154,20 @@ fn limits<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     ensure!(told(kernel, "pressure limits", 0)? == before, "{before}");
     told(kernel, "pressure limit tea 5", 2)?;
     told(kernel, "pressure limit cpu 101", 2)?;
+    Ok(())
+}
+
+fn view<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    let text = told(kernel, "view -n 2 1", 0)?;
+    let frames = text.lines().filter(|line| line.starts_with("kos  frame ")).count();
+    ensure!(frames == 2 && !text.contains('\x1b'), "{frames} frames: {text}");
+    ensure!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    let zone = text.lines().find(|line| line.starts_with("DMA")).map(|line| line.split_whitespace().count());
+    // A name, an order each, what is free.
+    ensure!(zone.is_some_and(|words| words > 19 + 1), "{text}");
+    ensure!(text.contains("cpu 0   busy ") && text.contains("runs "), "{text}");
+    ensure!(text.contains("page cache "), "{text}");
+    told(kernel, "view -n 0", 2)?;
+    told(kernel, "view 0", 2)?;
     Ok(())
 }

@@ -92,7 +92,20 @@ fn bomb<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// It gets no more than its share, ever; and no less, unless the machine is taken away from all of us, which is why it may try again.
 fn computes<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    const TRIES: usize = 8;
+    for _ in 0..TRIES {
+        if has_its_share(kernel)? {
+            ensure!(other(kernel), "nobody else runs");
+            return Ok(());
+        }
+    }
+    Err(Failure::new(format_args!("it had less than its share {TRIES} times")))
+}
+
+/// Runs who computes for ever at a share; whether that was had in full, within 5 %.
+fn has_its_share<P: Platform>(kernel: &Kernel<P>) -> Result<bool, Failure> {
     const PERCENT: u64 = 20;
     // What a group that has slept may take at once, in nanoseconds at its share.
     const BURST: u64 = 10_000_000;
@@ -106,11 +119,10 @@ fn computes<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     let (_, taken, _) = limited(kernel, &["spin"], &quota, watch)?;
     ensure!(taken.waits >= 10, "{taken:?}");
     // It waited for all that it took but the last piece: at each end of a wait it had its share, within 5 %.
-    let paid = taken.paid.saturating_sub(start.as_ticks()) + BURST;
-    let due = paid * PERCENT / 100;
-    ensure!(taken.cpu <= due + due / 20, "{} ns of {due}", taken.cpu);
-    ensure!(other(kernel), "nobody else runs");
-    Ok(())
+    let paid = taken.paid.saturating_sub(start.as_ticks());
+    let most = (paid + BURST) * PERCENT / 100;
+    ensure!(taken.cpu <= most + most / 20, "{} ns of {most}", taken.cpu);
+    Ok(taken.cpu >= paid * PERCENT / 100 * 95 / 100)
 }
 
 fn files<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {

@@ -12,24 +12,20 @@ use kos_user::{programs, sys};
 
 global_asm!(include_str!("start.s"), begin = sym begin);
 
-/// Bytes of all words at most.
-const WORDS: usize = 4096;
+/// What lies at the address that a program begins with: two lengths, and behind them so many bytes of words and of variables.
+#[repr(C)]
+struct Block {
+    words: usize,
+    variables: usize,
+}
 
-/// Called by `start.s` with the address of the words.
-extern "C" fn begin(words: *const u8) -> ! {
-    let (mut length, mut last) = (0, 0xff);
-    while length < WORDS {
-        // SAFETY: the kernel put words there, which end with an empty one, and the loop with them.
-        let byte = unsafe { words.wrapping_add(length).read() };
-        length += 1;
-        if byte == 0 && last == 0 {
-            break;
-        }
-        last = byte;
-    }
-    // SAFETY: these bytes were just read, and nobody writes them.
-    let words = unsafe { core::slice::from_raw_parts(words, length) };
-    sys::exit(programs::run(Words(words)))
+/// Called by `start.s`.
+extern "C" fn begin(block: &'static Block) -> ! {
+    let bytes = core::ptr::from_ref(block).wrapping_add(1).cast::<u8>();
+    // SAFETY: the kernel put all of it there before the program began, and nobody writes it.
+    let strings = unsafe { core::slice::from_raw_parts(bytes, block.words.saturating_add(block.variables)) };
+    let (words, variables) = strings.split_at_checked(block.words).unwrap_or_default();
+    sys::exit(programs::run(Words::new(words, variables)))
 }
 
 #[cfg(panic = "abort")]

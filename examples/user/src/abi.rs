@@ -138,7 +138,7 @@ impl Call {
 }
 
 /// The programs, by name: one file has them all.
-pub const PROGRAMS: [&str; 13] = [
+pub const PROGRAMS: [&str; 14] = [
     "hello",
     "spin",
     "usertests",
@@ -152,6 +152,7 @@ pub const PROGRAMS: [&str; 13] = [
     "shm-demo",
     "beacon",
     "repeat",
+    "printenv",
 ];
 
 /// `mmap`: may be read.

@@ -49,19 +49,41 @@ impl Write for Line {
     }
 }
 
-/// The words that a program was called with: strings with a zero byte at the end of each, the last one empty.
+/// The words that a program was called with, and its variables: strings with a zero byte at the end of each.
 #[derive(Clone, Copy, Debug)]
-pub struct Words<'a>(pub &'a [u8]);
+pub struct Words<'a> {
+    words: &'a [u8],
+    variables: &'a [u8],
+}
+
+impl<'a> Words<'a> {
+    /// Those that stand in these bytes.
+    #[must_use]
+    pub const fn new(words: &'a [u8], variables: &'a [u8]) -> Self {
+        Self { words, variables }
+    }
+
+    /// The variables: `NAME=VALUE`.
+    pub fn variables(self) -> impl Iterator<Item = &'a str> {
+        let mut rest = self.variables;
+        core::iter::from_fn(move || take(&mut rest))
+    }
+}
 
 impl<'a> Iterator for Words<'a> {
     type Item = &'a str;
 
     fn next(&mut self) -> Option<&'a str> {
-        let end = self.0.iter().position(|byte| *byte == 0).filter(|end| *end > 0)?;
-        let (word, rest) = self.0.split_at(end);
-        self.0 = rest.get(1..).unwrap_or_default();
-        core::str::from_utf8(word).ok()
+        take(&mut self.words)
     }
+}
+
+/// The first string of `rest`, which goes on behind it.
+fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
+    let end = rest.iter().position(|byte| *byte == 0)?;
+    let (text, behind) = rest.split_at(end);
+    *rest = behind.get(1..).unwrap_or_default();
+    core::str::from_utf8(text).ok()
 }
 
 #[cfg(test)]
@@ -69,9 +91,11 @@ mod tests {
     use super::Words;
 
     #[test]
-    fn words_end_at_the_empty_one() {
-        assert!(Words(b"hello\0to\0you\0\0more\0").eq(["hello", "to", "you"]));
-        assert_eq!(Words(b"\0").count(), 0);
-        assert_eq!(Words(b"cut").count(), 0);
+    fn words_end_at_zeros() {
+        let words = Words::new(b"hello\0\0you\0", b"A=1\0B=\0");
+        assert!(words.eq(["hello", "", "you"]));
+        assert!(words.variables().eq(["A=1", "B="]));
+        assert_eq!(Words::new(b"", b"").count(), 0);
+        assert_eq!(Words::new(b"cut", b"A").count(), 0);
     }
 }

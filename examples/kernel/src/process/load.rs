@@ -18,15 +18,15 @@ use crate::platform::{Platform, UserStart};
 const STACK: u64 = 64 << 10;
 /// Unmapped below the end of the space and above the stack.
 const ABOVE_STACK: u64 = 1 << 20;
-/// Bytes of all words of a native program.
-const WORDS: usize = 2048;
+/// Bytes that are copied to a program at a time.
+const PIECE: usize = 512;
 
 /// What a program is told at its start.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Words<'a> {
     /// Its name, and its arguments.
     pub(crate) words: &'a [&'a str],
-    /// Variables: `NAME=VALUE`. Native programs get none.
+    /// Variables: `NAME=VALUE`.
     pub(crate) variables: &'a [&'a str],
 }
 
@@ -52,7 +52,7 @@ pub(crate) enum LoadError {
     Elf(ElfError),
     /// There is no place or no memory for it.
     Space(SpaceError),
-    /// Its words do not fit, or cannot be copied.
+    /// Its words cannot be copied.
     Words,
     /// Words and variables are too long (E2BIG).
     TooLong,
@@ -80,9 +80,10 @@ pub(super) fn load<P: Platform>(
     let top = layout.end - ABOVE_STACK;
     let start = match image.abi {
         Abi::Native => {
-            map_stack(space, top, STACK)?;
-            let argument = put_words(space, top, words.words)?;
-            UserStart { entry: image.entry, stack: argument & !15, argument }
+            let lengths = words.lengths().ok_or(LoadError::TooLong)?;
+            map_stack(space, top, STACK + pages((lengths[0] + lengths[1]) as u64))?;
+            let argument = put_words(space, top, words, lengths)?;
+            UserStart { entry: image.entry, stack: argument, argument }
         }
         Abi::Linux => {
             let random = stack::random(kernel.platform());
@@ -133,16 +134,42 @@ fn map_segment<P: Platform>(
     Ok(())
 }
 
-/// Puts the words at the top of the stack: where.
-fn put_words<P: Platform>(space: &UserSpace<P>, top: u64, words: &[&str]) -> Result<u64, LoadError> {
-    let mut bytes = heapless::Vec::<u8, WORDS>::new();
-    for word in words.iter().filter(|word| !word.is_empty() && !word.contains('\0')) {
-        bytes.extend_from_slice(word.as_bytes()).map_err(|_| LoadError::Words)?;
-        bytes.push(0).map_err(|_| LoadError::Words)?;
+impl Words<'_> {
+    /// Bytes of the words and of the variables, with a zero behind each; [`None`]: one has a zero in it, or they are too many.
+    fn lengths(&self) -> Option<[usize; 2]> {
+        let length = |texts: &[&str]| {
+            texts.iter().try_fold(0_usize, |sum, text| {
+                sum.checked_add(text.len())?.checked_add(1).filter(|_| !text.contains('\0'))
+            })
+        };
+        let lengths = [length(self.words)?, length(self.variables)?];
+        (lengths[0].checked_add(lengths[1])? <= stack::MOST).then_some(lengths)
     }
-    bytes.push(0).map_err(|_| LoadError::Words)?;
-    let at = top - bytes.len() as u64;
-    space.copy_out(VirtAddr::new(at), &bytes).map_err(|_| LoadError::Words)?;
+}
+
+/// Puts the words of a native program at the top of the stack: where. Two lengths, and behind them the strings.
+fn put_words<P: Platform>(
+    space: &UserSpace<P>,
+    top: u64,
+    words: Words<'_>,
+    lengths: [usize; 2],
+) -> Result<u64, LoadError> {
+    let at = (top - (lengths[0] + lengths[1] + size_of_val(&lengths)) as u64) & !15;
+    let (mut place, mut piece) = (at, heapless::Vec::<u8, PIECE>::new());
+    let mut flush = |piece: &mut heapless::Vec<u8, PIECE>| {
+        space.copy_out(VirtAddr::new(place), piece).map_err(|_| LoadError::Words)?;
+        place += piece.len() as u64;
+        piece.clear();
+        Ok(())
+    };
+    let texts = words.words.iter().chain(words.variables).flat_map(|text| text.bytes().chain([0]));
+    for byte in lengths.into_iter().flat_map(usize::to_le_bytes).chain(texts) {
+        if piece.is_full() {
+            flush(&mut piece)?;
+        }
+        piece.push(byte).map_err(|_| LoadError::Words)?;
+    }
+    flush(&mut piece)?;
     Ok(at)
 }
 
@@ -153,7 +180,7 @@ impl fmt::Display for LoadError {
             Self::Elf(cause) => cause.fmt(f),
             Self::Space(cause) => cause.fmt(f),
             Self::TooLong => write!(f, "more than {} bytes of words and variables", stack::MOST),
-            Self::Words => write!(f, "more than {WORDS} bytes of words"),
+            Self::Words => f.write_str("its words cannot be copied"),
             Self::NoPrograms => f.write_str("this machine runs no programs"),
         }
     }

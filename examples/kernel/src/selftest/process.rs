@@ -9,6 +9,7 @@ use crate::Kernel;
 use crate::cmds::programs::HOSTILE;
 use crate::ensure;
 use crate::platform::Platform;
+use crate::process::load::Words;
 use crate::process::{End, StartError};
 use crate::shell::Status;
 
@@ -27,6 +28,7 @@ impl<P: Platform> Table<P> {
         Test { name: "process::hostile_programs_die_alone", run: hostile },
         Test { name: "process::no_memory_ends_a_program_and_nothing_else", run: no_memory },
         Test { name: "process::a_loop_is_ended_from_outside", run: outside },
+        Test { name: "process::words_and_variables_come_as_they_were_given", run: told },
         Test { name: "process::what_is_no_program_is_refused", run: refused },
     ];
 }
@@ -157,6 +159,32 @@ fn no_memory<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
 fn outside<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     let (end, _) = run(kernel, &["spin"], || false)?;
     ensure!(matches!(end, End::Signaled(Signal::INT)), "{end}");
+    Ok(())
+}
+
+fn told<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    let (_, said) = run(kernel, &["hello", "", "a b", ""], || true)?;
+    ensure!(said.ends_with(b"\n  \n  a b\n  \n"), "{said:?}");
+    let hears = |words: &[&str], variables: &[&str], expected: &[u8]| {
+        let mut said = heapless::Vec::<u8, 64>::new();
+        let hear = |bytes: &[u8]| {
+            let _ = said.extend_from_slice(bytes);
+        };
+        let words = Words { words, variables };
+        let end = kernel.run_job(Ctx::root(), words, hear, || true, |_| ())?.end;
+        ensure!(end == End::Exited(u8::from(expected.is_empty())) && *said == *expected, "{end}: {said:?}");
+        Ok(())
+    };
+    hears(&["printenv"], &["A=1", "B=", "C=x y"], b"A=1\nB=\nC=x y\n")?;
+    hears(&["printenv", "C", "A"], &["A=1", "B=", "C=x y"], b"x y\n1\n")?;
+    hears(&["printenv", "D"], &["A=1"], b"")?;
+    // Nearly all that there may be, and one more.
+    let kibi = core::str::from_utf8(&[b'x'; 1024])?;
+    let many = [kibi; 128];
+    hears(&["printenv", "D"], many.get(..127).unwrap_or_default(), b"")?;
+    let told = Words { words: &["printenv"], variables: &many };
+    let refused = kernel.run_job(Ctx::root(), told, |_| (), || true, |_| ());
+    ensure!(refused.is_err(), "128 KiB of variables were taken");
     Ok(())
 }
 

@@ -5,7 +5,8 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use kos_net::{ReceiveError, SendError, SocketId, StreamError};
+use kos_net::tcp::TcpState;
+use kos_net::{ReceiveError, SendError, SocketId, SocketKind, SocketView, StreamError};
 
 use super::patience::{PATIENCE, SHORT};
 use super::{Failure, Test};
@@ -103,7 +104,24 @@ fn served<P: Platform>(
         let result = work();
         drop(listener);
         result
-    })?
+    })??;
+    settle(kernel)
+}
+
+/// Waits until nothing is left of the connections of a test but what rests: they keep memory until they have ended, which takes
+/// them some time where the last packets were lost.
+fn settle<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    let ours = |place: SocketAddr| place.port() == PORT;
+    let is_left = |view: SocketView| {
+        let open = view.kind != SocketKind::Tcp(TcpState::TimeWait);
+        open && (ours(view.local) || view.remote.is_some_and(ours))
+    };
+    let until = after(kernel.platform().now(), PATIENCE);
+    while net(kernel)?.with(kernel, |state| state.stack.list().any(is_left)) {
+        ensure!(kernel.platform().now() < until, "a connection does not end");
+        let _ = kernel.threads.sleep(SHORT);
+    }
+    Ok(())
 }
 
 fn taken<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
@@ -185,7 +203,8 @@ fn unread<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
         all += count;
     }
     ensure!((written..written + PIECE).contains(&all), "{written} bytes were written, {all} came");
-    Ok(())
+    drop((writer, reader, listener));
+    settle(kernel)
 }
 
 /// Each of many connections hears its own number, however they take turns.
@@ -220,7 +239,8 @@ fn many<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
         let count = client.read(&mut word)?;
         ensure!(count == word.len() && usize::from_le_bytes(word) == number, "{number} heard {word:?}");
     }
-    Ok(())
+    drop((pairs, listener));
+    settle(kernel)
 }
 
 /// Each eighth packet is lost, of those that say so as well.

@@ -73,10 +73,12 @@ pub(crate) trait Terminal: Sync {
         Err(AskError::Nobody)
     }
     /// The next key of who is there; sleeps until there is one. Ctrl-C is one.
+    #[cfg(feature = "python")]
     fn key(&self) -> Result<u8, AskError> {
         Err(AskError::Nobody)
     }
     /// Whether the calling thread was told to end by a Ctrl-C: then it is not any longer.
+    #[cfg(feature = "python")]
     fn settle(&self) -> bool {
         false
     }
@@ -270,6 +272,7 @@ impl<P: Platform> Streams<'_, '_, P> {
     ///
     /// # Errors
     /// [`AskError`]
+    #[cfg(feature = "python")]
     pub(crate) fn key(&self) -> Result<u8, AskError> {
         if self.input.is_some() || !self.is_terminal() {
             return Err(AskError::Nobody);
@@ -279,6 +282,7 @@ impl<P: Platform> Streams<'_, '_, P> {
 
     /// Whether the command was told to end by a Ctrl-C, of which it takes note: then it may go on. Not in a pipeline, all of which
     /// is to end.
+    #[cfg(feature = "python")]
     pub(crate) fn settle(&self) -> bool {
         !matches!(self.input, Some(Input::Pipe(_))) && self.terminal.settle()
     }

@@ -16,7 +16,6 @@ use kos_ipc::posix::signal::{
 };
 
 use super::streams::{AskError, Output, Shared, Terminal};
-use kos_sched::TaskId;
 
 use crate::Kernel;
 use crate::glue::ipc::IpcEnv;
@@ -82,7 +81,14 @@ impl<'t, 'm, P: Platform> Tty<'t, 'm, P> {
         let handler = Action::handle(1, SignalSet::EMPTY, ActionFlags::empty());
         // SIGINT can be handled.
         let _ = self.signals.set_action(Signal::INT, handler);
-        Ok(Keys { tty: self, kernel, reader, thread, task: ipc::task::<P>() })
+        Ok(Keys {
+            tty: self,
+            kernel,
+            reader,
+            thread,
+            #[cfg(feature = "python")]
+            task: ipc::task::<P>(),
+        })
     }
 }
 
@@ -93,7 +99,8 @@ pub(super) struct Keys<'s, 't, 'm, P: Platform> {
     reader: PipeReader<'s, 'static, IpcEnv<P>>,
     thread: SignalThread<'s, 'm, IpcEnv<P>>,
     /// The shell's thread.
-    task: TaskId,
+    #[cfg(feature = "python")]
+    task: kos_sched::TaskId,
 }
 
 impl<'t, 'm, P: Platform> Keys<'_, 't, 'm, P> {
@@ -206,6 +213,7 @@ impl<P: Platform> Terminal for Attended<'_, '_, '_, P> {
         asked
     }
 
+    #[cfg(feature = "python")]
     fn key(&self) -> Result<u8, AskError> {
         match self.keys.asker().key() {
             Err(AskError::Interrupted) if self.keys.settle() => Ok(CONTROL_C),
@@ -214,6 +222,7 @@ impl<P: Platform> Terminal for Attended<'_, '_, '_, P> {
     }
 
     /// The signals are the shell's: of no use to the others of a pipeline.
+    #[cfg(feature = "python")]
     fn settle(&self) -> bool {
         let came = self.keys.task == ipc::task::<P>() && self.keys.settle();
         if came {

@@ -44,6 +44,7 @@ const CODE: [Program; PROGRAMS.len()] = [
     shared::run,
     beacon::run,
     repeat::run,
+    hello::printenv,
 ];
 
 /// A word as a number.

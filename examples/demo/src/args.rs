@@ -86,6 +86,12 @@ pub enum Action {
         #[arg(long, value_name = "COMMANDS", value_parser = commands)]
         exec: Option<String>,
     },
+    /// The shell, which waits for a debugger before its first instruction.
+    Gdb {
+        /// The port of 127.0.0.1 at which it waits.
+        #[arg(long, default_value_t = 1234, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+        port: u16,
+    },
     /// Counts the instructions of the kernel's paths and holds them against their budgets.
     Bench {
         /// Makes the counts the budgets.
@@ -205,7 +211,24 @@ impl Args {
         let (cpu, disk) = (self.options.cpu.clone(), self.options.disk.clone());
         let net = self.wants_net().then_some(Net::User { forward: self.options.forward });
         let (reboots, pcap) = (false, None);
-        Machine { board, memory, cpus, cpu, accel, screen, reboots, counts_instructions, disk, net, pcap }
+        let debugger = match self.action {
+            Some(Action::Gdb { port }) => Some(port),
+            _ => None,
+        };
+        Machine {
+            board,
+            memory,
+            cpus,
+            cpu,
+            accel,
+            screen,
+            reboots,
+            counts_instructions,
+            disk,
+            net,
+            pcap,
+            debugger,
+        }
     }
 
     /// The longest time of a run.
@@ -214,6 +237,8 @@ impl Args {
         let usual = match self.action {
             Some(Action::Smp { .. }) => 900,
             Some(Action::Net { .. }) => 3600,
+            // Who looks for a fault takes a day.
+            Some(Action::Gdb { .. }) => 86_400,
             _ => 60,
         };
         Duration::from_secs(self.options.timeout.unwrap_or(usual))
@@ -228,7 +253,7 @@ impl Args {
     /// Whether the machine gets a disk without being asked for: its shell, on a board that has a place for one.
     #[must_use]
     pub fn wants_disk(&self) -> bool {
-        self.action.is_none()
+        self.is_shell()
             && !self.options.no_disk
             && !self.options.python
             && self.options.machine != Board::Microvm
@@ -237,7 +262,11 @@ impl Args {
     /// Whether the machine gets a network card.
     fn wants_net(&self) -> bool {
         let Options { net, no_net, forward, .. } = &self.options;
-        *net || forward.is_some() || self.action.is_none() && !no_net
+        *net || forward.is_some() || self.is_shell() && !no_net
+    }
+
+    fn is_shell(&self) -> bool {
+        matches!(self.action, None | Some(Action::Gdb { .. }))
     }
 
     fn is_smp(&self) -> bool {
@@ -256,7 +285,9 @@ impl Action {
     #[must_use]
     pub fn command_line(action: Option<&Self>) -> String {
         match action {
-            None | Some(Self::Shot { .. } | Self::Py { exec: None }) => "mode=shell".into(),
+            None | Some(Self::Shot { .. } | Self::Py { exec: None } | Self::Gdb { .. }) => {
+                "mode=shell".into()
+            }
             // The rest of the line belongs to `exec`, so it comes last.
             Some(Self::Run { exec } | Self::Py { exec: Some(exec) }) => format!("mode=run exec={exec}"),
             Some(Self::Test { filter, sabotage }) => {
@@ -319,6 +350,7 @@ mod tests {
         assert_eq!(line(&["run", "--exec", " free; memstat "]), "mode=run exec=free; memstat");
         assert_eq!([Action::login(None, true), Action::login(None, false)], [" login", ""]);
         assert_eq!(line(&["test"]), "mode=test");
+        assert_eq!(line(&["gdb"]), "mode=shell");
         assert_eq!(line(&["bench"]), "mode=run exec=counts");
         assert_eq!([line(&["py"]), line(&["py", "--exec", "py x"])], ["mode=shell", "mode=run exec=py x"]);
         assert_eq!(line(&["smp"]), "mode=run exec=smp-demo 1000000");
@@ -356,6 +388,8 @@ mod tests {
         assert_eq!(parse(&[]).map(|args| args.board().net), Ok(Some(Net::User { forward: None })));
         let forward = parse(&["test", "--forward", "8080"]).map(|args| args.board().net);
         assert_eq!(forward, Ok(Some(Net::User { forward: Some(8080) })));
+        let gdb = parse(&["gdb", "--port", "7"]).map(|args| (args.board().debugger, args.board().net));
+        assert_eq!(gdb, Ok((Some(7), Some(Net::User { forward: None }))));
         assert_eq!(parse(&["--no-net"]).map(|args| args.board().net), Ok(None));
         assert_eq!(parse(&["smp"]).map(|args| (args.board().cpus, args.limit().as_secs())), Ok((4, 900)));
         assert_eq!(parse(&["smp", "--cpus", "64"]).map(|args| args.board().cpus), Ok(64));
@@ -383,6 +417,7 @@ mod tests {
             &["--forward", "0"],
             &["--python", "--initrd", "x"],
             &["py", "--exec", ""],
+            &["gdb", "--port", "0"],
             &["fly"],
         ] {
             assert!(parse(words).is_err(), "{words:?}");

@@ -138,6 +138,8 @@ pub struct Machine {
     pub net: Option<Net>,
     /// A file that gets all frames of the card.
     pub pcap: Option<PathBuf>,
+    /// The port of 127.0.0.1 at which it waits for a debugger before its first instruction.
+    pub debugger: Option<u16>,
 }
 
 /// What a network card is connected to.
@@ -229,6 +231,9 @@ impl Machine {
                 add(&["-object", &format!("filter-dump,id=dump,netdev=net,file={file}")]);
             }
         }
+        if let Some(port) = self.debugger {
+            add(&["-gdb", &format!("tcp:127.0.0.1:{port}"), "-S"]);
+        }
         add(&["-append", command_line, "-kernel"]);
         all.extend([kernel.as_os_str(), OsStr::new("-initrd"), module.as_os_str()].map(OsString::from));
         all
@@ -275,6 +280,7 @@ mod tests {
             disk: Some("/d,e".into()),
             net: Some(Net::User { forward: Some(8080) }),
             pcap: Some("/p".into()),
+            debugger: Some(1234),
         };
         let wires = Wires { com1: 5, com2: 7, monitor: 9 };
         let all = machine.arguments(Path::new("/a b"), "mode=run exec=free; memstat", Path::new("/s"), wires);
@@ -290,6 +296,7 @@ mod tests {
         );
         assert!(all.ends_with("|-append|mode=run exec=free; memstat|-kernel|/a b|-initrd|/s"), "{all}");
         assert!(all.contains("|-serial|chardev:com1|-serial|chardev:com2|"), "{all}");
+        assert!(all.contains("|-gdb|tcp:127.0.0.1:1234|-S|"), "{all}");
         assert!(all.contains(",cache=writeback,file=/d,,e|-device|virtio-blk-pci,drive=disk|"), "{all}");
     }
 
@@ -310,6 +317,7 @@ mod tests {
                 disk: None,
                 net: None,
                 pcap: None,
+                debugger: None,
             };
             let all = machine.arguments(Path::new("/k"), "", Path::new("/s"), wires).join(OsStr::new("|"));
             let all = all.into_string().unwrap();

@@ -53,7 +53,7 @@ struct Session<'a> {
 impl Session<'_> {
     fn execute(&mut self) -> Result<Status, Error> {
         match &self.args.action {
-            None | Some(Action::Py { exec: None }) => shell::execute(self),
+            None | Some(Action::Py { exec: None } | Action::Gdb { .. }) => shell::execute(self),
             Some(Action::Run { .. } | Action::Py { exec: Some(_) } | Action::Smp { .. }) => {
                 run::execute(self)
             }
@@ -159,7 +159,7 @@ impl Session<'_> {
         let text = run.log.text();
         let unseen = match &self.args.action {
             _ if self.report.verbose() => "",
-            None | Some(Action::Py { exec: None }) => "",
+            None | Some(Action::Py { exec: None } | Action::Gdb { .. }) => "",
             Some(Action::Test { .. }) => text.split(ktap::HEADER).next().unwrap_or_default(),
             Some(_) => &text,
         };
@@ -197,6 +197,7 @@ impl Session<'_> {
                 | Action::Crash { .. }
                 | Action::Net { .. }
                 | Action::Shot { .. }
+                | Action::Gdb { .. }
                 | Action::Py { exec: None },
             ) => {
                 return Vec::new();

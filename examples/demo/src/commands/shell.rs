@@ -1,11 +1,14 @@
 //! `cargo demo`: the kernel's shell on this terminal.
 //!
+//! With a debugger (`cargo demo gdb`) it waits before its first instruction; the line to type is said.
+//!
 //! Up to the first prompt the terminal is as always, and ctrl-c ends the command; from then on every key goes to the guest.
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::io::{self, IsTerminal};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Instant;
 
 use super::Session;
@@ -19,8 +22,13 @@ use crate::verdict;
 /// How the kernel's shell asks for a command.
 const PROMPT: &[u8] = b"kos> ";
 
+/// QEMU's last words when the debugger says `kill`.
+const KILLED: &str = "Terminated via GDBstub";
+
 /// The user's side.
 struct Console {
+    /// What goes on up to the first prompt.
+    wait: &'static str,
     input: UnixStream,
     started: Instant,
     /// The newest output, to find the prompt in pieces of any size.
@@ -35,16 +43,32 @@ pub(super) fn execute(session: &mut Session<'_>) -> Result<Status, Error> {
     boot.endless_once_ready = io::stdin().is_terminal();
     boot.machine.reboots = true;
     session.report.say(terminal::LEAVE_HINT);
+    if let Some(port) = boot.machine.debugger {
+        session.report.say(&debugger_line(&boot.kernel, port));
+    }
     let guest = Guest::start(&boot)?;
+    let wait = match boot.machine.debugger {
+        Some(_) => "the kernel waits for the debugger, or boots",
+        None => "the kernel is booting",
+    };
     let mut console =
-        Console { input: guest.input()?, started: Instant::now(), recent: Vec::new(), open: None };
+        Console { wait, input: guest.input()?, started: Instant::now(), recent: Vec::new(), open: None };
     let (interrupt, report) = (session.interrupt, &mut session.report);
     let run = guest.listen(interrupt, &mut |event| console.take(event, report));
     drop(console);
     session.report.end_line();
     let run = run?;
+    if boot.machine.debugger.is_some() && run.complaints.ends_with(KILLED) {
+        return Ok(Status::Success);
+    }
     let verdict = verdict::status(&run);
     Ok(session.conclude(&run, verdict, &["the kernel's shell".into()]))
+}
+
+/// What to type in another terminal, for a shell.
+fn debugger_line(kernel: &Path, port: u16) -> String {
+    let kernel = kernel.display().to_string().replace('\'', r"'\''");
+    format!("to debug it: gdb '{kernel}' -ex 'target remote :{port}'")
 }
 
 impl Console {
@@ -59,7 +83,7 @@ impl Console {
                 }
             }
             (Event::Records(_), _) => {}
-            (Event::Idle, None) => report.tick("the kernel is booting", self.started),
+            (Event::Idle, None) => report.tick(self.wait, self.started),
             (Event::Idle, Some((_, leave))) if leave.load(Ordering::Relaxed) => return Ok(Next::Stop),
             (Event::Idle, Some(_)) => {}
         }
@@ -72,5 +96,18 @@ impl Console {
         let surplus = self.recent.len().saturating_sub(PROMPT.len());
         self.recent.drain(..surplus);
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_takes_the_line_for_the_debugger() {
+        assert_eq!(
+            debugger_line(Path::new("/it's/kos"), 7),
+            r"to debug it: gdb '/it'\''s/kos' -ex 'target remote :7'"
+        );
     }
 }

@@ -13,6 +13,7 @@
 mod bench;
 mod boots;
 mod children;
+mod debugger;
 mod files;
 mod guests;
 mod linux;

@@ -20,6 +20,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("cargo demo smp", "threads_move_and_wake_across_sixty_four_processors"),
     ("cargo demo shot", "pictures_show_text"),
     ("cargo demo --forward", "a_kernel_leases_resolves_fetches_and_serves_and_two_exchange"),
+    ("cargo demo gdb", "a_debugger_stops_the_kernel_at_a_function"),
     ("cargo demo --login", "who_cannot_log_in_gets_no_prompt"),
     (
         "cargo demo run --cpus 4 --timeout 900 --exec \"fpu-demo",

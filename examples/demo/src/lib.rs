@@ -3,7 +3,7 @@
 //! The way of a run: [`args`] says what is wanted; [`build`] makes the kernel image and [`image`] looks into it; [`qemu`]
 //! finds (or installs) the emulator; [`machine`] writes its command line; [`guest`] starts it, listens, and never leaves it
 //! behind; [`records`] and [`ktap`] read what the kernel says, [`verdict`] judges it, and [`fail`] keeps the evidence. [`budgets`] holds instruction
-//! counts against what they were.
+//! counts, and the bytes that [`code`] counts, against what they were.
 //! [`report`] is the only place that prints. [`readme`] reads the README, whose commands are tests.
 //!
 //! Environment: `KOS_QEMU` (the emulator), `KOS_IMAGE` (an image built elsewhere), `CARGO` and `RUSTC` (the compiler),
@@ -15,6 +15,7 @@ extern crate alloc;
 pub mod args;
 pub mod budgets;
 pub mod build;
+pub mod code;
 pub mod commands;
 pub mod disk;
 pub mod error;

@@ -2,15 +2,17 @@
 //!
 //! A job is a plain function; what it finds out is a number, and what it shares lies in the kernel. Each CPU has a worker, a
 //! thread that stays on it and sleeps in between; it is made when it is first needed. Each has two counters: jobs asked of it
-//! and jobs done. The caller raises the first, and sleeps until the second has followed.
+//! and jobs done. The caller raises the first, and sleeps until the second has followed. Callers take turns.
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
 use kos_alloc::{CpuIndex, Locked};
 use kos_sched::core::TaskState;
 use kos_sched::{BlockReason, CpuId, CpuSet, Park, Resume, TaskId};
+use lock_api::Mutex;
 
 use crate::Kernel;
+use crate::glue::sleep_lock::SleepLock;
 use crate::platform::{CpuState, Platform};
 use crate::text::Text;
 use crate::threads::{How, Role, ThreadError};
@@ -51,6 +53,8 @@ impl core::error::Error for CrewError {}
 /// The CPUs as workers.
 #[derive(Debug)]
 pub(crate) struct Crew<P: Platform> {
+    /// Whoever has it is the caller.
+    turn: Mutex<SleepLock<P>, ()>,
     order: Locked<P::Env, Order<P>>,
     members: [Member; MAX_CPUS],
 }
@@ -83,7 +87,11 @@ impl<P: Platform> Crew<P> {
             note: AtomicU64::new(0),
         };
         let order = Order { job: None, caller: TaskId::NOBODY, workers: [TaskId::NOBODY; MAX_CPUS] };
-        Self { order: Locked::new(env, order), members: core::array::from_fn(|_| member()) }
+        Self {
+            turn: Mutex::new(()),
+            order: Locked::new(env, order),
+            members: core::array::from_fn(|_| member()),
+        }
     }
 
     fn member(&self, cpu: CpuIndex) -> Option<&Member> {
@@ -136,7 +144,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Lets every CPU that runs do `job`, all at once, the calling one too; waits for them. Each one's answer is then in
-    /// [`answer`](Self::answer). One caller at a time: the main thread, which stays on its CPU.
+    /// [`answer`](Self::answer), until somebody asks for the next.
     pub(crate) fn everywhere(&self, job: Job<P>) -> Result<(), CrewError> {
         self.on(|_| true, job)
     }
@@ -144,20 +152,28 @@ impl<P: Platform> Kernel<P> {
     /// The same for the CPUs that `who` picks.
     pub(crate) fn on(&self, who: impl Fn(CpuIndex) -> bool, job: Job<P>) -> Result<(), CrewError> {
         let runtime = self.threads.runtime();
-        let (own, limit) = (self.platform().cpu(), runtime.now().checked_add_duration(LIMIT));
+        let _turn = self.crew.turn.lock();
+        let (own, limit) = (self.own_cpu(), runtime.now().checked_add_duration(LIMIT));
         let picked = || self.online().filter(|&cpu| who(cpu));
-        picked().filter(|&cpu| cpu != own).try_for_each(|cpu| self.hire(cpu, limit))?;
+        picked().filter(|&cpu| Some(cpu) != own).try_for_each(|cpu| self.hire(cpu, limit))?;
         self.crew.order.with(|order| (order.job, order.caller) = (Some(job), runtime.current()));
         let members = || picked().filter_map(|cpu| Some((cpu, self.crew.member(cpu)?)));
         members().for_each(|(_, member)| member.note.store(0, Relaxed));
         for (cpu, member) in members() {
             member.asked.store(member.done.load(Relaxed).wrapping_add(1), Release);
-            if cpu != own {
+            if Some(cpu) != own {
                 runtime.unpark(self.crew.worker(cpu));
             }
         }
-        self.crew.work(self, own);
+        if let Some(own) = own {
+            self.crew.work(self, own);
+        }
         picked().try_for_each(|cpu| self.await_member(cpu, limit))
+    }
+
+    /// The CPU that the caller can work for: the main thread, and who is no thread yet, stays where it is.
+    fn own_cpu(&self) -> Option<CpuIndex> {
+        self.is_main_thread().then(|| self.platform().cpu())
     }
 
     /// Makes a worker for `cpu`, which may not be up yet, if it has none.
@@ -182,7 +198,10 @@ impl<P: Platform> Kernel<P> {
     fn await_member(&self, cpu: CpuIndex, limit: Option<Instant>) -> Result<(), CrewError> {
         while !self.crew.is_done(cpu) {
             self.in_time(cpu, limit)?;
-            let _ = self.threads.runtime().park(limit, BlockReason::Wait);
+            // Who is to end himself still waits.
+            if self.threads.runtime().park(limit, BlockReason::Wait) == Resume::Interrupted {
+                self.threads.runtime().yield_now();
+            }
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! `cargo demo bench`: instruction counts of the kernel's paths against `budgets.toml`.
+//! `cargo demo bench`: instruction counts of the kernel's paths, and the bytes of its core, against `budgets.toml`.
 //!
 //! The machine's clock counts instructions, however busy the host is: each run gives the same counts, but where a timer has a part.
 
@@ -8,6 +8,7 @@ use std::path::Path;
 use super::{Session, run};
 use crate::budgets::{Budgets, Counts, Row};
 use crate::build;
+use crate::code;
 use crate::error::Error;
 use crate::status::Status;
 use crate::verdict::Exit;
@@ -33,7 +34,12 @@ pub(super) fn execute(
     }
     let file = budgets.map_or_else(|| build::workspace().join("examples/demo/budgets.toml"), Path::to_owned);
     let odd = |cause| Error::Budgets(file.clone(), cause);
-    let counts = Counts::parse(&String::from_utf8_lossy(&said)).map_err(odd)?;
+    let mut counts = Counts::parse(&String::from_utf8_lossy(&said)).map_err(odd)?;
+    let symbols = String::from_utf8_lossy(&boot.module);
+    match code::core(symbols.split('\0').next().unwrap_or_default()) {
+        0 => session.report.say("no symbols: the code of the core is not measured"),
+        bytes => counts.paths.push((format!("bytes of code: {}", code::CORE.join(", ")), bytes)),
+    }
     let text = fs::read_to_string(&file).map_err(Error::io("read the budgets"))?;
     let mut budgets = Budgets::parse(&text).map_err(odd)?;
     if update {

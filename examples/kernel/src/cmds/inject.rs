@@ -9,7 +9,7 @@ use crate::Kernel;
 use crate::glue::faults::Rule;
 use crate::kernel::InUse;
 use crate::platform::Platform;
-use crate::shell::{CommandError, CommandResult, Next, Status, size};
+use crate::shell::{CommandError, CommandResult, Next, Session, Status, size};
 use crate::text::Text;
 
 pub(super) fn run<P: Platform>(kernel: &Kernel<P>, arguments: &[&str], out: &mut dyn Write) -> CommandResult {
@@ -98,10 +98,14 @@ pub(crate) struct Witness {
 }
 
 impl Witness {
-    /// A witness, if anything is to fail.
-    pub(crate) fn call<P: Platform>(kernel: &Kernel<P>) -> Option<Self> {
-        let injector = kernel.injector();
+    /// A witness, if anything is to fail and nobody else works for whoever runs the command: what others take and give back
+    /// meanwhile would be laid at its door.
+    pub(crate) fn call<P: Platform>(session: &Session<'_, P>) -> Option<Self> {
+        let (kernel, injector) = (session.kernel, session.kernel.injector());
         injector.passing()?;
+        if !kernel.is_main_thread() || !session.jobs.numbers().is_empty() {
+            return None;
+        }
         Some(Self { before: kernel.in_use(), refused: injector.refused() })
     }
 

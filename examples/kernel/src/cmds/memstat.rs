@@ -35,6 +35,7 @@ fn overview<P: Platform>(kernel: &Kernel<P>, out: &mut dyn Write) -> Result<(), 
     heap(&kernel.heap().stats(), mode::name(kernel.heap().mode()), out)?;
     let tables = kernel.with_tables(|tables| tables.stats().tables);
     writeln!(out, "tables   {tables} frames ({})", Bytes(tables * FRAME_BYTES))?;
+    metadata(kernel, out)?;
     kernel.check()?;
     let health = kernel.heap().health(&Config::default());
     writeln!(out, "health   {health}; every invariant of frames, heap and tables holds; all sums are exact")?;
@@ -42,6 +43,24 @@ fn overview<P: Platform>(kernel: &Kernel<P>, out: &mut dyn Write) -> Result<(), 
         Health::Corrupt(corruption) => Err(corruption.into()),
         _ => Ok(()),
     }
+}
+
+/// What it takes to know whose memory is whose, beside what is managed that way.
+fn metadata<P: Platform>(kernel: &Kernel<P>, out: &mut dyn Write) -> fmt::Result {
+    let (stats, managed) = (kernel.heap().stats(), kernel.frames().stats().managed as u64);
+    let boot = kernel.accounts().reserved_by_name().find(|(name, _)| *name == "boot metadata");
+    let tables = kernel.with_tables(|tables| tables.stats().tables);
+    let frames = boot.map_or(0, |(_, frames)| frames) + stats.page_map_frames + stats.cache_frames;
+    let all = frames as u64 + tables;
+    let share = all * 10_000 / managed.max(1);
+    writeln!(
+        out,
+        "metadata {} for {}, {}.{:02} %: of the boot, page map and CPU caches of the heap, page tables",
+        Bytes(all * FRAME_BYTES),
+        Bytes(managed * FRAME_BYTES),
+        share / 100,
+        share % 100
+    )
 }
 
 fn frames(stats: &FrameStats, out: &mut dyn Write) -> fmt::Result {

@@ -178,7 +178,8 @@ impl<P: Platform> Kernel<P> {
         }
         let said = Locked::new(self.platform().env(), heapless::Vec::new());
         let job = Arc::new(Job { said, ports, ready: AtomicBool::new(false), trace });
-        let first = self.start_program(&job, ctx, words)?;
+        // One that did not begin has nobody who ends it.
+        let first = self.start_program(&job, ctx, words).inspect_err(|_| self.processes.trim())?;
         Ok(Begun { job, first })
     }
 

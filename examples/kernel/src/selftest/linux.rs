@@ -7,7 +7,7 @@ use kos_vfs::Ctx;
 
 use super::lines::{in_scratch, told};
 use super::process::{run, succeeds, with_files};
-use super::{Failure, Test};
+use super::{Failure, Test, needs};
 use crate::Kernel;
 use crate::ensure;
 use crate::platform::Platform;
@@ -54,6 +54,8 @@ fn hello<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
 
 fn works<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     there(kernel)?;
+    // A program has half of the memory for programs at most, which is half of all.
+    needs(kernel, 12)?;
     with_files(kernel, &["stdhello", "files", "/mnt"])?;
     succeeds(kernel, &["stdhello", "threads"])?;
     succeeds(kernel, &["stdhello", "rest"])?;

@@ -162,6 +162,15 @@ pub(crate) fn selected<P: Platform>(
     areas.flatten().chain(own).filter(move |test| test.name.contains(filter)).chain(sabotage)
 }
 
+/// Skips a machine on which fewer MiB are free.
+fn needs<P: Platform>(kernel: &Kernel<P>, mebibytes: usize) -> Result<(), Failure> {
+    let free = kernel.frames().stats().free >> 8;
+    if free < mebibytes {
+        return Err(Failure::skip(format_args!("{free} MiB free, {mebibytes} needed")));
+    }
+    Ok(())
+}
+
 /// Runs one test and looks for leaks. What is more in use after a first run may be a table that grew for good: what a second run
 /// leaves too is lost.
 pub(crate) fn run_one<P: Platform>(kernel: &Kernel<P>, test: &Test<P>) -> Report {

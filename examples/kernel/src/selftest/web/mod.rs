@@ -5,7 +5,7 @@ mod memory;
 
 use kos_vfs::Cred;
 
-use super::{Failure, Test};
+use super::{Failure, Test, needs};
 use crate::Kernel;
 use crate::ensure;
 use crate::net::web::{CONNECTIONS, Grant, Token};
@@ -223,6 +223,8 @@ fn services<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
 }
 
 fn full<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    // Each end of each connection has its queues.
+    needs(kernel, 12)?;
     // Nobody serves: all of them wait.
     open(kernel, 0, None, || {
         let mut all = heapless::Vec::<_, CONNECTIONS>::new();

@@ -11,6 +11,8 @@
 mod pipes;
 mod stage;
 
+use core::fmt::{self, Write};
+
 use kos_ipc::posix::pipe::{PipeReader, PipeWriter};
 
 use super::lang::{Join, List, Pipeline};
@@ -58,16 +60,21 @@ fn pipeline<P: Platform>(
     pipeline: &Pipeline<'_>,
     terminal: &dyn Terminal,
 ) -> (Status, Next) {
-    let witness = Witness::call(session.kernel);
+    let witness = Witness::call(session);
     let (status, next) = match pipeline.commands.as_slice() {
         [only] => stage::run(session, only, Ends { input: None, output: None }, terminal),
         several => pipes::run(session, several, terminal),
     };
     let Some(witness) = witness else { return (status, next) };
     let kernel = session.kernel;
-    let mut said = crate::text::Text::default();
-    // What does not fit is cut.
-    let status = witness.testify(kernel, status, &mut said).unwrap_or(Status::FAILED);
-    let _ = terminal.write(said.as_str().as_bytes());
-    (status, next)
+    (witness.testify(kernel, status, &mut Plain(terminal)).unwrap_or(Status::FAILED), next)
+}
+
+/// What is said straight to a terminal.
+struct Plain<'t>(&'t dyn Terminal);
+
+impl Write for Plain<'_> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        self.0.write(part.as_bytes())
+    }
 }

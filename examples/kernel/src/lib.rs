@@ -22,7 +22,7 @@ mod ipc;
 mod kernel;
 pub mod log;
 pub mod metrics;
-mod net;
+pub mod net;
 pub mod owned;
 mod owners;
 mod paths;

@@ -61,6 +61,7 @@ const FILES: &[(&str, &[&str])] = &[
 const NET_FILES: &[(&str, &[&str])] = &[
     ("arp", &["arp"]),
     ("dev", &["ifconfig"]),
+    ("firewall", &["firewall"]),
     ("names", &["nameserver"]),
     ("route", &["route"]),
     ("stat", &["netstat"]),

@@ -1,8 +1,9 @@
 //! The network of the kernel: one [`Stack`](kos_net::Stack) over this host itself and the card, and the thread that polls it.
 //!
-//! Whoever uses a socket does so under the lock of the [`State`], calls the poller, and sleeps until there is news. The card's
+//! Whoever uses a socket does so under the lock of the `State`, calls the poller, and sleeps until there is news. The card's
 //! interrupt calls the poller, too; it takes no lock.
 
+pub mod firewall;
 mod lease;
 mod names;
 mod state;

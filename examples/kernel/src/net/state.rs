@@ -11,6 +11,7 @@ use kos_net::{
     BindError, Budget, Config, ConfigError, Entropy, InterfaceError, LinkControl, NetDevice, SocketId, Stack,
 };
 
+use super::firewall::{Fence, Firewall, Link};
 use super::lease::Lessee;
 use super::names::Resolver;
 use super::web::{Door, Grant};
@@ -45,6 +46,8 @@ pub(crate) struct State<P: Platform> {
     pub(crate) lessee: Option<Lessee>,
     pub(super) names: Resolver,
     pub(crate) web: Web,
+    /// Who may pass between devices and stack.
+    pub(crate) firewall: Firewall,
     /// A socket was closed that somebody may wait for.
     closed: bool,
 }
@@ -78,8 +81,8 @@ impl<P: Platform> State<P> {
         let (mut stack, own_interface) = open(&own, &mut entropy)?;
         let card = card.map(|device| Card::new(device, &mut stack, &mut entropy)).transpose()?;
         let names = Resolver::new();
-        let (lessee, web, closed) = (None, Web::default(), false);
-        Ok(Self { stack, entropy, own, own_interface, card, lessee, names, web, closed })
+        let (lessee, web, firewall, closed) = (None, Web::default(), Firewall::new(), false);
+        Ok(Self { stack, entropy, own, own_interface, card, lessee, names, web, firewall, closed })
     }
 
     /// Does what is to be done at `now`, where packets are lost by a rule: when there is more, and whether there is news of a socket.
@@ -111,12 +114,15 @@ impl<P: Platform> State<P> {
     /// Polls each device once; whether there may be more to do at once.
     fn poll(&mut self, now: Instant, lost: &Rule) -> bool {
         let own = &mut Lossy(&mut self.own, lost);
+        let own = &mut Fence::new(own, &mut self.firewall, Link::Own);
         let Ok(own) = self.stack.poll(now, self.own_interface, own, Budget::default());
         // What was just sent there has to be received.
         let own = own.frames_in + own.packets_out > 0;
         let Some(card) = self.card.as_mut().filter(|card| card.failed.is_none()) else { return own };
-        match self.stack.poll(now, card.interface, &mut Lossy(&mut card.device, lost), Budget::default()) {
-            Ok(progress) => own | progress.more,
+        let device = &mut Lossy(&mut card.device, lost);
+        let device = &mut Fence::new(device, &mut self.firewall, Link::Card);
+        match self.stack.poll(now, card.interface, device, Budget::default()) {
+            Ok(progress) => own | progress.more | self.firewall.take_dropped(),
             Err(error) => {
                 card.failed = Some(Text::new(format_args!("{error}")));
                 own

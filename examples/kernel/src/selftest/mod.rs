@@ -8,6 +8,7 @@ mod data;
 mod drills;
 mod figures;
 mod files;
+mod firewall;
 mod frames;
 mod heap;
 mod hoard;
@@ -146,6 +147,7 @@ pub(crate) fn selected<P: Platform>(
         ipc::tests(),
         net::tests(),
         sockets::tests(),
+        firewall::tests(),
         process::tests(),
         quota::tests(),
         linux::tests(),

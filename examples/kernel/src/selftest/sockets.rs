@@ -18,7 +18,7 @@ use crate::platform::Platform;
 use crate::threads::{How, Member};
 use crate::time::{Duration, after};
 
-const PORT: u16 = 9100;
+pub(super) const PORT: u16 = 9100;
 const STACK: usize = 64 << 10;
 /// What is said in one go; more than nobody reads fits the rings.
 const PIECE: usize = 4096;
@@ -45,19 +45,19 @@ pub(super) const fn tests<P: Platform>() -> &'static [Test<P>] {
     Table::<P>::ALL
 }
 
-fn net<P: Platform>(kernel: &Kernel<P>) -> Result<&Net<P>, Failure> {
+pub(super) fn net<P: Platform>(kernel: &Kernel<P>) -> Result<&Net<P>, Failure> {
     kernel.net().ok_or_else(|| Failure::skip(format_args!("no network")))
 }
 
-const fn here(port: u16) -> SocketAddr {
+pub(super) const fn here(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
 
 /// A socket that is closed when this goes.
-struct Open<'k, P: Platform>(&'k Kernel<P>, SocketId);
+pub(super) struct Open<'k, P: Platform>(&'k Kernel<P>, pub(super) SocketId);
 
 impl<'k, P: Platform> Open<'k, P> {
-    fn new<E: Into<Failure>>(
+    pub(super) fn new<E: Into<Failure>>(
         kernel: &'k Kernel<P>,
         open: impl FnOnce(&mut State<P>) -> Result<SocketId, E>,
     ) -> Result<Self, Failure> {
@@ -69,7 +69,7 @@ impl<'k, P: Platform> Open<'k, P> {
         Self::new(kernel, |state| state.stack.tcp_listen(here(PORT), BACKLOG, &mut state.entropy))
     }
 
-    fn datagrams(kernel: &'k Kernel<P>, port: u16) -> Result<Self, Failure> {
+    pub(super) fn datagrams(kernel: &'k Kernel<P>, port: u16) -> Result<Self, Failure> {
         Self::new(kernel, |state| state.stack.udp_bind(here(port), &mut state.entropy))
     }
 }
@@ -82,13 +82,13 @@ impl<P: Platform> Drop for Open<'_, P> {
     }
 }
 
-fn connect<P: Platform>(kernel: &Kernel<P>, patience: Duration) -> Result<Stream<'_, P>, Failure> {
+pub(super) fn connect<P: Platform>(kernel: &Kernel<P>, patience: Duration) -> Result<Stream<'_, P>, Failure> {
     let stream = Stream::connect(kernel, here(PORT), patience);
     Ok(stream.ok_or_else(|| Failure::new(format_args!("no network")))??)
 }
 
 /// Serves connections by `serve` in threads of their own, while `work` is done.
-fn served<P: Platform>(
+pub(super) fn served<P: Platform>(
     kernel: &Kernel<P>,
     serve: impl Fn(Stream<'_, P>) + Sync,
     work: impl FnOnce() -> Result<(), Failure>,

@@ -181,6 +181,7 @@ fn roles<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
             ("mount -t tmpfs none /home/bob", "mount"),
             ("umount /etc", "mount"),
             ("nameserver 10.0.0.1", "net"),
+            ("firewall flush", "net"),
             ("svc start none", "svc"),
             ("srv stop", "svc"),
             ("useradd eve", "users"),

@@ -1,6 +1,7 @@
 //! The commands of the network, and what they share.
 
 pub(super) mod dig;
+pub(super) mod firewall;
 pub(super) mod httpd;
 pub(super) mod ifconfig;
 pub(super) mod ping;

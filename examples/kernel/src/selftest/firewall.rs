@@ -1,0 +1,187 @@
+//! Tests of the firewall over this host itself. Where there are rules already they are somebody's: skipped.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use kos_net::{AcceptError, ReceiveError, StreamError};
+
+use super::lines::told;
+use super::patience::{PATIENCE, soon};
+use super::sockets::{Open, PORT, connect, here, net, served};
+use super::{Failure, Test};
+use crate::Kernel;
+use crate::ensure;
+use crate::net::State;
+use crate::net::firewall::{Count, RULES_MAX};
+use crate::net::stream::Stream;
+use crate::platform::Platform;
+use crate::time::Duration;
+
+/// How long one waits for what does not come.
+const LITTLE: Duration = Duration::from_millis(20);
+
+struct Table<P>(core::marker::PhantomData<P>);
+
+impl<P: Platform> Table<P> {
+    const ALL: &'static [Test<P>] = &[
+        Test { name: "net::what_is_dropped_is_silent_and_others_go_on", run: silent },
+        Test { name: "net::who_accepts_established_is_not_called", run: established },
+        Test { name: "net::rules_tell_families_and_links_apart", run: families },
+        Test { name: "net::rules_are_listed_as_they_are_typed", run: listed },
+    ];
+}
+
+pub(super) const fn tests<P: Platform>() -> &'static [Test<P>] {
+    Table::<P>::ALL
+}
+
+/// No rules are left when this goes.
+struct Ruled<'k, P: Platform>(&'k Kernel<P>);
+
+impl<'k, P: Platform> Ruled<'k, P> {
+    /// Lines behind `firewall`, where there are no rules yet.
+    fn new(kernel: &'k Kernel<P>, lines: &[&str]) -> Result<Self, Failure> {
+        if !net(kernel)?.with(kernel, |state| state.firewall.is_open()) {
+            return Err(Failure::skip(format_args!("there are rules")));
+        }
+        let ruled = Self(kernel);
+        lines.iter().try_for_each(|line| ruled.line(line))?;
+        Ok(ruled)
+    }
+
+    fn line(&self, words: &str) -> Result<(), Failure> {
+        let line = crate::text::Text::new(format_args!("firewall {words}"));
+        told(self.0, line.as_str(), 0).map(drop)
+    }
+
+    /// What came under the rule of this place, from 0 on.
+    fn came(&self, place: usize) -> Result<Count, Failure> {
+        let came = net(self.0)?.with(self.0, |state| state.firewall.rules().nth(place).map(|(_, came)| came));
+        came.ok_or_else(|| Failure::new(format_args!("no rule {place}")))
+    }
+}
+
+impl<P: Platform> Drop for Ruled<'_, P> {
+    fn drop(&mut self) {
+        if let Some(net) = self.0.net() {
+            net.with(self.0, |state| state.firewall.flush());
+        }
+    }
+}
+
+fn echo<P: Platform>(stream: Stream<'_, P>) {
+    let mut bytes = [0; 16];
+    while let Ok(count @ 1..) = stream.read(&mut bytes) {
+        if stream.write(bytes.get(..count).unwrap_or_default()).is_err() {
+            break;
+        }
+    }
+}
+
+/// Says something to who says the same.
+fn talk<P: Platform>(stream: &Stream<'_, P>) -> Result<(), Failure> {
+    let mut heard = [0; 5];
+    stream.write(b"hello")?;
+    let count = stream.read(&mut heard)?;
+    ensure!(heard.get(..count) == Some(b"hello"), "{heard:?}");
+    Ok(())
+}
+
+/// A datagram to oneself, and whether it comes.
+fn heard<P: Platform>(kernel: &Kernel<P>, patience: Duration) -> Result<bool, Failure> {
+    let socket = Open::datagrams(kernel, PORT)?;
+    net(kernel)?.with(kernel, |state| state.stack.udp_send(socket.1, Some(here(PORT)), b"datagram"))?;
+    let receive =
+        |state: &mut State<P>| match state.stack.udp_receive(socket.1, |_, bytes| bytes == b"datagram") {
+            Err(ReceiveError::Empty) => None,
+            other => Some(other),
+        };
+    Ok(net(kernel)?.wait(kernel, soon(kernel, patience), receive).transpose()?.unwrap_or(false))
+}
+
+/// A port that is dropped answers nobody; connections that stand, datagrams and other ports go on; without the rule it answers.
+fn silent<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    let free = Ruled::new(kernel, &[])?;
+    served(kernel, echo, || {
+        let old = connect(kernel, PATIENCE)?;
+        talk(&old)?;
+        free.line("add in drop tcp to 127.0.0.0/8 port 9100 on lo syn")?;
+        let said = connect(kernel, LITTLE)?.read(&mut [0; 8]);
+        ensure!(said == Err(StreamError::NotNow), "{said:?}");
+        let came = free.came(0)?;
+        ensure!(came.packets > 0 && came.bytes >= 40 * came.packets, "{came:?}");
+        talk(&old)?;
+        ensure!(heard(kernel, PATIENCE)?, "a datagram was dropped");
+        free.line("flush")?;
+        // Connections are served one after the other.
+        drop(old);
+        talk(&connect(kernel, PATIENCE)?)
+    })
+}
+
+/// Nothing comes in but answers: this host calls one that is let in by its port, and nobody else.
+fn established<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    let free = Ruled::new(kernel, &[])?;
+    served(kernel, echo, || {
+        for line in
+            ["default in drop", "add in accept tcp established on lo", "add in accept port 9100 on lo syn"]
+        {
+            free.line(line)?;
+        }
+        talk(&connect(kernel, PATIENCE)?)?;
+        let other = Open::new(kernel, |state| state.stack.tcp_listen(here(PORT + 1), 1, &mut state.entropy))?;
+        let stream = Stream::connect(kernel, here(PORT + 1), LITTLE);
+        let stream = stream.ok_or_else(|| Failure::new(format_args!("no network")))??;
+        let said = stream.read(&mut [0; 8]);
+        ensure!(said == Err(StreamError::NotNow), "{said:?}");
+        let accepted = net(kernel)?.with(kernel, |state| state.stack.tcp_accept(other.1));
+        ensure!(matches!(accepted, Err(AcceptError::Empty)), "{accepted:?}");
+        ensure!(!heard(kernel, LITTLE)?, "a datagram came in");
+        free.line("add in accept udp on lo")?;
+        ensure!(heard(kernel, PATIENCE)?, "a datagram was dropped");
+        Ok(())
+    })
+}
+
+/// Whether an echo comes back.
+fn answers<P: Platform>(kernel: &Kernel<P>, to: IpAddr, patience: Duration) -> Result<bool, Failure> {
+    let socket = Open::new(kernel, |state| state.stack.ping_open(to, &mut state.entropy))?;
+    net(kernel)?.with(kernel, |state| state.stack.ping_send(socket.1, to, 1, b"echo"))?;
+    let receive = |state: &mut State<P>| state.stack.ping_receive(socket.1, |_, _| ()).ok();
+    Ok(net(kernel)?.wait(kernel, soon(kernel, patience), receive).is_some())
+}
+
+fn families<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    let [v4, v6]: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    let free =
+        Ruled::new(kernel, &["add out drop icmp to ::/0 on lo", "add drop any on eth0 from 127.0.0.1"])?;
+    ensure!(answers(kernel, v4, PATIENCE)? && !answers(kernel, v6, LITTLE)?, "the rule is of IPv6");
+    free.line("insert 1 accept from ::1 to ::1")?;
+    ensure!(answers(kernel, v6, PATIENCE)?, "the first rule decides");
+    free.line("del 1")?;
+    ensure!(!answers(kernel, v6, LITTLE)?, "that rule is gone");
+    let came = free.came(0)?;
+    ensure!(came.packets >= 2, "{came:?}");
+    Ok(())
+}
+
+fn listed<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    let free = Ruled::new(kernel, &["default out drop", "default out accept"])?;
+    for _ in 0..RULES_MAX {
+        free.line("add port 80-90 established drop from 10.1.2.3/8 in")?;
+    }
+    let listed = told(kernel, "firewall | grep -v number", 0)?;
+    let rules =
+        listed.lines().filter(|line| line.contains("  in drop tcp from 10.0.0.0/8 port 80-90 established  "));
+    let rest = listed.lines().filter(|line| line.starts_with("default  "));
+    ensure!(rules.count() == RULES_MAX && rest.count() == 2, "{listed}");
+    for (line, status, said) in [
+        ("firewall add drop", 1, "room for no more"),
+        ("firewall del 33", 1, "no rule 33: they go from 1 to 32"),
+        ("firewall add drop from 10.0.0.0/33", 2, "'10.0.0.0/33' is no address"),
+        ("firewall default in maybe", 2, "accept or drop"),
+    ] {
+        let told = told(kernel, line, status)?;
+        ensure!(told.contains(said), "{line}: {told}");
+    }
+    Ok(())
+}

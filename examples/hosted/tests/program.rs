@@ -194,3 +194,28 @@ fn a_disk_that_fails_is_named_and_keeps_what_was_durable() {
         std::fs::remove_file(disk).unwrap();
     }
 }
+
+/// Who is root writes to a disk past all file systems, until one of it is mounted.
+#[test]
+fn a_disk_is_bytes_until_it_is_mounted() {
+    let disk = std::env::temp_dir().join(format!("kos-bytes-{}", std::process::id()));
+    let path = disk.to_str().unwrap();
+    std::fs::write(&disk, vec![b'.'; 1 << 20]).unwrap();
+    let said = |commands: &str| {
+        let output = program(&["shell", "--disk", path, "--exec", commands]).output().unwrap();
+        (output.status.code(), text(&output.stdout))
+    };
+    assert_eq!(said("echo word > /dev/vda; sync /dev/vda; head 1 < /dev/vda"), (Some(0), "word\n".into()));
+    let mut bytes = std::fs::read(&disk).unwrap();
+    assert_eq!(bytes.drain(..5).as_slice(), b"word\n");
+    assert!(bytes.iter().all(|byte| *byte == b'.'), "the rest of the sector stays");
+    let (status, said_then) = said("cat /dev/vda | wc; yes > /dev/vda");
+    assert_eq!(status, Some(1), "it has an end: {said_then}");
+    assert!(said_then.contains("1048576") && said_then.contains("no space"), "{said_then}");
+    assert!(program(&["mkfs", path, "--force", "--size", "8M"]).output().unwrap().status.success());
+    let (status, said_then) = said("echo word > /dev/vda; mount /dev/vda /mnt; sync; fsck");
+    assert_eq!(status, Some(1), "{said_then}");
+    assert_eq!(said_then.matches("busy").count(), 2, "{said_then}");
+    assert!(said_then.contains("vda: kosfs, clean"), "{said_then}");
+    std::fs::remove_file(disk).unwrap();
+}

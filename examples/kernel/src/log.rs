@@ -6,6 +6,13 @@ use core::fmt::{self, Write};
 
 use kos_alloc::{Env, Locked};
 
+use crate::Kernel;
+use crate::platform::Platform;
+use crate::time::Instant;
+
+/// Bytes that are copied while interrupts are masked, at most.
+const PIECE: usize = 256;
+
 /// The kept lines of a running kernel.
 #[derive(Debug)]
 pub struct Log<E: Env> {
@@ -20,6 +27,17 @@ impl<E: Env> Log<E> {
     /// Appends a line.
     pub(crate) fn write(&self, line: &[u8]) {
         self.ring.with(|ring| ring.write(line));
+    }
+
+    /// Copies what follows position `from`, as much as there is and has room, a few hundred bytes at most; the oldest whole line and
+    /// what follows it, if that position is gone. Returns the position behind it, and how many bytes.
+    pub(crate) fn read(&self, from: u64, out: &mut [u8]) -> (u64, usize) {
+        let room = out.len().min(PIECE);
+        let out = out.get_mut(..room).unwrap_or_default();
+        self.ring.with(|ring| {
+            let from = if from < ring.oldest() { ring.first_line() } else { from };
+            ring.read(from, out)
+        })
     }
 
     /// Writes the kept lines to `out`, which is called without the lock.
@@ -38,6 +56,33 @@ impl<E: Env> Log<E> {
             let step = if chunk.valid().is_empty() { 1 } else { chunk.valid().len() as u64 };
             at = next - count as u64 + step;
         }
+    }
+}
+
+impl<P: Platform> Kernel<P> {
+    /// A line in the log and on its console, with its time, as the stages of the boot have them; it is cut at 250 bytes.
+    pub(crate) fn tell(&self, now: Instant, what: fmt::Arguments<'_>) {
+        let micros = now.duration_since_epoch().as_micros();
+        let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
+        let mut line = heapless::String::<256>::new();
+        // Cutting is fine: the end of the line has room.
+        let _ = write!(Cut(&mut line), "[{seconds:>5}.{micros:06}] {what}");
+        let _ = line.push('\n');
+        self.platform().write_log(line.as_bytes());
+        self.log.write(line.as_bytes());
+    }
+}
+
+/// A line that leaves room for its end.
+struct Cut<'l>(&'l mut heapless::String<256>);
+
+impl Write for Cut<'_> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        let room = 250_usize.saturating_sub(self.0.len());
+        let fits = part.floor_char_boundary(room);
+        let kept = part.get(..fits).unwrap_or_default();
+        self.0.push_str(kept).map_err(|_| fmt::Error)?;
+        if fits < part.len() { Err(fmt::Error) } else { Ok(()) }
     }
 }
 
@@ -79,10 +124,15 @@ impl<'m> Ring<'m> {
         }
     }
 
+    /// Position of the oldest byte that is kept.
+    const fn oldest(&self) -> u64 {
+        self.written.saturating_sub(self.storage.len() as u64)
+    }
+
     /// Position of the oldest byte that can be read from a line's start: 0, or behind the first line end that survived.
     #[must_use]
     pub fn first_line(&self) -> u64 {
-        let oldest = self.written.saturating_sub(self.storage.len() as u64);
+        let oldest = self.oldest();
         if oldest == 0 {
             return 0;
         }
@@ -92,7 +142,7 @@ impl<'m> Ring<'m> {
     /// Copies bytes from position `from` (or from the oldest, if that is gone) into `buffer`; returns the position behind
     /// the last copied byte and how many were copied. So a reader needs no lock while he prints.
     pub fn read(&self, from: u64, buffer: &mut [u8]) -> (u64, usize) {
-        let start = from.max(self.written.saturating_sub(self.storage.len() as u64));
+        let start = from.max(self.oldest());
         let mut at = start;
         for cell in buffer {
             let Some(byte) = self.byte(at) else { break };

@@ -3,6 +3,9 @@
 //! With a kosfs on the disk that is the root; without one the root is a tmpfs, gone at power-off. The tables take a share of the memory that is free, so that the smallest
 //! machine has files, too.
 
+pub(crate) mod claims;
+mod disks;
+mod kmsg;
 mod nodes;
 mod processes;
 mod rom;
@@ -27,10 +30,12 @@ use crate::Kernel;
 use crate::accounts::FRAME_BYTES;
 use crate::error::Cause;
 use crate::glue::files::{FilesClock, FilesEnv};
+use crate::glue::sleep_lock::SleepLock;
 use crate::platform::Platform;
 use crate::stage::Notes;
 use crate::text::{Bytes, Text};
 use crate::time::Instant;
+use claims::Claims;
 use root::{Kind, Part, Volume};
 
 /// Frames of free memory for each name that is kept.
@@ -41,6 +46,8 @@ pub(crate) struct Files<P: Platform> {
     vfs: Vfs<FilesEnv<P>>,
     clock: FilesClock<P>,
     disk: Option<P::Disk>,
+    /// Who has which of its sectors.
+    claims: Arc<Claims<SleepLock<P>>>,
     /// For hashes: nobody else knows it.
     key: u64,
 }
@@ -96,7 +103,7 @@ impl<P: Platform> Files<P> {
         let devices = Arc::new(nodes::KernelDevices::<P>::new(None));
         let vfs = Vfs::new(&config, clock()).map_err(FilesError::Tables)?;
         let vfs = vfs.with_special(Arc::<nodes::KernelDevices<P>>::clone(&devices) as _);
-        let files = Self { vfs, clock: clock(), disk, key };
+        let files = Self { vfs, clock: clock(), disk, claims: Arc::new(Claims::new()), key };
         let Found { root, size, beside } = files.mount_all(free, notes)?;
         files.mount_nodes(devices, notes);
         files.mount_programs(kernel.platform().programs(), free, notes);
@@ -179,7 +186,7 @@ impl<P: Platform> Files<P> {
                 notes.warn(format_args!("no {path}: {error}"));
             }
         };
-        let dev = nodes::dev::<P>(devices, self.key, now);
+        let dev = nodes::dev::<P>(devices, self.key, now, &self.disk_and_parts());
         mount(dev.map_err(|error| Text::new(format_args!("{error}"))), "/dev");
         let proc = nodes::proc::<P>(now);
         mount(proc.map_err(|error| Text::new(format_args!("{error}"))), "/proc");
@@ -277,7 +284,17 @@ impl<P: Platform> Files<P> {
 
     /// The parts of the disk; none if there is no disk.
     pub(crate) fn parts(&self) -> Result<Vec<Part<P>>, FsError> {
-        self.disk.as_ref().map_or(Ok(Vec::new()), root::parts)
+        self.disk.as_ref().map_or(Ok(Vec::new()), |disk| root::parts(disk, &self.claims))
+    }
+
+    /// All of the disk, then its partitions, as far as there is memory for them.
+    fn disk_and_parts(&self) -> Vec<Part<P>> {
+        let mut all = self.parts().unwrap_or_default();
+        let is_whole = all.first().is_some_and(|part| part.number == 0);
+        if let Some(disk) = self.disk.as_ref().filter(|_| !is_whole && all.try_reserve(1).is_ok()) {
+            all.insert(0, root::whole(disk, &self.claims));
+        }
+        all
     }
 
     /// Writes what was changed when it is due, until it is told to end. A service of the kernel.

@@ -8,12 +8,15 @@ use core::marker::PhantomData;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use kos_vfs::fs::FileSystem;
-use kos_vfs::fs::devfs::{Devfs, Devices, Entropy, RegisterError};
+use kos_vfs::fs::devfs::{Devfs, DeviceNode, Devices, Entropy, Present, RegisterError};
 use kos_vfs::fs::procfs::{Body, Content, Fixed, Procfs, SyntheticFile};
 use kos_vfs::fs::tmpfs::TmpfsConfig;
 use kos_vfs::{Errno, Mode, NameError, OpenFlags, SpecialFile, Timestamp};
 
+use super::disks;
+use super::kmsg::Kmsg;
 use super::processes::Processes;
+use super::root::Part;
 use crate::cmds::{self, Run};
 use crate::glue::files::FilesEnv;
 use crate::platform::Platform;
@@ -21,16 +24,24 @@ use crate::platform::Platform;
 /// The devices of the kernel, by number.
 pub(super) type KernelDevices<P> = Devices<FilesEnv<P>>;
 
-/// `/dev`: null, zero, full, random, urandom, console.
+/// `/dev`: null, zero, full, random, urandom, console, kmsg, and those parts of the disk.
 pub(super) fn dev<P: Platform>(
     devices: Arc<KernelDevices<P>>,
     secret: u64,
     now: Timestamp,
+    disk: &[Part<P>],
 ) -> Result<Arc<dyn FileSystem>, RegisterError> {
     let config = TmpfsConfig { now, ..Devfs::<FilesEnv<P>>::CONFIG };
     let fs = Devfs::new(devices, &config).map_err(RegisterError::Node)?;
     let dice = Dice { state: Arc::new(AtomicU64::new(secret)), machine: PhantomData::<fn() -> P> };
     fs.register_standard(dice, ConsoleFile(PhantomData::<fn() -> P>), now)?;
+    let kmsg = DeviceNode::character(b"kmsg", 1, 11, Mode::of(0o644));
+    fs.register(&kmsg, Arc::new(Kmsg::<P>::new()), now)?;
+    for part in disk {
+        let (name, file) = (part.name(), part.file().map_err(RegisterError::Node)?);
+        let node = DeviceNode::block(name.as_str().as_bytes(), disks::MAJOR, part.number);
+        fs.register(&node, Arc::new(Present::new(file)), now)?;
+    }
     Ok(Arc::new(fs))
 }
 

@@ -1,5 +1,6 @@
 //! Faults that are wanted: which of many events fail ([`Rule`]), and the devices that obey, [`Faulty`] disks and [`Lossy`] cards.
 
+use alloc::sync::Arc;
 use core::fmt;
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
@@ -10,6 +11,7 @@ use kos_vfs::DeviceError;
 use kos_vfs::block::{BlockDevice, Geometry, WriteMode};
 
 use crate::Kernel;
+use crate::files::claims::Claim;
 use crate::platform::Platform;
 use crate::time::Duration;
 
@@ -113,15 +115,24 @@ impl Faults {
 
 /// A disk that does what it is asked, unless [`Faults`] say otherwise.
 #[derive(Debug)]
-pub(crate) struct Faulty<P: Platform>(pub(crate) P::Disk);
+pub(crate) struct Faulty<P: Platform> {
+    disk: P::Disk,
+    /// Kept for as long as whoever asks has the disk.
+    holder: Option<Arc<Claim>>,
+}
 
 impl<P: Platform> Clone for Faulty<P> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self { disk: self.disk.clone(), holder: self.holder.clone() }
     }
 }
 
 impl<P: Platform> Faulty<P> {
+    /// The disk, for who holds sectors of it, or for who does not.
+    pub(crate) const fn new(disk: P::Disk, holder: Option<Arc<Claim>>) -> Self {
+        Self { disk, holder }
+    }
+
     /// What becomes of a request before the disk hears of it.
     fn ask(&self, sector: u64, writes: bool) -> Result<(), DeviceError> {
         P::with_kernel(|kernel: &Kernel<P>| {
@@ -143,27 +154,27 @@ impl<P: Platform> Faulty<P> {
 
 impl<P: Platform> BlockDevice for Faulty<P> {
     fn geometry(&self) -> Geometry {
-        self.0.geometry()
+        self.disk.geometry()
     }
 
     fn read(&self, sector: u64, out: &mut [u8]) -> Result<(), DeviceError> {
         self.ask(sector, false)?;
-        self.0.read(sector, out)
+        self.disk.read(sector, out)
     }
 
     fn write(&self, sector: u64, bytes: &[u8], mode: WriteMode) -> Result<(), DeviceError> {
         self.ask(sector, true)?;
-        self.0.write(sector, bytes, mode)
+        self.disk.write(sector, bytes, mode)
     }
 
     fn flush(&self) -> Result<(), DeviceError> {
         self.ask(0, false)?;
-        self.0.flush()
+        self.disk.flush()
     }
 
     fn discard(&self, sector: u64, count: u64) -> Result<(), DeviceError> {
         self.ask(sector, true)?;
-        self.0.discard(sector, count)
+        self.disk.discard(sector, count)
     }
 }
 

@@ -239,18 +239,12 @@ pub(crate) fn is_low<P: Platform>(kernel: &Kernel<P>) -> bool {
 
 /// A line in the log, as the stages of the boot have them.
 fn tell<P: Platform>(kernel: &Kernel<P>, now: Instant, resource: Resource, change: Change, ppm: u32) {
-    let micros = now.duration_since_epoch().as_micros();
-    let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
     let ((name, _), share) = (resource.words(), Percent(ppm));
     let what = match change {
         Change::Raised => Text::new(format_args!("{name}: for {share} % of 10 s {}", resource.meaning())),
         Change::Over => Text::new(format_args!("{name}: over, {share} % of 10 s")),
     };
-    let mut line = heapless::String::<256>::new();
-    // It fits: a text has 160 bytes.
-    let _ = writeln!(line, "[{seconds:>5}.{micros:06}] pressure warning   {what}");
-    kernel.platform().write_log(line.as_bytes());
-    kernel.log.write(line.as_bytes());
+    kernel.tell(now, format_args!("pressure warning   {what}"));
 }
 
 /// The lines of `/proc/pressure`.

@@ -5,6 +5,7 @@
 
 mod boot;
 mod data;
+mod devices;
 mod drills;
 mod figures;
 mod files;
@@ -144,6 +145,7 @@ pub(crate) fn selected<P: Platform>(
         names::tests(),
         data::tests(),
         files::tests(),
+        devices::tests(),
         ipc::tests(),
         net::tests(),
         sockets::tests(),

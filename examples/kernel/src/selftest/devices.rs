@@ -1,0 +1,65 @@
+//! Tests of `/dev`: the log and the disk as files.
+
+use kos_vfs::Errno;
+
+use super::lines::told;
+use super::{Failure, Test};
+use crate::Kernel;
+use crate::ensure;
+use crate::platform::Platform;
+use crate::text::TEXT_MAX;
+
+struct Table<P>(core::marker::PhantomData<P>);
+
+impl<P: Platform> Table<P> {
+    const ALL: &'static [Test<P>] = &[
+        Test { name: "files::the_log_is_a_device", run: log },
+        Test { name: "files::the_disk_is_a_device", run: disk },
+    ];
+}
+
+pub(super) const fn tests<P: Platform>() -> &'static [Test<P>] {
+    Table::<P>::ALL
+}
+
+/// Everybody reads it from its beginning, user 0 adds to it, and nobody writes what a terminal obeys.
+fn log<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    ensure!(told(kernel, "cat /dev/kmsg | head 3", 0)? == told(kernel, "dmesg | head 3", 0)?);
+    let as_other = told(kernel, "su 1000:1000; cat /dev/kmsg | head 3", 0)?;
+    ensure!(as_other == told(kernel, "dmesg | head 3", 0)?, "{as_other}");
+    told(kernel, "echo a \u{1b} word > /dev/kmsg", 0)?;
+    let said = told(kernel, "cat /dev/kmsg | grep 'user     says      a ? word'", 0)?;
+    ensure!(said.starts_with('[') && said.ends_with("a ? word\n"), "{said}");
+    let refused = told(kernel, "su 1000:1000; echo a word > /dev/kmsg", 1)?;
+    ensure!(refused.contains(Errno::EACCES.meaning()), "{refused}");
+    let mut line = heapless::String::<256>::new();
+    let long =
+        core::iter::once("echo ").chain(core::iter::repeat_n("x", TEXT_MAX + 1)).chain(["> /dev/kmsg"]);
+    long.into_iter()
+        .try_for_each(|part| line.push_str(part))
+        .map_err(|_| Failure::new(format_args!("no room")))?;
+    let refused = told(kernel, &line, 1)?;
+    ensure!(refused.contains(Errno::EINVAL.meaning()), "{refused}");
+    Ok(())
+}
+
+/// Only user 0 reads it, and nobody writes to it while it is mounted. What is on it stays as it is.
+fn disk<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    if kernel.files().and_then(|files| files.disk()).is_none() {
+        let said = told(kernel, "cat /dev/vda", 1)?;
+        ensure!(said.contains(Errno::ENOENT.meaning()), "{said}");
+        return Ok(());
+    }
+    let first = told(kernel, "head 1 < /dev/vda | wc", 0)?;
+    ensure!(!first.is_empty());
+    let refused = told(kernel, "su 1000:1000; cat /dev/vda", 1)?;
+    ensure!(refused.contains(Errno::EACCES.meaning()), "{refused}");
+    let mounted = told(kernel, "mount", 0)?;
+    if mounted.lines().any(|line| line.starts_with("kosfs ") || line.starts_with("vfat ")) {
+        let refused = told(kernel, "echo x > /dev/vda", 1)?;
+        ensure!(refused.contains(Errno::EBUSY.meaning()), "{refused}");
+        let twice = told(kernel, "mount /dev/vda /mnt", 1)?;
+        ensure!(twice.contains(Errno::EBUSY.meaning()), "{twice}");
+    }
+    Ok(())
+}

@@ -4,6 +4,7 @@ use core::fmt::Write;
 
 use crate::Kernel;
 use crate::command_line::Mode;
+use crate::ipc::policy;
 use crate::platform::Platform;
 use crate::record::{self, Kind};
 use crate::selftest;
@@ -34,6 +35,7 @@ pub(crate) fn run<P: Platform>(kernel: &Kernel<P>) -> End {
     kernel.audit.close(line.audit_closed);
     match line.mode {
         Mode::Shell => {
+            load_policy(kernel);
             start_units(kernel);
             // Who asks for it later is told if there is no thread for it.
             let _ = kernel.watch_pressure();
@@ -41,10 +43,19 @@ pub(crate) fn run<P: Platform>(kernel: &Kernel<P>) -> End {
             shell::interactive(kernel)
         }
         Mode::Run => {
+            load_policy(kernel);
             start_units(kernel);
             records(kernel, line.exec)
         }
         Mode::Test => End::success_if(selftest::ktap::run(kernel, line.filter, line.sabotage)),
+    }
+}
+
+/// Reads what programs may do to each other, if there is a file that says so; one that is wrong is named, and nothing of it counts.
+fn load_policy<P: Platform>(kernel: &Kernel<P>) {
+    if let Err(why) = policy::at_boot(kernel) {
+        // The console takes everything.
+        let _ = writeln!(shell::Console(kernel.platform()), "kos: {}: {why}", policy::PATH);
     }
 }
 

@@ -31,6 +31,8 @@ pub enum What {
     Kill,
     /// Changed what is recorded.
     Audit,
+    /// Changed what programs may do to each other.
+    Policy,
 }
 
 impl What {
@@ -46,6 +48,7 @@ impl What {
             Self::Role => "role",
             Self::Kill => "kill",
             Self::Audit => "audit",
+            Self::Policy => "policy",
         }
     }
 }

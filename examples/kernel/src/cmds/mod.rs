@@ -395,6 +395,13 @@ impl<P: Platform> Table<P> {
             users::audit::run,
         )
         .needs(Role::Audit, When::Always),
+        of_user(
+            "policy",
+            "[load [FILE] | reset]",
+            "what programs may do to each other, whatever capabilities they have",
+            ipc::policy,
+        )
+        .needs(Role::Policy, When::Unless(&[])),
         command(
             "srv",
             "[start|stop|kill|drill]",

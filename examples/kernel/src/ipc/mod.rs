@@ -5,6 +5,7 @@
 //! | [`Ipc`] | rules, quotas, revocation cells and names, for as long as the machine; made when the first program runs |
 //! | [`Handle`] | what capabilities are to |
 //! | [`Caps`] | the capabilities of one process, and what goes when it ends |
+//! | [`policy`] | what programs may do to each other's objects, whatever capabilities they have |
 //! | [`port`], [`lent`] | endpoints and spaces behind counted pointers |
 //! | [`segment`] | shared memory by name, and what a process has mapped of it |
 //! | [`stream`], [`signals`] | pipes and signals with memory of their own |
@@ -13,6 +14,7 @@
 
 pub(crate) mod caps;
 mod lent;
+pub(crate) mod policy;
 pub(crate) mod port;
 mod segment;
 mod signals;
@@ -28,19 +30,21 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use kos_ipc::Caller;
 use kos_ipc::cap::{Cell, Cells, DirEntry, Directory, Object};
 use kos_ipc::notify::Notification;
-use kos_ipc::policy::{AuditLog, Loss, Op, OpSet, Rule, Scope, TypeTable};
+use kos_ipc::policy::{AuditLog, Loss, NoRule, Rule, Scope, TypeTable};
 use kos_ipc::quota::{Limits, Quota, QuotaNode, Quotas};
 use kos_ipc::ring::MpmcSlot;
 use kos_sched::{Park, TaskId};
 use kos_vfs::Errno;
+use lock_api::Mutex;
 
 use crate::Kernel;
 use crate::glue::ipc::{IpcEnv, Rules, Sleeper, Who};
-use crate::glue::sleep_lock::Ambient;
+use crate::glue::sleep_lock::{Ambient, SleepLock};
 use crate::platform::Platform;
 use crate::process::MOST;
 use crate::time::{Duration, Instant};
 pub(crate) use caps::Caps;
+use policy::Plan;
 pub(crate) use port::{Message, Pending, Port};
 pub(crate) use segment::{Mappings, Shared};
 pub(crate) use signals::Signals;
@@ -55,14 +59,6 @@ const RECORDS: usize = 128;
 
 /// The kernel, to the rules.
 pub(crate) const KERNEL: Who = Who { domain: 0, process: 0 };
-/// Programs of user 0, and of others.
-const DOMAINS: u16 = 3;
-/// Objects of programs.
-pub(crate) const PLAIN: u16 = 0;
-/// The directory of names.
-const NAMED: u16 = 1;
-/// Types of objects.
-const TYPES: u16 = 2;
 
 /// Who acts.
 pub(crate) type Client<'a, P> = Caller<'a, IpcEnv<P>>;
@@ -77,7 +73,7 @@ pub(crate) struct Bits<P: Platform> {
 impl<P: Platform> Bits<P> {
     /// No bit is set.
     pub(crate) const fn new(id: u32) -> Self {
-        Self { inner: Notification::new(Sleeper::new(), PLAIN, id), id }
+        Self { inner: Notification::new(Sleeper::new(), policy::NOTIFICATION, id), id }
     }
 }
 
@@ -163,6 +159,8 @@ impl<P: Platform> fmt::Debug for Handle<P> {
 /// What all processes share.
 pub(crate) struct Ipc<P: Platform> {
     pub(crate) rules: Rules,
+    /// What the rules say.
+    plan: Mutex<SleepLock<P>, Plan>,
     pub(crate) names: Names<P>,
     pub(crate) cells: &'static Cells<'static, IpcEnv<P>>,
     pub(crate) segments: &'static segment::Table<P>,
@@ -186,7 +184,7 @@ impl<P: Platform> Ipc<P> {
     fn new(kernel: &Kernel<P>) -> Option<Self> {
         let (nodes, cells) = (places(MOST + 2, QuotaNode::new)?, places(CELLS, Cell::new)?);
         let (entries, records) = (places(NAMES, DirEntry::new)?, places(RECORDS, MpmcSlot::new)?);
-        let rules = places(usize::from(DOMAINS * TYPES), Rule::new)?;
+        let rules = places(usize::from(policy::DOMAINS_ALL * policy::TYPES), Rule::new)?;
         if !kernel.has_room_for::<(Quotas<'_, IpcEnv<P>>, Cells<'_, IpcEnv<P>>)>() {
             return None;
         }
@@ -198,11 +196,12 @@ impl<P: Platform> Ipc<P> {
             return None;
         }
         let segments: &'static _ = Box::leak(Box::new(segment::table(cells)?));
-        let table = TypeTable::new(rules.leak(), TYPES, ());
-        allow(&table);
+        let (table, plan) = (TypeTable::new(rules.leak(), policy::TYPES, ()), Plan::new());
+        plan.apply(&table).ok()?;
         Some(Self {
             rules: Rules { table, log, all: AtomicBool::new(false) },
-            names: Directory::new(Sleeper::new(), entries.leak(), NAMED, 0),
+            plan: Mutex::new(plan),
+            names: Directory::new(Sleeper::new(), entries.leak(), policy::NAMES, 0),
             cells,
             segments,
             quota: quotas.root(Limits::UNLIMITED).ok()?,
@@ -215,18 +214,25 @@ impl<P: Platform> Ipc<P> {
         self.next.fetch_add(1, Relaxed)
     }
 
+    /// What the rules say.
+    pub(crate) fn plan(&self) -> Plan {
+        *self.plan.lock()
+    }
+
+    /// Has the rules say something else from now on.
+    ///
+    /// # Errors
+    /// The table is too small for it.
+    pub(crate) fn set_plan(&self, new: &Plan) -> Result<(), NoRule> {
+        let mut plan = self.plan.lock();
+        new.apply(&self.rules.table)?;
+        *plan = *new;
+        Ok(())
+    }
+
     /// The running thread, which is `task`, as `who`.
     pub(crate) fn client<'a>(&'a self, task: &'a TaskId, who: Who) -> Client<'a, P> {
         Caller::new(task, who, &self.rules)
-    }
-}
-
-/// All may use what they have capabilities to; names are given by the kernel and the programs of user 0, and found by all.
-fn allow(table: &TypeTable<'_, ()>) {
-    for domain in 0..DOMAINS {
-        let of_names = if domain == 2 { OpSet::NONE.with(Op::Open) } else { OpSet::ALL };
-        // The table has these.
-        let _ = table.set(domain, PLAIN, OpSet::ALL).and_then(|()| table.set(domain, NAMED, of_names));
     }
 }
 

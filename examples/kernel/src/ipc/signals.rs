@@ -8,7 +8,7 @@ use kos_ipc::posix::signal::{Signal, SignalGroup, SignalInfo, ThreadSlot};
 use kos_sched::TaskId;
 
 use super::lent::Lent;
-use super::{KERNEL, PLAIN};
+use super::{KERNEL, policy};
 use crate::Kernel;
 use crate::glue::ipc::{IpcEnv, Sleeper};
 use crate::platform::Platform;
@@ -21,7 +21,8 @@ pub(crate) struct Signals<P: Platform>(Lent<Inner<P>, ThreadSlot<TaskId>>);
 impl<P: Platform> Signals<P> {
     /// Of the process with this number; [`None`] without memory.
     pub(crate) fn new(id: u32) -> Option<Self> {
-        let make = |threads| Some(SignalGroup::new(Sleeper::new(), threads, &mut [], None, PLAIN, id));
+        let make =
+            |threads| Some(SignalGroup::new(Sleeper::new(), threads, &mut [], None, policy::PROCESS, id));
         // SAFETY: a group gives out its threads, which borrow the group; what it returns by value are numbers and actions.
         unsafe { Lent::new(1, ThreadSlot::new, make) }.map(Self)
     }

@@ -6,8 +6,8 @@ use core::ops::Deref;
 
 use kos_ipc::posix::pipe::{Pipe, PipePage};
 
-use super::PLAIN;
 use super::lent::Lent;
+use super::policy;
 use crate::glue::ipc::{IpcEnv, Sleeper};
 use crate::platform::Platform;
 
@@ -22,7 +22,7 @@ pub(crate) struct ByteStream<P: Platform>(Lent<Inner<P>, PipePage>);
 impl<P: Platform> ByteStream<P> {
     /// An empty one; [`None`] without memory.
     pub(crate) fn new(id: u32) -> Option<Self> {
-        let make = |pages| Some(Pipe::new(Sleeper::new(), pages, PLAIN, id));
+        let make = |pages| Some(Pipe::new(Sleeper::new(), pages, policy::PIPE, id));
         // SAFETY: a pipe gives out its ends, which borrow the pipe; what it returns by value are numbers.
         unsafe { Lent::new(PAGES, PipePage::new, make) }.map(Self)
     }

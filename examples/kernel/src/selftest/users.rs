@@ -189,6 +189,7 @@ fn roles<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
             ("passwd -l alice", "users"),
             ("roles grant users bob", "users"),
             ("audit", "audit"),
+            ("policy reset", "policy"),
         ] {
             let said = Text::new(format_args!("this needs the role '{role}'"));
             let line = Text::new(format_args!("su bob {line}"));

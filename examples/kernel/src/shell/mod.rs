@@ -172,8 +172,14 @@ fn at_terminal<P: Platform>(kernel: &Kernel<P>) -> Result<End, CommandError> {
     let (ipc, none) = (kernel.ipc()?, || CommandError::Failed(Text::new(format_args!("no memory"))));
     let typed = ByteStream::<P>::new(ipc.next_id()).ok_or_else(none)?;
     let mut place = [const { ThreadSlot::new() }];
-    let signals =
-        tty::Signals::<P>::new(Sleeper::new(), &mut place, &mut [], None, ipc::PLAIN, ipc.next_id());
+    let signals = tty::Signals::<P>::new(
+        Sleeper::new(),
+        &mut place,
+        &mut [],
+        None,
+        ipc::policy::PROCESS,
+        ipc.next_id(),
+    );
     let tty = Tty::new(ipc, &signals);
     let (keys, last) =
         (tty.keys(kernel, typed.reader())?, Mutex::<SleepLock<P>, _>::new(Some(typed.writer())));

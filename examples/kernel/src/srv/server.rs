@@ -109,7 +109,7 @@ fn offer<P: Platform>(
     client: &Client<'_, P>,
 ) -> Result<Arc<Port<P>>, Errno> {
     let ipc = kernel.ipc()?;
-    let own = caps.serve(kernel, ipc, ipc::PLAIN)?;
+    let own = caps.serve(kernel, ipc, ipc::policy::ENDPOINT)?;
     let given = Rights::WRITE | Rights::DUPLICATE | Rights::TRANSFER;
     let given = [caps.space().duplicate(own, given).map_err(ipc::caps::errno)?];
     let mut carried = None;

@@ -30,12 +30,23 @@ pub enum Role {
     Inject,
     /// To read the record of what was done, and to say what is recorded.
     Audit,
+    /// To say what programs may do to each other.
+    Policy,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 8] =
-        [Self::Power, Self::Kill, Self::Mount, Self::Net, Self::Svc, Self::Users, Self::Inject, Self::Audit];
+    pub const ALL: [Self; 9] = [
+        Self::Power,
+        Self::Kill,
+        Self::Mount,
+        Self::Net,
+        Self::Svc,
+        Self::Users,
+        Self::Inject,
+        Self::Audit,
+        Self::Policy,
+    ];
 
     /// Its name in the file.
     #[must_use]
@@ -49,6 +60,7 @@ impl Role {
             Self::Users => "users",
             Self::Inject => "inject",
             Self::Audit => "audit",
+            Self::Policy => "policy",
         }
     }
 
@@ -64,6 +76,7 @@ impl Role {
             Self::Users => "make and remove users, grant roles",
             Self::Inject => "let allocations fail, run the kernel's tests",
             Self::Audit => "read what was done, say what is recorded",
+            Self::Policy => "say what programs may do to each other",
         }
     }
 

@@ -200,7 +200,7 @@ mod tests {
                 text += &match which {
                     0 => format!("{name}:{second}:{third}:{third}:/{fourth}\n"),
                     1 => format!("{name}:{third}:{fourth}\n"),
-                    _ => format!("{}:{fourth}\n", Role::ALL[usize::from(second.len().to_le_bytes()[0]) % 8]),
+                    _ => format!("{}:{fourth}\n", Role::ALL[usize::from(second.len().to_le_bytes()[0]) % Role::ALL.len()]),
                 };
             }
             account_files(text.as_bytes());

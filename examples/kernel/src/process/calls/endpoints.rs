@@ -56,7 +56,7 @@ impl<P: Platform> Pendings<P> {
 
 pub(super) fn create<P: Platform>(running: &Running<P>) -> Answer {
     let ipc = running.kernel.ipc()?;
-    running.process.caps.serve(running.kernel, ipc, ipc::PLAIN).map(CapId::raw)
+    running.process.caps.serve(running.kernel, ipc, ipc::policy::ENDPOINT).map(CapId::raw)
 }
 
 /// The endpoint behind a capability, and the badge of that.

@@ -30,7 +30,7 @@ pub(super) fn create<P: Platform>(running: &Running<P>, names: u64, text: (u64, 
         directory: &ipc.names,
         quota: &ipc.quota,
         rights,
-        label: ipc::PLAIN,
+        label: ipc::policy::SEGMENT,
         id,
     };
     let copy = name.clone();

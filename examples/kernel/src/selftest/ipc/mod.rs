@@ -3,6 +3,7 @@
 mod calls;
 mod caps;
 mod pipes;
+mod policy;
 mod rings;
 mod sets;
 mod waits;
@@ -57,6 +58,9 @@ impl<P: Platform> Table<P> {
         Test { name: "ipc::a_revoked_capability_takes_its_children_along", run: caps::revoke },
         Test { name: "ipc::a_full_table_of_capabilities_refuses", run: caps::full_table },
         Test { name: "ipc::a_quota_holds_for_all_below", run: caps::quota },
+        Test { name: "ipc::who_may_by_capability_may_not_by_policy", run: policy::denied },
+        Test { name: "ipc::a_program_is_refused_by_policy", run: policy::program },
+        Test { name: "ipc::a_bad_file_of_the_policy_changes_nothing", run: policy::files },
         Test { name: "ipc::one_waits_for_the_first_of_several", run: sets::set },
         Test { name: "ipc::an_edge_is_told_once", run: sets::edge },
     ];

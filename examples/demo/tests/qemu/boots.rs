@@ -200,7 +200,7 @@ fn filter_picks_tests_and_must_match_some() {
 #[test]
 fn shell_takes_piped_commands_and_ends_with_them() {
     let _turn = Turn::take();
-    let mut child = command(image(), &[]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut child = command(image(), &["--no-disk"]).stdin(Stdio::piped()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     input.write_all(b"free\n").unwrap();
     // What comes while the shell sleeps has to interrupt; what is there when it looks does not.

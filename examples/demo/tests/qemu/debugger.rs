@@ -36,7 +36,8 @@ impl Remote {
 /// The command with a machine that waits, and the connection to that.
 fn attached() -> (Remote, Child) {
     let port = free_port().unwrap();
-    let mut child = command(image(), &["gdb", "--no-net", "--port", &port.to_string()]).spawn().unwrap();
+    let mut child =
+        command(image(), &["gdb", "--no-net", "--no-disk", "--port", &port.to_string()]).spawn().unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
     let told = said.find_map(|line| line.unwrap().strip_prefix("to debug it: ").map(str::to_owned));
     let words = format!("gdb '{}' -ex 'target remote :{port}'", image().display());

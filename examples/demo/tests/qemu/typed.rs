@@ -39,9 +39,9 @@ fn read_up_to(terminal: &mut File, text: &str, seen: &mut String) {
 }
 
 /// Boots with `end` as the terminal.
-fn boot(end: &File) -> Child {
+fn boot(end: &File, words: &[&str]) -> Child {
     let end = || Stdio::from(end.try_clone().unwrap());
-    command(image(), &[]).stdin(end()).stdout(end()).stderr(end()).spawn().unwrap()
+    command(image(), words).stdin(end()).stdout(end()).stderr(end()).spawn().unwrap()
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn interactive_shell_reboots_and_leaves_the_terminal_as_it_was() {
     let (mut user, terminal) = terminal();
     let before = modes(&terminal);
     assert!(before.0.contains(LocalModes::ICANON | LocalModes::ECHO));
-    let mut child = boot(&terminal);
+    let mut child = boot(&terminal, &[]);
     let mut seen = String::new();
     read_up_to(&mut user, "kos> ", &mut seen);
     assert!(seen.contains("to leave: "), "{seen}");
@@ -71,7 +71,8 @@ fn interactive_shell_reboots_and_leaves_the_terminal_as_it_was() {
 fn control_c_ends_a_program_in_ring_3_and_what_waits() {
     let _turn = Turn::take();
     let (mut user, terminal) = terminal();
-    let mut child = boot(&terminal);
+    // The disk of the shell is another test's.
+    let mut child = boot(&terminal, &["--no-disk"]);
     read_up_to(&mut user, "kos> ", &mut String::new());
     for line in ["run spin", "run spin | cat", "yes | cat > /dev/null", "sleep 1000"] {
         let mut seen = String::new();

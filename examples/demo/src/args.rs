@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::machine::{Accel, Board, Machine, Memory, Net, Screen};
+use crate::power::{FILES, FLOOR};
 
 const STATUSES: &str = "\
 Exit status: 0 all succeeded; 1 a command or test failed; 2 usage; 3 no verdict from the kernel (it panicked, hung, was \
@@ -53,14 +54,20 @@ pub enum Action {
         #[arg(long)]
         sabotage: Option<SmpSabotage>,
     },
-    /// Kills the machine at random moments while it makes files durable, and looks at its disk.
+    /// Takes the power away while the machine makes files durable, and looks at its disk.
     Crash {
-        /// How often.
+        /// How often the machine is killed, at random moments.
         #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         kill: u32,
-        /// Chooses the moments.
+        /// Instead, how many cuts between any two writes of one run are looked at.
+        #[arg(long, value_name = "N", conflicts_with = "kill", value_parser = clap::value_parser!(u32).range(1..))]
+        points: Option<u32>,
+        /// Chooses the moments, and what a cut loses.
         #[arg(long, default_value_t = 1, value_name = "N")]
         seed: u64,
+        /// Takes the writes of the last run with --points.
+        #[arg(long, requires = "points")]
+        replay: bool,
     },
     /// Leases, resolves, pings, fetches and serves; then two kernels fetch from each other.
     Net {
@@ -210,7 +217,7 @@ impl Args {
         let cpus = self.options.cpus.unwrap_or(if self.is_smp() { 4 } else { 1 });
         let (cpu, disk) = (self.options.cpu.clone(), self.options.disk.clone());
         let net = self.wants_net().then_some(Net::User { forward: self.options.forward });
-        let (reboots, pcap) = (false, None);
+        let (reboots, pcap, write_log) = (false, None, None);
         let debugger = match self.action {
             Some(Action::Gdb { port }) => Some(port),
             _ => None,
@@ -227,6 +234,7 @@ impl Args {
             disk,
             net,
             pcap,
+            write_log,
             debugger,
         }
     }
@@ -304,7 +312,11 @@ impl Action {
                 format!("mode=run exec=smp-demo {moves} lose-wake")
             }
             Some(Self::Bench { .. }) => "mode=run exec=counts".into(),
-            Some(Self::Crash { .. }) => "mode=run exec=durability".into(),
+            Some(Self::Crash { points: None, .. }) => "mode=run exec=durability".into(),
+            // The first number is one above the highest that is there.
+            Some(Self::Crash { points: Some(_), .. }) => {
+                format!("mode=run exec=mkdir /crash; echo > /crash/{FLOOR}; durability {FILES}")
+            }
             // Each of its kernels gets another.
             Some(Self::Net { .. }) => "mode=run exec=true".into(),
         }
@@ -351,6 +363,9 @@ mod tests {
         assert_eq!([Action::login(None, true), Action::login(None, false)], [" login", ""]);
         assert_eq!(line(&["test"]), "mode=test");
         assert_eq!(line(&["gdb"]), "mode=shell");
+        assert_eq!(line(&["crash"]), "mode=run exec=durability");
+        let points = line(&["crash", "--points", "7"]);
+        assert_eq!(points, "mode=run exec=mkdir /crash; echo > /crash/100000; durability 300");
         assert_eq!(line(&["bench"]), "mode=run exec=counts");
         assert_eq!([line(&["py"]), line(&["py", "--exec", "py x"])], ["mode=shell", "mode=run exec=py x"]);
         assert_eq!(line(&["smp"]), "mode=run exec=smp-demo 1000000");
@@ -418,6 +433,9 @@ mod tests {
             &["--python", "--initrd", "x"],
             &["py", "--exec", ""],
             &["gdb", "--port", "0"],
+            &["crash", "--points", "0"],
+            &["crash", "--points", "5", "--kill", "5"],
+            &["crash", "--replay"],
             &["fly"],
         ] {
             assert!(parse(words).is_err(), "{words:?}");

@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
+use kos_vfs::block::BlockDevice;
 use kos_vfs::fs::FileSystem as _;
 use kos_vfs::fs::kosfs::{FsckOptions, KosFs, MkfsOptions, MountError, MountOptions, Problem, fsck, mkfs};
 use kos_vfs::testing::FileDisk;
@@ -14,7 +15,10 @@ use kos_vfs::{FsError, Name, Timestamp};
 /// Bytes of a disk that is made.
 pub const BYTES: u64 = 64 << 20;
 
-type Lock = spin::RwLock<()>;
+/// How many of the newest durable files are looked at: the kernel removes older ones.
+pub const LOOKED_AT: usize = 32;
+
+pub(crate) type Lock = spin::RwLock<()>;
 
 /// Why a disk was not made, or is not what it should be.
 #[derive(Debug)]
@@ -43,6 +47,13 @@ pub enum DiskError {
         /// Where they begin.
         at: usize,
     },
+    /// What was written down of its writes lacks some.
+    Unlogged {
+        /// The newest file that was durable.
+        newest: u64,
+        /// The newest that was written down.
+        found: u64,
+    },
 }
 
 impl fmt::Display for DiskError {
@@ -55,6 +66,9 @@ impl fmt::Display for DiskError {
             Self::Lost { number } => write!(f, "file {number} was durable and is gone"),
             Self::Changed { number, at } => {
                 write!(f, "file {number} was durable and differs from byte {at} on")
+            }
+            Self::Unlogged { newest, found } => {
+                write!(f, "file {newest} was durable, and file {found} is the newest in the log of writes")
             }
         }
     }
@@ -79,11 +93,19 @@ impl From<FsError> for DiskError {
 /// # Errors
 /// The host refuses.
 pub fn make(path: &Path) -> Result<(), DiskError> {
+    make_of(path, BYTES)
+}
+
+/// The same with so many bytes.
+///
+/// # Errors
+/// The host refuses, or they are too few.
+pub fn make_of(path: &Path, bytes: u64) -> Result<(), DiskError> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
     let part = path.with_extension("part");
-    let disk = FileDisk::create(&part, BYTES)?;
+    let disk = FileDisk::create(&part, bytes)?;
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let seconds = i64::try_from(since.as_secs()).unwrap_or(0);
     let now = Timestamp::new(seconds, since.subsec_nanos()).unwrap_or(Timestamp::EPOCH);
@@ -99,9 +121,16 @@ pub fn make(path: &Path) -> Result<(), DiskError> {
 /// # Errors
 /// What is not as it must be.
 pub fn examine(path: &Path, durable: &[u64]) -> Result<(), DiskError> {
-    let disk = FileDisk::open(path, false)?;
+    look(&FileDisk::open(path, false)?, durable)
+}
+
+/// The same with any disk.
+///
+/// # Errors
+/// What is not as it must be.
+pub fn look<D: BlockDevice>(disk: &D, durable: &[u64]) -> Result<(), DiskError> {
     let options = MountOptions { read_only: true, ..MountOptions::default() };
-    check(&disk)?;
+    check(disk)?;
     let fs = KosFs::<_, Lock>::mount(disk, options).map_err(DiskError::Mount)?;
     let lookup = |dir, text: &str, number| match fs.dirs().lookup(dir, name(text)?) {
         Err(FsError::NotFound) => Err(DiskError::Lost { number }),
@@ -126,7 +155,7 @@ pub fn examine(path: &Path, durable: &[u64]) -> Result<(), DiskError> {
 }
 
 /// Every block and every byte, as `fsck` sees them.
-fn check(disk: &FileDisk) -> Result<(), DiskError> {
+fn check<D: BlockDevice>(disk: &D) -> Result<(), DiskError> {
     let options = FsckOptions { data: true, ..FsckOptions::default() };
     let mut first = None;
     let mut each = |problem: &Problem, _| first = first.take().or_else(|| Some(problem.to_string()));
@@ -139,7 +168,7 @@ fn name(text: &str) -> Result<Name<'_>, FsError> {
 }
 
 /// What the kernel's `durability` writes into the file of this number.
-fn contents(number: u64) -> Vec<u8> {
+pub(crate) fn contents(number: u64) -> Vec<u8> {
     let lines = usize::try_from(number % 700).unwrap_or(0) + 1;
     format!("{number}\n").repeat(lines).into_bytes()
 }

@@ -9,6 +9,7 @@ use crate::budgets::BudgetError;
 use crate::disk;
 use crate::image::ImageError;
 use crate::machine::Memory;
+use crate::power::log::LogError;
 use crate::python::FetchError;
 use crate::qemu::Missing;
 use crate::status::Status;
@@ -42,6 +43,8 @@ pub enum Error {
     Interrupted,
     /// A disk cannot be made, or read; holds the file.
     Disk(PathBuf, disk::DiskError),
+    /// What was written down of a disk's writes cannot be read; holds the file.
+    WriteLog(PathBuf, LogError),
     /// The archive of the initramfs cannot be read, or is none.
     Initrd(PathBuf, io::Error),
     /// MicroPython is not to be had.
@@ -62,9 +65,12 @@ impl Error {
             | Self::Initrd(..)
             | Self::TooLittleMemory { .. }
             | Self::OneProcessorOnly => Status::Usage,
-            Self::Build(_) | Self::Python(_) | Self::Io(..) | Self::Budgets(..) | Self::Disk(..) => {
-                Status::Broken
-            }
+            Self::Build(_)
+            | Self::Python(_)
+            | Self::Io(..)
+            | Self::Budgets(..)
+            | Self::Disk(..)
+            | Self::WriteLog(..) => Status::Broken,
             Self::Interrupted => Status::Interrupted,
         }
     }
@@ -98,6 +104,7 @@ impl fmt::Display for Error {
             }
             Self::Budgets(path, cause) => write!(f, "{}: {cause}", path.display()),
             Self::Disk(path, cause) => write!(f, "{}: {cause}", path.display()),
+            Self::WriteLog(path, cause) => write!(f, "{}: {cause}", path.display()),
             Self::Initrd(path, cause) => write!(f, "{}: {cause}", path.display()),
             Self::Python(cause) => cause.fmt(f),
             Self::Interrupted => f.write_str("interrupted"),
@@ -112,6 +119,7 @@ impl CoreError for Error {
             Self::Kvm(cause) | Self::Io(_, cause) | Self::Initrd(_, cause) => Some(cause),
             Self::Image(_, cause) => Some(cause),
             Self::Disk(_, cause) => Some(cause),
+            Self::WriteLog(_, cause) => Some(cause),
             Self::Budgets(_, cause) => Some(cause),
             Self::Qemu(missing) => Some(missing),
             _ => None,

@@ -28,6 +28,7 @@ pub mod log;
 pub mod machine;
 pub mod monitor;
 pub mod os_release;
+pub mod power;
 pub mod process;
 pub mod python;
 pub mod qemu;

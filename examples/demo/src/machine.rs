@@ -138,6 +138,8 @@ pub struct Machine {
     pub net: Option<Net>,
     /// A file that gets all frames of the card.
     pub pcap: Option<PathBuf>,
+    /// A file that is there and gets each request that changes the disk, in the format of Linux's dm-log-writes.
+    pub write_log: Option<PathBuf>,
     /// The port of 127.0.0.1 at which it waits for a debugger before its first instruction.
     pub debugger: Option<u16>,
 }
@@ -219,16 +221,12 @@ impl Machine {
             Board::Q35 | Board::Pc => add(&["-serial", "chardev:com2"]),
         }
         if let Some(disk) = &self.disk {
-            // A comma ends a value; twice it is one.
-            let file = disk.to_string_lossy().replace(',', ",,");
-            add(&["-drive", &format!("if=none,id=disk,format=raw,cache=writeback,file={file}")]);
-            add(&["-device", "virtio-blk-pci,drive=disk"]);
+            add(&disk_arguments(disk, self.write_log.as_deref()).each_ref().map(String::as_str));
         }
         if let Some(net) = self.net.filter(|_| self.board != Board::Microvm) {
             add(&net.arguments().each_ref().map(String::as_str));
             if let Some(pcap) = &self.pcap {
-                let file = pcap.to_string_lossy().replace(',', ",,");
-                add(&["-object", &format!("filter-dump,id=dump,netdev=net,file={file}")]);
+                add(&["-object", &format!("filter-dump,id=dump,netdev=net,file={}", value(pcap))]);
             }
         }
         if let Some(port) = self.debugger {
@@ -238,6 +236,27 @@ impl Machine {
         all.extend([kernel.as_os_str(), OsStr::new("-initrd"), module.as_os_str()].map(OsString::from));
         all
     }
+}
+
+/// QEMU's words for a disk: it has a cache, which the guest's flushes empty.
+fn disk_arguments(disk: &Path, log: Option<&Path>) -> [String; 4] {
+    let file = value(disk);
+    let Some(log) = log else {
+        let drive = format!("if=none,id=disk,format=raw,cache=writeback,file={file}");
+        return ["-drive".into(), drive, "-device".into(), "virtio-blk-pci,drive=disk".into()];
+    };
+    // Flushes are written down; the host's own cache outlives QEMU, and need not be emptied.
+    let graph = format!(
+        "driver=blklogwrites,node-name=disk,file.driver=file,file.cache.no-flush=on,file.filename={file},\
+         log.driver=file,log.cache.no-flush=on,log.filename={}",
+        value(log)
+    );
+    ["-blockdev".into(), graph, "-device".into(), "virtio-blk-pci,drive=disk,write-cache=on".into()]
+}
+
+/// A path as a value: a comma ends one, twice it is one.
+fn value(path: &Path) -> String {
+    path.to_string_lossy().replace(',', ",,")
 }
 
 #[cfg(test)]
@@ -280,6 +299,7 @@ mod tests {
             disk: Some("/d,e".into()),
             net: Some(Net::User { forward: Some(8080) }),
             pcap: Some("/p".into()),
+            write_log: None,
             debugger: Some(1234),
         };
         let wires = Wires { com1: 5, com2: 7, monitor: 9 };
@@ -301,6 +321,14 @@ mod tests {
     }
 
     #[test]
+    fn a_log_lies_between_the_disk_and_its_file() {
+        let [_, graph, _, device] = disk_arguments(Path::new("/d,e"), Some(Path::new("/l")));
+        assert!(graph.starts_with("driver=blklogwrites,node-name=disk,file.driver=file,"), "{graph}");
+        assert!(graph.contains(",file.filename=/d,,e,") && graph.ends_with(",log.filename=/l"), "{graph}");
+        assert!(device.ends_with(",write-cache=on"), "{device}");
+    }
+
+    #[test]
     fn a_screen_is_there_where_asked_for_and_possible() {
         let memory = Memory::mib(16).unwrap();
         let wires = Wires { com1: 5, com2: 7, monitor: 9 };
@@ -317,6 +345,7 @@ mod tests {
                 disk: None,
                 net: None,
                 pcap: None,
+                write_log: None,
                 debugger: None,
             };
             let all = machine.arguments(Path::new("/k"), "", Path::new("/s"), wires).join(OsStr::new("|"));

@@ -14,6 +14,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use self::crash::points::Wanted;
 use crate::args::{Action, Args, Options};
 use crate::build;
 use crate::disk;
@@ -58,7 +59,11 @@ impl Session<'_> {
                 run::execute(self)
             }
             Some(Action::Test { .. }) => test::execute(self),
-            Some(Action::Crash { kill, seed }) => crash::execute(self, *kill, *seed),
+            Some(Action::Crash { points: Some(points), seed, replay, .. }) => {
+                let wanted = Wanted { points: *points, seed: *seed, replay: *replay };
+                crash::points::execute(self, wanted)
+            }
+            Some(Action::Crash { kill, seed, .. }) => crash::kill::execute(self, *kill, *seed),
             Some(Action::Net { count, exchange, pcap }) => {
                 net::execute(self, &net::Plan { count: *count, exchange: *exchange, pcap: pcap.clone() })
             }

@@ -73,3 +73,28 @@ fn what_was_durable_survives_kills() {
     let answer = demo(&["crash", "--kill", "3", "--seed", "5"]).expect(0);
     assert!(answer.stdout.starts_with("3 of 3 kills survived: "), "{}", answer.stdout);
 }
+
+#[test]
+fn power_cuts_between_any_two_writes_lose_nothing_durable() {
+    let answer = demo(&["crash", "--points", "200", "--seed", "3"]).expect(0);
+    assert!(answer.stdout.starts_with("200 of 200 points survived: "), "{}", answer.stdout);
+    assert!(!answer.stdout.contains(" 0 torn"), "{}", answer.stdout);
+    // The same once more, without a run; then with a log that lies, and one that is cut.
+    let replay = ["crash", "--points", "200", "--seed", "3", "--replay"];
+    let same = |answer: &Answer| answer.stdout.rsplit_once("; ").map(|(figures, _)| figures.to_owned());
+    assert_eq!(same(&demo(&replay).expect(0)), same(&answer));
+    let path = folder("evidence").join("demo/crash/writes.log");
+    let mut log = fs::read(&path).unwrap();
+    let last = (512..log.len()).step_by(512).rev().find(|&at| log[at..].starts_with(b"100050\n"));
+    log[last.expect("a file's bytes")] ^= 1;
+    fs::write(&path, &log).unwrap();
+    let answer = demo(&replay).expect(1);
+    assert!(
+        answer.stderr.contains(" are damaged\nto see it again: cargo demo crash --points 200"),
+        "{}",
+        answer.stderr
+    );
+    fs::write(&path, &log[..log.len() / 2]).unwrap();
+    let answer = demo(&replay).expect(3);
+    assert!(answer.stderr.contains("the log of writes ends within entry "), "{}", answer.stderr);
+}

@@ -1,4 +1,4 @@
-//! `cargo demo crash`: the machine is killed at random moments while it makes files durable; then its disk must hold them.
+//! `cargo demo crash --kill N`: the machine is killed at random moments while it makes files durable; then its disk must hold them.
 //!
 //! SIGKILL takes QEMU away between two instructions of the guest: what the guest was told is durable has left QEMU for the host's
 //! file, what was on its way may have or not. The disk goes on from kill to kill.
@@ -7,19 +7,16 @@ use core::time::Duration;
 use std::fs;
 use std::time::Instant;
 
-use super::Session;
+use super::{WORD, numbers};
 use crate::build;
-use crate::disk;
+use crate::commands::Session;
+use crate::disk::{self, LOOKED_AT};
 use crate::error::Error;
 use crate::guest::{Boot, Ending, Event, Guest, Next, Run};
 use crate::status::Status;
 
 /// Longest time from the first durable file to the kill.
 const LONGEST: u64 = 600;
-/// How many of the newest durable files are looked at: the kernel removes older ones.
-const LOOKED_AT: usize = 32;
-/// What the kernel says of each file.
-const WORD: &str = "durable ";
 
 /// One life of the machine.
 struct Life {
@@ -28,7 +25,11 @@ struct Life {
     durable: Vec<u64>,
 }
 
-pub(super) fn execute(session: &mut Session<'_>, kills: u32, seed: u64) -> Result<Status, Error> {
+pub(in crate::commands) fn execute(
+    session: &mut Session<'_>,
+    kills: u32,
+    seed: u64,
+) -> Result<Status, Error> {
     let mut boot = session.boot()?;
     let own = build::folder().join("crash.img");
     if boot.machine.disk.is_none() {
@@ -76,27 +77,9 @@ fn live(session: &mut Session<'_>, boot: &Boot, after: Duration) -> Result<Life,
     Ok(Life { run, durable: numbers(&said) })
 }
 
-/// The numbers of whole lines: a cut one may lack digits.
-fn numbers(said: &[u8]) -> Vec<u64> {
-    let said = String::from_utf8_lossy(said);
-    let whole = said.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    whole.lines().filter_map(|line| line.trim_end().strip_prefix(WORD)?.parse().ok()).collect()
-}
-
 /// The next of a row of numbers. Source: Marsaglia, "Xorshift RNGs", 2003.
 const fn step(mut random: u64) -> u64 {
     random ^= random << 13;
     random ^= random >> 7;
     random ^ (random << 17)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::numbers;
-
-    #[test]
-    fn numbers_are_those_of_whole_lines() {
-        assert_eq!(numbers(b"kos\r\ndurable 7\r\ndurable 8\r\ndurable 9"), [7, 8]);
-        assert_eq!(numbers(b"durable x\nundurable 3\n"), [] as [u64; 0]);
-    }
 }

@@ -10,6 +10,7 @@ mod nodes;
 mod processes;
 mod rom;
 pub(crate) mod root;
+mod short;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -37,6 +38,7 @@ use crate::text::{Bytes, Text};
 use crate::time::Instant;
 use claims::Claims;
 use root::{Kind, Part, Volume};
+pub(crate) use short::read_short;
 
 /// Frames of free memory for each name that is kept.
 const FRAMES_A_NAME: usize = 16;

@@ -8,6 +8,7 @@ use super::order::MOST;
 use super::unit::{FILE_MAX, Name, Unit, is_name};
 use super::{PLACE, SvcError};
 use crate::Kernel;
+use crate::files::read_short;
 use crate::glue::files::FilesEnv;
 use crate::platform::Platform;
 
@@ -101,19 +102,10 @@ fn read<P: Platform>(call: &Call<'_, '_, FilesEnv<P>>, name: &Name) -> Result<Op
     let mut path = heapless::String::<64>::new();
     let pushed = [PLACE, "/", name, ENDING].iter().try_for_each(|part| path.push_str(part));
     pushed.map_err(|_| SvcError::BadName)?;
-    let file = match call.open(At::Cwd, path.as_bytes(), &How::flags(OpenFlags::empty())) {
-        Err(error) if error.errno() == Errno::ENOENT => return Ok(None),
-        opened => opened.map_err(|error| error.errno())?,
-    };
-    let (mut bytes, mut piece) = (Vec::new(), [0; 256]);
-    while bytes.len() <= FILE_MAX {
-        let count = file.read(&mut piece).map_err(|error| error.errno())?;
-        let piece = piece.get(..count).unwrap_or_default();
-        if piece.is_empty() {
-            break;
-        }
-        bytes.try_reserve(piece.len()).map_err(|_| SvcError::NoMemory)?;
-        bytes.extend_from_slice(piece);
+    match read_short(call, &path, FILE_MAX) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(Errno::ENOENT) => Ok(None),
+        Err(Errno::ENOMEM) => Err(SvcError::NoMemory),
+        Err(other) => Err(other.into()),
     }
-    Ok(Some(bytes))
 }

@@ -3,31 +3,20 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use kos_vfs::{At, Call, Ctx, Errno, How, OpenFlags};
+use kos_vfs::{Call, Ctx, Errno};
 
 use super::{FILE_MAX, PATH, Plan, PolicyError};
 use crate::Kernel;
+use crate::files::read_short;
 use crate::glue::files::FilesEnv;
 use crate::platform::Platform;
 
-/// The bytes of a file, and a few more than there may be at most.
+/// The bytes of a file.
 ///
 /// # Errors
 /// What the system call answers. [`Errno::ENOMEM`]
 pub(crate) fn read<P: Platform>(call: &Call<'_, '_, FilesEnv<P>>, path: &str) -> Result<Vec<u8>, Errno> {
-    let opened = call.open(At::Cwd, path.as_bytes(), &How::flags(OpenFlags::empty()));
-    let file = opened.map_err(|error| error.errno())?;
-    let (mut bytes, mut piece) = (Vec::new(), [0; 256]);
-    while bytes.len() <= FILE_MAX {
-        let count = file.read(&mut piece).map_err(|error| error.errno())?;
-        let piece = piece.get(..count).unwrap_or_default();
-        if piece.is_empty() {
-            break;
-        }
-        bytes.try_reserve(piece.len()).map_err(|_| Errno::ENOMEM)?;
-        bytes.extend_from_slice(piece);
-    }
-    Ok(bytes)
+    read_short(call, path, FILE_MAX)
 }
 
 /// Reads [`PATH`], if it is there, and has it hold.

@@ -232,8 +232,10 @@ fn full<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
             // There is room for as many.
             let _ = all.push(connect(kernel)?);
         }
-        let said = ask(kernel, "GET /", "", "")?;
-        ensure!(said.starts_with("HTTP/1.1 503 "), "{said}");
+        // Who comes in the same moment as the last of them may be let in before it; who is slow to ask hears a reset, as his
+        // question comes when the answer was given.
+        let is_told = || ask(kernel, "GET /", "", "").is_ok_and(|said| said.starts_with("HTTP/1.1 503 "));
+        ensure!((0..4).any(|_| is_told()), "one too many is not told so");
         drop(all);
         Ok(())
     })

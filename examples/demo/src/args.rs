@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::machine::{Accel, Board, Machine, Memory, Net, Screen};
 use crate::power::{FILES, FLOOR};
+use crate::transfer::{self, Get, Put};
 
 const STATUSES: &str = "\
 Exit status: 0 all succeeded; 1 a command or test failed; 2 usage; 3 no verdict from the kernel (it panicked, hung, was \
@@ -35,6 +36,12 @@ pub enum Action {
         /// The commands, separated by ';', as in "free; memstat".
         #[arg(long, value_name = "COMMANDS", value_parser = commands)]
         exec: String,
+        /// A file that the guest has from its boot on, in its root in memory; as often as wanted.
+        #[arg(long, value_name = "HOST:GUEST", value_parser = Put::parse, conflicts_with_all = ["disk", "initrd", "python"])]
+        put: Vec<Put>,
+        /// A file of the guest that is wanted when the commands have ended; as often as wanted.
+        #[arg(long, value_name = "GUEST:HOST", value_parser = Get::parse)]
+        get: Vec<Get>,
     },
     /// Runs the tests inside the kernel.
     Test {
@@ -297,7 +304,8 @@ impl Action {
                 "mode=shell".into()
             }
             // The rest of the line belongs to `exec`, so it comes last.
-            Some(Self::Run { exec } | Self::Py { exec: Some(exec) }) => format!("mode=run exec={exec}"),
+            Some(Self::Run { exec, get, .. }) => format!("mode=run exec={}", transfer::commands(exec, get)),
+            Some(Self::Py { exec: Some(exec) }) => format!("mode=run exec={exec}"),
             Some(Self::Test { filter, sabotage }) => {
                 let filter = filter.as_ref().map(|filter| format!(" filter={filter}"));
                 let sabotage = sabotage.and_then(|fault| fault.to_possible_value());

@@ -1,4 +1,4 @@
-//! How much code of an image is whose: [`by_crate`], and that of the crates that every kernel built of them has: [`core`].
+//! How much code of an image is whose: [`by_crate`], and that of the crates that every kernel built of them has: [`core()`].
 //!
 //! A function is the crate's that its name begins with; what the compiler put into its callers counts there. It reaches to the
 //! next function, padding included.

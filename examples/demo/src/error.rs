@@ -47,6 +47,8 @@ pub enum Error {
     WriteLog(PathBuf, LogError),
     /// The archive of the initramfs cannot be read, or is none.
     Initrd(PathBuf, io::Error),
+    /// A file of the guest cannot be kept.
+    Get(PathBuf, io::Error),
     /// MicroPython is not to be had.
     Python(FetchError),
     /// Something on this system failed.
@@ -68,6 +70,7 @@ impl Error {
             Self::Build(_)
             | Self::Python(_)
             | Self::Io(..)
+            | Self::Get(..)
             | Self::Budgets(..)
             | Self::Disk(..)
             | Self::WriteLog(..) => Status::Broken,
@@ -105,7 +108,7 @@ impl fmt::Display for Error {
             Self::Budgets(path, cause) => write!(f, "{}: {cause}", path.display()),
             Self::Disk(path, cause) => write!(f, "{}: {cause}", path.display()),
             Self::WriteLog(path, cause) => write!(f, "{}: {cause}", path.display()),
-            Self::Initrd(path, cause) => write!(f, "{}: {cause}", path.display()),
+            Self::Initrd(path, cause) | Self::Get(path, cause) => write!(f, "{}: {cause}", path.display()),
             Self::Python(cause) => cause.fmt(f),
             Self::Interrupted => f.write_str("interrupted"),
             Self::Io(doing, cause) => write!(f, "cannot {doing}: {cause}"),
@@ -116,7 +119,9 @@ impl fmt::Display for Error {
 impl CoreError for Error {
     fn source(&self) -> Option<&(dyn CoreError + 'static)> {
         match self {
-            Self::Kvm(cause) | Self::Io(_, cause) | Self::Initrd(_, cause) => Some(cause),
+            Self::Kvm(cause) | Self::Io(_, cause) | Self::Initrd(_, cause) | Self::Get(_, cause) => {
+                Some(cause)
+            }
             Self::Image(_, cause) => Some(cause),
             Self::Disk(_, cause) => Some(cause),
             Self::WriteLog(_, cause) => Some(cause),

@@ -29,6 +29,7 @@ use crate::python;
 use crate::qemu::{self, Search};
 use crate::report::Report;
 use crate::status::Status;
+use crate::transfer;
 use crate::verdict::{Exit, Trouble};
 
 /// Does what the arguments say; returns what to exit with. Everything was said.
@@ -106,7 +107,13 @@ impl Session<'_> {
             report.detail(&format!("made {}: a kosfs of {} MiB", path.display(), disk::BYTES >> 20));
         }
         let initrd = options.initrd.as_deref();
-        let module = match python {
+        let put = match &args.action {
+            Some(Action::Run { put, .. }) if !put.is_empty() => {
+                Some(transfer::archive(put).map_err(|(path, cause)| Error::Initrd(path, cause))?)
+            }
+            _ => None,
+        };
+        let module = match python.or(put) {
             Some(archive) => image::module_with(image.symbols, &archive),
             None => image::module(image.symbols, initrd)
                 .map_err(|cause| Error::Initrd(initrd.unwrap_or(Path::new("")).into(), cause))?,
@@ -207,7 +214,7 @@ impl Session<'_> {
             ) => {
                 return Vec::new();
             }
-            Some(Action::Run { exec } | Action::Py { exec: Some(exec) }) => exec.clone(),
+            Some(Action::Run { exec, .. } | Action::Py { exec: Some(exec) }) => exec.clone(),
             Some(Action::Test { .. }) => "selftest".into(),
         };
         vec!["--exec".into(), commands]

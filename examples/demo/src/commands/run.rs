@@ -4,12 +4,14 @@ use std::io;
 use std::time::Instant;
 
 use super::Session;
+use crate::args::Action;
 use crate::error::Error;
 use crate::guest::{Boot, Event, Guest, Next, Run};
 use crate::interrupt::Interrupt;
 use crate::records::{Decoder, Record, RecordError};
 use crate::report::Report;
 use crate::status::Status;
+use crate::transfer::Takings;
 use crate::verdict::{self, Exit, Trouble};
 
 /// Takes what commands print.
@@ -23,6 +25,8 @@ struct Channel {
     broken: Option<RecordError>,
     /// Commands that failed, with their statuses.
     failed: Vec<String>,
+    /// Files that come out of the guest.
+    takings: Takings,
 }
 
 /// A run of commands that has ended.
@@ -31,12 +35,17 @@ pub(super) struct Ended {
     pub(super) verdict: Result<Exit, Trouble>,
     /// The commands that failed.
     pub(super) failed: Vec<String>,
+    /// Files that came out of the guest.
+    pub(super) takings: Takings,
 }
 
 pub(super) fn execute(session: &mut Session<'_>) -> Result<Status, Error> {
     let boot = session.boot()?;
     let output = &mut |bytes: &[u8], report: &mut Report| report.output(bytes);
     let ended = listen(session.interrupt, &mut session.report, &boot, output)?;
+    if let (Some(Action::Run { get, .. }), Ok(_)) = (&session.args.action, &ended.verdict) {
+        ended.takings.keep(get).map_err(|(path, cause)| Error::Get(path, cause))?;
+    }
     Ok(session.conclude(&ended.run, ended.verdict, &ended.failed))
 }
 
@@ -60,16 +69,21 @@ pub(super) fn listen(
         }
     })?;
     let verdict = channel.judge(&run);
-    Ok(Ended { run, verdict, failed: channel.failed })
+    Ok(Ended { run, verdict, failed: channel.failed, takings: channel.takings })
 }
 
 impl Channel {
     fn take(&mut self, bytes: &[u8], output: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> Result<Next, Error> {
         let mut written = Ok(());
         let fed = self.decoder.feed(bytes, &mut |record| match record {
-            Record::Output(bytes) if written.is_ok() => written = output(&bytes),
-            Record::Status { code: 1.., ref command } => self.failed.push(command.clone()),
-            Record::Output(_) | Record::Status { .. } | Record::End { .. } => {}
+            Record::Output(bytes) if written.is_ok() && !self.takings.output(&bytes) => {
+                written = output(&bytes);
+            }
+            Record::Status { code, command } => {
+                self.takings.ended(&command, code);
+                self.failed.extend((code > 0).then_some(command));
+            }
+            Record::Output(_) | Record::End { .. } => {}
         });
         written.map_err(Error::io("write to stdout"))?;
         self.broken = fed.err();

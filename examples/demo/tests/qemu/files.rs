@@ -1,7 +1,7 @@
 //! Files on the emulated machine: in memory, on a virtio disk, over a reboot and over kills.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kos_demo::disk;
 
@@ -15,7 +15,7 @@ fn disk(name: &str) -> PathBuf {
     path
 }
 
-fn with_disk(path: &std::path::Path, commands: &str) -> Answer {
+fn with_disk(path: &Path, commands: &str) -> Answer {
     demo(&["run", "--disk", path.to_str().expect("UTF-8"), "--exec", commands])
 }
 
@@ -49,6 +49,25 @@ fn state_survives_a_reboot() {
         assert_eq!(demo(&words).expect(0).stdout, "first\nmore\n");
     }
     disk::examine(&path, &[]).unwrap();
+}
+
+#[test]
+fn files_go_in_and_come_out_byte_for_byte() {
+    let [put, got, other] = ["put", "got", "other"].map(|name| folder("transfer").join(name));
+    let bytes: Vec<u8> = (0..25_000_u32).flat_map(u32::to_le_bytes).collect();
+    fs::write(&put, &bytes).unwrap();
+    let path = |path: &Path| path.to_str().unwrap().to_owned();
+    let [into, out] = [path(&put) + ":/data/in/f", "/tmp/twice:".to_owned() + &path(&got)];
+    let twice = "cat /data/in/f /data/in/f > /tmp/twice; echo said";
+    let answer = demo(&["run", "--put", &into, "--get", &out, "--exec", twice]).expect(0);
+    assert_eq!(answer.stdout, "said\n");
+    assert!(fs::read(&got).unwrap() == bytes.repeat(2));
+    // What is not there is named, and nothing is put in its place.
+    let missing = "/nothing:".to_owned() + &path(&other);
+    let answer = demo(&["run", "--get", &missing, "--exec", "echo said"]).expect(1);
+    assert!(answer.stderr.contains("failed: cat '/nothing'"), "{}", answer.stderr);
+    assert!(answer.stdout == "said\n" && !other.exists());
+    demo(&["run", "--put", "/nothing/here:/f", "--exec", "free"]).expect(2);
 }
 
 #[test]

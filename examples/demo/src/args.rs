@@ -36,6 +36,9 @@ pub enum Action {
         /// The commands, separated by ';', as in "free; memstat".
         #[arg(long, value_name = "COMMANDS", value_parser = commands)]
         exec: String,
+        /// As whom they run: who has an account there, or numbers [else as root].
+        #[arg(long, value_name = "NAME|UID[:GID]", value_parser = user)]
+        user: Option<String>,
         /// A file that the guest has from its boot on, in its root in memory; as often as wanted.
         #[arg(long, value_name = "HOST:GUEST", value_parser = Put::parse, conflicts_with_all = ["disk", "initrd", "python"])]
         put: Vec<Put>,
@@ -46,7 +49,7 @@ pub enum Action {
     /// Runs the tests inside the kernel.
     Test {
         /// Only tests whose names hold this text.
-        #[arg(value_parser = word)]
+        #[arg(value_parser = filter)]
         filter: Option<String>,
         /// Commits a deliberate fault, to prove that this command sees it.
         #[arg(long)]
@@ -304,7 +307,10 @@ impl Action {
                 "mode=shell".into()
             }
             // The rest of the line belongs to `exec`, so it comes last.
-            Some(Self::Run { exec, get, .. }) => format!("mode=run exec={}", transfer::commands(exec, get)),
+            Some(Self::Run { exec, user, get, .. }) => {
+                let user = user.as_ref().map(|user| format!(" user={user}")).unwrap_or_default();
+                format!("mode=run{user} exec={}", transfer::commands(exec, get))
+            }
             Some(Self::Py { exec: Some(exec) }) => format!("mode=run exec={exec}"),
             Some(Self::Test { filter, sabotage }) => {
                 let filter = filter.as_ref().map(|filter| format!(" filter={filter}"));
@@ -340,11 +346,18 @@ fn commands(text: &str) -> Result<String, &'static str> {
     }
 }
 
-fn word(text: &str) -> Result<String, &'static str> {
-    match text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        true => Err("a filter is one word"),
-        false => Ok(text.into()),
-    }
+fn filter(text: &str) -> Result<String, &'static str> {
+    word(text).ok_or("a filter is one word")
+}
+
+/// The kernel says whether there is such a user.
+fn user(text: &str) -> Result<String, &'static str> {
+    word(text).ok_or("a user is one word: NAME, UID or UID:GID")
+}
+
+fn word(text: &str) -> Option<String> {
+    let ends = |c: char| c.is_whitespace() || c.is_control();
+    (!text.is_empty() && !text.contains(ends)).then(|| text.into())
 }
 
 #[cfg(test)]
@@ -368,6 +381,8 @@ mod tests {
     fn kernel_command_lines() {
         assert_eq!(line(&[]), "mode=shell");
         assert_eq!(line(&["run", "--exec", " free; memstat "]), "mode=run exec=free; memstat");
+        assert_eq!(line(&["run", "--user", "7:8", "--exec", "id"]), "mode=run user=7:8 exec=id");
+        assert!(parse(&["run", "--user", "a b", "--exec", "id"]).is_err());
         assert_eq!([Action::login(None, true), Action::login(None, false)], [" login", ""]);
         assert_eq!(line(&["test"]), "mode=test");
         assert_eq!(line(&["gdb"]), "mode=shell");

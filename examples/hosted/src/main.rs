@@ -14,6 +14,7 @@ use kos_demo::python::{self, FetchError};
 use kos_demo::report::Report;
 use kos_demo_kernel::End;
 use kos_demo_kernel::shell::Status;
+use kos_demo_kernel::user::who::Who;
 use kos_hosted::disk::DiskCommand;
 use kos_hosted::{Machine, MachineConfig, MachineError, interactive};
 
@@ -43,6 +44,9 @@ enum Command {
         /// Ask who is there before there is a prompt.
         #[arg(long, conflicts_with = "exec")]
         login: bool,
+        /// As whom the commands of `--exec` run: who has an account there, or numbers [else as root].
+        #[arg(long, value_name = "NAME|UID[:GID]", requires = "exec", value_parser = user)]
+        user: Option<String>,
         /// Show the boot log with `--exec` too, on standard error.
         #[arg(short, long)]
         verbose: bool,
@@ -80,15 +84,21 @@ fn size(word: &str) -> Result<u64, String> {
     kos_demo_kernel::shell::size(word).map(|bytes| bytes as u64).map_err(|text| text.to_string())
 }
 
+/// The kernel says whether there is such a user.
+fn user(word: &str) -> Result<String, &'static str> {
+    Who::parse(word).map(|who| who.to_string()).ok_or("a user is NAME, UID or UID:GID")
+}
+
 fn main() -> ExitCode {
     ExitCode::from(match Arguments::parse().command {
-        Command::Shell { exec, size, disk, python: wanted, login, verbose } => match python(wanted) {
+        Command::Shell { exec, size, disk, python: wanted, login, user, verbose } => match python(wanted) {
             Err(why) => {
                 eprintln!("{why}");
                 1
             }
             Ok(archive) => {
-                let command_line = String::from(if login { "login" } else { "" });
+                let user = user.map(|user| format!("user={user} ")).unwrap_or_default();
+                let command_line = if login { "login".into() } else { user };
                 let config = MachineConfig { disk, archive, command_line, ..size.config() };
                 exec.map_or_else(
                     || converse(config.clone()),
@@ -116,7 +126,7 @@ fn python(wanted: bool) -> Result<Option<Vec<u8>>, FetchError> {
 
 /// Boots, runs, prints; the exit status.
 fn execute(mut config: MachineConfig, commands: &str, verbose: bool) -> u8 {
-    config.command_line = format!("mode=run exec={commands}");
+    config.command_line = format!("mode=run {}exec={commands}", config.command_line);
     let machine = match Machine::boot(config) {
         Ok(machine) => machine,
         Err(error) => return refuse(&error),

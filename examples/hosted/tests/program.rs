@@ -197,6 +197,53 @@ fn a_disk_that_fails_is_named_and_keeps_what_was_durable() {
     }
 }
 
+/// Rules of the root disk hold before the first packet; where they are wrong the host is closed, and says so.
+#[test]
+fn rules_of_the_firewall_hold_from_the_boot_on() {
+    let disk = std::env::temp_dir().join(format!("kos-rules-{}", std::process::id()));
+    let path = disk.to_str().unwrap();
+    let run = |commands: &str| {
+        let output = program(&["shell", "-v", "--disk", path, "--exec", commands]).output().unwrap();
+        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        (output.status.code(), said)
+    };
+    program(&["mkfs", path, "--size", "8M"]).status().unwrap();
+    let write = "mkdir -p /etc; echo 'in drop udp port 9' > /etc/firewall; firewall dump; sync";
+    assert_eq!(run(write).1[0], "default in accept\ndefault out accept\n");
+    let (status, [said, log]) = run("firewall dump; echo in udrop >> /etc/firewall; sync");
+    assert_eq!((status, &*said), (Some(0), "default in accept\ndefault out accept\nin drop udp port 9\n"));
+    assert!(!log.contains("/etc/firewall"), "{log}");
+    let (status, [said, log]) = run("firewall dump; ping 127.0.0.1 > /dev/null; rm /etc/firewall; sync");
+    assert_eq!((status, &*said), (Some(0), "default in drop\ndefault out drop\naccept any on lo\n"));
+    assert!(
+        log.contains("/etc/firewall: line 2: word 2 means nothing in a rule; closed to all but itself"),
+        "{log}"
+    );
+    assert_eq!(run("firewall dump").1[0], "default in accept\ndefault out accept\n");
+    std::fs::remove_file(disk).unwrap();
+}
+
+#[test]
+fn commands_run_as_who_is_asked_for() {
+    let disk = std::env::temp_dir().join(format!("kos-user-{}", std::process::id()));
+    let path = disk.to_str().unwrap();
+    let run = |user: &str, commands: &str| {
+        let output =
+            program(&["shell", "--disk", path, "--user", user, "--exec", commands]).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    program(&["mkfs", path, "--size", "8M"]).status().unwrap();
+    let numbers = run("7:8", "id; cat /etc/shadow; touch /etc/mine || echo no; touch /tmp/mine; ls -l /tmp");
+    assert!(numbers.0 == Some(1) && numbers.1.starts_with("uid=7"), "{numbers:?}");
+    assert!(numbers.1.contains("no\n") && numbers.1.contains(" 7 8 "), "{numbers:?}");
+    let nobody = run("alice", "echo never");
+    assert_eq!(nobody, (Some(1), "alice: there is no such user\n".into()));
+    assert_eq!(run("0", "useradd alice; sync").0, Some(0));
+    let alice = run("alice", "whoami; pwd; touch mine; svc stop x; id root");
+    assert!(alice.1.starts_with("alice\n/home/alice\n") && alice.1.contains("needs the role"), "{alice:?}");
+    std::fs::remove_file(disk).unwrap();
+}
+
 /// Who is root writes to a disk past all file systems, until one of it is mounted.
 #[test]
 fn a_disk_is_bytes_until_it_is_mounted() {

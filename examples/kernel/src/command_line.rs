@@ -7,6 +7,7 @@
 //! | `sabotage` | in mode `test`: `fail`, `panic`, `hang`, `triple`, to prove that the runner can fail; `panic-cpu`, `overflow`, `race`; in any mode `silent-cpu` |
 //! | `login` | alone, in mode `shell`: nobody gets the shell who does not log in |
 //! | `audit` | `open` (default), `closed`: what cannot be recorded does not happen |
+//! | `user` | in mode `run`: as whom the commands run, `NAME`, `UID` or `UID:GID`; user 0, if it is not there |
 //! | `exec` | in mode `run`: the commands, separated by `;`; takes the rest of the line, so it comes last |
 
 use core::fmt;
@@ -70,6 +71,8 @@ pub struct CommandLine<'a> {
     pub login: bool,
     /// Whether what cannot be recorded does not happen.
     pub audit_closed: bool,
+    /// As whom they run; empty for user 0.
+    pub user: &'a str,
     /// The commands to run.
     pub exec: &'a str,
 }
@@ -107,7 +110,10 @@ impl fmt::Display for Warning<'_> {
                 write!(f, "command line is not UTF-8 from byte {at} on: the rest is ignored")
             }
             Self::UnknownKey(word) => {
-                write!(f, "unknown word '{word}' ignored (known: mode= login filter= sabotage= audit= exec=)")
+                write!(
+                    f,
+                    "unknown word '{word}' ignored (known: mode= login filter= sabotage= audit= user= exec=)"
+                )
             }
             Self::BadValue { key, value } => write!(f, "{key}={value} ignored: {}", expected(key)),
             Self::WrongMode { key, needs } => write!(f, "{key} ignored: it needs {needs}"),
@@ -153,6 +159,7 @@ impl<'a> CommandLine<'a> {
         match key {
             "mode" => self.mode = Mode::parse(value).ok_or(bad)?,
             "filter" => self.filter = value,
+            "user" => self.user = value,
             "audit" => {
                 self.audit_closed =
                     ["open", "closed"].iter().position(|word| *word == value).ok_or(bad)? == 1;
@@ -170,6 +177,9 @@ impl<'a> CommandLine<'a> {
         }
         if self.mode != Mode::Shell && core::mem::take(&mut self.login) {
             warn(Warning::WrongMode { key: LOGIN, needs: "mode=shell" });
+        }
+        if self.mode != Mode::Run && !core::mem::take(&mut self.user).is_empty() {
+            warn(Warning::WrongMode { key: "user", needs: "mode=run" });
         }
         if self.mode != Mode::Run && !core::mem::take(&mut self.exec).is_empty() {
             warn(Warning::WrongMode { key: "exec", needs: "mode=run" });
@@ -266,6 +276,14 @@ mod tests {
     #[test]
     fn exec_outside_run_mode_is_named() {
         assert_eq!(parse(b"exec=free").1, [Warning::WrongMode { key: "exec", needs: "mode=run" }]);
+    }
+
+    #[test]
+    fn user_is_of_mode_run() {
+        assert_eq!(parse(b"mode=run user=alice exec=id user=bob").0.user, "alice");
+        let (parsed, warnings) = parse(b"user=alice");
+        assert_eq!(warnings, [Warning::WrongMode { key: "user", needs: "mode=run" }]);
+        assert_eq!(parsed.user, "");
     }
 
     #[test]

@@ -30,6 +30,7 @@ use crate::glue::faults::Faults;
 use crate::kernel::{Heap, Kernel, SharedFrames};
 use crate::log::{Log, Ring};
 use crate::net::Net;
+use crate::net::firewall::{self, Firewall, LoadError};
 use crate::platform::{DeviceError, DeviceFault, Platform, TimerReport};
 use crate::pressure::Pressure;
 use crate::process::Processes;
@@ -127,7 +128,9 @@ impl<P: Platform> Kernel<P> {
             // A kernel without files still answers; it says so.
             let disk = disk.ok().flatten();
             let files = stages.run(Stage::Files, |notes| Files::start(self, disk, notes)).ok();
-            self.net.call_once(|| stages.run(Stage::Net, |notes| Ok(start_net(self, notes))).ok().flatten());
+            let rules = files.as_ref().map_or(Ok(Firewall::new()), firewall::of_root);
+            let net = |notes: &mut Notes<'_, '_, P>| Ok(start_net(self, rules, notes));
+            self.net.call_once(|| stages.run(Stage::Net, net).ok().flatten());
             let _ = stages.run(Stage::Shell, |notes| ready(&self.heap, notes));
             self.log.write(stages.early().as_bytes());
             files
@@ -320,8 +323,12 @@ fn start_disk<P: Platform>(platform: &P, notes: &mut Notes<'_, '_, P>) -> Option
 /// Bytes of free memory with which a kernel without a card still has a network, of itself alone.
 const TALK_TO_ONESELF: u64 = 8 << 20;
 
-/// A kernel without a card is alone; it says so.
-fn start_net<P: Platform>(kernel: &Kernel<P>, notes: &mut Notes<'_, '_, P>) -> Option<Net<P>> {
+/// A kernel without a card is alone; it says so. One that cannot tell who may pass talks to itself only.
+fn start_net<P: Platform>(
+    kernel: &Kernel<P>,
+    rules: Result<Firewall, LoadError>,
+    notes: &mut Notes<'_, '_, P>,
+) -> Option<Net<P>> {
     let card = kernel.platform().start_net();
     match &card {
         Ok(card) => {
@@ -336,7 +343,11 @@ fn start_net<P: Platform>(kernel: &Kernel<P>, notes: &mut Notes<'_, '_, P>) -> O
     if card.is_err() && free < TALK_TO_ONESELF {
         return None;
     }
-    let started = Net::start(kernel, card.ok());
+    let rules = rules.unwrap_or_else(|error| {
+        notes.warn(format_args!("{}: {error}; closed to all but itself", firewall::PATH));
+        Firewall::closed()
+    });
+    let started = Net::start(kernel, card.ok(), rules);
     started.inspect_err(|error| notes.degraded(format_args!("{error}"))).ok()
 }
 

@@ -335,13 +335,13 @@ impl<P: Platform> Table<P> {
         command("route", "[GATEWAY]", "where packets go; the router for all others", net::tables::route)
             .needs(Role::Net, When::Unless(&[])),
         command("netstat", "[tcp|udp]", "what became of each packet; the sockets", net::tables::netstat),
-        command(
+        of_user(
             "firewall",
-            "[add|insert N RULE | del N | flush | default [in|out] accept|drop]",
+            "[add|insert N RULE | del N | flush | default [in|out] accept|drop | load [FILE] | dump]",
             "which packets pass; a rule: in drop tcp from 10.0.0.0/8 port 80",
             net::firewall::run,
         )
-        .needs(Role::Net, When::Unless(&["list"])),
+        .needs(Role::Net, When::Unless(&["list", "dump"])),
         of_user("wget", "[-s] URL", "what a server has; -s: only its length and hash", net::wget::run),
         of_user("run", "PROGRAM [WORD...]", "a program in ring 3, until it has ended", programs::run),
         of_user(

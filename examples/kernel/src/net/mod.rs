@@ -19,6 +19,7 @@ use kos_sched::sync::WaitQueue;
 use kos_sched::{BlockReason, Park as _, Resume, TaskId};
 use lock_api::Mutex;
 
+use self::firewall::Firewall;
 use crate::Kernel;
 use crate::glue::sleep_lock::{Ambient, SleepLock};
 use crate::platform::Platform;
@@ -42,22 +43,23 @@ pub(crate) struct Net<P: Platform> {
 const LARGE_STACK: usize = 256 << 10;
 
 impl<P: Platform> Net<P> {
-    /// A stack over `card`, if there is one; its address is leased.
-    pub(crate) fn start(kernel: &Kernel<P>, card: Option<P::Net>) -> Result<Self, NetError> {
-        let (card, made) = (SleepMutex::<P, _>::new(card), SleepMutex::<P, _>::new(None));
+    /// A stack over `card`, if there is one, behind `rules`; its address is leased.
+    pub(crate) fn start(kernel: &Kernel<P>, card: Option<P::Net>, rules: Firewall) -> Result<Self, NetError> {
+        let (given, made) = (SleepMutex::<P, _>::new(Some((card, rules))), SleepMutex::<P, _>::new(None));
         let work = || {
-            let card = card.lock().take();
-            *made.lock() = Some(Self::make(kernel, card));
+            let given = given.lock().take();
+            *made.lock() = given.map(|(card, rules)| Self::make(kernel, card, rules));
         };
         let maker = Member::new(How::new("net-start").stack(LARGE_STACK), &work);
         kernel.with_team(&[maker], |_| ()).map_err(|_| NetError::NoMemory)?;
         made.into_inner().unwrap_or(Err(NetError::NoMemory))
     }
 
-    fn make(kernel: &Kernel<P>, card: Option<P::Net>) -> Result<Self, NetError> {
+    fn make(kernel: &Kernel<P>, card: Option<P::Net>, rules: Firewall) -> Result<Self, NetError> {
         let mac = card.as_ref().map(P::Net::mac);
         let mut state = boxed(State::new(kernel.platform(), card)?)?;
         let [one] = &mut *state;
+        one.firewall.take(rules);
         if let Some(mac) = mac {
             one.start_leasing(kernel.platform().now(), mac).map_err(NetError::Lease)?;
         }

@@ -4,7 +4,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use kos_net::{AcceptError, ReceiveError, StreamError};
 
-use super::lines::told;
+use super::lines::{in_scratch, told};
 use super::patience::{PATIENCE, soon};
 use super::sockets::{Open, PORT, connect, here, net, served};
 use super::{Failure, Test};
@@ -27,6 +27,7 @@ impl<P: Platform> Table<P> {
         Test { name: "net::who_accepts_established_is_not_called", run: established },
         Test { name: "net::rules_tell_families_and_links_apart", run: families },
         Test { name: "net::rules_are_listed_as_they_are_typed", run: listed },
+        Test { name: "net::a_file_of_rules_is_taken_whole_or_not_at_all", run: loaded },
     ];
 }
 
@@ -184,4 +185,20 @@ fn listed<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
         ensure!(told.contains(said), "{line}: {told}");
     }
     Ok(())
+}
+
+/// What is dumped is loaded as the same; a file with a bad line leaves the rules that are.
+fn loaded<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    let free = Ruled::new(kernel, &["default in drop", "add accept on lo", "add in accept tcp port 22 syn"])?;
+    in_scratch(kernel, |kernel| {
+        let dumped = told(kernel, "firewall dump > /mnt/rules; cat /mnt/rules", 0)?;
+        ensure!(dumped.ends_with("accept any on lo\nin accept tcp port 22 syn\n"), "{dumped}");
+        free.line("flush")?;
+        ensure!(told(kernel, "firewall load /mnt/rules; firewall dump", 0)? == dumped, "other rules");
+        let said =
+            told(kernel, "echo drop >> /mnt/rules; echo drop it >> /mnt/rules; firewall load /mnt/rules", 1)?;
+        ensure!(said.contains("/mnt/rules: line 6: word 2 means nothing in a rule"), "{said}");
+        ensure!(told(kernel, "firewall dump", 0)? == dumped, "some of a bad file counts");
+        told(kernel, "firewall load /mnt/none", 1).map(drop)
+    })
 }

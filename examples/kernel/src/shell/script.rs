@@ -1,9 +1,11 @@
-//! Commands in a row for somebody who wants each one's output and status: [`Sink`].
+//! Commands in a row for somebody who wants each one's output and status: [`Sink`]. They run as who the command line says.
 
 use core::fmt::{self, Write};
 
 use super::{Next, Output, Session, Shared, Status, Terminal, exec, lang};
 use crate::platform::Platform;
+use crate::text::Text;
+use crate::user::who::Who;
 use crate::{Kernel, run::End};
 
 /// Takes what a script says.
@@ -32,6 +34,13 @@ pub(crate) fn run<P: Platform>(kernel: &Kernel<P>, text: &str, sink: &mut dyn Si
         outcome: Outcome { executed: 0, failed: 0, end: None },
         session: Session::new(kernel),
     };
+    let user = kernel.command_line().user;
+    if !user.is_empty()
+        && let Err(why) = begin(&mut running.session, user)
+    {
+        running.refuse("user", &why);
+        return running.outcome;
+    }
     match lang::parse(text) {
         Ok(script) => {
             for list in &script.lists {
@@ -41,13 +50,26 @@ pub(crate) fn run<P: Platform>(kernel: &Kernel<P>, text: &str, sink: &mut dyn Si
                 }
             }
         }
-        Err(error) => running.one(text, |_, terminal| {
-            // Who cannot be told is not told.
-            let _ = terminal.complain(format_args!("{error}\n"));
-            (Status::USAGE, Next::Continue)
-        }),
+        Err(error) => running.refuse(text, &error),
     }
     running.outcome
+}
+
+/// Is this user from the start, in his home if he can be there.
+///
+/// # Errors
+/// There is no such user, or nobody knows.
+fn begin<P: Platform>(session: &mut Session<'_, P>, user: &str) -> Result<(), Text> {
+    let failed = |why: &dyn fmt::Display| Text::new(format_args!("{user}: {why}"));
+    let who = Who::parse(user).ok_or_else(|| failed(&"neither NAME nor UID nor UID:GID"))?;
+    if let Who::Named(name) = &who {
+        let identity = session.kernel.identity(name).map_err(|why| failed(&why))?;
+        // Who has no home stands where everybody does.
+        let _ = session.begin_as(&identity);
+    } else {
+        session.begin_with(session.kernel.cred_of(&who).map_err(|why| failed(&why))?);
+    }
+    Ok(())
 }
 
 /// A script on its way.
@@ -58,6 +80,15 @@ struct Running<'s, 'k, P: Platform> {
 }
 
 impl<'k, P: Platform> Running<'_, 'k, P> {
+    /// Says why something is not done.
+    fn refuse(&mut self, text: &str, why: &(dyn fmt::Display + Sync)) {
+        self.one(text, |_, terminal| {
+            // Who cannot be told is not told.
+            let _ = terminal.complain(format_args!("{why}\n"));
+            (Status::USAGE, Next::Continue)
+        });
+    }
+
     /// Does one thing, and tells the sink of it.
     fn one(&mut self, text: &str, work: impl FnOnce(&mut Session<'k, P>, &dyn Terminal) -> (Status, Next)) {
         let mut out = Buffered { sink: &mut *self.sink, buffer: heapless::Vec::new() };

@@ -155,7 +155,7 @@ impl<'k, P: Platform> Session<'k, P> {
     pub(crate) fn become_user(&mut self, cred: Cred<'static>) -> bool {
         let pushed = self.before.push(self.ctx).is_ok();
         if pushed {
-            self.ctx = Ctx { cred, umask: self.ctx.umask, limits: Limits::default() };
+            self.begin_with(cred);
         }
         pushed
     }
@@ -171,8 +171,13 @@ impl<'k, P: Platform> Session<'k, P> {
 
     /// Is this user from the start, in his home, as far as he can be there.
     pub(crate) fn begin_as(&mut self, identity: &Identity) -> Result<(), CommandError> {
-        self.ctx = Ctx { cred: identity.cred, umask: self.ctx.umask, limits: Limits::default() };
+        self.begin_with(identity.cred);
         self.go_home(identity)
+    }
+
+    /// Is somebody from the start.
+    pub(crate) fn begin_with(&mut self, cred: Cred<'static>) {
+        self.ctx = Ctx { cred, umask: self.ctx.umask, limits: Limits::default() };
     }
 
     /// Stands in the home of a user, and has his variables. Without memory for them they are not set.

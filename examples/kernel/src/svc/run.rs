@@ -9,7 +9,7 @@ use kos_vfs::{Cred, Ctx};
 
 use super::service::{Life, Service};
 use super::supervise::{Action, Ending, State};
-use super::unit::{Owner, Ready};
+use super::unit::Ready;
 use crate::platform::Platform;
 use crate::process::End;
 use crate::shell::{self, Session, Status, Terminal};
@@ -60,14 +60,8 @@ fn live<P: Platform>(kernel: &Kernel<P>, service: &Service<P>) -> Ending {
 
 /// As whom it acts; its log says why not.
 fn cred<P: Platform>(kernel: &Kernel<P>, service: &Service<P>) -> Option<Cred<'static>> {
-    match &service.unit.user {
-        &Owner::Ids(0, gid) => Some(Cred { gid, ..Cred::ROOT }),
-        &Owner::Ids(uid, gid) => Some(Cred::user(uid, gid, &[])),
-        Owner::Named(name) => {
-            let known = kernel.identity(name).map(|identity| identity.cred);
-            known.inspect_err(|why| service.say(format_args!("{name}: {why}"))).ok()
-        }
-    }
+    let who = &service.unit.user;
+    kernel.cred_of(who).inspect_err(|why| service.say(format_args!("{who}: {why}"))).ok()
 }
 
 fn run_program<P: Platform>(kernel: &Kernel<P>, service: &Service<P>) -> Ending {

@@ -19,7 +19,7 @@ use core::error::Error;
 use core::fmt::{self, Write};
 
 use super::quota::Quota;
-use crate::user::lines;
+use crate::user::who::Who;
 
 /// Bytes of a unit file.
 pub const FILE_MAX: usize = 4096;
@@ -43,7 +43,7 @@ pub struct Unit {
     /// What it runs.
     pub exec: heapless::String<EXEC_MAX>,
     /// Whose it is.
-    pub user: Owner,
+    pub user: Who,
     /// Whom it comes after.
     pub after: heapless::Vec<Name, AFTER_MAX>,
     /// Whether it is started again.
@@ -56,30 +56,6 @@ pub struct Unit {
     pub listen: Option<Name>,
     /// How it tells that it can be used.
     pub ready: Ready,
-}
-
-/// Whose a service is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// Of the user and the group of these numbers.
-    Ids(u32, u32),
-    /// Of who is called so when it starts.
-    Named(lines::Name),
-}
-
-impl Default for Owner {
-    fn default() -> Self {
-        Self::Ids(0, 0)
-    }
-}
-
-impl fmt::Display for Owner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ids(uid, gid) => write!(f, "{uid}:{gid}"),
-            Self::Named(name) => f.write_str(name),
-        }
-    }
 }
 
 /// Whether a service that has ended is started again.
@@ -264,7 +240,7 @@ impl Unit {
         }
         match key {
             "exec" => self.exec = value.try_into().map_err(|_| (EXEC_MAX, Problem::TooMuch(key)))?,
-            "user" => self.user = user(value).ok_or_else(|| bad("a name, UID or UID:GID"))?,
+            "user" => self.user = Who::parse(value).ok_or_else(|| bad("a name, UID or UID:GID"))?,
             "after" => return self.set_after(value),
             "restart" => self.restart = Restart::of(value).ok_or_else(|| bad("no, on-failure or always"))?,
             "env" => return self.set_env(value),
@@ -294,17 +270,6 @@ impl Unit {
         }
         let variable = value.try_into().map_err(|_| (VARIABLE_MAX, Problem::TooMuch("env")))?;
         self.env.push(variable).map_err(|_| (0, Problem::TooMuch("env")))
-    }
-}
-
-fn user(value: &str) -> Option<Owner> {
-    if let Ok(name) = lines::name(value) {
-        return Some(Owner::Named(name));
-    }
-    let number = |word: &str| word.parse().ok().filter(|_| word.bytes().all(|byte| byte.is_ascii_digit()));
-    match value.split_once(':') {
-        None => number(value).map(|uid| Owner::Ids(uid, uid)),
-        Some((uid, gid)) => Some(Owner::Ids(number(uid)?, number(gid)?)),
     }
 }
 
@@ -407,10 +372,7 @@ mod tests {
     fn every_key_is_read() {
         let unit = Unit::parse(WHOLE.as_bytes()).unwrap();
         assert_eq!(unit.words().collect::<alloc::vec::Vec<_>>(), ["run", "me"]);
-        assert_eq!(
-            (unit.user.clone(), unit.after.len(), unit.restart),
-            (Owner::Ids(7, 8), 2, Restart::Always)
-        );
+        assert_eq!((unit.user.clone(), unit.after.len(), unit.restart), (Who::Ids(7, 8), 2, Restart::Always));
         assert_eq!((unit.env.len(), unit.ready), (2, Ready::Listen));
         let Quota { mem, cpu, pids, fds } = unit.quota;
         assert_eq!((mem, cpu, pids, fds), (Some(4 << 20), Some(20), Some(3), Some(9)));
@@ -449,7 +411,7 @@ mod tests {
     #[test]
     fn a_user_may_be_a_name() {
         let unit = Unit::parse(b"exec = a\nuser = alice\n").unwrap();
-        assert_eq!(unit.user, Owner::Named("alice".try_into().unwrap()));
+        assert_eq!(unit.user, Who::Named("alice".try_into().unwrap()));
         parse_and_print(b"exec = a\nuser = alice\n");
     }
 

@@ -8,6 +8,7 @@
 //! | [`gate`] | how often one may try |
 //! | `store` | the files on their way to and from the disk |
 //! | `login` | from a name and a password to who one is; what one may |
+//! | [`who`] | as whom something is to run |
 //! | `change` | other users, passwords and roles, one change at a time |
 //!
 //! Who one is goes into the credentials of kos-vfs: files ask them. What no file knows is asked of roles.
@@ -23,6 +24,7 @@ pub mod roles;
 pub(crate) mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod who;
 
 use core::fmt;
 

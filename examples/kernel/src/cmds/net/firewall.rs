@@ -3,21 +3,23 @@
 use core::fmt::{self, Write};
 
 use super::{failed, net, usage};
-use crate::Kernel;
 use crate::net::State;
-use crate::net::firewall::{self, Action, Count, Direction, ListError, Rule};
+use crate::net::firewall::{self, Count, Direction, ListError, Rule};
 use crate::platform::Platform;
-use crate::shell::{CommandError, CommandResult, Next, size};
+use crate::shell::{CommandError, CommandResult, Next, Session, Streams, size};
 use crate::text::{Grouped, Text};
 
-pub(in crate::cmds) fn run<P: Platform>(
-    kernel: &Kernel<P>,
+pub(in crate::cmds) fn run<'k, P: Platform>(
+    session: &mut Session<'k, P>,
     arguments: &[&str],
-    out: &mut dyn Write,
+    streams: &mut Streams<'_, 'k, P>,
 ) -> CommandResult {
+    let kernel = session.kernel;
     let net = net(kernel)?;
     match arguments {
-        [] | ["list"] => net.with(kernel, |state| list(state, out))?,
+        [] | ["list"] => net.with(kernel, |state| list(state, streams))?,
+        ["dump"] => net.with(kernel, |state| write!(streams, "{}", state.firewall.lines()))?,
+        ["load", rest @ ..] => load(session, rest)?,
         ["add", words @ ..] => {
             let rule = rule(words)?;
             changed(net.with(kernel, |state| state.firewall.add(rule)))?;
@@ -32,14 +34,29 @@ pub(in crate::cmds) fn run<P: Platform>(
         }
         ["flush"] => net.with(kernel, |state| state.firewall.flush()),
         ["default", words @ ..] => {
-            let (directions, action) = default(words)?;
+            let wrong = || usage(format_args!("[in | out], accept or drop"));
+            let (directions, action) = firewall::default(words.iter().copied()).ok_or_else(wrong)?;
             net.with(kernel, |state| {
                 directions.iter().for_each(|direction| state.firewall.set_default(*direction, action));
             });
         }
-        _ => return Err(usage(format_args!("nothing, or add, insert, del, flush or default"))),
+        _ => return Err(usage(format_args!("nothing, or dump, load, add, insert, del, flush or default"))),
     }
     Ok(Next::Continue)
+}
+
+/// The rules of a file in place of those that are.
+fn load<P: Platform>(session: &mut Session<'_, P>, words: &[&str]) -> Result<(), CommandError> {
+    let path = match *words {
+        [] => firewall::PATH,
+        [path] => path,
+        _ => return Err(usage(format_args!("load one file"))),
+    };
+    let read = firewall::read(&session.call()?, path);
+    let read = read.map_err(|error| failed(format_args!("{path}: {error}")))?;
+    let kernel = session.kernel;
+    net(kernel)?.with(kernel, |state| state.firewall.take(read));
+    Ok(())
 }
 
 fn changed(result: Result<(), ListError>) -> Result<(), CommandError> {
@@ -57,20 +74,6 @@ fn rule(words: &[&str]) -> Result<Rule, CommandError> {
             None => usage(format_args!("{error}")),
         }
     })
-}
-
-/// Of which directions what becomes.
-fn default(words: &[&str]) -> Result<(&'static [Direction], Action), CommandError> {
-    let wrong = || usage(format_args!("[in | out], accept or drop"));
-    let (directions, word): (&[Direction], _) = match *words {
-        [action] => (&Direction::ALL, action),
-        [direction, action] => match firewall::direction(direction).ok_or_else(wrong)? {
-            Direction::In => (&[Direction::In], action),
-            Direction::Out => (&[Direction::Out], action),
-        },
-        _ => return Err(wrong()),
-    };
-    Ok((directions, firewall::action(word).ok_or_else(wrong)?))
 }
 
 fn list<P: Platform>(state: &State<P>, out: &mut dyn Write) -> fmt::Result {

@@ -11,9 +11,12 @@
 //!
 //! Nothing is allocated. While there is no rule and nothing is dropped by default, frames are neither looked at nor counted.
 //!
-//! Neighbours: `fence` stands between device and stack; the command `firewall` changes the list.
+//! Neighbours: `fence` stands between device and stack; the command `firewall` changes the list; `file` reads and says a whole one,
+//! that of [`PATH`] before the first packet comes.
 
 mod fence;
+mod file;
+mod load;
 mod packet;
 mod parse;
 mod rule;
@@ -28,8 +31,10 @@ use core::fmt;
 use kos_net::dev::Medium;
 
 pub(crate) use fence::Fence;
+pub use file::{FILE_MAX, FileError, Lines, PATH, Problem};
+pub(crate) use load::{LoadError, of_root, read};
 pub use packet::Packet;
-pub use parse::{WordError, action, direction, rule};
+pub use parse::{WordError, default, rule};
 pub use rule::{Action, Direction, Flags, Kind, Link, Network, Ports, Rule};
 
 /// Rules at most.

@@ -1,4 +1,4 @@
-//! A rule from its words: [`rule`].
+//! A rule from its words: [`rule`]; what becomes of packets that none fits: [`default`].
 //!
 //! `[in|out] accept|drop [tcp|udp|icmp|any] [from NET] [sport N[-M]] [to NET] [port N[-M]] [on lo|eth0] [syn|established]`, in any
 //! order, each at most once. NET is an address or one with a prefix.
@@ -65,9 +65,7 @@ impl fmt::Display for WordError {
 
 impl Error for WordError {}
 
-/// Which way a word says.
-#[must_use]
-pub fn direction(word: &str) -> Option<Direction> {
+fn direction(word: &str) -> Option<Direction> {
     match word {
         "in" => Some(Direction::In),
         "out" => Some(Direction::Out),
@@ -75,9 +73,7 @@ pub fn direction(word: &str) -> Option<Direction> {
     }
 }
 
-/// What a word says is to become of packets.
-#[must_use]
-pub fn action(word: &str) -> Option<Action> {
+fn action(word: &str) -> Option<Action> {
     match word {
         "accept" => Some(Action::Accept),
         "drop" => Some(Action::Drop),
@@ -101,6 +97,19 @@ fn flags(word: &str) -> Option<Flags> {
         "established" => Some(Flags::Established),
         _ => None,
     }
+}
+
+/// Reads `[in|out] accept|drop`: of which directions what becomes. [`None`] if it is anything else.
+#[must_use]
+pub fn default<'w>(mut words: impl Iterator<Item = &'w str>) -> Option<(&'static [Direction], Action)> {
+    let (first, second, rest) = (words.next()?, words.next(), words.next());
+    let (directions, last): (&[Direction], _) = match (second, direction(first)) {
+        (None, _) => (&Direction::ALL, first),
+        (Some(last), Some(Direction::In)) => (&[Direction::In], last),
+        (Some(last), Some(Direction::Out)) => (&[Direction::Out], last),
+        (Some(_), None) => return None,
+    };
+    Some((directions, action(last)?)).filter(|_| rest.is_none())
 }
 
 /// Reads a rule.

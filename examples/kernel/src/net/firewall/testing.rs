@@ -6,12 +6,17 @@ use kos_net::dev::Medium;
 
 use super::{Action, Direction, Firewall, Link, Packet, Rule, rule};
 
-/// Any bytes as a rule, a line, and a frame behind it. A rule that is printed is read as the same; the rule decides about what it
-/// fits and the default about the rest; what is no packet passes uncounted.
+/// Any bytes as a file, and as a rule, a line, and a frame behind it. A file that is said is read as the same, and so is a rule; the
+/// rule decides about what it fits and the default about the rest; what is no packet passes uncounted.
 ///
 /// # Panics
 /// One of these does not hold.
 pub fn frame(data: &[u8]) {
+    if let Ok(file) = Firewall::read(data) {
+        let said = file.lines().to_string();
+        let again = Firewall::read(said.as_bytes()).map(|again| again.lines().to_string());
+        assert_eq!(again.as_ref(), Ok(&said), "a file");
+    }
     let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(0);
     let (line, frame) = data.split_at(end);
     let words = core::str::from_utf8(line).unwrap_or_default().split_ascii_whitespace();

@@ -388,6 +388,53 @@ fn frames_that_wait_are_judged_once() {
 }
 
 #[test]
+fn a_file_is_rules_in_order_or_none() {
+    let file = Firewall::read(
+        b"# who comes in\ndefault in drop\n\n  in accept tcp port 80 syn # the web\naccept on lo\n",
+    )
+    .unwrap();
+    let said = "default in drop\ndefault out accept\nin accept tcp port 80 syn\naccept any on lo\n";
+    assert_eq!(file.lines().to_string(), said);
+    assert_eq!(Firewall::read(said.as_bytes()).unwrap().lines().to_string(), said);
+    let many = "drop tcp\n".repeat(RULES_MAX + 1);
+    let long = "#".repeat(FILE_MAX + 1);
+    for (file, line, says) in [
+        ("default in drop\nin accept tcp prt 80\n", 2, "word 4 means nothing in a rule"),
+        ("default sideways drop", 1, "default says [in | out], accept or drop"),
+        ("default", 1, "default says"),
+        ("default in drop out", 1, "default says"),
+        ("in tcp", 1, "say accept or drop"),
+        (&many, 33, "room for no more"),
+        (&long, 1, "more than 8192 bytes"),
+    ] {
+        let error = Firewall::read(file.as_bytes()).unwrap_err();
+        assert!(error.line == line && error.to_string().contains(says), "{error}");
+    }
+    assert_eq!(Firewall::read(b"drop\xff").unwrap_err().problem, Problem::NotText);
+}
+
+/// A machine that is closed hears itself, and nothing of the card.
+#[test]
+fn who_is_closed_talks_to_itself_only() {
+    let mut firewall = Firewall::new();
+    firewall.add(read("accept").unwrap()).unwrap();
+    firewall.take(Firewall::closed());
+    let sent = Sent {
+        from: "10.0.2.2".parse().unwrap(),
+        to: "10.0.2.15".parse().unwrap(),
+        protocol: 1,
+        ports: [1, 2],
+        flags: 0,
+        piece: None,
+        options: false,
+    };
+    for direction in Direction::ALL {
+        let mut judge = |link| firewall.judge(direction, link, Medium::Ip, &sent.bytes());
+        assert_eq!((judge(Link::Own), judge(Link::Card)), (Action::Accept, Action::Drop));
+    }
+}
+
+#[test]
 fn seeds_of_the_fuzz_target_hold() {
     for protocol in [1, 6, 17] {
         let packet = Sent {

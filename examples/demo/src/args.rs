@@ -186,6 +186,9 @@ pub struct Options {
     /// The port of 127.0.0.1 that leads to the guest's port 80; means --net.
     #[arg(long, global = true, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub forward: Option<u16>,
+    /// A device of random numbers, which the shell has anyway; not on the board microvm.
+    #[arg(long, global = true)]
+    pub rng: bool,
     /// A cpio archive (newc) that is unpacked into the root where that is in memory, as without a disk.
     #[arg(long, global = true, value_name = "FILE")]
     pub initrd: Option<PathBuf>,
@@ -227,6 +230,7 @@ impl Args {
         let cpus = self.options.cpus.unwrap_or(if self.is_smp() { 4 } else { 1 });
         let (cpu, disk) = (self.options.cpu.clone(), self.options.disk.clone());
         let net = self.wants_net().then_some(Net::User { forward: self.options.forward });
+        let dice = self.options.rng || self.is_shell();
         let (reboots, pcap, write_log) = (false, None, None);
         let debugger = match self.action {
             Some(Action::Gdb { port }) => Some(port),
@@ -243,6 +247,7 @@ impl Args {
             counts_instructions,
             disk,
             net,
+            dice,
             pcap,
             write_log,
             debugger,

@@ -136,6 +136,8 @@ pub struct Machine {
     pub disk: Option<PathBuf>,
     /// Its network card, if the board can have one.
     pub net: Option<Net>,
+    /// Whether it has a device of random numbers, if the board can have one.
+    pub dice: bool,
     /// A file that gets all frames of the card.
     pub pcap: Option<PathBuf>,
     /// A file that is there and gets each request that changes the disk, in the format of Linux's dm-log-writes.
@@ -229,6 +231,9 @@ impl Machine {
                 add(&["-object", &format!("filter-dump,id=dump,netdev=net,file={}", value(pcap))]);
             }
         }
+        if self.dice && self.board != Board::Microvm {
+            add(&["-device", "virtio-rng-pci"]);
+        }
         if let Some(port) = self.debugger {
             add(&["-gdb", &format!("tcp:127.0.0.1:{port}"), "-S"]);
         }
@@ -298,6 +303,7 @@ mod tests {
             counts_instructions: false,
             disk: Some("/d,e".into()),
             net: Some(Net::User { forward: Some(8080) }),
+            dice: true,
             pcap: Some("/p".into()),
             write_log: None,
             debugger: Some(1234),
@@ -344,6 +350,7 @@ mod tests {
                 counts_instructions: false,
                 disk: None,
                 net: None,
+                dice: false,
                 pcap: None,
                 write_log: None,
                 debugger: None,
@@ -365,7 +372,9 @@ mod tests {
             "|-netdev|user,id=net,hostfwd=tcp:127.0.0.1:8080-:80|-device|virtio-net-pci,netdev=net,romfile=|";
         assert!(all.contains(words), "{all}");
         assert!(all.contains("|-object|filter-dump,id=dump,netdev=net,file=/p|"), "{all}");
-        assert!(!arguments(Board::Microvm).contains("netdev"));
+        assert!(all.contains("|-device|virtio-rng-pci|"), "{all}");
+        let small = arguments(Board::Microvm);
+        assert!(!small.contains("netdev") && !small.contains("virtio-rng"), "{small}");
         let [_, network, _, card] = Net::Cable { fd: 9, number: 10 }.arguments();
         assert_eq!(network, "socket,id=net,fd=9");
         assert!(card.ends_with(",romfile=,mac=52:54:00:6b:6f:0a"), "{card}");

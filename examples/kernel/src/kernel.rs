@@ -67,6 +67,8 @@ pub struct Kernel<P: Platform> {
     pub(crate) users: Users<P>,
     /// What people did.
     pub(crate) audit: Audit<P>,
+    /// What a device of random numbers gave when the machine started, if there is one.
+    pub(crate) seed: Once<[u64; 2]>,
     /// Nothing until the main thread has looked for file systems; [`None`] inside if there is no memory for any.
     pub(crate) files: Once<Option<Files<P>>>,
     /// The same for the network card.
@@ -104,6 +106,12 @@ impl<P: Platform> Kernel<P> {
     /// Does what the command line asks for, in the main thread: shell, script or tests. Called by one CPU, where it booted.
     pub fn run(&self) -> End {
         self.on_main_thread(|| run::run(self)).unwrap_or(End::Failed)
+    }
+
+    /// What nobody knows beforehand: the secret of the machine, and what a device of random numbers gave.
+    pub(crate) fn secret(&self) -> [u64; 2] {
+        let [first, second] = self.seed.get().copied().unwrap_or_default();
+        [first ^ kos_alloc::Env::secret(&self.platform.env()), second]
     }
 
     /// Frames may have come. The machine calls it in interrupt context.

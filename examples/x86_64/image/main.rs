@@ -33,6 +33,7 @@ mod boot_info;
 mod cmos;
 mod console;
 mod cpu;
+mod dice;
 mod disk;
 mod env;
 mod exit;

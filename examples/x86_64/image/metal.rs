@@ -21,6 +21,7 @@ use crate::acpi::{self, Wiring};
 use crate::apic::{Ipi, LocalApic, RESCHEDULE_VECTOR, STOP_VECTOR};
 use crate::boot_info::BootInfo;
 use crate::console::Console;
+use crate::dice::Dice;
 use crate::disk::Disk;
 use crate::io_apic::IoApics;
 use crate::lock::KernelLock;
@@ -48,6 +49,7 @@ pub(crate) struct Metal {
     pub(crate) buses: Once<Buses>,
     /// Once the main thread has started it.
     pub(crate) disk: Once<Disk>,
+    pub(crate) dice: Once<Dice>,
     online: CpuSet,
     pub(crate) apic: Once<LocalApic>,
     rates: Once<Result<Rates, DeviceError>>,
@@ -96,6 +98,7 @@ impl Metal {
             console: Console::new(),
             buses: Once::new(),
             disk: Once::new(),
+            dice: Once::new(),
             online: CpuSet::new(),
             apic: Once::new(),
             rates: Once::new(),

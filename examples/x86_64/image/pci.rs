@@ -24,6 +24,8 @@ const VIRTIO: u16 = 0x1af4;
 const BLOCK: [u16; 2] = [0x1001, 0x1042];
 /// virtio network cards, likewise.
 const NET: [u16; 2] = [0x1000, 0x1041];
+/// virtio entropy devices, likewise.
+const DICE: [u16; 2] = [0x1005, 0x1044];
 
 /// The registers of all functions.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +80,7 @@ pub(crate) struct Buses {
     pub(crate) found: Vec<Found, FUNCTIONS>,
     pub(crate) disk: Option<VirtioFunction>,
     pub(crate) net: Option<VirtioFunction>,
+    pub(crate) dice: Option<VirtioFunction>,
 }
 
 /// A virtio device that can be driven.
@@ -97,13 +100,14 @@ impl Buses {
             let found = found.iter().find(|found| found.vendor == VIRTIO && kinds.contains(&found.device));
             found.map(|found| VirtioFunction::new(found.function))
         };
-        let (disk, net) = (first(BLOCK), first(NET));
-        Self { found, disk, net }
+        let (disk, net, dice) = (first(BLOCK), first(NET), first(DICE));
+        Self { found, disk, net, dice }
     }
 
     /// Where the registers of devices must be mapped.
     pub(crate) fn mappings(&self) -> impl Iterator<Item = Mapping> {
-        self.disk.iter().chain(&self.net).flat_map(|device| device.bars.iter().flatten()).map(|bar| Mapping {
+        let devices = self.disk.iter().chain(&self.net).chain(&self.dice);
+        devices.flat_map(|device| device.bars.iter().flatten()).map(|bar| Mapping {
             name: "pci device",
             virt: DEVICES + bar.start,
             phys: bar.start,

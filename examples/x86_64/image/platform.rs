@@ -27,6 +27,7 @@ use x86_64::registers::control::{Cr3, Cr3Flags};
 use x86_64::structures::paging::PhysFrame;
 
 use crate::boot_info::BootInfo;
+use crate::dice::Dice;
 use crate::disk::Disk;
 use crate::env::{IrqGuard, MetalEnv};
 use crate::io_apic::IoApics;
@@ -297,6 +298,12 @@ impl Platform for &'static Metal {
         let absent = DeviceError { device: "network card", fault: DeviceFault::Absent };
         let found = self.buses.get().and_then(|buses| buses.net.as_ref()).ok_or(absent)?;
         net::start(found, self.first_id())
+    }
+
+    fn random(&self, out: &mut [u8]) -> Result<usize, DeviceError> {
+        let absent = DeviceError { device: "virtio rng", fault: DeviceFault::Absent };
+        let found = self.buses.get().and_then(|buses| buses.dice.as_ref()).ok_or(absent)?;
+        self.dice.try_call_once(|| Dice::start(found, self.first_id()))?.fill(out)
     }
 
     fn device_frames(&self) -> usize {

@@ -6,6 +6,7 @@ use kos_demo_kernel::Kernel;
 use kos_demo_kernel::platform::{InterruptCount, TIMER};
 use kos_x86_64::trap::{self, Frame, exception_name};
 
+use crate::dice::Dice;
 use crate::disk::Disk;
 use crate::metal::Metal;
 use crate::serial::COM1;
@@ -64,6 +65,7 @@ fn name(vector: u16) -> &'static str {
     const CALL_VECTOR: u16 = apic::CALL_VECTOR as u16;
     const DISK_VECTOR: u16 = apic::DISK_VECTOR as u16;
     const NET_VECTOR: u16 = apic::NET_VECTOR as u16;
+    const DICE_VECTOR: u16 = apic::DICE_VECTOR as u16;
     const COM1_VECTOR: u16 = (apic::FIRST_LINE_VECTOR + COM1.line()) as u16;
     const KEYBOARD_VECTOR: u16 = (apic::FIRST_LINE_VECTOR + keyboard::LINE) as u16;
     match vector {
@@ -72,6 +74,7 @@ fn name(vector: u16) -> &'static str {
         KEYBOARD_VECTOR => "keyboard",
         DISK_VECTOR => "disk",
         NET_VECTOR => "network",
+        DICE_VECTOR => "random numbers",
         RESCHEDULE_VECTOR => "wake-up",
         CALL_VECTOR => "call",
         SPURIOUS_VECTOR => "spurious",
@@ -115,6 +118,7 @@ pub(crate) fn interrupt(vector: u64) {
     const COM1_VECTOR: u64 = (apic::FIRST_LINE_VECTOR + COM1.line()) as u64;
     const DISK_VECTOR: u64 = apic::DISK_VECTOR as u64;
     const NET_VECTOR: u64 = apic::NET_VECTOR as u64;
+    const DICE_VECTOR: u64 = apic::DICE_VECTOR as u64;
     const KEYBOARD_VECTOR: u64 = (apic::FIRST_LINE_VECTOR + keyboard::LINE) as u64;
     let metal = crate::metal();
     count(vector);
@@ -141,6 +145,10 @@ pub(crate) fn interrupt(vector: u64) {
         NET_VECTOR => {
             metal.end_of_interrupt();
             crate::kernel().map(Kernel::frames_came).unwrap_or_default();
+        }
+        DICE_VECTOR => {
+            metal.end_of_interrupt();
+            metal.dice.get().map(Dice::complete).unwrap_or_default();
         }
         CALL_VECTOR => {
             smp::serve(metal);

@@ -88,6 +88,25 @@ fn the_disk_interrupts_and_readers_sleep() {
 }
 
 #[test]
+fn random_numbers_come_by_interrupt_and_once() {
+    let answer = demo(&[
+        "run",
+        "--rng",
+        "--cpus",
+        "2",
+        "--exec",
+        "selftest files::random; head 1 < /dev/hwrng | wc; irq; lspci",
+    ]);
+    let said = answer.expect(0).stdout;
+    let passed = |line: &str| line.contains("random_numbers_of_a_device") && line.starts_with("ok");
+    assert!(said.lines().any(passed) && said.contains("1af4:1005"), "{said}");
+    let taken = said.lines().find(|line| line.ends_with("  random numbers")).expect("the device interrupts");
+    assert!(taken.split_whitespace().nth(1).unwrap().parse::<u32>().unwrap() >= 33, "{taken}");
+    let none = demo(&["run", "--exec", "ls /dev/hwrng"]).expect(1).stdout;
+    assert!(none.contains("no such file"), "{none}");
+}
+
+#[test]
 fn what_was_durable_survives_kills() {
     let answer = demo(&["crash", "--kill", "3", "--seed", "5"]).expect(0);
     assert!(answer.stdout.starts_with("3 of 3 kills survived: "), "{}", answer.stdout);

@@ -114,6 +114,7 @@ impl<P: Platform> Kernel<P> {
             reader,
             poller,
             threads,
+            seed: Once::new(),
             files: Once::new(),
             net: Once::new(),
             platform,
@@ -124,7 +125,13 @@ impl<P: Platform> Kernel<P> {
     pub(crate) fn come_up(&self) {
         self.files.call_once(|| {
             let mut stages = Stages::new(self.platform());
-            let disk = stages.run(Stage::Devices, |notes| Ok(start_disk(&self.platform, notes)));
+            let disk = stages.run(Stage::Devices, |notes| {
+                let seed = random_seed(&self.platform, notes).map(|seed| self.seed.call_once(|| seed));
+                let (disk, text) = start_disk(&self.platform, notes);
+                let seeded = if seed.is_some() { "; secrets seeded by hwrng" } else { "" };
+                notes.figures(format_args!("{text}{seeded}"));
+                Ok(disk)
+            });
             // A kernel without files still answers; it says so.
             let disk = disk.ok().flatten();
             let files = stages.run(Stage::Files, |notes| Files::start(self, disk, notes)).ok();
@@ -300,24 +307,42 @@ fn start_threads<P: Platform>(
     Ok(threads)
 }
 
-/// A kernel without a disk keeps its files in memory; it says so.
-fn start_disk<P: Platform>(platform: &P, notes: &mut Notes<'_, '_, P>) -> Option<P::Disk> {
-    let disk = platform.start_disk();
-    match &disk {
+/// What a device of random numbers gives for secrets; a kernel without one takes what the processor has.
+fn random_seed<P: Platform>(platform: &P, notes: &mut Notes<'_, '_, P>) -> Option<[u64; 2]> {
+    let mut bytes = [0; 16];
+    let mut given = 0;
+    while let Some(rest) = bytes.get_mut(given..).filter(|rest| !rest.is_empty()) {
+        match platform.random(rest) {
+            Ok(count) => given += count.max(1),
+            Err(DeviceError { fault: DeviceFault::Absent, .. }) => return None,
+            Err(error) => {
+                notes.warn(format_args!("{error}"));
+                return None;
+            }
+        }
+    }
+    let [first, second] = [0, 8].map(|at| bytes.get(at..at + 8).and_then(|word| word.try_into().ok()));
+    Some([u64::from_le_bytes(first?), u64::from_le_bytes(second?)])
+}
+
+/// The disk, and what is said of it. A kernel without one keeps its files in memory.
+fn start_disk<P: Platform>(platform: &P, notes: &mut Notes<'_, '_, P>) -> (Option<P::Disk>, Text) {
+    match platform.start_disk() {
         Ok(disk) => {
             let geometry = disk.geometry();
             let lasting =
                 if geometry.features().contains(DeviceFeatures::FLUSH) { "flushed" } else { "write-through" };
-            notes.figures(format_args!(
-                "vda: {} in sectors of {}, {lasting}",
-                Bytes(geometry.bytes()),
-                geometry.sector_size()
-            ));
+            let (bytes, sector) = (Bytes(geometry.bytes()), geometry.sector_size());
+            (Some(disk), Text::new(format_args!("vda: {bytes} in sectors of {sector}, {lasting}")))
         }
-        Err(error @ DeviceError { fault: DeviceFault::Absent, .. }) => notes.figures(format_args!("{error}")),
-        Err(error) => notes.degraded(format_args!("{error}")),
+        Err(error @ DeviceError { fault: DeviceFault::Absent, .. }) => {
+            (None, Text::new(format_args!("{error}")))
+        }
+        Err(error) => {
+            notes.degraded(format_args!("{error}"));
+            (None, Text::new(format_args!("{error}")))
+        }
     }
-    disk.ok()
 }
 
 /// Bytes of free memory with which a kernel without a card still has a network, of itself alone.

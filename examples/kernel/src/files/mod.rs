@@ -5,6 +5,7 @@
 
 pub(crate) mod claims;
 mod disks;
+mod hwrng;
 mod kmsg;
 mod nodes;
 mod processes;
@@ -91,7 +92,7 @@ impl<P: Platform> Files<P> {
     ) -> Result<Self, Cause> {
         let free = kernel.frames().stats().free;
         let names = u32::try_from(free / FRAMES_A_NAME).unwrap_or(u32::MAX).clamp(64, 8192);
-        let key = kos_alloc::Env::secret(&kernel.platform().env());
+        let [key, _] = kernel.secret();
         let cache_bytes = cache_bytes(free);
         let config = kos_vfs::Config {
             dentries: names,
@@ -107,7 +108,7 @@ impl<P: Platform> Files<P> {
         let vfs = vfs.with_special(Arc::<nodes::KernelDevices<P>>::clone(&devices) as _);
         let files = Self { vfs, clock: clock(), disk, claims: Arc::new(Claims::new()), key };
         let Found { root, size, beside } = files.mount_all(free, notes)?;
-        files.mount_nodes(devices, notes);
+        files.mount_nodes(devices, kernel.seed.get().is_some(), notes);
         files.mount_programs(kernel.platform().programs(), free, notes);
         files.mount_rom(kernel.platform().linux_programs(), notes);
         if root == "tmpfs" {
@@ -172,8 +173,8 @@ impl<P: Platform> Files<P> {
         Ok(Found { root: kind, size, beside: beside.transpose().map_err(FilesError::Mount)? })
     }
 
-    /// Mounts `/dev` and `/proc`. A kernel without them still works; it says so.
-    fn mount_nodes(&self, devices: Arc<nodes::KernelDevices<P>>, notes: &mut Notes<'_, '_, P>) {
+    /// Mounts `/dev`, with a device of random numbers or without, and `/proc`. A kernel without them still works; it says so.
+    fn mount_nodes(&self, devices: Arc<nodes::KernelDevices<P>>, dice: bool, notes: &mut Notes<'_, '_, P>) {
         let now = self.now();
         let Some(view) = self.view() else { return };
         let ctx = Ctx::root();
@@ -188,7 +189,7 @@ impl<P: Platform> Files<P> {
                 notes.warn(format_args!("no {path}: {error}"));
             }
         };
-        let dev = nodes::dev::<P>(devices, self.key, now, &self.disk_and_parts());
+        let dev = nodes::dev::<P>(devices, self.key, now, dice, &self.disk_and_parts());
         mount(dev.map_err(|error| Text::new(format_args!("{error}"))), "/dev");
         let proc = nodes::proc::<P>(now);
         mount(proc.map_err(|error| Text::new(format_args!("{error}"))), "/proc");

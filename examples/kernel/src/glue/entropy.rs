@@ -5,10 +5,10 @@
 
 use core::hash::Hasher;
 
-use kos_alloc::Env;
 use kos_net::{Entropy, EntropyError};
 use siphasher::sip::SipHasher24;
 
+use crate::Kernel;
 use crate::platform::Platform;
 
 /// The random bytes of one machine.
@@ -19,9 +19,10 @@ pub(crate) struct KernelEntropy {
 }
 
 impl KernelEntropy {
-    /// Keyed by the secret of `platform` and by the moment.
-    pub(crate) fn new<P: Platform>(platform: &P) -> Self {
-        Self { key: [platform.env().secret(), platform.cycles()], count: 0 }
+    /// Keyed by the secret of the machine, by what a device of random numbers gave, and by the moment.
+    pub(crate) fn new<P: Platform>(kernel: &Kernel<P>) -> Self {
+        let [first, second] = kernel.secret();
+        Self { key: [first, second ^ kernel.platform().cycles()], count: 0 }
     }
 }
 

@@ -49,7 +49,7 @@ impl<P: Platform> Caps<P> {
     pub(crate) fn new(kernel: &Kernel<P>, ipc: &Ipc<P>, who: Who) -> Result<Self, Errno> {
         let mut salt = [0; 8];
         // Its numbers are told to programs: of the machine's secret they must say nothing.
-        let _ = KernelEntropy::new(kernel.platform()).fill(&mut salt);
+        let _ = KernelEntropy::new(kernel).fill(&mut salt);
         let salt = u64::from_le_bytes(salt);
         let quota = ipc.quota.child(LIMITS).map_err(|_| Errno::EAGAIN)?;
         let make = |slots| CapSpace::new(slots, ipc.cells, quota, salt).ok();

@@ -57,7 +57,7 @@ impl<P: Platform> Net<P> {
 
     fn make(kernel: &Kernel<P>, card: Option<P::Net>, rules: Firewall) -> Result<Self, NetError> {
         let mac = card.as_ref().map(P::Net::mac);
-        let mut state = boxed(State::new(kernel.platform(), card)?)?;
+        let mut state = boxed(State::new(kernel, card)?)?;
         let [one] = &mut *state;
         one.firewall.take(rules);
         if let Some(mac) = mac {

@@ -15,6 +15,7 @@ use super::firewall::{Fence, Firewall, Link};
 use super::lease::Lessee;
 use super::names::Resolver;
 use super::web::{Door, Grant};
+use crate::Kernel;
 use crate::glue::entropy::KernelEntropy;
 use crate::glue::faults::{Lossy, Rule};
 use crate::platform::{NetCard, Platform};
@@ -75,8 +76,8 @@ pub(crate) struct Web {
 
 impl<P: Platform> State<P> {
     /// A stack over this host itself and `card`, which has no address yet.
-    pub(super) fn new(platform: &P, card: Option<P::Net>) -> Result<Self, NetError> {
-        let mut entropy = KernelEntropy::new(platform);
+    pub(super) fn new(kernel: &Kernel<P>, card: Option<P::Net>) -> Result<Self, NetError> {
+        let mut entropy = KernelEntropy::new(kernel);
         let own = Loopback::new(SELF_MTU);
         let (mut stack, own_interface) = open(&own, &mut entropy)?;
         let card = card.map(|device| Card::new(device, &mut stack, &mut entropy)).transpose()?;

@@ -236,6 +236,14 @@ pub trait Platform: Sized + Sync + 'static {
     fn start_net(&self) -> Result<Self::Net, DeviceError> {
         Err(DeviceError { device: "network card", fault: DeviceFault::Absent })
     }
+    /// Random numbers of a device that makes them: how many bytes of `out` it gave, at least one. The calling thread sleeps until they
+    /// come; each byte is given once.
+    ///
+    /// # Errors
+    /// [`DeviceFault::Absent`]: there is none; or what is wrong with it.
+    fn random(&self, _out: &mut [u8]) -> Result<usize, DeviceError> {
+        Err(DeviceError { device: "random numbers", fault: DeviceFault::Absent })
+    }
     /// Frames of the kernel's allocator that devices have now: queues, rings.
     fn device_frames(&self) -> usize {
         0

@@ -86,7 +86,7 @@ pub(super) fn load<P: Platform>(
             UserStart { entry: image.entry, stack: argument, argument }
         }
         Abi::Linux => {
-            let random = stack::random(kernel.platform());
+            let random = stack::random(kernel);
             let block = stack::Block::new(&image, words, ids, random).ok_or(LoadError::TooLong)?;
             map_stack(space, top, STACK + pages(block.bytes()))?;
             let put =

@@ -119,7 +119,7 @@ pub(super) fn begin<'h, 'o, 'k, P: Platform>(
     }
     let (view, ctx) = (session.view()?.clone(), *session.ctx());
     let files = Files::new(view, ctx, roots, rules);
-    let entropy = KernelEntropy::new(kernel.platform());
+    let entropy = KernelEntropy::new(kernel);
     let mut python = Python {
         engine,
         host: Host { kernel, streams, files, entropy, interrupted: false, at_prompt: false },

@@ -1,5 +1,6 @@
 //! Tests of `/dev`: the log and the disk as files.
 
+use kos_alloc::Locked;
 use kos_vfs::Errno;
 
 use super::lines::told;
@@ -8,6 +9,7 @@ use crate::Kernel;
 use crate::ensure;
 use crate::platform::Platform;
 use crate::text::TEXT_MAX;
+use crate::threads::{How, Member};
 
 struct Table<P>(core::marker::PhantomData<P>);
 
@@ -15,6 +17,7 @@ impl<P: Platform> Table<P> {
     const ALL: &'static [Test<P>] = &[
         Test { name: "files::the_log_is_a_device", run: log },
         Test { name: "files::the_disk_is_a_device", run: disk },
+        Test { name: "files::random_numbers_of_a_device_are_given_once", run: dice },
     ];
 }
 
@@ -66,5 +69,34 @@ fn disk<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
         let twice = told(kernel, "mount /dev/vda /mnt", 1)?;
         ensure!(twice.contains(Errno::EBUSY.meaning()), "{twice}");
     }
+    Ok(())
+}
+
+/// Nobody gets what another has; only user 0 asks.
+fn dice<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    const TIMES: usize = 16;
+    if kernel.seed.get().is_none() {
+        let said = told(kernel, "cat /dev/hwrng", 1)?;
+        ensure!(said.contains(Errno::ENOENT.meaning()), "{said}");
+        return Err(Failure::skip(format_args!("no device of random numbers")));
+    }
+    let taken = Locked::<P::Env, _>::new(kernel.platform().env(), [0_u64; 2 * TIMES]);
+    let take = |places: core::ops::Range<usize>| {
+        for place in places {
+            let mut bytes = [0; 8];
+            let count = kernel.platform().random(&mut bytes).unwrap_or(0);
+            let word = if count == bytes.len() { u64::from_le_bytes(bytes) } else { 0 };
+            taken.with(|all| all.get_mut(place).map(|slot| *slot = word));
+        }
+    };
+    let (first, second) = (|| take(0..TIMES), || take(TIMES..2 * TIMES));
+    let team = [Member::new(How::new("dice-1"), &first), Member::new(How::new("dice-2"), &second)];
+    kernel.with_team(&team, |_| ())?;
+    let mut all = taken.with(|all| *all);
+    all.sort_unstable();
+    let twice = all.windows(2).any(|pair| pair.first() == pair.last());
+    ensure!(!twice && all.first() != Some(&0), "one number twice, or none, of {} of 64 bits", all.len());
+    let refused = told(kernel, "su 1000:1000; cat /dev/hwrng", 1)?;
+    ensure!(refused.contains(Errno::EACCES.meaning()), "{refused}");
     Ok(())
 }

@@ -67,7 +67,7 @@ impl<P: Platform> Users<P> {
     /// Bytes that nobody foresees, and nobody had before.
     fn salt(&self, kernel: &Kernel<P>) -> [u8; SALT] {
         let (mut salt, mut dice) = ([0; SALT], self.dice.lock());
-        let dice = dice.get_or_insert_with(|| KernelEntropy::new(kernel.platform()));
+        let dice = dice.get_or_insert_with(|| KernelEntropy::new(kernel));
         // It has as many as are asked for.
         let _ = dice.fill(&mut salt);
         salt

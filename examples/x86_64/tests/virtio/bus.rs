@@ -72,16 +72,17 @@ pub(crate) struct Interrupting {
 impl Interrupting {
     pub(crate) fn new(found: &VirtioFunction, wiring: Wiring) -> Result<Self, DeviceError> {
         let fault = DeviceError { device: wiring.device, fault: DeviceFault::NoInterrupt };
-        let vectors = [crate::apic::DISK_VECTOR, crate::apic::NET_VECTOR];
+        let vectors = [crate::apic::DISK_VECTOR, crate::apic::NET_VECTOR, crate::apic::DICE_VECTOR];
         let wired = vectors.contains(&wiring.vector) && wiring.apic_id == crate::CPU;
         if wired { Ok(Self { device: found.0.clone(), has_vector: true }) } else { Err(fault) }
     }
 }
 
 impl Transport for Interrupting {
-    fn queue_set(&mut self, queue: u16, _: u32, descriptors: u64, available: u64, used: u64) {
+    fn queue_set(&mut self, queue: u16, size: u32, descriptors: u64, available: u64, used: u64) {
         self.has_vector &= self.device.has_vector.get();
-        let rings = Rings { descriptors, available, used, seen: 0, written: 0 };
+        let size = u16::try_from(size).expect("a queue of this device");
+        let rings = Rings { descriptors, available, used, size, seen: 0, written: 0 };
         self.device.rings.borrow_mut()[usize::from(queue)] = Some(rings);
     }
 

@@ -7,7 +7,7 @@ use core::ptr::with_exposed_provenance_mut;
 
 use virtio_drivers::transport::DeviceStatus;
 
-/// Entries of each queue.
+/// Entries of the largest queue.
 pub(crate) const SIZE: u16 = 128;
 
 /// The rings of a queue, and how far the device has read and written.
@@ -16,6 +16,8 @@ pub(crate) struct Rings {
     pub(crate) descriptors: u64,
     pub(crate) available: u64,
     pub(crate) used: u64,
+    /// Entries of each.
+    pub(crate) size: u16,
     pub(crate) seen: u16,
     pub(crate) written: u16,
 }
@@ -66,7 +68,7 @@ impl Device {
             let end: u16 = read(rings.available + 2);
             let mut heads = Vec::new();
             while rings.seen != end {
-                heads.push(read(rings.available + 4 + 2 * u64::from(rings.seen % SIZE)));
+                heads.push(read(rings.available + 4 + 2 * u64::from(rings.seen % rings.size)));
                 rings.seen = rings.seen.wrapping_add(1);
             }
             heads
@@ -89,7 +91,7 @@ impl Device {
     /// Says that what has this id came back, with `length` bytes written.
     pub(crate) fn give_back(&self, queue: usize, id: u32, length: u32) {
         self.with(queue, |rings| {
-            let place = rings.used + 4 + 8 * u64::from(rings.written % SIZE);
+            let place = rings.used + 4 + 8 * u64::from(rings.written % rings.size);
             write(place, id);
             write(place + 4, length);
         });
@@ -112,6 +114,11 @@ impl Device {
                 write(place, byte);
             }
         }
+    }
+
+    /// Writes `fill` all over a piece, whoever has its head by now.
+    pub(crate) fn write_at(piece: Piece, fill: u8) {
+        (piece.address..piece.address + u64::from(piece.length)).for_each(|place| write(place, fill));
     }
 
     /// Reads what the pieces under a head hold.

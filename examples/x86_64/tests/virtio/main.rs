@@ -7,6 +7,7 @@ extern crate alloc;
 
 mod bus;
 mod device;
+mod dice;
 mod disk;
 mod net;
 
@@ -18,6 +19,7 @@ mod virtio {
 mod apic {
     pub(crate) const DISK_VECTOR: u8 = 0x41;
     pub(crate) const NET_VECTOR: u8 = 0x42;
+    pub(crate) const DICE_VECTOR: u8 = 0x43;
 }
 
 mod pci {

@@ -94,7 +94,7 @@ fn grant<P: Platform>(
     let cred = user(session, wanted.user)?;
     let token = match word.strip_prefix('@') {
         Some(path) => token_of(session, path)?,
-        None if word == NEW => Token::make(&mut KernelEntropy::new(session.kernel.platform()))?,
+        None if word == NEW => Token::make(&mut KernelEntropy::new(session.kernel))?,
         None => Token::given(word).ok_or_else(no_token)?,
     };
     let long = |_| usage(format_args!("the name of DIR is too long"));

@@ -118,7 +118,7 @@ impl<'k, P: Platform> Root<'k, P> {
     fn name_of_its_own(&self) -> heapless::String<32> {
         let (mut bytes, mut own) = ([0; 8], heapless::String::new());
         // It has as many as are asked for.
-        let _ = KernelEntropy::new(self.kernel.platform()).fill(&mut bytes);
+        let _ = KernelEntropy::new(self.kernel).fill(&mut bytes);
         // It fits: a word and sixteen digits.
         let _ = write!(own, ".put-{:016x}", u64::from_le_bytes(bytes));
         own

@@ -6,6 +6,7 @@
 
 use kos_net::Entropy as _;
 
+use crate::Kernel;
 use crate::glue::entropy::KernelEntropy;
 use crate::platform::Platform;
 use crate::process::elf::{Headers, Image, PAGE};
@@ -57,10 +58,10 @@ pub(in super::super) struct Block<'a> {
 }
 
 /// 16 bytes that nobody knows beforehand who does not know the machine's secret.
-pub(in super::super) fn random<P: Platform>(platform: &P) -> [u8; 16] {
+pub(in super::super) fn random<P: Platform>(kernel: &Kernel<P>) -> [u8; 16] {
     let mut bytes = [0; 16];
     // It cannot fail; and a program without luck runs as well.
-    let _ = KernelEntropy::new(platform).fill(&mut bytes);
+    let _ = KernelEntropy::new(kernel).fill(&mut bytes);
     bytes
 }
 

@@ -119,7 +119,7 @@ pub(super) fn random<P: Platform>(running: &mut Running<P>, [to, bytes, flags, .
     if flags & !KNOWN != 0 {
         return Err(Errno::EINVAL);
     }
-    let mut entropy = KernelEntropy::new(running.thread.kernel.platform());
+    let mut entropy = KernelEntropy::new(running.thread.kernel);
     pieces(to, bytes.min(MOST), |at, bytes| {
         let mut piece = [0; 512];
         let piece = piece.get_mut(..bytes).unwrap_or_default();

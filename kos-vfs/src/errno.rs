@@ -42,6 +42,7 @@ errnos! {
     EIO = 5, "input or output error";
     ENXIO = 6, "no such device or address";
     E2BIG = 7, "too long";
+    ENOEXEC = 8, "no program";
     EBADF = 9, "bad file descriptor";
     ECHILD = 10, "no child processes";
     EAGAIN = 11, "would block";

@@ -85,11 +85,14 @@ pub enum Call {
     Unlink = 36,
     /// `ready()`: tells whoever started the program that it can be used.
     Ready = 37,
+    /// `exec(path, length, strings, words, variables)`: the program of that file goes on in place of this one, in the same process. `words`
+    /// bytes of words and `variables` of variables lie at `strings`, with a zero behind each. Answers only if it fails.
+    Exec = 38,
 }
 
 impl Call {
     /// All of them, by number.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::Exit,
         Self::Write,
         Self::Read,
@@ -128,6 +131,7 @@ impl Call {
         Self::SharedUnmap,
         Self::Unlink,
         Self::Ready,
+        Self::Exec,
     ];
 
     /// The call with this number.
@@ -138,7 +142,7 @@ impl Call {
 }
 
 /// The programs, by name: one file has them all.
-pub const PROGRAMS: [&str; 14] = [
+pub const PROGRAMS: [&str; 15] = [
     "hello",
     "spin",
     "usertests",
@@ -153,6 +157,7 @@ pub const PROGRAMS: [&str; 14] = [
     "beacon",
     "repeat",
     "printenv",
+    "exec-demo",
 ];
 
 /// `mmap`: may be read.

@@ -14,6 +14,10 @@ impl Errno {
     pub const NOENT: Self = Self(2);
     /// Not an open file.
     pub const BADF: Self = Self(9);
+    /// Words that are too long.
+    pub const TOOBIG: Self = Self(7);
+    /// No program.
+    pub const NOEXEC: Self = Self(8);
     /// No child.
     pub const CHILD: Self = Self(10);
     /// No memory, or more than is allowed.
@@ -105,6 +109,19 @@ pub fn read(fd: u64, to: &mut [u8]) -> Answer {
 pub fn open(path: &[u8], flags: u64) -> Answer {
     let (at, length) = bytes(path);
     call(Call::Open, [at, length, flags, 0, 0, 0])
+}
+
+/// Goes on as the program of a file, with these words and variables: a zero is behind each of them. Comes back only with an error.
+#[must_use]
+pub fn exec(path: &[u8], words: &[u8], variables: &[u8]) -> Errno {
+    /// Bytes of both.
+    const MOST: usize = 1024;
+    let (mut strings, all) = ([0; MOST], words.len().saturating_add(variables.len()));
+    let Some(room) = strings.get_mut(..all) else { return Errno::TOOBIG };
+    room.iter_mut().zip(words.iter().chain(variables)).for_each(|(to, from)| *to = *from);
+    let ((at, length), (strings, _)) = (bytes(path), bytes(&strings));
+    let answer = call(Call::Exec, [at, length, strings, words.len() as u64, variables.len() as u64, 0]);
+    answer.err().unwrap_or(Errno::NOSYS)
 }
 
 /// Closes a descriptor.

@@ -28,8 +28,8 @@ pub(super) fn table<P: Platform>(kernel: &Kernel<P>, out: &mut dyn Write) -> Res
     head.iter().try_for_each(|word| write!(out, "{word:>11}"))?;
     writeln!(out)?;
     for figures in &census.processes {
-        let name = kernel.processes.of_number(figures.id);
-        let name = name.as_ref().map_or("(ended)", |process| process.name.as_str());
+        let name = kernel.processes.of_number(figures.id).map(|process| process.name());
+        let name = name.as_deref().unwrap_or("(ended)");
         write!(out, "{:>7} {name:<24}", figures.id)?;
         row(figures, out)?;
     }
@@ -62,7 +62,7 @@ pub(crate) fn of<P: Platform>(kernel: &Kernel<P>, id: u32, out: &mut dyn Write) 
     let process = kernel.processes.of_number(id).ok_or_else(none)?;
     let state =
         process.end().map_or_else(|| Text::new(format_args!("runs")), |end| Text::new(format_args!("{end}")));
-    writeln!(out, "process  {} '{}', child of {}: {state}", process.id, process.name, process.parent)?;
+    writeln!(out, "process  {} '{}', child of {}: {state}", process.id, process.name(), process.parent)?;
     let mut census = Census::new(kernel).ok_or(StartError::NoMemory)?;
     owners::of_programs(kernel, &mut census)?;
     if let (Some(space), Some(figures)) =

@@ -67,7 +67,8 @@ type Part = (&'static str, fn(&Figures) -> u64);
 fn each<P: Platform>(kernel: &Kernel<P>, census: &Census, page: &mut Page, parts: &[Part]) -> fmt::Result {
     for figures in &census.processes {
         let process = kernel.processes.of_number(figures.id);
-        let name = process.as_ref().map_or("(ended)", |process| process.name.as_str());
+        let name = process.as_ref().map(|process| process.name());
+        let name = name.as_deref().unwrap_or("(ended)");
         for (part, of) in parts {
             page.sample(&[("pid", &figures.id), ("name", &name), ("part", part)], bytes(of(figures)))?;
         }

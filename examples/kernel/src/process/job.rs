@@ -298,7 +298,7 @@ impl<P: Platform> Kernel<P> {
 
 impl<P: Platform> Processes<P> {
     /// Gives back what was kept for processes that are gone.
-    fn trim(&self) {
+    pub(super) fn trim(&self) {
         self.objects.trim();
     }
 }

@@ -134,7 +134,13 @@ fn map_segment<P: Platform>(
     Ok(())
 }
 
-impl Words<'_> {
+impl<'a> Words<'a> {
+    /// What the program is called: the last part of its first word.
+    pub(super) fn name(&self) -> &'a str {
+        let path = self.words.first().copied().unwrap_or("");
+        path.rsplit('/').next().unwrap_or(path)
+    }
+
     /// Bytes of the words and of the variables, with a zero behind each; [`None`]: one has a zero in it, or they are too many.
     fn lengths(&self) -> Option<[usize; 2]> {
         let length = |texts: &[&str]| {

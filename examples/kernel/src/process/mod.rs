@@ -44,6 +44,7 @@ use core::error::Error;
 use core::fmt;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
+use kos_alloc::Locked;
 use kos_ipc::posix::signal::Signal;
 use kos_paging::CreateError;
 use kos_sched::TaskId;
@@ -69,6 +70,8 @@ use space::UserSpace;
 pub(crate) const MOST: usize = 64;
 /// Longest name that is kept.
 const NAME: usize = 24;
+/// What a program is called.
+pub(crate) type Name = heapless::String<NAME>;
 
 /// All processes of a kernel.
 pub(crate) struct Processes<P: Platform> {
@@ -87,7 +90,7 @@ pub(crate) struct Processes<P: Platform> {
 pub(crate) struct Process<P: Platform> {
     pub(crate) id: u32,
     pub(crate) parent: u32,
-    pub(crate) name: heapless::String<NAME>,
+    name: Locked<P::Env, Name>,
     pub(crate) job: Arc<Job<P>>,
     /// Threads beside the first.
     threads: AtomicUsize,
@@ -190,9 +193,7 @@ impl<P: Platform> Process<P> {
         caps: Caps<P>,
     ) -> Result<Arc<Self>, StartError> {
         let ((id, parent), job) = (ids, Arc::clone(job));
-        let mut short = heapless::String::new();
-        // What is too long is cut.
-        let _ = name.chars().try_for_each(|character| short.push(character));
+        let name = Locked::new(kernel.platform().env(), short(name));
         let space = Mutex::new(Some(Arc::clone(space)));
         let signals = Signals::new(id).ok_or(StartError::NoMemory)?;
         // Looked for last: what comes between would take it.
@@ -202,7 +203,7 @@ impl<P: Platform> Process<P> {
         Ok(Arc::new(Self {
             id,
             parent,
-            name: short,
+            name,
             job,
             threads: AtomicUsize::new(0),
             space,
@@ -211,6 +212,16 @@ impl<P: Platform> Process<P> {
             shared: Mappings::new(),
             end: Once::new(),
         }))
+    }
+
+    /// The beginning of what its program is called.
+    pub(crate) fn name(&self) -> Name {
+        self.name.with(|name| name.clone())
+    }
+
+    /// It runs another program.
+    fn rename(&self, name: &str) {
+        self.name.with(|old| *old = short(name));
     }
 
     /// Its address space, unless it has ended.
@@ -222,6 +233,14 @@ impl<P: Platform> Process<P> {
     pub(crate) fn end(&self) -> Option<&End> {
         self.end.get()
     }
+}
+
+/// As much of a name as is kept.
+fn short(name: &str) -> Name {
+    let mut short = Name::new();
+    // What is too long is cut.
+    let _ = name.chars().try_for_each(|character| short.push(character));
+    short
 }
 
 impl<P: Platform> Kernel<P> {

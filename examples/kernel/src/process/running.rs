@@ -6,7 +6,7 @@ use core::ops::{Deref, DerefMut};
 
 use kos_ipc::posix::signal::{SignalSet, SignalThread};
 use kos_paging::VirtAddr;
-use kos_vfs::{Ctx, View};
+use kos_vfs::{Ctx, Errno, View};
 
 use super::descriptors::Descriptors;
 use super::elf::Abi;
@@ -65,19 +65,11 @@ impl<P: Platform> Kernel<P> {
         job: &Arc<Job<P>>,
         start: Start<'_, P>,
     ) -> Result<Arc<Process<P>>, StartError> {
-        let kernel = forever(self);
-        let (id, ports) = (self.next_process(), &job.ports);
-        let space = UserSpace::new(ports, id).ok_or(StartError::NoPrograms)?.map_err(StartError::Space)?;
-        let object = kernel.processes.objects.of_file(kernel, ports, start.file).map_err(StartError::File)?;
-        let ids = (start.ctx.cred.uid, start.ctx.cred.gid);
-        let (abi, begin) = load(self, &space, &object, start.words, ids).map_err(StartError::Load)?;
-        let user = self.platform().new_user(begin).map_err(StartError::Machine)?;
-        let name = start.words.words.first().copied().unwrap_or("");
-        let name = name.rsplit('/').next().unwrap_or(name);
-        let space = counted(self, space)?;
-        let caps = new_caps(self, start.ctx.cred.uid, id)?;
-        let process = Process::new(self, (id, 0), name, job, &space, caps)?;
-        let Start { view, ctx, .. } = start;
+        let (kernel, id) = (forever(self), self.next_process());
+        let Start { file, view, ctx, words } = start;
+        let Stood { abi, space, user } = stand(kernel, (job, id), file, words, ctx)?;
+        let caps = new_caps(self, ctx.cred.uid, id)?;
+        let process = Process::new(self, (id, 0), words.name(), job, &space, caps)?;
         let (files, process_of) = (Descriptors::new(job), Arc::clone(&process));
         let thread = Thread::new(kernel, process, space, user);
         match abi {
@@ -91,6 +83,30 @@ impl<P: Platform> Kernel<P> {
     }
 }
 
+/// A program that can begin.
+struct Stood<P: Platform> {
+    abi: Abi,
+    space: Arc<UserSpace<P>>,
+    user: P::User,
+}
+
+/// Makes a program stand in a space of its own, of this number, within the group of a job.
+fn stand<P: Platform>(
+    kernel: &'static Kernel<P>,
+    (job, id): (&Job<P>, u32),
+    file: &File<'static, P>,
+    words: Words<'_>,
+    ctx: Ctx<'static>,
+) -> Result<Stood<P>, StartError> {
+    let ports = &job.ports;
+    let space = UserSpace::new(ports, id).ok_or(StartError::NoPrograms)?.map_err(StartError::Space)?;
+    let object = kernel.processes.objects.of_file(kernel, ports, file).map_err(StartError::File)?;
+    let ids = (ctx.cred.uid, ctx.cred.gid);
+    let (abi, begin) = load(kernel, &space, &object, words, ids).map_err(StartError::Load)?;
+    let user = kernel.platform().new_user(begin).map_err(StartError::Machine)?;
+    Ok(Stood { abi, space: counted(kernel, space)?, user })
+}
+
 /// Gives a process to a thread of its own.
 fn hand_over<P: Platform, L: Live<P>>(
     kernel: &'static Kernel<P>,
@@ -101,7 +117,7 @@ fn hand_over<P: Platform, L: Live<P>>(
         return Err(StartError::NoMemory);
     }
     kernel.processes.list.add(process)?;
-    let started = forever::start(kernel, &process.name, Box::new(running));
+    let started = forever::start(kernel, &process.name(), Box::new(running));
     match &started {
         Ok(task) => kernel.processes.list.set_task(process.id, *task),
         Err(_) => kernel.processes.list.remove(process.id),
@@ -120,11 +136,35 @@ impl<P: Platform> Running<P> {
         user.answer(0);
         let (space, parent) = (counted(kernel, space)?, &self.process);
         let caps = new_caps(kernel, self.ctx.cred.uid, id)?;
-        let process = Process::new(kernel, (id, parent.id), &parent.name, &parent.job, &space, caps)?;
+        let process = Process::new(kernel, (id, parent.id), &parent.name(), &parent.job, &space, caps)?;
         let (view, ctx, pending) = (self.view.clone(), self.ctx, Pendings::new());
         let thread = Thread::new(kernel, Arc::clone(&process), space, user);
         hand_over(kernel, &process, Self { thread, view, ctx, files, pending })?;
         Ok(id)
+    }
+
+    /// Another program of the native calls from now on; see [`calls`], `exec`.
+    pub(super) fn become_program(
+        &mut self,
+        file: &File<'static, P>,
+        words: Words<'_>,
+    ) -> Result<(), StartError> {
+        let (kernel, process) = (self.kernel, Arc::clone(&self.process));
+        // Objects know spaces by number, and for a moment there are two.
+        let stood = stand(kernel, (&process.job, kernel.next_process()), file, words, self.ctx);
+        let Stood { abi, space, user } = stood.inspect_err(|_| kernel.processes.trim())?;
+        if abi != Abi::Native {
+            return Err(StartError::File(Errno::ENOEXEC));
+        }
+        let old = self.thread.begin_again(Arc::clone(&space), user);
+        leave_memory(kernel, &process, &old);
+        *process.space.lock() = Some(space);
+        process.rename(words.name());
+        // Those who wait for an answer learn that there is none.
+        self.pending = Pendings::new();
+        drop(old);
+        kernel.processes.trim();
+        Ok(())
     }
 
     fn run(&mut self, signals: &SignalThread<'_, 'static, IpcEnv<P>>) -> End {
@@ -181,11 +221,10 @@ impl<P: Platform> Live<P> for Running<P> {
 /// The end of a process whose files are closed, in its last thread.
 pub(super) fn finish<P: Platform>(thread: Thread<P>, end: End) {
     let Thread { kernel, process, space, .. } = thread;
+    leave_memory(kernel, &process, &space);
     if let Ok(ipc) = kernel.ipc() {
-        process.shared.end(ipc, &space);
         process.caps.end(ipc, || kernel.threads.runtime().yield_now());
     }
-    save_shared(&space, 0, u64::MAX);
     drop(space);
     // The memory of the first of a job is looked at once more.
     if process.parent != 0 {
@@ -195,6 +234,14 @@ pub(super) fn finish<P: Platform>(thread: Thread<P>, end: End) {
     process.end.call_once(|| end);
     drop(process);
     kernel.processes.changed.wake_all();
+}
+
+/// What a process shares with others through a space that it leaves is theirs: segments, and bytes of files.
+fn leave_memory<P: Platform>(kernel: &Kernel<P>, process: &Process<P>, space: &UserSpace<P>) {
+    if let Ok(ipc) = kernel.ipc() {
+        process.shared.end(ipc, space);
+    }
+    save_shared(space, 0, u64::MAX);
 }
 
 /// Capabilities for a new process.

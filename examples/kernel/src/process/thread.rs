@@ -43,6 +43,12 @@ impl<P: Platform> Thread<P> {
         Self { kernel, process, space, user, starved: 0, charged: 0 }
     }
 
+    /// Goes on with these registers in another space; the one that it leaves.
+    pub(super) fn begin_again(&mut self, space: Arc<UserSpace<P>>, user: P::User) -> Arc<UserSpace<P>> {
+        (self.user, self.starved) = (user, 0);
+        core::mem::replace(&mut self.space, space)
+    }
+
     /// Runs the program until it needs the kernel.
     #[inline]
     pub(super) fn enter(&mut self) -> UserExit {

@@ -4,7 +4,7 @@ use kos_ipc::posix::signal::Signal;
 use kos_ipc::quota::Resource;
 use kos_vfs::Ctx;
 
-use super::{Failure, Test};
+use super::{Failure, Test, lines};
 use crate::Kernel;
 use crate::cmds::programs::HOSTILE;
 use crate::ensure;
@@ -30,6 +30,7 @@ impl<P: Platform> Table<P> {
         Test { name: "process::a_loop_is_ended_from_outside", run: outside },
         Test { name: "process::words_and_variables_come_as_they_were_given", run: told },
         Test { name: "process::what_is_no_program_is_refused", run: refused },
+        Test { name: "process::a_program_becomes_another_and_leaves_nothing", run: becomes },
     ];
 }
 
@@ -196,5 +197,17 @@ fn refused<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
         ensure!(refused.is_err(), "{path} ran");
     }
     ensure!(kernel.processes.frames() == 0);
+    Ok(())
+}
+
+/// The same process with the same files, as often as it likes, in the memory of one.
+fn becomes<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    let (end, said) = run(kernel, &["exec-demo", "30"], || true)?;
+    let expected = b"after 30 programs it is the process that it was, with its open file\n";
+    ensure!(end == End::Exited(0) && *said == *expected, "{end}: {said:?}");
+    // Renamed, and with the variables of the last only.
+    let said = lines::told(kernel, "strace exec-demo 1", 0)?;
+    let calls = said.matches("exec(\"/bin/exec-demo\"").count();
+    ensure!(calls == 1 && said.contains("after 1 programs"), "{said}");
     Ok(())
 }

@@ -37,6 +37,7 @@ impl<P: Platform> Table<P> {
             "sweep::jobs_of_pipes_at_the_same_time",
             "yes | head 5000 | wc > /mnt/f & echo b | cat > /mnt/g & wait"
         ),
+        Test { name: "sweep::a_program_that_becomes_another", run: becomes },
         Test { name: "sweep::commands_go_on_where_some_frames_are_missing", run: some },
         Test { name: "sweep::what_is_to_fail_is_said", run: rules },
     ];
@@ -44,6 +45,12 @@ impl<P: Platform> Table<P> {
 
 pub(super) const fn tests<P: Platform>() -> &'static [Test<P>] {
     Table::<P>::ALL
+}
+
+fn becomes<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    // Skips a machine without programs.
+    super::process::run(kernel, &["hello"], || true)?;
+    sweep(kernel, "run exec-demo 1")
 }
 
 fn sweep<P: Platform>(kernel: &Kernel<P>, line: &str) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 mod beacon;
 mod caps;
 mod crash;
+mod exec;
 mod fork;
 mod hello;
 mod mmap;
@@ -45,6 +46,7 @@ const CODE: [Program; PROGRAMS.len()] = [
     beacon::run,
     repeat::run,
     hello::printenv,
+    exec::demo,
 ];
 
 /// A word as a number.

@@ -14,13 +14,14 @@ type Test = fn() -> bool;
 
 /// `usertests [FILE]`
 pub(super) fn run(mut words: Words<'_>) -> u8 {
-    const TESTS: [(&str, Test); 7] = [
+    const TESTS: [(&str, Test); 8] = [
         ("the heap grows and shrinks", heap),
         ("memory comes as zeros and goes", memory),
         ("rights are those that were asked for last", rights),
         ("the stack grows", stack),
         ("wild calls are refused", wild),
         ("children end with what they say", children),
+        ("a program that cannot be leaves the one that is", exec),
         ("memory that is shared is the same", shared),
     ];
     let path = words.next().unwrap_or("/tmp/usertests").as_bytes();
@@ -142,6 +143,28 @@ fn children() -> bool {
         let _ = unsafe { sys::peek(0) };
     }
     sys::wait() == Ok((child, abi::KILLED)) && sys::wait() == Err(Errno::CHILD)
+}
+
+/// Refused for each of its words, and once it is another program.
+fn exec() -> bool {
+    let (path, words) = (b"/bin/printenv".as_slice(), b"printenv\0OF_A_CHILD\0".as_slice());
+    let at = |bytes: &[u8]| bytes.as_ptr().expose_provenance() as u64;
+    // SAFETY: the kernel must refuse them all: none becomes another program.
+    let raw = |words| unsafe { sys::raw(abi::Call::Exec as u64, words) };
+    let (name, length) = (at(path), path.len() as u64);
+    let refused = sys::exec(b"/bin/nothing", words, b"") == Errno::NOENT
+        && sys::exec(path, b"printenv", b"") == Errno::INVAL
+        && sys::exec(path, b"\xff\0", b"") == Errno::INVAL
+        && raw([0xffff_8000_0000_0000, 8, at(words), 9, 0, 0]) == Err(Errno::FAULT)
+        && raw([name, length, 0xffff_8000_0000_0000, 9, 0, 0]) == Err(Errno::FAULT)
+        && raw([name, length, at(words), 128 << 10, 1, 0]) == Err(Errno::TOOBIG)
+        && raw([name, length, at(words), u64::MAX, u64::MAX, 0]) == Err(Errno::TOOBIG);
+    let Ok(child) = sys::fork() else { return false };
+    if child == 0 {
+        let _ = sys::exec(path, words, b"OF_A_CHILD=here\0");
+        sys::exit(77);
+    }
+    refused && sys::wait() == Ok((child, 0))
 }
 
 fn shared() -> bool {

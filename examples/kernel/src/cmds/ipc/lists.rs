@@ -35,7 +35,14 @@ pub(in super::super) fn caps<P: Platform>(
     for process in chosen {
         any = true;
         let stats = process.caps.space().stats();
-        writeln!(out, "process {} '{}': {} of {} slots", process.id, process.name, stats.live, stats.slots)?;
+        writeln!(
+            out,
+            "process {} '{}': {} of {} slots",
+            process.id,
+            process.name(),
+            stats.live,
+            stats.slots
+        )?;
         let mut said = Ok(());
         process.caps.space().each(|id, info, object| {
             let (kind, badge) = (Handle::<P>::kind_name(info.kind), info.badge);

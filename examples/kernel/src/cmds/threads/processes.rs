@@ -52,7 +52,7 @@ impl Shares {
             all += got;
             let stats = process.space().map(|space| space.stats()).unwrap_or_default();
             let [resident, tables] = [stats.resident(), stats.tables + stats.vma_frames].map(bytes);
-            let (name, micros, got) = (&process.name, Grouped(ran / 1000), share(got));
+            let (name, micros, got) = (process.name(), Grouped(ran / 1000), share(got));
             write!(out, "{:>7} {name:<24} {got:>9} {micros:>12} {resident:>11} {tables:>11}  ", process.id)?;
             match (process.end(), view) {
                 (None, Some(view)) => writeln!(out, "{}", state(view.state, view.reason))?,

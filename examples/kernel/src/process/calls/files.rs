@@ -5,6 +5,7 @@
 use kos_paging::VirtAddr;
 use kos_user::abi;
 use kos_vfs::Errno;
+use kos_vfs::perm::Access;
 use kos_vfs::{At, Fd, How, Mode, OpenFlags};
 
 use super::Answer;
@@ -27,14 +28,34 @@ pub(super) fn file<P: Platform>(running: &Running<P>, fd: u64) -> Result<&File<'
     running.files.get(fd)
 }
 
-pub(super) fn open<P: Platform>(running: &mut Running<P>, path: u64, length: u64, flags: u64) -> Answer {
-    let mut place = [0; PATH];
+/// The path that lies there, so many bytes of it.
+fn path<'p, P: Platform>(
+    running: &Running<P>,
+    (at, length): (u64, u64),
+    place: &'p mut [u8; PATH],
+) -> Result<&'p [u8], Errno> {
     let length = usize::try_from(length).ok().filter(|&length| length <= PATH).ok_or(Errno::ENAMETOOLONG)?;
-    let path_bytes = place.get_mut(..length).unwrap_or_default();
-    running.space.copy_in(VirtAddr::new(path), path_bytes).map_err(|_| Errno::EFAULT)?;
+    let path = place.get_mut(..length).unwrap_or_default();
+    running.space.copy_in(VirtAddr::new(at), path).map_err(|_| Errno::EFAULT)?;
+    Ok(path)
+}
+
+/// The file of this path, which the process may run.
+pub(super) fn program<P: Platform>(running: &Running<P>, at: (u64, u64)) -> Result<File<'static, P>, Errno> {
+    let mut place = [0; PATH];
+    let path = path(running, at, &mut place)?;
+    let call = running.view.call(&running.ctx);
+    let file = call.open(At::Cwd, path, &How::flags(OpenFlags::empty())).map_err(|error| error.errno())?;
+    call.access(file.place(), Access::EXEC).map_err(|error| error.errno())?;
+    Ok(file)
+}
+
+pub(super) fn open<P: Platform>(running: &mut Running<P>, at: u64, length: u64, flags: u64) -> Answer {
+    let mut place = [0; PATH];
+    let path = path(running, (at, length), &mut place)?;
     let how = how(flags)?;
     let call = running.view.call(&running.ctx);
-    let file = call.open(At::Cwd, path_bytes, &how).map_err(|error| error.errno())?;
+    let file = call.open(At::Cwd, path, &how).map_err(|error| error.errno())?;
     let fd = running.files.insert(file, FIRST, FIRST + FILES)?;
     Ok(u64::from(fd))
 }

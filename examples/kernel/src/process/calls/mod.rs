@@ -5,6 +5,7 @@
 
 mod caps;
 mod endpoints;
+mod exec;
 mod files;
 pub(super) mod memory;
 mod shared;
@@ -17,6 +18,7 @@ use kos_user::abi::{self, Call};
 use kos_vfs::Errno;
 
 use super::list::Child;
+use super::load::LoadError;
 use super::running::Running;
 use super::{End, StartError};
 use crate::platform::{Platform, UserCall, UserContext};
@@ -53,6 +55,7 @@ pub(super) fn serve<P: Platform>(running: &mut Running<P>) -> Option<End> {
         Some(Call::Protect) => memory::protect(running, a, b, c),
         Some(Call::Fork) => fork(running),
         Some(Call::Wait) => wait(running, a),
+        Some(Call::Exec) => exec::exec(running, (a, b), c, [d, e]),
         Some(Call::Clock) => Ok(running.kernel.threads.runtime().now().duration_since_epoch().as_ticks()),
         Some(Call::EndpointCreate) => endpoints::create(running),
         Some(Call::Invoke) => endpoints::invoke(running, a, b, (c, d), e),
@@ -97,11 +100,17 @@ fn capability<P: Platform>(running: &Running<P>, call: Call, arguments: [u64; 6]
 }
 
 fn fork<P: Platform>(running: &Running<P>) -> Answer {
-    match running.fork() {
-        Ok(id) => Ok(id.into()),
-        Err(StartError::NoMemory) => Err(Errno::ENOMEM),
-        Err(StartError::File(errno)) => Err(errno),
-        Err(_) => Err(Errno::EAGAIN),
+    running.fork().map(u64::from).map_err(|error| refusal(&error))
+}
+
+/// Why there is no process, or no other program, as a program is told.
+fn refusal(error: &StartError) -> Errno {
+    match error {
+        StartError::NoMemory | StartError::Space(_) | StartError::Load(LoadError::Space(_)) => Errno::ENOMEM,
+        StartError::File(errno) | StartError::Load(LoadError::File(errno)) => *errno,
+        StartError::Load(LoadError::Elf(_)) => Errno::ENOEXEC,
+        StartError::Load(LoadError::TooLong) => Errno::E2BIG,
+        _ => Errno::EAGAIN,
     }
 }
 

@@ -39,7 +39,7 @@ impl Missed {
 
 /// A call that is not there: said once.
 pub(super) fn unknown<P: Platform>(running: &Running<P>, number: u64) -> Errno {
-    let (kernel, name) = (running.thread.kernel, &running.thread.process.name);
+    let (kernel, name) = (running.thread.kernel, running.thread.process.name());
     if kernel.processes.missed.is_first(number) {
         let line = Text::new(format_args!("linux: {name} makes system call {number}, which is not there\n"));
         kernel.log().write(line.as_str().as_bytes());

@@ -74,7 +74,7 @@ impl<P: Platform> Team<P> {
         }
         let id = running.id;
         self.alive.fetch_add(1, Relaxed);
-        match forever::start(kernel, &process.name, Box::new(running)) {
+        match forever::start(kernel, &process.name(), Box::new(running)) {
             Ok(task) => {
                 // There is room.
                 let _ = members.list.push(Member { id, task, ended: false });

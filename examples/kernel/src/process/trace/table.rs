@@ -112,6 +112,7 @@ const NATIVE: [Signature; abi::Call::ALL.len()] = [
     call("shared_unmap", &[Hex], Number),
     call("unlink", &[Handle, Bytes, Number], Number),
     call("ready", &[], Number),
+    call("exec", &[Bytes, Number, Hex, Number, Number], Number),
 ];
 
 /// The native call of this number.
@@ -138,11 +139,11 @@ mod tests {
             (Call::Names, "names"),
             (Call::Lookup, "lookup"),
             (Call::Unlink, "unlink"),
-            (Call::Ready, "ready"),
+            (Call::Exec, "exec"),
         ] {
             assert_eq!(native(number as u64).unwrap().name, name);
         }
-        assert!(native(38).is_none() && native(u64::MAX).is_none());
+        assert!(native(39).is_none() && native(u64::MAX).is_none());
     }
 
     #[test]

@@ -186,9 +186,15 @@ pub struct Options {
     /// The port of 127.0.0.1 that leads to the guest's port 80; means --net.
     #[arg(long, global = true, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub forward: Option<u16>,
+    /// Nodes of memory and processors that the firmware tells apart; not on the board microvm.
+    #[arg(long, global = true, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=8))]
+    pub nodes: u32,
     /// A device of random numbers, which the shell has anyway; not on the board microvm.
     #[arg(long, global = true)]
     pub rng: bool,
+    /// A Unix socket for who talks to the guest's /dev/hvc0, a virtio console; not on the board microvm.
+    #[arg(long, global = true, value_name = "SOCKET")]
+    pub hvc: Option<PathBuf>,
     /// A cpio archive (newc) that is unpacked into the root where that is in memory, as without a disk.
     #[arg(long, global = true, value_name = "FILE")]
     pub initrd: Option<PathBuf>,
@@ -229,8 +235,9 @@ impl Args {
             self.options;
         let cpus = self.options.cpus.unwrap_or(if self.is_smp() { 4 } else { 1 });
         let (cpu, disk) = (self.options.cpu.clone(), self.options.disk.clone());
+        let line = self.options.hvc.clone();
         let net = self.wants_net().then_some(Net::User { forward: self.options.forward });
-        let dice = self.options.rng || self.is_shell();
+        let (dice, nodes) = (self.options.rng || self.is_shell(), self.options.nodes);
         let (reboots, pcap, write_log) = (false, None, None);
         let debugger = match self.action {
             Some(Action::Gdb { port }) => Some(port),
@@ -240,6 +247,7 @@ impl Args {
             board,
             memory,
             cpus,
+            nodes,
             cpu,
             accel,
             screen,
@@ -248,6 +256,7 @@ impl Args {
             disk,
             net,
             dice,
+            line,
             pcap,
             write_log,
             debugger,

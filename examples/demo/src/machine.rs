@@ -28,6 +28,9 @@ impl Board {
     }
 }
 
+/// Bytes of which memory of a node is a multiple.
+const GRAIN: u64 = 64 << 10;
+
 /// How QEMU executes the guest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Accel {
@@ -122,6 +125,8 @@ pub struct Machine {
     pub memory: Memory,
     /// Its processors.
     pub cpus: u32,
+    /// The nodes that its firmware tells apart, if the board's can; 1 is none.
+    pub nodes: u32,
     /// QEMU's name of the processor model, with features if any.
     pub cpu: String,
     /// How it is executed.
@@ -138,6 +143,8 @@ pub struct Machine {
     pub net: Option<Net>,
     /// Whether it has a device of random numbers, if the board can have one.
     pub dice: bool,
+    /// A Unix socket at which QEMU listens for who talks to the guest's `/dev/hvc0`, if the board can have one.
+    pub line: Option<PathBuf>,
     /// A file that gets all frames of the card.
     pub pcap: Option<PathBuf>,
     /// A file that is there and gets each request that changes the disk, in the format of Linux's dm-log-writes.
@@ -212,6 +219,9 @@ impl Machine {
         }
         add(&["-machine", self.board.argument(), "-accel", self.accel.argument(), "-cpu", &self.cpu]);
         add(&["-m", &self.memory.to_string(), "-smp", &self.cpus.to_string()]);
+        if self.nodes > 1 && self.board != Board::Microvm {
+            node_arguments(self.memory, self.cpus, self.nodes).iter().for_each(|word| add(&[word]));
+        }
         add(&["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]);
         for (name, fd) in [("com1", wires.com1), ("com2", wires.com2), ("monitor", wires.monitor)] {
             add(&["-chardev", &format!("socket,id={name},fd={fd}")]);
@@ -234,6 +244,10 @@ impl Machine {
         if self.dice && self.board != Board::Microvm {
             add(&["-device", "virtio-rng-pci"]);
         }
+        if let Some(line) = self.line.as_ref().filter(|_| self.board != Board::Microvm) {
+            add(&["-chardev", &format!("socket,id=line,path={},server=on,wait=off", value(line))]);
+            add(&["-device", "virtio-serial-pci,max_ports=1", "-device", "virtconsole,chardev=line"]);
+        }
         if let Some(port) = self.debugger {
             add(&["-gdb", &format!("tcp:127.0.0.1:{port}"), "-S"]);
         }
@@ -241,6 +255,24 @@ impl Machine {
         all.extend([kernel.as_os_str(), OsStr::new("-initrd"), module.as_os_str()].map(OsString::from));
         all
     }
+}
+
+/// QEMU's words for nodes of the same size, as far as that goes; processors in turn.
+fn node_arguments(memory: Memory, cpus: u32, nodes: u32) -> Vec<String> {
+    let mut words = Vec::new();
+    let units = memory.bytes() / GRAIN;
+    let (each, nodes_wide) = (units / u64::from(nodes), u64::from(nodes));
+    for node in 0..nodes {
+        let more = if node == 0 { units - each * nodes_wide } else { 0 };
+        let bytes = (each + more) * GRAIN;
+        words.push("-object".into());
+        words.push(format!("memory-backend-ram,id=node{node},size={bytes}"));
+        words.push("-numa".into());
+        let own = (node..cpus).step_by(nodes.try_into().unwrap_or(1));
+        let own: String = own.map(|cpu| format!(",cpus={cpu}")).collect();
+        words.push(format!("node,nodeid={node},memdev=node{node}{own}"));
+    }
+    words
 }
 
 /// QEMU's words for a disk: it has a cache, which the guest's flushes empty.
@@ -296,6 +328,7 @@ mod tests {
             board,
             memory,
             cpus: 2,
+            nodes: 1,
             cpu: "max,-smep".into(),
             accel: Accel::Tcg,
             screen: Screen::default(),
@@ -304,6 +337,7 @@ mod tests {
             disk: Some("/d,e".into()),
             net: Some(Net::User { forward: Some(8080) }),
             dice: true,
+            line: Some("/l,s".into()),
             pcap: Some("/p".into()),
             write_log: None,
             debugger: Some(1234),
@@ -343,6 +377,7 @@ mod tests {
                 board,
                 memory,
                 cpus: 1,
+                nodes: 1,
                 cpu: "max".into(),
                 accel: Accel::Tcg,
                 screen,
@@ -351,6 +386,7 @@ mod tests {
                 disk: None,
                 net: None,
                 dice: false,
+                line: None,
                 pcap: None,
                 write_log: None,
                 debugger: None,
@@ -373,11 +409,23 @@ mod tests {
         assert!(all.contains(words), "{all}");
         assert!(all.contains("|-object|filter-dump,id=dump,netdev=net,file=/p|"), "{all}");
         assert!(all.contains("|-device|virtio-rng-pci|"), "{all}");
+        let line = "|socket,id=line,path=/l,,s,server=on,wait=off|-device|virtio-serial-pci,max_ports=1|";
+        assert!(all.contains(line), "{all}");
         let small = arguments(Board::Microvm);
-        assert!(!small.contains("netdev") && !small.contains("virtio-rng"), "{small}");
+        assert!(!small.contains("netdev") && !small.contains("virtio"), "{small}");
         let [_, network, _, card] = Net::Cable { fd: 9, number: 10 }.arguments();
         assert_eq!(network, "socket,id=net,fd=9");
         assert!(card.ends_with(",romfile=,mac=52:54:00:6b:6f:0a"), "{card}");
+    }
+
+    #[test]
+    fn nodes_share_memory_and_processors() {
+        let words = node_arguments(Memory::kib(192).unwrap(), 3, 2);
+        assert_eq!(words[1], "memory-backend-ram,id=node0,size=131072");
+        assert_eq!(words[3], "node,nodeid=0,memdev=node0,cpus=0,cpus=2");
+        assert_eq!(words[5], "memory-backend-ram,id=node1,size=65536");
+        assert_eq!(words[7], "node,nodeid=1,memdev=node1,cpus=1");
+        assert!(!arguments(Board::Q35).contains("numa"));
     }
 
     #[test]

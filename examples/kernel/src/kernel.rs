@@ -6,7 +6,7 @@ use core::ops::Range;
 
 use kos_alloc::{KernelHeap, Locked, Zones};
 use kos_paging::Table;
-use kos_sched::sync::Mutex;
+use kos_sched::sync::{Mutex, WaitQueue};
 use kos_sched::{BlockReason, LockError, Park, TaskId};
 use spin::Once;
 
@@ -18,6 +18,7 @@ use crate::drill::Drill;
 use crate::files::Files;
 use crate::glue::faults::Faults;
 use crate::glue::inject::Injector;
+use crate::glue::sleep_lock::Ambient;
 use crate::glue::table_frames::TableFrames;
 use crate::ipc::Ipc;
 use crate::log::Log;
@@ -69,6 +70,8 @@ pub struct Kernel<P: Platform> {
     pub(crate) audit: Audit<P>,
     /// What a device of random numbers gave when the machine started, if there is one.
     pub(crate) seed: Once<[u64; 2]>,
+    /// Who waits for the line to the host.
+    pub(crate) hvc: WaitQueue<Ambient<P>>,
     /// Nothing until the main thread has looked for file systems; [`None`] inside if there is no memory for any.
     pub(crate) files: Once<Option<Files<P>>>,
     /// The same for the network card.
@@ -149,6 +152,11 @@ impl<P: Platform> Kernel<P> {
     pub fn input(&self) {
         let reader = self.reader.with(|reader| core::mem::replace(reader, TaskId::NOBODY));
         self.threads.runtime().unpark(reader);
+    }
+
+    /// Bytes may have come by the line to the host, or there may be room for more. The machine calls it in interrupt context.
+    pub fn hvc_news(&self) {
+        self.hvc.wake_all();
     }
 
     /// Runs another thread if one should. The machine calls it at the end of an interrupt, interrupts masked, on the stack that

@@ -1,7 +1,9 @@
 //! The CPUs and interrupt lines that the firmware lists, copied out of its tables.
 
 use heapless::Vec;
-use kos_x86_64::acpi::{AcpiError, Entry, IoApicEntry, Madt, Override};
+use kos_demo_kernel::text::Text;
+use kos_x86_64::acpi::{AcpiError, Entry, IoApicEntry, Madt, Override, Srat};
+use kos_x86_64::nodes::Nodes;
 use kos_x86_64::roster::Roster;
 use raw_cpuid::CpuId;
 
@@ -16,6 +18,20 @@ const OVERRIDES: usize = 16;
 pub(crate) struct Wiring {
     pub(crate) io_apics: Vec<IoApicEntry, IO_APICS>,
     pub(crate) overrides: Vec<Override, OVERRIDES>,
+}
+
+/// What is near what, as far as the firmware says so in a way that can be.
+pub(crate) fn nodes(rsdp: u64) -> (Nodes, Option<Text>) {
+    let found = Srat::find(&BootMemory, rsdp);
+    let nodes = match &found {
+        Ok(Some(srat)) => Nodes::new(srat.entries()).map_err(|error| Text::new(format_args!("{error}"))),
+        Ok(None) => Ok(Nodes::default()),
+        Err(error) => Err(Text::new(format_args!("{error}"))),
+    };
+    match nodes {
+        Ok(nodes) => (nodes, None),
+        Err(fault) => (Nodes::default(), Some(fault)),
+    }
 }
 
 /// What the firmware lists. Without a list that can be used there is one CPU, the one that runs this.

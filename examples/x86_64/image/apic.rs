@@ -19,6 +19,8 @@ pub(crate) const DISK_VECTOR: u8 = 0x60;
 pub(crate) const NET_VECTOR: u8 = 0x61;
 /// Vector of the device of random numbers.
 pub(crate) const DICE_VECTOR: u8 = 0x62;
+/// Vector of the line to the host.
+pub(crate) const HVC_VECTOR: u8 = 0x63;
 /// Vector by which another CPU ends the sleep of this one.
 pub(crate) const RESCHEDULE_VECTOR: u8 = 0xf0;
 /// Vector by which another CPU requests something: that translations be forgotten, that caches be drained.

@@ -39,6 +39,7 @@ mod env;
 mod exit;
 mod fault;
 mod heap;
+mod hvc;
 mod image;
 mod io_apic;
 mod keyboard;

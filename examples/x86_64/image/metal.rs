@@ -6,9 +6,11 @@ use core::sync::atomic::{
 };
 
 use kos_demo_kernel::platform::{DeviceError, DeviceFault};
+use kos_demo_kernel::text::Text;
 use kos_x86_64::acpi::AcpiError;
 use kos_x86_64::cpu_set::{CpuSet, MAX_CPUS};
 use kos_x86_64::layout::{DEVICES, DIRECT_MAP};
+use kos_x86_64::nodes::Nodes;
 use kos_x86_64::pvh::StartInfoError;
 use kos_x86_64::roster::Roster;
 use kos_x86_64::symbols::Symbols;
@@ -23,6 +25,7 @@ use crate::boot_info::BootInfo;
 use crate::console::Console;
 use crate::dice::Dice;
 use crate::disk::Disk;
+use crate::hvc::VirtioLine;
 use crate::io_apic::IoApics;
 use crate::lock::KernelLock;
 use crate::pci::Buses;
@@ -50,6 +53,7 @@ pub(crate) struct Metal {
     /// Once the main thread has started it.
     pub(crate) disk: Once<Disk>,
     pub(crate) dice: Once<Dice>,
+    pub(crate) line: Once<VirtioLine>,
     online: CpuSet,
     pub(crate) apic: Once<LocalApic>,
     rates: Once<Result<Rates, DeviceError>>,
@@ -83,6 +87,9 @@ pub(crate) struct Hardware {
     pub(crate) roster: Roster,
     wiring: Wiring,
     pub(crate) fault: Option<AcpiError>,
+    /// What is near what; nothing where all is equally near.
+    pub(crate) nodes: Nodes,
+    pub(crate) nodes_fault: Option<Text>,
 }
 
 impl Metal {
@@ -99,6 +106,7 @@ impl Metal {
             buses: Once::new(),
             disk: Once::new(),
             dice: Once::new(),
+            line: Once::new(),
             online: CpuSet::new(),
             apic: Once::new(),
             rates: Once::new(),
@@ -122,7 +130,8 @@ impl Metal {
         self.console.start_screen();
         let info = BootInfo::read(start_info)?;
         let (roster, wiring, listed) = acpi::read(info.rsdp);
-        self.hardware.call_once(|| Hardware { roster, wiring, fault: listed.err() });
+        let (nodes, nodes_fault) = acpi::nodes(info.rsdp);
+        self.hardware.call_once(|| Hardware { roster, wiring, fault: listed.err(), nodes, nodes_fault });
         self.boot.call_once(|| info);
         pic::mask();
         self.buses.call_once(Buses::scan);

@@ -24,6 +24,8 @@ const VIRTIO: u16 = 0x1af4;
 const BLOCK: [u16; 2] = [0x1001, 0x1042];
 /// virtio network cards, likewise.
 const NET: [u16; 2] = [0x1000, 0x1041];
+/// virtio consoles, likewise.
+const LINE: [u16; 2] = [0x1003, 0x1043];
 /// virtio entropy devices, likewise.
 const DICE: [u16; 2] = [0x1005, 0x1044];
 
@@ -81,6 +83,7 @@ pub(crate) struct Buses {
     pub(crate) disk: Option<VirtioFunction>,
     pub(crate) net: Option<VirtioFunction>,
     pub(crate) dice: Option<VirtioFunction>,
+    pub(crate) line: Option<VirtioFunction>,
 }
 
 /// A virtio device that can be driven.
@@ -100,13 +103,13 @@ impl Buses {
             let found = found.iter().find(|found| found.vendor == VIRTIO && kinds.contains(&found.device));
             found.map(|found| VirtioFunction::new(found.function))
         };
-        let (disk, net, dice) = (first(BLOCK), first(NET), first(DICE));
-        Self { found, disk, net, dice }
+        let [disk, net, dice, line] = [BLOCK, NET, DICE, LINE].map(first);
+        Self { found, disk, net, dice, line }
     }
 
     /// Where the registers of devices must be mapped.
     pub(crate) fn mappings(&self) -> impl Iterator<Item = Mapping> {
-        let devices = self.disk.iter().chain(&self.net).chain(&self.dice);
+        let devices = [&self.disk, &self.net, &self.dice, &self.line].into_iter().flatten();
         devices.flat_map(|device| device.bars.iter().flatten()).map(|bar| Mapping {
             name: "pci device",
             virt: DEVICES + bar.start,

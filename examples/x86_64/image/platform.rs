@@ -6,8 +6,8 @@ use core::sync::atomic::Ordering::Relaxed;
 use kos_alloc::CpuIndex;
 use kos_demo_kernel::platform::{
     Access, AddressSpace, Cpu, CpuMemory, CpuState, DeviceError, DeviceFault, FirmwareRegion, Input,
-    InterruptCount, LeftOut, Listening, Mapping, ProgramLayout, Refused, Reserved, Rights, TimerReport,
-    TrapReport, UserExit, UserStart,
+    InterruptCount, LeftOut, Listening, Mapping, NodeMemory, ProgramLayout, Refused, Reserved, Rights,
+    TimerReport, TrapReport, UserExit, UserStart,
 };
 use kos_demo_kernel::selftest::Test;
 use kos_demo_kernel::text::Text;
@@ -16,6 +16,7 @@ use kos_demo_kernel::{Kernel, Platform};
 use kos_paging::{FlushSet, X86Long};
 use kos_vfs::block::QueueStats;
 use kos_x86_64::layout::{DEVICES, DIRECT_MAP, PAGE, STACKS};
+use kos_x86_64::nodes::Piece;
 use kos_x86_64::pci::{self, Function};
 use kos_x86_64::roster::State;
 use kos_x86_64::symbols;
@@ -30,6 +31,7 @@ use crate::boot_info::BootInfo;
 use crate::dice::Dice;
 use crate::disk::Disk;
 use crate::env::{IrqGuard, MetalEnv};
+use crate::hvc::{self, VirtioLine};
 use crate::io_apic::IoApics;
 use crate::metal::Metal;
 use crate::mmu::{PhysicalMap, Tlbs};
@@ -224,6 +226,20 @@ impl Platform for &'static Metal {
         Some(Text::new(format_args!("{fault}")))
     }
 
+    fn node_memory(&self) -> impl Iterator<Item = NodeMemory> {
+        let pieces = self.hardware.get().into_iter().flat_map(|hardware| hardware.nodes.memory());
+        pieces.map(|&Piece { node, start, length }| NodeMemory { node, start, length })
+    }
+
+    fn node_of(&self, cpu: CpuIndex) -> Option<u32> {
+        let hardware = self.hardware.get()?;
+        hardware.nodes.of_apic(hardware.roster.id(u32::try_from(cpu.0).ok()?)?)
+    }
+
+    fn nodes_fault(&self) -> Option<Text> {
+        self.hardware.get()?.nodes_fault.clone()
+    }
+
     fn cpu_memory(&self, cpu: CpuIndex) -> impl Iterator<Item = CpuMemory> {
         u32::try_from(cpu.0).into_iter().filter(|&cpu| cpu > 0).flat_map(stacks::memory)
     }
@@ -306,6 +322,14 @@ impl Platform for &'static Metal {
         self.dice.try_call_once(|| Dice::start(found, self.first_id()))?.fill(out)
     }
 
+    fn hvc_read(&self, out: &mut [u8]) -> Result<usize, DeviceError> {
+        self.line()?.read(out)
+    }
+
+    fn hvc_write(&self, bytes: &[u8]) -> Result<usize, DeviceError> {
+        self.line()?.write(bytes)
+    }
+
     fn device_frames(&self) -> usize {
         crate::virtio::frames()
     }
@@ -357,6 +381,15 @@ impl Platform for &'static Metal {
 
     fn triple_fault(&self) {
         exit::triple_fault();
+    }
+}
+
+impl Metal {
+    /// The line to the host, which starts when it is used first.
+    fn line(&self) -> Result<&VirtioLine, DeviceError> {
+        let absent = DeviceError { device: "virtio console", fault: DeviceFault::Absent };
+        let found = self.buses.get().and_then(|buses| buses.line.as_ref()).ok_or(absent)?;
+        self.line.try_call_once(|| hvc::start(found, self.first_id()))
     }
 }
 

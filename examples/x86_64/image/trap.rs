@@ -66,6 +66,7 @@ fn name(vector: u16) -> &'static str {
     const DISK_VECTOR: u16 = apic::DISK_VECTOR as u16;
     const NET_VECTOR: u16 = apic::NET_VECTOR as u16;
     const DICE_VECTOR: u16 = apic::DICE_VECTOR as u16;
+    const HVC_VECTOR: u16 = apic::HVC_VECTOR as u16;
     const COM1_VECTOR: u16 = (apic::FIRST_LINE_VECTOR + COM1.line()) as u16;
     const KEYBOARD_VECTOR: u16 = (apic::FIRST_LINE_VECTOR + keyboard::LINE) as u16;
     match vector {
@@ -75,6 +76,7 @@ fn name(vector: u16) -> &'static str {
         DISK_VECTOR => "disk",
         NET_VECTOR => "network",
         DICE_VECTOR => "random numbers",
+        HVC_VECTOR => "line to the host",
         RESCHEDULE_VECTOR => "wake-up",
         CALL_VECTOR => "call",
         SPURIOUS_VECTOR => "spurious",
@@ -119,6 +121,7 @@ pub(crate) fn interrupt(vector: u64) {
     const DISK_VECTOR: u64 = apic::DISK_VECTOR as u64;
     const NET_VECTOR: u64 = apic::NET_VECTOR as u64;
     const DICE_VECTOR: u64 = apic::DICE_VECTOR as u64;
+    const HVC_VECTOR: u64 = apic::HVC_VECTOR as u64;
     const KEYBOARD_VECTOR: u64 = (apic::FIRST_LINE_VECTOR + keyboard::LINE) as u64;
     let metal = crate::metal();
     count(vector);
@@ -149,6 +152,10 @@ pub(crate) fn interrupt(vector: u64) {
         DICE_VECTOR => {
             metal.end_of_interrupt();
             metal.dice.get().map(Dice::complete).unwrap_or_default();
+        }
+        HVC_VECTOR => {
+            metal.end_of_interrupt();
+            crate::kernel().map(Kernel::hvc_news).unwrap_or_default();
         }
         CALL_VECTOR => {
             smp::serve(metal);

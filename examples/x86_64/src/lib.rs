@@ -3,13 +3,14 @@
 //! | module | what it knows |
 //! |---|---|
 //! | [`pvh`] | the boot loader's start information, parsed with every byte bounds-checked |
-//! | [`acpi`] | the firmware's list of CPUs and interrupt controllers, likewise |
+//! | [`acpi`] | the firmware's lists of CPUs, interrupt controllers and what is near what, likewise |
 //! | [`trap`] | the saved registers, the names of the exceptions, their error codes |
 //! | [`user`] | the registers of a program while the kernel runs |
 //! | [`report`] | how a fatal exception is told |
 //! | [`symbols`] | names of addresses, from the text blob that the demo command passes |
 //! | [`pci`] | functions on the buses: base addresses, capabilities, every number bounded |
 //! | [`roster`], [`cpu_set`] | which CPUs there are, and how far each came; sets of them |
+//! | [`nodes`] | what is near what |
 //! | [`shootdown`] | how CPUs make each other forget translations |
 //! | [`keys`], [`screen`] | the second console: scan codes to bytes, bytes to cells |
 //! | [`clock`] | rates from a calibration, nanoseconds from cycles |
@@ -32,6 +33,7 @@ pub mod cpu_set;
 pub mod gate;
 pub mod keys;
 pub mod layout;
+pub mod nodes;
 pub mod pci;
 pub mod pvh;
 pub mod report;

@@ -82,6 +82,16 @@ fn memory_too_small_for_the_kernel_is_a_named_stage() {
 }
 
 #[test]
+fn nodes_are_those_of_the_firmware() {
+    let words = ["run", "--nodes", "3", "--cpus", "4", "--mem", "96M", "--exec", "nodes; selftest boot::"];
+    let said = demo(&words).expect(0).stdout;
+    let cpus: Vec<&str> = said.lines().filter(|line| line.contains(" cpus ")).map(str::trim).collect();
+    assert_eq!(cpus, ["0 cpus 0 3", "1 cpus 1", "2 cpus 2"], "{said}");
+    let passed = |line: &str| line.starts_with("ok") && line.contains("each_usable_byte_is_near_one_node");
+    assert!(said.lines().any(passed), "{said}");
+}
+
+#[test]
 fn other_boards_boot() {
     for board in ["pc", "microvm"] {
         demo(&["run", "--exec", SHORT, "--machine", board]).expect(0);

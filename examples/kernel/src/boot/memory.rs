@@ -23,6 +23,9 @@ pub(super) fn survey<'m, P: Platform>(
 ) -> Result<(Accounts, RegionSet<'m>), Cause> {
     let mut accounts = Accounts::default();
     examine(platform, &mut accounts, notes)?;
+    if let Some(fault) = platform.nodes_fault() {
+        notes.warn(format_args!("{fault}: all is one node"));
+    }
     let (reach, mut free) = (platform.env().direct_map().frames(), RegionSet::new(storage));
     for piece in firmware::pieces(|| platform.memory_map()) {
         let frames = frames_of(piece, reach);

@@ -16,6 +16,7 @@ use kos_alloc::{Env, FrameRange, HeapConfig, Inventory, KernelHeap, Locked, Mode
 use kos_net::{LinkControl as _, NetDevice as _};
 use kos_sched::TaskId;
 use kos_sched::sync::Mutex;
+use kos_sched::sync::WaitQueue;
 use kos_vfs::block::{BlockDevice, DeviceFeatures};
 use spin::Once;
 
@@ -27,6 +28,7 @@ use crate::drill::Drill;
 use crate::error::{BootError, Cause};
 use crate::files::Files;
 use crate::glue::faults::Faults;
+use crate::glue::sleep_lock::Ambient;
 use crate::kernel::{Heap, Kernel, SharedFrames};
 use crate::log::{Log, Ring};
 use crate::net::Net;
@@ -115,6 +117,7 @@ impl<P: Platform> Kernel<P> {
             poller,
             threads,
             seed: Once::new(),
+            hvc: WaitQueue::new(Ambient::new()),
             files: Once::new(),
             net: Once::new(),
             platform,
@@ -129,7 +132,8 @@ impl<P: Platform> Kernel<P> {
                 let seed = random_seed(&self.platform, notes).map(|seed| self.seed.call_once(|| seed));
                 let (disk, text) = start_disk(&self.platform, notes);
                 let seeded = if seed.is_some() { "; secrets seeded by hwrng" } else { "" };
-                notes.figures(format_args!("{text}{seeded}"));
+                let line = if has_line(&self.platform, notes) { "; hvc0" } else { "" };
+                notes.figures(format_args!("{text}{seeded}{line}"));
                 Ok(disk)
             });
             // A kernel without files still answers; it says so.
@@ -323,6 +327,18 @@ fn random_seed<P: Platform>(platform: &P, notes: &mut Notes<'_, '_, P>) -> Optio
     }
     let [first, second] = [0, 8].map(|at| bytes.get(at..at + 8).and_then(|word| word.try_into().ok()));
     Some([u64::from_le_bytes(first?), u64::from_le_bytes(second?)])
+}
+
+/// Whether there is a line to the host that can be used.
+fn has_line<P: Platform>(platform: &P, notes: &mut Notes<'_, '_, P>) -> bool {
+    match platform.hvc_write(&[]) {
+        Ok(_) => true,
+        Err(DeviceError { fault: DeviceFault::Absent, .. }) => false,
+        Err(error) => {
+            notes.warn(format_args!("{error}"));
+            false
+        }
+    }
 }
 
 /// The disk, and what is said of it. A kernel without one keeps its files in memory.

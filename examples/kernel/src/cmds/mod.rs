@@ -19,6 +19,7 @@ mod memstat;
 pub(crate) mod mode;
 mod monitor;
 mod net;
+mod nodes;
 mod pagemap;
 pub(crate) mod programs;
 #[cfg(feature = "python")]
@@ -140,6 +141,7 @@ impl<P: Platform> Table<P> {
         .needs(Role::Inject, When::Unless(&[])),
         command("dmesg", "", "the boot log", system::dmesg),
         command("lscpu", "", "the CPUs: numbers, APIC ids, who is online, what they can do", cpus::lscpu),
+        command("nodes", "", "which CPUs and which memory are near each other", nodes::nodes),
         command("lspci", "", "the devices on the buses", system::lspci),
         command("metrics", "", "figures as OpenMetrics: memory, CPUs, pressure, network", monitor::metrics),
         command(

@@ -5,6 +5,7 @@
 
 pub(crate) mod claims;
 mod disks;
+mod hvc;
 mod hwrng;
 mod kmsg;
 mod nodes;
@@ -108,7 +109,11 @@ impl<P: Platform> Files<P> {
         let vfs = vfs.with_special(Arc::<nodes::KernelDevices<P>>::clone(&devices) as _);
         let files = Self { vfs, clock: clock(), disk, claims: Arc::new(Claims::new()), key };
         let Found { root, size, beside } = files.mount_all(free, notes)?;
-        files.mount_nodes(devices, kernel.seed.get().is_some(), notes);
+        let extras = nodes::Extras {
+            hwrng: kernel.seed.get().is_some(),
+            hvc: kernel.platform().hvc_write(&[]).is_ok(),
+        };
+        files.mount_nodes(devices, extras, notes);
         files.mount_programs(kernel.platform().programs(), free, notes);
         files.mount_rom(kernel.platform().linux_programs(), notes);
         if root == "tmpfs" {
@@ -173,8 +178,13 @@ impl<P: Platform> Files<P> {
         Ok(Found { root: kind, size, beside: beside.transpose().map_err(FilesError::Mount)? })
     }
 
-    /// Mounts `/dev`, with a device of random numbers or without, and `/proc`. A kernel without them still works; it says so.
-    fn mount_nodes(&self, devices: Arc<nodes::KernelDevices<P>>, dice: bool, notes: &mut Notes<'_, '_, P>) {
+    /// Mounts `/dev` and `/proc`. A kernel without them still works; it says so.
+    fn mount_nodes(
+        &self,
+        devices: Arc<nodes::KernelDevices<P>>,
+        extras: nodes::Extras,
+        notes: &mut Notes<'_, '_, P>,
+    ) {
         let now = self.now();
         let Some(view) = self.view() else { return };
         let ctx = Ctx::root();
@@ -189,7 +199,7 @@ impl<P: Platform> Files<P> {
                 notes.warn(format_args!("no {path}: {error}"));
             }
         };
-        let dev = nodes::dev::<P>(devices, self.key, now, dice, &self.disk_and_parts());
+        let dev = nodes::dev::<P>(devices, self.key, now, extras, &self.disk_and_parts());
         mount(dev.map_err(|error| Text::new(format_args!("{error}"))), "/dev");
         let proc = nodes::proc::<P>(now);
         mount(proc.map_err(|error| Text::new(format_args!("{error}"))), "/proc");

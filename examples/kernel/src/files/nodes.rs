@@ -14,6 +14,7 @@ use kos_vfs::fs::tmpfs::TmpfsConfig;
 use kos_vfs::{Errno, Mode, NameError, OpenFlags, SpecialFile, Timestamp};
 
 use super::disks;
+use super::hvc::Hvc;
 use super::hwrng::Hwrng;
 use super::kmsg::Kmsg;
 use super::processes::Processes;
@@ -25,12 +26,21 @@ use crate::platform::Platform;
 /// The devices of the kernel, by number.
 pub(super) type KernelDevices<P> = Devices<FilesEnv<P>>;
 
-/// `/dev`: null, zero, full, random, urandom, console, kmsg, hwrng where there is a device for it, and those parts of the disk.
+/// Devices that not every machine has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extras {
+    /// One that makes random numbers.
+    pub(super) hwrng: bool,
+    /// A line to the host.
+    pub(super) hvc: bool,
+}
+
+/// `/dev`: null, zero, full, random, urandom, console, kmsg, those that a machine may have, and those parts of the disk.
 pub(super) fn dev<P: Platform>(
     devices: Arc<KernelDevices<P>>,
     secret: u64,
     now: Timestamp,
-    has_hwrng: bool,
+    extras: Extras,
     disk: &[Part<P>],
 ) -> Result<Arc<dyn FileSystem>, RegisterError> {
     let config = TmpfsConfig { now, ..Devfs::<FilesEnv<P>>::CONFIG };
@@ -39,9 +49,13 @@ pub(super) fn dev<P: Platform>(
     fs.register_standard(dice, ConsoleFile(PhantomData::<fn() -> P>), now)?;
     let kmsg = DeviceNode::character(b"kmsg", 1, 11, Mode::of(0o644));
     fs.register(&kmsg, Arc::new(Kmsg::<P>::new()), now)?;
-    if has_hwrng {
+    if extras.hwrng {
         let hwrng = DeviceNode::character(b"hwrng", 10, 183, Mode::of(0o600));
         fs.register(&hwrng, Arc::new(Present::new(Hwrng::<P>::new())), now)?;
+    }
+    if extras.hvc {
+        let line = DeviceNode::character(b"hvc0", 229, 0, Mode::of(0o600));
+        fs.register(&line, Arc::new(Present::new(Hvc::<P>::new())), now)?;
     }
     for part in disk {
         let (name, file) = (part.name(), part.file().map_err(RegisterError::Node)?);

@@ -53,6 +53,17 @@ impl fmt::Display for FirmwareKind {
     }
 }
 
+/// Memory that is nearer to some CPUs than to others: one piece of a node. Holes and devices may lie in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeMemory {
+    /// Which node, from 0 on.
+    pub node: u32,
+    /// First byte, a physical address.
+    pub start: u64,
+    /// Length in bytes.
+    pub length: u64,
+}
+
 /// Memory that is taken before the kernel runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reserved {

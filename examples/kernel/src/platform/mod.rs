@@ -24,7 +24,8 @@ use crate::text::Text;
 use crate::time::{Duration, Instant};
 pub use description::{
     Access, Cpu, CpuMemory, CpuState, DeviceError, DeviceFault, FirmwareKind, FirmwareRegion, Input,
-    InterruptCount, LeftOut, Listening, Mapping, Refused, Reserved, Rights, TIMER, TimerReport, TrapReport,
+    InterruptCount, LeftOut, Listening, Mapping, NodeMemory, Refused, Reserved, Rights, TIMER, TimerReport,
+    TrapReport,
 };
 pub use net_card::NetCard;
 pub use no_net::NoNet;
@@ -139,6 +140,18 @@ pub trait Platform: Sized + Sync + 'static {
     fn cpu_list_fault(&self) -> Option<Text> {
         None
     }
+    /// The memory of each node, where the firmware tells nodes apart: each piece is of one node.
+    fn node_memory(&self) -> impl Iterator<Item = NodeMemory> {
+        core::iter::empty()
+    }
+    /// The node of a CPU, where the firmware tells nodes apart.
+    fn node_of(&self, _cpu: CpuIndex) -> Option<u32> {
+        None
+    }
+    /// Why the firmware's list of nodes is not used, if there is one.
+    fn nodes_fault(&self) -> Option<Text> {
+        None
+    }
     /// What a CPU besides the first needs to run, each piece on frames of its own, readable and writable; what lies between the
     /// pieces must stay unmapped.
     fn cpu_memory(&self, _cpu: CpuIndex) -> impl Iterator<Item = CpuMemory> {
@@ -243,6 +256,22 @@ pub trait Platform: Sized + Sync + 'static {
     /// [`DeviceFault::Absent`]: there is none; or what is wrong with it.
     fn random(&self, _out: &mut [u8]) -> Result<usize, DeviceError> {
         Err(DeviceError { device: "random numbers", fault: DeviceFault::Absent })
+    }
+    /// Bytes that came by the line to the host: as many as there are and `out` has room for, 0 if there are none yet. The machine calls
+    /// [`Kernel::hvc_news`](crate::Kernel::hvc_news) when there are more. Does not sleep.
+    ///
+    /// # Errors
+    /// [`DeviceFault::Absent`]: there is none; or what is wrong with it.
+    fn hvc_read(&self, _out: &mut [u8]) -> Result<usize, DeviceError> {
+        Err(DeviceError { device: "line to the host", fault: DeviceFault::Absent })
+    }
+    /// Gives bytes to the line to the host: how many it takes, 0 if it takes none yet. The machine calls
+    /// [`Kernel::hvc_news`](crate::Kernel::hvc_news) when it takes more. Does not sleep.
+    ///
+    /// # Errors
+    /// [`DeviceFault::Absent`]: there is none; or what is wrong with it.
+    fn hvc_write(&self, _bytes: &[u8]) -> Result<usize, DeviceError> {
+        Err(DeviceError { device: "line to the host", fault: DeviceFault::Absent })
     }
     /// Frames of the kernel's allocator that devices have now: queues, rings.
     fn device_frames(&self) -> usize {

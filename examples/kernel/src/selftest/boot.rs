@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 use super::{Failure, Test};
 use crate::Kernel;
 use crate::ensure;
-use crate::platform::Platform;
+use crate::platform::{FirmwareKind, Platform};
 use crate::stage::Stage;
 
 pub(super) fn tests<P: Platform>() -> &'static [Test<P>] {
@@ -13,6 +13,7 @@ pub(super) fn tests<P: Platform>() -> &'static [Test<P>] {
         Test { name: "boot::memory_adds_up_to_the_map", run: sums },
         Test { name: "boot::every_stage_is_in_the_log", run: log },
         Test { name: "boot::invariants_hold", run: invariants },
+        Test { name: "boot::each_usable_byte_is_near_one_node", run: near },
     ]
 }
 
@@ -38,6 +39,26 @@ fn log<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
 
 fn invariants<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     Ok(kernel.check()?)
+}
+
+fn near<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    let platform = kernel.platform();
+    if platform.node_memory().next().is_none() {
+        return Err(Failure::skip(format_args!("the firmware tells no nodes apart")));
+    }
+    for usable in platform.memory_map().filter(|entry| entry.kind == FirmwareKind::Usable) {
+        let end = usable.start.saturating_add(usable.length);
+        let shared = platform.node_memory().map(|piece| {
+            let (first, last) =
+                (piece.start.max(usable.start), piece.start.saturating_add(piece.length).min(end));
+            last.saturating_sub(first)
+        });
+        let near: u64 = shared.sum();
+        ensure!(near == usable.length, "{near:#x} bytes of {:#x} from {:#x}", usable.length, usable.start);
+    }
+    let lost = platform.cpus().find(|cpu| platform.node_of(cpu.number).is_none());
+    ensure!(lost.is_none(), "CPU {lost:?} is of no node");
+    Ok(())
 }
 
 /// Looks for the line of a stage in the log.

@@ -12,6 +12,8 @@ pub enum Part {
     Root,
     /// The interrupt controllers.
     Madt,
+    /// What is near what.
+    Srat,
 }
 
 impl fmt::Display for Part {
@@ -20,11 +22,12 @@ impl fmt::Display for Part {
             Self::Rsdp => "RSDP",
             Self::Root => "root table",
             Self::Madt => "MADT",
+            Self::Srat => "SRAT",
         })
     }
 }
 
-/// Why the firmware's list of CPUs cannot be used.
+/// Why a list of the firmware cannot be used.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AcpiError {
@@ -50,8 +53,10 @@ pub enum AcpiError {
         /// The length that it gives itself.
         length: u32,
     },
-    /// An entry of the MADT is shorter than its fields or reaches beyond the table.
+    /// An entry is shorter than its fields, reaches beyond the table, or says what cannot be.
     BadEntry {
+        /// Which table.
+        part: Part,
         /// Its offset in the table.
         offset: usize,
     },
@@ -69,7 +74,7 @@ impl fmt::Display for AcpiError {
             Self::BadSignature(part) => write!(f, "ACPI {part} has a wrong signature"),
             Self::BadChecksum(part) => write!(f, "ACPI {part} has a wrong checksum"),
             Self::BadLength { part, length } => write!(f, "ACPI {part} cannot have {length} bytes"),
-            Self::BadEntry { offset } => write!(f, "ACPI MADT has a broken entry at offset {offset}"),
+            Self::BadEntry { part, offset } => write!(f, "ACPI {part} has a broken entry at offset {offset}"),
             Self::NoMadt => f.write_str("ACPI has no MADT"),
         }
     }

@@ -1,5 +1,6 @@
 //! The multiple APIC description table: CPUs, IO-APICs, and how the old interrupt lines are wired.
 
+use super::walk::Walk;
 use super::{AcpiError, HEADER, Part, Root, table, u8_at, u16_at, u32_at};
 use crate::pvh::PhysicalMemory;
 
@@ -63,39 +64,21 @@ impl<'m> Madt<'m> {
         if rsdp == 0 {
             return Err(AcpiError::Absent);
         }
-        let named = |&at: &u64| memory.bytes(at, 4) == Some(b"APIC");
-        let at = Root::read(memory, rsdp)?.tables().find(named).ok_or(AcpiError::NoMadt)?;
+        let at = Root::read(memory, rsdp)?.find(memory, b"APIC").ok_or(AcpiError::NoMadt)?;
         let table = table(memory, Part::Madt, at, b"APIC")?;
         let length = u32_at(table, 4);
         let entries = table.get(ENTRIES..).ok_or(AcpiError::BadLength { part: Part::Madt, length })?;
-        let mut walk = Walk { entries, at: 0 };
-        while walk.at < entries.len() {
-            walk.step().ok_or(AcpiError::BadEntry { offset: ENTRIES + walk.at })?;
+        let mut walk = Walk::new(entries, fixed_length);
+        while let Some(offset) = walk.left() {
+            walk.step().ok_or(AcpiError::BadEntry { part: Part::Madt, offset: ENTRIES + offset })?;
         }
         Ok(Self { entries })
     }
 
     /// The entries that mean something here, in their order.
     pub fn entries(self) -> impl Iterator<Item = Entry> + use<'m> {
-        let mut walk = Walk { entries: self.entries, at: 0 };
+        let mut walk = Walk::new(self.entries, fixed_length);
         core::iter::from_fn(move || walk.step()).filter_map(entry)
-    }
-}
-
-/// A walk from entry to entry.
-struct Walk<'m> {
-    entries: &'m [u8],
-    at: usize,
-}
-
-impl<'m> Walk<'m> {
-    /// The next entry, whole; `None` at the end and where an entry is broken.
-    fn step(&mut self) -> Option<&'m [u8]> {
-        let length = usize::from(*self.entries.get(self.at.checked_add(1)?)?);
-        let end = self.at.checked_add(length)?;
-        let entry = self.entries.get(self.at..end)?;
-        (length >= fixed_length(u8_at(entry, 0))).then(|| self.at = end)?;
-        Some(entry)
     }
 }
 
@@ -104,7 +87,7 @@ const IO_APIC: u8 = 1;
 const OVERRIDE: u8 = 2;
 const LOCAL_X2APIC: u8 = 9;
 
-/// The least that an entry of this type has; an entry has at least its type and length, so no walk stands still.
+/// The least that an entry of this type has.
 fn fixed_length(kind: u8) -> usize {
     match kind {
         LOCAL_APIC => 8,

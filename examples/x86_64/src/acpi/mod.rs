@@ -1,20 +1,23 @@
-//! The firmware's list of CPUs and interrupt controllers: RSDP, root table, MADT.
+//! The firmware's lists of CPUs, interrupt controllers and what is near what: RSDP, root table, MADT, SRAT.
 //!
-//! [`Madt::find`] checks everything once: signatures, checksums, every length, every pointer. What it returns needs no further
-//! check. Memory is seen through [`PhysicalMemory`], so a wild pointer is an error and a host test can pass any bytes. No table
+//! [`Madt::find`] and [`Srat::find`] check everything once: signatures, checksums, every length, every pointer. What they return needs
+//! no further check. Memory is seen through [`PhysicalMemory`], so a wild pointer is an error and a host test can pass any bytes. No table
 //! is kept: the kernel copies what it needs before the memory below the tables means anything else. There is no AML here.
 //!
 //! It runs before there is a heap, because the number of CPUs decides how much memory the allocators take.
 //!
-//! Source: ACPI specification 6.5, sections 5.2.5 (RSDP), 5.2.7 (RSDT), 5.2.8 (XSDT), 5.2.12 (MADT).
+//! Source: ACPI specification 6.5, sections 5.2.5 (RSDP), 5.2.7 (RSDT), 5.2.8 (XSDT), 5.2.12 (MADT), 5.2.16 (SRAT).
 
 mod error;
 mod madt;
+mod srat;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 pub use error::{AcpiError, Part};
 pub use madt::{CpuEntry, Entry, IoApicEntry, Madt, Override};
+pub use srat::{Affinity, Srat};
 
 use crate::pvh::PhysicalMemory;
 
@@ -49,6 +52,11 @@ impl<'m> Root<'m> {
         };
         let table = table(memory, Part::Root, at, signature)?;
         Ok(Self { pointers: table.get(HEADER..).unwrap_or_default(), width })
+    }
+
+    /// The address of the first table with this signature.
+    fn find<M: PhysicalMemory>(self, memory: &M, signature: &[u8; 4]) -> Option<u64> {
+        self.tables().find(|&at| memory.bytes(at, 4) == Some(signature))
     }
 
     /// The addresses of the tables; a pointer that is cut off is none.

@@ -151,8 +151,65 @@ fn entry_of_length_zero_ends_nothing_in_a_loop() {
 #[test]
 fn entry_that_is_short_or_overlong_is_refused() {
     for entries in [&[0, 7, 0, 0, 1, 0, 0][..], &[0, 9, 0, 0, 1, 0, 0, 0], &[9, 15], &[0x7f, 255], &[1]] {
-        assert_eq!(read(&good_with(entries)), Err(AcpiError::BadEntry { offset: 44 }), "{entries:?}");
+        assert_eq!(
+            read(&good_with(entries)),
+            Err(AcpiError::BadEntry { part: Part::Madt, offset: 44 }),
+            "{entries:?}"
+        );
     }
+}
+
+/// The good tables with this one in place of the MADT.
+fn srat_of(entries: &[u8]) -> Vec<u8> {
+    let mut memory = good_with(&[&[0; 4], entries].concat());
+    put(&mut memory, MADT_AT, b"SRAT");
+    seal_all(&mut memory);
+    memory
+}
+
+fn near(memory: &[u8]) -> Result<Option<Vec<Affinity>>, AcpiError> {
+    let memory = Bytes { base: BASE, bytes: memory };
+    let found = Srat::find(&memory, BASE)?;
+    Ok(found.map(|srat| srat.entries().collect()))
+}
+
+fn memory_of(domain: u32, start: u64, length: u64, flags: u32) -> Vec<u8> {
+    let mut entry = vec![0; 40];
+    put(&mut entry, 0, &[1, 40]);
+    put(&mut entry, 2, &domain.to_le_bytes());
+    put(&mut entry, 8, &start.to_le_bytes());
+    put(&mut entry, 16, &length.to_le_bytes());
+    put(&mut entry, 28, &flags.to_le_bytes());
+    entry
+}
+
+#[test]
+fn what_is_near_what_is_read_in_order() {
+    let mut entries = vec![0, 16, 1, 7, 1, 0, 0, 0, 0, 2, 3, 4, 0, 0, 0, 0];
+    entries.extend([0, 16, 1, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    entries.extend([2, 24, 0, 0, 5, 0, 0, 0, 0x2c, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    entries.extend([0x7f, 2]);
+    entries.extend([memory_of(3, 1 << 20, 1 << 30, 1), memory_of(3, 0, 4096, 0)].concat());
+    let expected = [
+        Affinity::Cpu { apic_id: 7, domain: 0x0403_0201 },
+        Affinity::Cpu { apic_id: 300, domain: 5 },
+        Affinity::Memory { start: 1 << 20, length: 1 << 30, domain: 3 },
+    ];
+    assert_eq!(near(&srat_of(&entries)), Ok(Some(expected.to_vec())));
+    assert_eq!(near(&good_with(ENTRIES)), Ok(None), "there is none");
+    assert_eq!(Srat::find(&Bytes { base: 0, bytes: &[] }, 0).map(|found| found.is_some()), Ok(false));
+}
+
+#[test]
+fn what_cannot_be_near_is_named() {
+    let broken = Err(AcpiError::BadEntry { part: Part::Srat, offset: 48 });
+    let wrapping = memory_of(0, u64::MAX, 2, 1);
+    for entries in [&[0, 15, 0][..], &[1, 39], &[2, 23], &[9, 0], &[9, 1], &[9, 255], &[9], &wrapping] {
+        assert_eq!(near(&srat_of(entries)), broken, "{entries:?}");
+    }
+    let mut memory = srat_of(&[]);
+    memory[MADT_AT + 20] ^= 1;
+    assert_eq!(near(&memory), Err(AcpiError::BadChecksum(Part::Srat)));
 }
 
 #[test]
@@ -186,6 +243,11 @@ proptest! {
             seal_all(&mut memory);
         }
         fuzz::acpi_madt(&memory);
+    }
+
+    #[test]
+    fn any_affinities_are_read_or_refused(entries in prop::collection::vec(any::<u8>(), 0..200)) {
+        fuzz::acpi_madt(&srat_of(&entries));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The bodies of the fuzz targets.
 
 use super::{Bytes, model};
-use crate::acpi::Madt;
+use crate::acpi::{Affinity, Madt, Srat};
 use crate::pvh::StartInfo;
 
 /// Physical address of the first byte of a fuzz input.
@@ -24,7 +24,8 @@ pub fn pvh_start_info(data: &[u8]) {
     assert_eq!(found, model::read(memory, at));
 }
 
-/// Reads `data` as physical memory that begins with an ACPI root pointer. Whatever is accepted is what a naive reader finds.
+/// Reads `data` as physical memory that begins with an ACPI root pointer. Whatever is accepted as MADT is what a naive reader finds;
+/// memory of an SRAT ends where addresses do.
 ///
 /// # Panics
 /// If the two differ.
@@ -33,5 +34,12 @@ pub fn acpi_madt(data: &[u8]) {
     if let Ok(madt) = Madt::find(&memory, BASE) {
         let found: alloc::vec::Vec<_> = madt.entries().collect();
         assert_eq!(Some(found), model::madt(memory, BASE));
+    }
+    if let Ok(Some(srat)) = Srat::find(&memory, BASE) {
+        let fits = |affinity| match affinity {
+            Affinity::Memory { start, length, .. } => start.checked_add(length).is_some(),
+            Affinity::Cpu { .. } => true,
+        };
+        assert!(srat.entries().all(fits), "memory beyond all addresses");
     }
 }

@@ -11,6 +11,7 @@ use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Trans
 use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE, PhysAddr};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use crate::apic::{DICE_VECTOR, DISK_VECTOR, HVC_VECTOR, NET_VECTOR};
 use crate::device::{Device, Rings};
 use crate::pci::VirtioFunction;
 
@@ -72,7 +73,7 @@ pub(crate) struct Interrupting {
 impl Interrupting {
     pub(crate) fn new(found: &VirtioFunction, wiring: Wiring) -> Result<Self, DeviceError> {
         let fault = DeviceError { device: wiring.device, fault: DeviceFault::NoInterrupt };
-        let vectors = [crate::apic::DISK_VECTOR, crate::apic::NET_VECTOR, crate::apic::DICE_VECTOR];
+        let vectors = [DISK_VECTOR, NET_VECTOR, DICE_VECTOR, HVC_VECTOR];
         let wired = vectors.contains(&wiring.vector) && wiring.apic_id == crate::CPU;
         if wired { Ok(Self { device: found.0.clone(), has_vector: true }) } else { Err(fault) }
     }

@@ -9,6 +9,7 @@ mod bus;
 mod device;
 mod dice;
 mod disk;
+mod hvc;
 mod net;
 
 /// What the drivers find in the image.
@@ -20,6 +21,7 @@ mod apic {
     pub(crate) const DISK_VECTOR: u8 = 0x41;
     pub(crate) const NET_VECTOR: u8 = 0x42;
     pub(crate) const DICE_VECTOR: u8 = 0x43;
+    pub(crate) const HVC_VECTOR: u8 = 0x44;
 }
 
 mod pci {

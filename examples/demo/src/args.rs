@@ -204,7 +204,7 @@ pub struct Options {
     /// Let the machine's clock count instructions, one a nanosecond: every run is the same. Emulation only.
     #[arg(long, global = true)]
     pub icount: bool,
-    /// The guest's text screen and keyboard, beside the serial console; not on the board microvm.
+    /// The guest's screen and keyboard, beside the serial console; not on the board microvm.
     #[arg(long, global = true, value_enum, default_value_t)]
     pub screen: Screen,
     /// Longest time of a run in seconds; of an interactive one, up to the prompt [else 60; for smp 900].

@@ -50,7 +50,7 @@ impl Accel {
     }
 }
 
-/// The guest's text screen.
+/// The guest's screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Screen {
     /// There is none, the default: firmware takes its time for one.

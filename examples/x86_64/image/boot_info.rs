@@ -117,6 +117,11 @@ impl BootInfo {
     pub(crate) fn is_memory(&self, page: u64) -> bool {
         self.usable.iter().any(|range| range.contains(&page))
     }
+
+    /// Whether any address of a range is memory of the kernel's.
+    pub(crate) fn has_memory_in(&self, range: &Range<u64>) -> bool {
+        self.usable.iter().any(|usable| usable.start < range.end && range.start < usable.end)
+    }
 }
 
 /// The whole pages of usable memory, ascending: what the kernel maps.

@@ -1,31 +1,45 @@
-//! The console: COM1, and beside it a keyboard and a text screen where there are any. All output shows on both; either types.
+//! The console: COM1, and beside it a keyboard and a screen where there are any. All output shows on both; either types.
 //!
-//! Interrupts of the inputs only end a sleep; bytes are read by whoever wakes, so none is lost between.
+//! The screen has pixels where there is a Bochs display, else text. Interrupts of the inputs only end a sleep; bytes are read by whoever
+//! wakes, so none is lost between.
 
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::ops::Range;
 
-use kos_demo_kernel::platform::{DeviceError, Listening, Mapping};
+use kos_demo_kernel::platform::{DeviceError, FrameShape, Framebuffer, Listening, Mapping};
 use kos_demo_kernel::text::Text;
-use kos_x86_64::screen::Screen;
+use kos_x86_64::pci::Function;
+use kos_x86_64::screen::font::Font;
+use kos_x86_64::screen::{Screen, Size, TextMemory};
 use lock_api::{Mutex, RawMutex};
 use spin::Once;
 
 use crate::apic::FIRST_LINE_VECTOR;
+use crate::display::{Display, DisplayError};
 use crate::env::IrqGuard;
 use crate::keyboard::{self, Keyboard};
 use crate::lock::KernelLock;
 use crate::serial::COM1;
+use crate::shown::Shown;
 use crate::vga::Vga;
 
 /// The console.
 #[derive(Debug)]
 pub(crate) struct Console {
     keyboard: Mutex<KernelLock, Option<Keyboard>>,
-    screen: Mutex<KernelLock, Option<Screen<Vga>>>,
-    has_screen: AtomicBool,
+    screen: Mutex<KernelLock, Screen<Shown>>,
+    screen_found: Once<Found>,
+    font: Once<Font>,
     /// Whether the inputs interrupt.
     lines: Once<Result<(), DeviceError>>,
     keyboard_found: Once<Result<(), DeviceError>>,
+}
+
+/// What kind of screen there is; of text, why not of pixels.
+#[derive(Clone, Debug)]
+enum Found {
+    Absent,
+    Text(DisplayError),
+    Pixels(FrameShape, Size, Mapping),
 }
 
 impl Console {
@@ -33,18 +47,40 @@ impl Console {
     pub(crate) const fn new() -> Self {
         Self {
             keyboard: Mutex::const_new(KernelLock::INIT, None),
-            screen: Mutex::const_new(KernelLock::INIT, None),
-            has_screen: AtomicBool::new(false),
+            screen: Mutex::const_new(KernelLock::INIT, Screen::new()),
+            screen_found: Once::new(),
+            font: Once::new(),
             lines: Once::new(),
             keyboard_found: Once::new(),
         }
     }
 
-    /// Looks for a screen; what is written from now on shows on it.
-    pub(crate) fn start_screen(&self) {
+    /// Looks for a screen; what is written from now on shows on it. `display` is the function that may show pixels, `is_memory` says
+    /// whether the kernel has memory there.
+    pub(crate) fn start_screen(
+        &'static self,
+        display: Option<Function>,
+        is_memory: impl Fn(&Range<u64>) -> bool,
+    ) {
         let _masked = IrqGuard::new();
-        *self.screen.lock() = Vga::find().map(Screen::new);
-        self.has_screen.store(self.screen.lock().is_some(), Relaxed);
+        let mut screen = self.screen.lock();
+        self.screen_found.call_once(|| {
+            // Where there is no text there is no font.
+            let Some(vga) = Vga::find() else { return Found::Absent };
+            let pixels = display.ok_or(DisplayError::Absent);
+            match pixels.and_then(|function| Display::start(function, &self.font, is_memory)) {
+                Ok(pixels) => {
+                    let display = pixels.memory();
+                    let found = Found::Pixels(display.shape(), pixels.size(), display.mapping());
+                    screen.show_on(Shown::Pixels(pixels));
+                    found
+                }
+                Err(error) => {
+                    screen.show_on(Shown::Text(vga));
+                    Found::Text(error)
+                }
+            }
+        });
     }
 
     /// Looks for a keyboard, and lets the inputs interrupt: `route` leads a line of the ISA bus to a vector.
@@ -70,13 +106,19 @@ impl Console {
             Some(Err(error)) => Text::new(format_args!("{error}")),
             None => Text::new(format_args!("PS/2 keyboard not looked for")),
         };
-        let screen = if self.has_screen() { "text screen" } else { "text screen is absent" };
+        let screen = match self.screen_found.get() {
+            Some(Found::Pixels(FrameShape { width, height, .. }, Size { columns, rows, .. }, _)) => {
+                Text::new(format_args!("screen {width}x{height}, {columns}x{rows} characters"))
+            }
+            Some(Found::Text(why)) => Text::new(format_args!("text screen: {why}")),
+            Some(Found::Absent) | None => Text::new(format_args!("screen is absent")),
+        };
         Text::new(format_args!("{com1}{why}; {keyboard}; {screen}"))
     }
 
     /// Whether there is a screen.
     pub(crate) fn has_screen(&self) -> bool {
-        self.has_screen.load(Relaxed)
+        matches!(self.screen_found.get(), Some(Found::Text(_) | Found::Pixels(..)))
     }
 
     /// Whether there is a keyboard.
@@ -86,7 +128,12 @@ impl Console {
 
     /// Where the screen must be mapped.
     pub(crate) fn mappings(&self) -> impl Iterator<Item = Mapping> {
-        self.has_screen().then(Vga::mapping).into_iter()
+        let mapping = match self.screen_found.get() {
+            Some(Found::Pixels(.., mapping)) => Some(*mapping),
+            Some(Found::Text(_)) => Some(Vga::mapping()),
+            Some(Found::Absent) | None => None,
+        };
+        mapping.into_iter()
     }
 
     /// Shows bytes everywhere.
@@ -94,7 +141,7 @@ impl Console {
         COM1.write(bytes);
         if self.has_screen() {
             let _masked = IrqGuard::new();
-            self.screen.lock().as_mut().map(|screen| screen.write(bytes)).unwrap_or_default();
+            self.screen.lock().write(bytes);
         }
     }
 
@@ -102,7 +149,7 @@ impl Console {
     pub(crate) fn write_last(&self, bytes: &[u8]) {
         COM1.write(bytes);
         if let Some(mut screen) = self.screen.try_lock() {
-            screen.as_mut().map(|screen| screen.write(bytes)).unwrap_or_default();
+            screen.write(bytes);
         }
     }
 
@@ -130,5 +177,43 @@ impl Console {
             () if interrupts => Listening::Interrupts,
             () => Listening::Silent,
         }
+    }
+}
+
+impl Console {
+    /// Its pixels, if it has any.
+    pub(crate) fn framebuffer(&self) -> Option<&dyn Framebuffer> {
+        matches!(self.screen_found.get(), Some(Found::Pixels(..))).then_some(self)
+    }
+
+    /// Does something with the screen as it is shown, which nobody changes meanwhile.
+    pub(crate) fn with_screen<R>(&self, look: impl FnOnce(&mut Screen<Shown>) -> R) -> R {
+        let _masked = IrqGuard::new();
+        look(&mut self.screen.lock())
+    }
+}
+
+impl Framebuffer for Console {
+    fn shape(&self) -> FrameShape {
+        match self.screen_found.get() {
+            Some(Found::Pixels(shape, ..)) => *shape,
+            _ => FrameShape::default(),
+        }
+    }
+
+    fn read(&self, offset: usize, out: &mut [u8]) {
+        self.with_screen(|screen| {
+            if let Some(Shown::Pixels(pixels)) = screen.memory() {
+                pixels.memory().read(offset, out);
+            }
+        });
+    }
+
+    fn write(&self, offset: usize, bytes: &[u8]) {
+        self.with_screen(|screen| {
+            if let Some(Shown::Pixels(pixels)) = screen.memory_mut() {
+                pixels.memory_mut().write(offset, bytes);
+            }
+        });
     }
 }

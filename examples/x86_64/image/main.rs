@@ -13,6 +13,7 @@
 //! | [`pci`], [`virtio`] | what is on the buses; what virtio devices share |
 //! | [`disk`], [`net`] | a virtio disk, finished by interrupt; a virtio network card, which tells by interrupt |
 //! | [`console`], [`serial`], [`keyboard`], [`vga`] | log and shell |
+//! | [`shown`], [`display`], [`font`] | the screen: of text or of pixels, and the shapes of characters there |
 //! | [`wide`], [`registers`] | AVX for threads; what no thread may notice of interrupts and switches |
 //! | [`sched`] | what the scheduler needs |
 //! | [`exit`] | the way out |
@@ -35,9 +36,11 @@ mod console;
 mod cpu;
 mod dice;
 mod disk;
+mod display;
 mod env;
 mod exit;
 mod fault;
+mod font;
 mod heap;
 mod hvc;
 mod image;
@@ -56,6 +59,7 @@ mod probe;
 mod registers;
 mod sched;
 mod serial;
+mod shown;
 mod smp;
 mod space;
 mod stacks;

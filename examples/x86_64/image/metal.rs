@@ -127,14 +127,14 @@ impl Metal {
         self.clock.start();
         COM1.start();
         COM2.start();
-        self.console.start_screen();
         let info = BootInfo::read(start_info)?;
         let (roster, wiring, listed) = acpi::read(info.rsdp);
         let (nodes, nodes_fault) = acpi::nodes(info.rsdp);
         self.hardware.call_once(|| Hardware { roster, wiring, fault: listed.err(), nodes, nodes_fault });
-        self.boot.call_once(|| info);
+        let boot = self.boot.call_once(|| info);
         pic::mask();
-        self.buses.call_once(Buses::scan);
+        let buses = self.buses.call_once(Buses::scan);
+        self.console.start_screen(buses.display, |range| boot.has_memory_in(range));
         if let Some(apic) = LocalApic::start() {
             self.apic.call_once(|| apic);
             self.start_lines(apic);

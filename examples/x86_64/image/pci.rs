@@ -28,6 +28,8 @@ const NET: [u16; 2] = [0x1000, 0x1041];
 const LINE: [u16; 2] = [0x1003, 0x1043];
 /// virtio entropy devices, likewise.
 const DICE: [u16; 2] = [0x1005, 0x1044];
+/// The emulated VGA with the registers of Bochs: maker and number, and that it is a VGA.
+const DISPLAY: (u16, u16, [u8; 3]) = (0x1234, 0x1111, [3, 0, 0]);
 
 /// The registers of all functions.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +86,7 @@ pub(crate) struct Buses {
     pub(crate) net: Option<VirtioFunction>,
     pub(crate) dice: Option<VirtioFunction>,
     pub(crate) line: Option<VirtioFunction>,
+    pub(crate) display: Option<Function>,
 }
 
 /// A virtio device that can be driven.
@@ -104,7 +107,9 @@ impl Buses {
             found.map(|found| VirtioFunction::new(found.function))
         };
         let [disk, net, dice, line] = [BLOCK, NET, DICE, LINE].map(first);
-        Self { found, disk, net, dice, line }
+        let display = found.iter().find(|found| (found.vendor, found.device, found.class) == DISPLAY);
+        let display = display.map(|found| found.function);
+        Self { found, disk, net, dice, line, display }
     }
 
     /// Where the registers of devices must be mapped.
@@ -142,7 +147,7 @@ impl VirtioFunction {
 }
 
 /// Whether memory of a device has a place in the window of devices: whole pages, none of them the kernel's.
-fn mappable(memory: &Range<u64>) -> bool {
+pub(crate) fn mappable(memory: &Range<u64>) -> bool {
     const WINDOW: u64 = KERNEL_BASE - DEVICES;
     memory.start.is_multiple_of(PAGE) && memory.end.is_multiple_of(PAGE) && memory.end <= WINDOW
 }

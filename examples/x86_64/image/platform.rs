@@ -5,8 +5,8 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use kos_alloc::CpuIndex;
 use kos_demo_kernel::platform::{
-    Access, AddressSpace, Cpu, CpuMemory, CpuState, DeviceError, DeviceFault, FirmwareRegion, Input,
-    InterruptCount, LeftOut, Listening, Mapping, NodeMemory, ProgramLayout, Refused, Reserved, Rights,
+    Access, AddressSpace, Cpu, CpuMemory, CpuState, DeviceError, DeviceFault, FirmwareRegion, Framebuffer,
+    Input, InterruptCount, LeftOut, Listening, Mapping, NodeMemory, ProgramLayout, Refused, Reserved, Rights,
     TimerReport, TrapReport, UserExit, UserStart,
 };
 use kos_demo_kernel::selftest::Test;
@@ -298,6 +298,10 @@ impl Platform for &'static Metal {
 
     fn write_log(&self, bytes: &[u8]) {
         self.console.write(bytes);
+    }
+
+    fn framebuffer(&self) -> Option<&dyn Framebuffer> {
+        self.console.framebuffer()
     }
 
     fn write_record(&self, bytes: &[u8]) {

@@ -6,10 +6,14 @@ use kos_demo_kernel::platform::{Access, CpuState, Mapping, Rights};
 use kos_demo_kernel::selftest::{Failure, Test};
 use kos_demo_kernel::{Kernel, Platform, ensure};
 
-use kos_x86_64::screen::ROWS;
+use kos_x86_64::screen::Size;
+use kos_x86_64::screen::font::GLYPH_HEIGHT;
+use kos_x86_64::screen::pixels::Pixels;
 
+use crate::display::{Display, PIXEL_BYTES};
 use crate::metal::Metal;
 use crate::registers::Registers;
+use crate::shown::Shown;
 use crate::vga::Vga;
 use crate::{cpu, image, keyboard, stacks};
 
@@ -143,14 +147,34 @@ fn the_screen_shows_what_is_written(kernel: &Kernel<Machine>) -> Result<(), Fail
     const TEXT: &[u8] = b"# screen";
     let machine = kernel.platform();
     if !machine.console.has_screen() {
-        return Err(Failure::skip(format_args!("no text screen")));
+        return Err(Failure::skip(format_args!("no screen")));
     }
     machine.write_log(TEXT);
     machine.write_log(b"\n");
-    let first = Vga::first_row();
-    let shows = |row: usize| {
-        TEXT.iter().enumerate().all(|(column, byte)| Vga::cell(first + row, column).to_le_bytes()[0] == *byte)
-    };
-    ensure!((0..ROWS).any(shows), "no row shows it");
+    let shown = machine.console.with_screen(|screen| {
+        let Size { columns, rows, .. } = screen.size();
+        let there = (0..rows).find(|&row| {
+            TEXT.iter().copied().eq(screen.row(row).map(|cell| cell.to_le_bytes()[0]).take(TEXT.len()))
+        });
+        let first = Vga::first_row();
+        there.map(|row| match screen.memory() {
+            Some(Shown::Text(_)) => {
+                screen.row(row).zip(0..).all(|(cell, column)| Vga::cell(first + row, column) == cell)
+            }
+            Some(Shown::Pixels(pixels)) => screen.row(row).zip(0..columns).all(|(cell, column)| {
+                pixels.drawn(cell).zip(0..).all(|(words, line)| shows(pixels, row, column, line, words))
+            }),
+            None => false,
+        })
+    });
+    ensure!(shown == Some(true), "no row shows it: {shown:?}");
     Ok(())
+}
+
+/// Whether eight pixels are seen in that line of that cell.
+fn shows(pixels: &Pixels<'_, Display>, row: usize, column: usize, line: usize, words: [u64; 4]) -> bool {
+    let display = pixels.memory();
+    let mut seen = [0; 8 * PIXEL_BYTES];
+    display.read((row * GLYPH_HEIGHT + line) * display.shape().stride + column * seen.len(), &mut seen);
+    seen.as_chunks().0.iter().zip(words).all(|(seen, word)| *seen == word.to_le_bytes())
 }

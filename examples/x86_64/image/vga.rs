@@ -4,7 +4,7 @@
 
 use kos_demo_kernel::platform::{Mapping, Rights};
 use kos_x86_64::layout::DEVICES;
-use kos_x86_64::screen::{COLUMNS, MEMORY_ROWS, TextMemory};
+use kos_x86_64::screen::{Size, TextMemory};
 use x86_64::instructions::port::Port;
 
 use crate::address::pointer;
@@ -12,6 +12,10 @@ use crate::address::pointer;
 /// Where the text stands: 32 KiB.
 const PHYSICAL: u64 = 0xb_8000;
 const LENGTH: u64 = 0x8000;
+
+const COLUMNS: usize = 80;
+const ROWS: usize = 25;
+const MEMORY_ROWS: usize = 204;
 
 const CRT: u16 = 0x3d4;
 const GRAPHICS: u16 = 0x3ce;
@@ -60,16 +64,21 @@ impl Vga {
 }
 
 impl TextMemory for Vga {
+    fn size(&self) -> Size {
+        Size { columns: COLUMNS, rows: ROWS, memory_rows: MEMORY_ROWS }
+    }
+
     fn put(&mut self, row: usize, column: usize, cell: u16) {
+        // The highest bit of the colours makes a character blink.
         // SAFETY: `place` is in the memory of the VGA, which is mapped as long as there is one.
-        unsafe { place(row, column).write_volatile(cell) }
+        unsafe { place(row, column).write_volatile(cell & 0x7fff) }
     }
 
     fn show_from(&mut self, row: usize) {
         set(START_HIGH, row * COLUMNS);
     }
 
-    fn put_cursor(&mut self, row: usize, column: usize) {
+    fn put_cursor(&mut self, row: usize, column: usize, _: u16) {
         set(CURSOR_HIGH, row * COLUMNS + column);
     }
 }

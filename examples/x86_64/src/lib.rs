@@ -12,7 +12,8 @@
 //! | [`roster`], [`cpu_set`] | which CPUs there are, and how far each came; sets of them |
 //! | [`nodes`] | what is near what |
 //! | [`shootdown`] | how CPUs make each other forget translations |
-//! | [`keys`], [`screen`] | the second console: scan codes to bytes, bytes to cells |
+//! | [`keys`], [`screen`] | the second console: scan codes to bytes, bytes to cells, cells to pixels |
+//! | [`dispi`] | a mode of pixels set on a display that may lie |
 //! | [`clock`] | rates from a calibration, nanoseconds from cycles |
 //! | [`rtc`] | registers of the clock that runs on a battery |
 //! | [`gate`] | entries of the interrupt descriptor table |
@@ -30,6 +31,7 @@ extern crate std;
 pub mod acpi;
 pub mod clock;
 pub mod cpu_set;
+pub mod dispi;
 pub mod gate;
 pub mod keys;
 pub mod layout;

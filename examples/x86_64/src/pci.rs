@@ -172,6 +172,11 @@ pub fn enable<C: ConfigSpace>(config: &C, function: Function) {
     config.write(function, COMMAND, command | MEMORY | MASTER | NO_PIN);
 }
 
+/// Whether a function answers at its memory addresses.
+pub fn answers_in_memory<C: ConfigSpace>(config: &C, function: Function) -> bool {
+    config.read(function, COMMAND) & MEMORY != 0
+}
+
 /// A piece of the memory behind a base address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece {
@@ -320,6 +325,9 @@ mod tests {
         assert_eq!((memory(&wide, AT, 6), memory(&wide, AT, 2)), (None, None));
         let kept = *wide.registers.borrow();
         assert_eq!((kept[4], kept[8], kept[9], kept[1] & 0xffff), (0xfebd_0000, 0xc, 0x80, 7));
+        assert!(answers_in_memory(&wide, AT));
+        wide.registers.borrow_mut()[1] = 5;
+        assert!(!answers_in_memory(&wide, AT));
     }
 
     #[test]

@@ -115,7 +115,15 @@ fn a_processor_without_nx_boots_degraded() {
     let answer = demo(&["run", "--exec", SHORT, "--cpu", "qemu64,-nx", "-v"]).expect(0);
     assert!(answer.stderr.contains("paging   degraded  no NX: no W^X; "), "{}", answer.stderr);
     let skipped = answer.stdout.lines().filter(|line| line.starts_with("skip "));
-    let lacks = ["no text screen", "one CPU", "no disk with a queue", "this machine runs no programs"];
+    let lacks = [
+        "no screen",
+        "no screen of pixels",
+        "no device of random numbers",
+        "the firmware tells no nodes apart",
+        "one CPU",
+        "no disk with a queue",
+        "this machine runs no programs",
+    ];
     let other = |line: &&str| lacks.iter().any(|lack| line.ends_with(lack));
     let skipped: Vec<_> = skipped.filter(|line| !other(line)).collect();
     assert!(
@@ -134,7 +142,11 @@ fn a_processor_without_apic_boots_degraded() {
 fn a_screen_and_a_keyboard_are_a_second_console() {
     for board in ["q35", "pc"] {
         let answer = demo(&["test", "metal::", "--screen", "hidden", "--machine", board, "-v"]).expect(0);
-        assert!(answer.stderr.contains("PS/2 keyboard; text screen\n"), "{}", answer.stderr);
+        assert!(
+            answer.stderr.contains("PS/2 keyboard; screen 1024x768, 128x48 characters\n"),
+            "{}",
+            answer.stderr
+        );
         for test in ["metal::the_screen_shows_what_is_written ", "metal::a_key_interrupts_and_is_read "] {
             let passed =
                 |line: &&str| line.starts_with("ok ") && line.contains(test) && !line.contains("SKIP");
@@ -144,9 +156,17 @@ fn a_screen_and_a_keyboard_are_a_second_console() {
 }
 
 #[test]
+fn the_screen_is_a_device_of_pixels() {
+    let answer = demo(&["test", "files::the_screen", "--screen", "hidden"]).expect(0);
+    let passed =
+        |line: &str| line.starts_with("ok 1 files::the_screen_is_a_device ") && !line.contains("SKIP");
+    assert!(answer.stdout.lines().any(passed), "{}", answer.stdout);
+}
+
+#[test]
 fn a_board_without_screen_and_keyboard_names_them() {
     let answer = demo(&["test", "metal::", "--machine", "microvm", "-v"]).expect(0);
-    let absent = "PS/2 keyboard is absent; text screen is absent\n";
+    let absent = "PS/2 keyboard is absent; screen is absent\n";
     assert!(answer.stderr.contains(absent), "{}", answer.stderr);
 }
 

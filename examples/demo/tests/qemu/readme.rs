@@ -96,6 +96,8 @@ fn pictures_show_text() {
     for name in ["boot", "memory", "threads", "shell"] {
         let png = fs::read(folder.join(name).with_extension("png")).unwrap();
         assert!(png.starts_with(b"\x89PNG\r\n\x1a\n"), "{name}");
+        // Width and height: PNG specification, section 11.2.2.
+        assert_eq!(png[16..24], [0, 0, 4, 0, 0, 0, 3, 0], "{name} is not 1024x768");
         assert!(answer.stdout.contains(&format!("{name}.png: ")), "{}", answer.stdout);
     }
 }

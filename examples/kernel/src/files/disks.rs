@@ -11,6 +11,7 @@ use kos_vfs::fs::SyncMode;
 use kos_vfs::{Errno, OpenFlags, SeekFrom, SpecialFile};
 
 use super::claims::Claims;
+use super::span;
 use crate::glue::faults::Faulty;
 use crate::glue::sleep_lock::SleepLock;
 use crate::platform::Platform;
@@ -42,8 +43,7 @@ impl<P: Platform> DiskFile<P> {
 
     /// How many of `length` bytes there are from `offset` on.
     fn within(&self, offset: u64, length: usize) -> usize {
-        let left = self.bytes().saturating_sub(offset);
-        usize::try_from(left).map_or(length, |left| left.min(length))
+        span::within(self.bytes(), offset, length)
     }
 }
 
@@ -76,18 +76,8 @@ impl<P: Platform> SpecialFile for DiskFile<P> {
         Ok(count)
     }
 
-    /// Up to the end, as of block devices of Linux.
     fn seek(&self, position: u64, to: SeekFrom) -> Result<u64, Errno> {
-        let end = self.bytes();
-        let at = match to {
-            SeekFrom::Start(at) => Some(at),
-            SeekFrom::Current(delta) => position.checked_add_signed(delta),
-            SeekFrom::End(delta) => end.checked_add_signed(delta),
-            SeekFrom::Data(at) if at < end => Some(at),
-            SeekFrom::Hole(at) if at < end => Some(end),
-            SeekFrom::Data(_) | SeekFrom::Hole(_) => return Err(Errno::ENXIO),
-        };
-        at.filter(|at| *at <= end).ok_or(Errno::EINVAL)
+        span::seek(self.bytes(), position, to)
     }
 
     fn sync(&self, _: SyncMode) -> Result<(), Errno> {

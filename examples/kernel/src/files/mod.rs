@@ -5,6 +5,7 @@
 
 pub(crate) mod claims;
 mod disks;
+mod frame;
 mod hvc;
 mod hwrng;
 mod kmsg;
@@ -13,6 +14,7 @@ mod processes;
 mod rom;
 pub(crate) mod root;
 mod short;
+mod span;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -112,6 +114,7 @@ impl<P: Platform> Files<P> {
         let extras = nodes::Extras {
             hwrng: kernel.seed.get().is_some(),
             hvc: kernel.platform().hvc_write(&[]).is_ok(),
+            pixels: kernel.platform().framebuffer().is_some(),
         };
         files.mount_nodes(devices, extras, notes);
         files.mount_programs(kernel.platform().programs(), free, notes);

@@ -14,6 +14,7 @@ use kos_vfs::fs::tmpfs::TmpfsConfig;
 use kos_vfs::{Errno, Mode, NameError, OpenFlags, SpecialFile, Timestamp};
 
 use super::disks;
+use super::frame::{self, FrameFile};
 use super::hvc::Hvc;
 use super::hwrng::Hwrng;
 use super::kmsg::Kmsg;
@@ -33,6 +34,8 @@ pub(super) struct Extras {
     pub(super) hwrng: bool,
     /// A line to the host.
     pub(super) hvc: bool,
+    /// A screen of pixels.
+    pub(super) pixels: bool,
 }
 
 /// `/dev`: null, zero, full, random, urandom, console, kmsg, those that a machine may have, and those parts of the disk.
@@ -56,6 +59,10 @@ pub(super) fn dev<P: Platform>(
     if extras.hvc {
         let line = DeviceNode::character(b"hvc0", 229, 0, Mode::of(0o600));
         fs.register(&line, Arc::new(Present::new(Hvc::<P>::new())), now)?;
+    }
+    if extras.pixels {
+        let node = DeviceNode::character(b"fb0", frame::MAJOR, 0, Mode::of(0o600));
+        fs.register(&node, Arc::new(Present::new(FrameFile::<P>::new())), now)?;
     }
     for part in disk {
         let (name, file) = (part.name(), part.file().map_err(RegisterError::Node)?);

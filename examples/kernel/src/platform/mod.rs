@@ -9,6 +9,7 @@
 //! the first line on (input may be silent until the timer runs).
 
 mod description;
+mod frame;
 mod net_card;
 mod no_net;
 mod user;
@@ -27,6 +28,7 @@ pub use description::{
     InterruptCount, LeftOut, Listening, Mapping, NodeMemory, Refused, Reserved, Rights, TIMER, TimerReport,
     TrapReport,
 };
+pub use frame::{FrameShape, Framebuffer};
 pub use net_card::NetCard;
 pub use no_net::NoNet;
 pub use user::{
@@ -233,6 +235,10 @@ pub trait Platform: Sized + Sync + 'static {
     /// Writes to the log console (COM1). Waits for the device; loses nothing. `\n` ends a line: a device that wants a carriage
     /// return before it adds one.
     fn write_log(&self, bytes: &[u8]);
+    /// The pixels of the screen, if it has any: the same answer each time.
+    fn framebuffer(&self) -> Option<&dyn Framebuffer> {
+        None
+    }
     /// Writes to the record channel (COM2, see [`crate::record`]). Waits for the device; loses nothing.
     fn write_record(&self, bytes: &[u8]);
 

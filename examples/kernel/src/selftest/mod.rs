@@ -26,6 +26,7 @@ mod patience;
 mod process;
 mod quota;
 mod sched;
+mod screen;
 mod shell;
 pub(crate) mod smp;
 mod sockets;
@@ -146,6 +147,7 @@ pub(crate) fn selected<P: Platform>(
         data::tests(),
         files::tests(),
         devices::tests(),
+        screen::tests(),
         ipc::tests(),
         net::tests(),
         sockets::tests(),

@@ -1,4 +1,4 @@
-//! `cargo demo shot`: pictures of the kernel's text screen. The kernel's shell is typed at as a user would; after each line QEMU
+//! `cargo demo shot`: pictures of the kernel's screen. The kernel's shell is typed at as a user would; after each line QEMU
 //! writes what its screen shows. A picture without text is a failure.
 
 mod picture;

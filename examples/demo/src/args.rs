@@ -102,6 +102,12 @@ pub enum Action {
         /// The commands, separated by ';', as in "py -c 'print(6*7)'".
         #[arg(long, value_name = "COMMANDS", value_parser = commands)]
         exec: Option<String>,
+        /// A folder of wheels that `pip install NAME` finds; means --net.
+        #[arg(long, value_name = "FOLDER", conflicts_with = "no_net")]
+        wheels: Option<PathBuf>,
+        /// A package, as NAME or NAME==VERSION, that this system's pip is to put into that folder first; as often as wanted.
+        #[arg(long, value_name = "NAME", requires = "wheels", value_parser = package)]
+        fetch: Vec<String>,
     },
     /// The shell, which waits for a debugger before its first instruction.
     Gdb {
@@ -294,7 +300,8 @@ impl Args {
     /// Whether the machine gets a network card.
     fn wants_net(&self) -> bool {
         let Options { net, no_net, forward, .. } = &self.options;
-        *net || forward.is_some() || self.is_shell() && !no_net
+        let wheels = matches!(self.action, Some(Action::Py { wheels: Some(_), .. }));
+        *net || forward.is_some() || wheels || self.is_shell() && !no_net
     }
 
     fn is_shell(&self) -> bool {
@@ -317,7 +324,7 @@ impl Action {
     #[must_use]
     pub fn command_line(action: Option<&Self>) -> String {
         match action {
-            None | Some(Self::Shot { .. } | Self::Py { exec: None } | Self::Gdb { .. }) => {
+            None | Some(Self::Shot { .. } | Self::Py { exec: None, .. } | Self::Gdb { .. }) => {
                 "mode=shell".into()
             }
             // The rest of the line belongs to `exec`, so it comes last.
@@ -325,7 +332,7 @@ impl Action {
                 let user = user.as_ref().map(|user| format!(" user={user}")).unwrap_or_default();
                 format!("mode=run{user} exec={}", transfer::commands(exec, get))
             }
-            Some(Self::Py { exec: Some(exec) }) => format!("mode=run exec={exec}"),
+            Some(Self::Py { exec: Some(exec), .. }) => format!("mode=run exec={exec}"),
             Some(Self::Test { filter, sabotage }) => {
                 let filter = filter.as_ref().map(|filter| format!(" filter={filter}"));
                 let sabotage = sabotage.and_then(|fault| fault.to_possible_value());
@@ -357,6 +364,15 @@ fn commands(text: &str) -> Result<String, &'static str> {
         text if text.contains(char::is_control) => Err("a command is one line without control characters"),
         text if text.len() > MAX_COMMANDS => Err("the commands are too long for a kernel command line"),
         text => Ok(text.into()),
+    }
+}
+
+/// What pip does not take for an option, nor for a file.
+fn package(text: &str) -> Result<String, &'static str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.+!=".contains(c);
+    match text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain) {
+        true => Ok(text.into()),
+        false => Err("a package is NAME or NAME==VERSION"),
     }
 }
 
@@ -442,6 +458,12 @@ mod tests {
         assert_eq!(forward, Ok(Some(Net::User { forward: Some(8080) })));
         let gdb = parse(&["gdb", "--port", "7"]).map(|args| (args.board().debugger, args.board().net));
         assert_eq!(gdb, Ok((Some(7), Some(Net::User { forward: None }))));
+        let wheels = parse(&["py", "--wheels", "w", "--fetch", "a", "--fetch", "b==1"]).unwrap();
+        assert_eq!(wheels.board().net, Some(Net::User { forward: None }));
+        assert!(
+            matches!(wheels.action, Some(Action::Py { fetch, .. }) if fetch == ["a".to_owned(), "b==1".into()])
+        );
+        assert_eq!(parse(&["py"]).map(|args| args.board().net), Ok(None));
         assert_eq!(parse(&["--no-net"]).map(|args| args.board().net), Ok(None));
         assert_eq!(parse(&["smp"]).map(|args| (args.board().cpus, args.limit().as_secs())), Ok((4, 900)));
         assert_eq!(parse(&["smp", "--cpus", "64"]).map(|args| args.board().cpus), Ok(64));
@@ -469,6 +491,10 @@ mod tests {
             &["--forward", "0"],
             &["--python", "--initrd", "x"],
             &["py", "--exec", ""],
+            &["py", "--fetch", "a"],
+            &["py", "--wheels", "w", "--fetch", "-r"],
+            &["py", "--wheels", "w", "--fetch", "../a"],
+            &["py", "--wheels", "w", "--no-net"],
             &["gdb", "--port", "0"],
             &["crash", "--points", "0"],
             &["crash", "--points", "5", "--kill", "5"],

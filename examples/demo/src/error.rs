@@ -13,6 +13,7 @@ use crate::power::log::LogError;
 use crate::python::FetchError;
 use crate::qemu::Missing;
 use crate::status::Status;
+use crate::wheels::WheelsError;
 
 /// A failure on this side of the machine.
 #[derive(Debug)]
@@ -51,6 +52,8 @@ pub enum Error {
     Get(PathBuf, io::Error),
     /// MicroPython is not to be had.
     Python(FetchError),
+    /// There are no wheels for the guest.
+    Wheels(WheelsError),
     /// Something on this system failed.
     Io(&'static str, io::Error),
 }
@@ -66,9 +69,12 @@ impl Error {
             | Self::Image(..)
             | Self::Initrd(..)
             | Self::TooLittleMemory { .. }
+            | Self::Wheels(WheelsError::Folder(..))
             | Self::OneProcessorOnly => Status::Usage,
+            Self::Wheels(WheelsError::Interrupted) => Status::Interrupted,
             Self::Build(_)
             | Self::Python(_)
+            | Self::Wheels(_)
             | Self::Io(..)
             | Self::Get(..)
             | Self::Budgets(..)
@@ -110,6 +116,7 @@ impl fmt::Display for Error {
             Self::WriteLog(path, cause) => write!(f, "{}: {cause}", path.display()),
             Self::Initrd(path, cause) | Self::Get(path, cause) => write!(f, "{}: {cause}", path.display()),
             Self::Python(cause) => cause.fmt(f),
+            Self::Wheels(cause) => cause.fmt(f),
             Self::Interrupted => f.write_str("interrupted"),
             Self::Io(doing, cause) => write!(f, "cannot {doing}: {cause}"),
         }

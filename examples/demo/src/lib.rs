@@ -4,7 +4,7 @@
 //! finds (or installs) the emulator; [`machine`] writes its command line; [`guest`] starts it, listens, and never leaves it
 //! behind; [`records`] and [`ktap`] read what the kernel says, [`verdict`] judges it, and [`fail`] keeps the evidence. [`budgets`] holds instruction
 //! counts, and the bytes that [`code`] counts, against what they were.
-//! [`transfer`] takes files into the guest and out of it. [`report`] is the only place that prints. [`readme`] reads the README, whose commands are tests.
+//! [`transfer`] takes files into the guest and out of it; [`wheels`] serves packages of Python to it. [`report`] is the only place that prints. [`readme`] reads the README, whose commands are tests.
 //!
 //! Environment: `KOS_QEMU` (the emulator), `KOS_IMAGE` (an image built elsewhere), `CARGO` and `RUSTC` (the compiler),
 //! `CARGO_TARGET_DIR` (instead of `target`).
@@ -40,3 +40,4 @@ pub mod terminal;
 pub mod tour;
 pub mod transfer;
 pub mod verdict;
+pub mod wheels;

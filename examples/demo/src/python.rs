@@ -86,12 +86,17 @@ pub fn fetch(report: &mut Report, interrupt: &Interrupt) -> Result<Vec<u8>, Fetc
     }
 }
 
-/// An archive that puts `module` where the kernel looks for it.
+/// An archive that puts `module` where the kernel looks for it, and `settings` where its `pip` does.
 #[must_use]
-pub fn archive(module: &[u8]) -> Vec<u8> {
+pub fn archive(module: &[u8], settings: Option<&str>) -> Vec<u8> {
     let folders = ["usr", "usr/lib", "usr/lib/python"];
     let archive = folders.iter().fold(CpioWriter::new(), |archive, name| archive.add(name, 0o040_755, b""));
-    archive.add("usr/lib/python/micropython.wasm", 0o100_644, module).finish()
+    let archive = archive.add("usr/lib/python/micropython.wasm", 0o100_644, module);
+    // The root has this folder.
+    let archive = settings
+        .into_iter()
+        .fold(archive, |archive, settings| archive.add("etc/pip.conf", 0o100_644, settings.as_bytes()));
+    archive.finish()
 }
 
 fn run(
@@ -120,7 +125,7 @@ fn folder() -> PathBuf {
     build::folder().join("python")
 }
 
-fn sum(bytes: &[u8]) -> String {
+pub(crate) fn sum(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

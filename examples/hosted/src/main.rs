@@ -121,7 +121,7 @@ fn python(wanted: bool) -> Result<Option<Vec<u8>>, FetchError> {
     } else {
         python::kept()
     };
-    Ok(module.as_deref().map(python::archive))
+    Ok(module.as_deref().map(|module| python::archive(module, None)))
 }
 
 /// Boots, runs, prints; the exit status.

@@ -31,6 +31,7 @@ use crate::report::Report;
 use crate::status::Status;
 use crate::transfer;
 use crate::verdict::{Exit, Trouble};
+use crate::wheels;
 
 /// Does what the arguments say; returns what to exit with. Everything was said.
 #[must_use]
@@ -55,8 +56,8 @@ struct Session<'a> {
 impl Session<'_> {
     fn execute(&mut self) -> Result<Status, Error> {
         match &self.args.action {
-            None | Some(Action::Py { exec: None } | Action::Gdb { .. }) => shell::execute(self),
-            Some(Action::Run { .. } | Action::Py { exec: Some(_) } | Action::Smp { .. }) => {
+            None | Some(Action::Py { exec: None, .. } | Action::Gdb { .. }) => shell::execute(self),
+            Some(Action::Run { .. } | Action::Py { exec: Some(_), .. } | Action::Smp { .. }) => {
                 run::execute(self)
             }
             Some(Action::Test { .. }) => test::execute(self),
@@ -87,7 +88,11 @@ impl Session<'_> {
             qemu::probe_kvm()?;
         }
         let python = match args.wants_python() {
-            true => Some(python::archive(&python::fetch(report, interrupt).map_err(Error::Python)?)),
+            true => {
+                let settings = wheels(&args.action, report, interrupt)?;
+                let module = python::fetch(report, interrupt).map_err(Error::Python)?;
+                Some(python::archive(&module, settings.as_deref()))
+            }
             false => None,
         };
         let kernel = match given_image(options) {
@@ -171,7 +176,7 @@ impl Session<'_> {
         let text = run.log.text();
         let unseen = match &self.args.action {
             _ if self.report.verbose() => "",
-            None | Some(Action::Py { exec: None } | Action::Gdb { .. }) => "",
+            None | Some(Action::Py { exec: None, .. } | Action::Gdb { .. }) => "",
             Some(Action::Test { .. }) => text.split(ktap::HEADER).next().unwrap_or_default(),
             Some(_) => &text,
         };
@@ -210,15 +215,28 @@ impl Session<'_> {
                 | Action::Net { .. }
                 | Action::Shot { .. }
                 | Action::Gdb { .. }
-                | Action::Py { exec: None },
+                | Action::Py { exec: None, .. },
             ) => {
                 return Vec::new();
             }
-            Some(Action::Run { exec, .. } | Action::Py { exec: Some(exec) }) => exec.clone(),
+            Some(Action::Run { exec, .. } | Action::Py { exec: Some(exec), .. }) => exec.clone(),
             Some(Action::Test { .. }) => "selftest".into(),
         };
         vec!["--exec".into(), commands]
     }
+}
+
+/// Fetches and serves the wheels that are asked for; what the guest's `pip` is told of it.
+fn wheels(
+    action: &Option<Action>,
+    report: &mut Report,
+    interrupt: &Interrupt,
+) -> Result<Option<String>, Error> {
+    let Some(Action::Py { wheels: Some(folder), fetch, .. }) = action else { return Ok(None) };
+    wheels::fetch(fetch, folder, report, interrupt).map_err(Error::Wheels)?;
+    let port = wheels::serve(folder).map_err(Error::Wheels)?;
+    report.detail(&format!("{} is the index http://127.0.0.1:{port}/simple/", folder.display()));
+    Ok(Some(wheels::settings(port)))
 }
 
 fn given_image(options: &Options) -> Option<PathBuf> {

@@ -362,7 +362,12 @@ impl<P: Platform> Table<P> {
             python::venv,
         ),
         #[cfg(feature = "python")]
-        of_user("pip", "install FILE.whl|uninstall NAME|list", "packages of Python", python::pip),
+        of_user(
+            "pip",
+            "install [--index URL] NAME[==VERSION]|FILE.whl, uninstall NAME, list",
+            "packages of Python, from an index or a file",
+            python::pip,
+        ),
         of_user(
             "limit",
             "[mem=4M] [cpu=20%] [pids=8] [fds=16] PROGRAM [WORD...]",

@@ -8,6 +8,9 @@ mod lease;
 mod names;
 mod state;
 pub(crate) mod stream;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub(crate) mod url;
 pub(crate) mod web;
 
 use alloc::boxed::Box;

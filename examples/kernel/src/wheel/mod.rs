@@ -7,11 +7,19 @@
 //! Source: PyPA, "Binary distribution format" and "Recording installed projects"; PKWARE's APPNOTE 6.3.10 for the archive.
 
 mod error;
+#[cfg(any(test, feature = "python", feature = "testing"))]
+pub mod index;
 mod inflate;
 mod name;
 mod record;
+#[cfg(any(test, feature = "python"))]
+mod requires;
+#[cfg(any(test, feature = "python", feature = "testing"))]
+mod sum;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+#[cfg(any(test, feature = "python", feature = "testing"))]
+mod version;
 mod zip;
 
 use alloc::string::String;
@@ -20,6 +28,10 @@ use alloc::vec::Vec;
 pub(crate) use error::WheelError;
 use inflate::Inflater;
 pub(crate) use name::{FileName, normal};
+#[cfg(feature = "python")]
+pub(crate) use requires::requirements;
+#[cfg(feature = "python")]
+pub(crate) use sum::Sum;
 use zip::Zip;
 
 /// Most bytes of a wheel.
@@ -59,6 +71,16 @@ impl<'w> Wheel<'w> {
         check_about(&name, file("/WHEEL")?, file("/METADATA")?)?;
         record::check(&info, file("/RECORD")?, &files)?;
         Ok(Self { name, files })
+    }
+
+    /// What its `METADATA` says.
+    pub(crate) fn metadata(&self) -> &[u8] {
+        let FileName { name, version } = self.name;
+        let own = |path: &str| {
+            path.strip_suffix(".dist-info/METADATA")?.split_once('-').map(|is| is == (name, version))
+        };
+        let found = self.files.iter().find(|(path, _)| own(path) == Some(true));
+        found.map_or(&[], |(_, bytes)| bytes)
     }
 
     /// The names that come into the directory of packages, each once, its own `.dist-info` first.
@@ -108,12 +130,15 @@ fn check_about(name: &FileName<'_>, wheel: &[u8], metadata: &[u8]) -> Result<(),
 
 /// The value of a field of a text of fields, those before its first empty line.
 pub(crate) fn field<'t>(text: &'t [u8], key: &str) -> Option<&'t str> {
-    let text = core::str::from_utf8(text).ok()?;
+    fields(text, key).next()
+}
+
+/// The values of all fields that are called so.
+fn fields<'t>(text: &'t [u8], key: &str) -> impl Iterator<Item = &'t str> {
+    let text = core::str::from_utf8(text).unwrap_or_default();
     let lines = text.lines().take_while(|line| !line.is_empty());
-    lines
-        .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| *name == key)
-        .map(|(_, value)| value.trim())
+    let fields = lines.filter_map(|line| line.split_once(':'));
+    fields.filter(move |(name, _)| *name == key).map(|(_, value)| value.trim())
 }
 
 #[cfg(test)]

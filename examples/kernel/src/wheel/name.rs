@@ -11,32 +11,36 @@ pub(crate) struct FileName<'n> {
     pub(crate) version: &'n str,
 }
 
+/// Most bytes of the name of a wheel.
+pub(super) const WHEEL: usize = 120;
+
+/// What the name of a wheel says, and the tag of the systems that it is for; [`None`]: it is not called as wheels are.
+pub(super) fn parts(file: &str) -> Option<(FileName<'_>, &str)> {
+    let stem = file.strip_suffix(".whl").filter(|_| file.len() <= WHEEL)?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.+!".contains(c);
+    let (tag, _) = stem.rmatch_indices('-').nth(2)?;
+    let (rest, tag) = (stem.get(..tag)?, stem.get(tag + 1..)?);
+    let mut front = rest.split('-');
+    let (name, version, build) = (front.next()?, front.next()?, front.next());
+    let odd_build = build.is_some_and(|build| !build.starts_with(|c: char| c.is_ascii_digit()));
+    let begins = |part: &&str| part.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let good = stem.chars().all(plain) && !odd_build && front.next().is_none();
+    (good && [name, version].iter().all(begins)).then_some((FileName { name, version }, tag))
+}
+
 impl<'n> FileName<'n> {
     /// Takes a name apart.
     ///
     /// # Errors
     /// It is not one of a wheel, or of one for other systems.
     pub(crate) fn parse(file: &'n str) -> Result<Self, WheelError> {
-        let wrong = || WheelError::FileName(shown(file));
-        let stem = file.strip_suffix(".whl").ok_or_else(wrong)?;
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.+!".contains(c);
-        let mut parts = stem.rsplitn(4, '-');
-        let [platform, abi, python, rest] = core::array::from_fn(|_| parts.next().unwrap_or(""));
-        let mut front = rest.split('-');
-        let [name, version, build] = core::array::from_fn(|_| front.next());
-        let (Some(name), Some(version)) = (name, version) else { return Err(wrong()) };
-        let odd_build = build.is_some_and(|build| !build.starts_with(|c: char| c.is_ascii_digit()));
-        if file.len() > 120 || !stem.chars().all(plain) || odd_build || front.next().is_some() {
-            return Err(wrong());
-        }
-        if [name, version].iter().any(|part| !part.starts_with(|c: char| c.is_ascii_alphanumeric())) {
-            return Err(wrong());
-        }
+        let (name, tag) = parts(file).ok_or_else(|| WheelError::FileName(shown(file)))?;
+        let mut tags = tag.split('-');
+        let [python, abi, platform] = core::array::from_fn(|_| tags.next().unwrap_or(""));
         if platform != "any" || abi != "none" || !python.split('.').any(|tag| tag == "py3") {
-            let start = stem.len() - (python.len() + abi.len() + platform.len() + 2);
-            return Err(WheelError::Tag(shown(stem.get(start..).unwrap_or(stem))));
+            return Err(WheelError::Tag(shown(tag)));
         }
-        Ok(Self { name, version })
+        Ok(name)
     }
 
     /// The directory with what is known of it.

@@ -2,6 +2,7 @@
 
 pub(super) mod dig;
 pub(super) mod firewall;
+pub(super) mod http;
 pub(super) mod httpd;
 pub(super) mod ifconfig;
 pub(super) mod ping;

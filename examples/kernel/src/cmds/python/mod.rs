@@ -1,5 +1,7 @@
 //! `py`, `venv`, `pip`: Python, where it stands, and where its modules come from.
 
+mod cache;
+mod fetch;
 mod pip;
 mod py;
 mod venv;

@@ -4,6 +4,8 @@
 //! beside that before, under its own name: `.pip/names` says which, from before the first of them comes until after the last
 //! is gone. So whoever finds `.pip/names` knows what to do: take those names away if the `.dist-info` is not there.
 //! `installed.json` is a list for people and tools, written anew each time; nothing here reads it.
+//!
+//! Only what is asked for comes. What it needs besides and is not there is named.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,14 +15,15 @@ use kos_vfs::fs::RenameFlags;
 use kos_vfs::{At, AtFlags, Errno};
 
 use super::venv::write;
-use super::{failed, text_of, variable};
+use super::{failed, fetch, text_of, variable};
 use crate::cmds::files::names::Names;
 use crate::cmds::files::{make, remove};
 use crate::platform::Platform;
 use crate::python::program::read;
 use crate::shell::{CommandError, CommandResult, Next, Session, Streams};
 use crate::text::Text;
-use crate::wheel::{MOST, Wheel, field, normal};
+use crate::wheel::index::Wanted;
+use crate::wheel::{MOST, Wheel, field, normal, requirements};
 
 /// Where packages go without a venv.
 const SYSTEM: &str = "/usr/lib/python/site-packages";
@@ -43,11 +46,12 @@ pub(in crate::cmds) fn run<'k, P: Platform>(
             }
             Ok(Next::Continue)
         }
-        ["install", path] => {
-            make::mkdir(session, &["-p", &site], streams)?;
-            recover(session, &site, streams)?;
-            install(session, &site, path, streams)
+        ["install", path] if path.contains('/') || path.ends_with(".whl") => {
+            let bytes = read(session, path.as_bytes(), MOST).map_err(|why| why.of(path))?;
+            install(session, &site, path.rsplit('/').next().unwrap_or(path), &bytes, streams)
         }
+        ["install", wanted] => install_named(session, &site, wanted, None, streams),
+        ["install", "--index", index, wanted] => install_named(session, &site, wanted, Some(index), streams),
         ["uninstall", name] => {
             recover(session, &site, streams)?;
             uninstall(session, &site, name, streams)
@@ -82,7 +86,7 @@ fn packages<P: Platform>(session: &mut Session<'_, P>, site: &str) -> Result<Vec
 }
 
 /// Whether there is something at `path`. Who cannot look knows neither: packages would be taken for gone when memory ends.
-fn is_there<P: Platform>(session: &mut Session<'_, P>, path: &str) -> Result<bool, CommandError> {
+pub(super) fn is_there<P: Platform>(session: &mut Session<'_, P>, path: &str) -> Result<bool, CommandError> {
     match session.call()?.resolve(At::Cwd, path.as_bytes(), AtFlags::NO_FOLLOW) {
         Ok(_) => Ok(true),
         Err(error) if error.errno() == Errno::ENOENT => Ok(false),
@@ -100,24 +104,42 @@ fn about<P: Platform>(
     read(session, path.as_bytes(), ABOUT).map_err(|why| why.of(&path))
 }
 
-fn install<'k, P: Platform>(
+/// Installs what an index has under a name.
+fn install_named<'k, P: Platform>(
     session: &mut Session<'k, P>,
     site: &str,
-    path: &str,
+    wanted: &str,
+    index: Option<&str>,
     streams: &mut Streams<'_, 'k, P>,
 ) -> CommandResult {
-    let file = path.rsplit('/').next().unwrap_or(path);
-    if !file.ends_with(".whl") {
-        return Err(failed(format_args!("{path}: only files are installed here, ./NAME.whl")));
-    }
-    let bytes = read(session, path.as_bytes(), MOST).map_err(|why| why.of(path))?;
-    let wheel = Wheel::read(file, &bytes).map_err(|why| failed(format_args!("{file}: {why}")))?;
-    let wanted = normal(wheel.name.name)?;
+    let wanted = Wanted::parse(wanted)?;
+    check_new(session, site, &wanted.name)?;
+    let fetched = fetch::fetch(session, &wanted, index, streams)?;
+    install(session, site, &fetched.file, &fetched.bytes, streams)
+}
+
+/// Refuses a package that is there.
+fn check_new<P: Platform>(session: &mut Session<'_, P>, site: &str, name: &str) -> Result<(), CommandError> {
     for known in packages(session, site)? {
-        if normal(&known.name)? == wanted {
+        if normal(&known.name)? == name {
             return Err(failed(format_args!("{} {} is installed already", known.name, known.version)));
         }
     }
+    Ok(())
+}
+
+/// Installs the wheel in `bytes`, the file called `file`.
+fn install<'k, P: Platform>(
+    session: &mut Session<'k, P>,
+    site: &str,
+    file: &str,
+    bytes: &[u8],
+    streams: &mut Streams<'_, 'k, P>,
+) -> CommandResult {
+    make::mkdir(session, &["-p", site], streams)?;
+    recover(session, site, streams)?;
+    let wheel = Wheel::read(file, bytes).map_err(|why| failed(format_args!("{file}: {why}")))?;
+    check_new(session, site, &normal(wheel.name.name)?)?;
     let tops = wheel.tops()?;
     for top in &tops {
         let path = alloc::format!("{site}/{top}");
@@ -133,7 +155,34 @@ fn install<'k, P: Platform>(
     }
     recover(session, site, streams)?;
     writeln!(streams, "{} {} is installed", wheel.name.name, wheel.name.version)?;
+    // It is installed, whether or not all can be said.
+    let _ = tell_needs(session, site, &wheel, streams);
     Ok(Next::Continue)
+}
+
+/// Names what a package needs and is not there.
+fn tell_needs<'k, P: Platform>(
+    session: &mut Session<'k, P>,
+    site: &str,
+    wheel: &Wheel<'_>,
+    streams: &mut Streams<'_, 'k, P>,
+) -> Result<(), CommandError> {
+    let mut there = packages(session, site)?;
+    if site != SYSTEM {
+        there.append(&mut packages(session, SYSTEM)?);
+    }
+    for need in requirements(wheel.metadata()) {
+        let name = normal(need.name)?;
+        let is_it = |known: &Package| normal(&known.name).is_ok_and(|known| known == name);
+        match (there.iter().any(is_it), need.marker) {
+            (true, _) => {}
+            (false, "") => writeln!(streams, "it needs {}, which is not installed", need.text)?,
+            (false, marker) => {
+                writeln!(streams, "it needs {} where {marker}; it is not installed", need.text)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Writes all files of a wheel beside, then moves its names; its `.dist-info` last.

@@ -57,7 +57,7 @@ fn create<'k, P: Platform>(
     let root = text_of(&root)?;
     let files = [
         ("bin/activate", alloc::format!("# venv activate {root}\nexport VIRTUAL_ENV={root}\n"), 0o644),
-        ("bin/pip", alloc::format!("export VIRTUAL_ENV={root}\npip $1 $2\n"), 0o755),
+        ("bin/pip", alloc::format!("export VIRTUAL_ENV={root}\npip $1 $2 $3 $4\n"), 0o755),
         // Last: what has it is a venv.
         ("pyvenv.cfg", String::from("home = /usr/lib/python\nimplementation = MicroPython\n"), 0o644),
     ];

@@ -56,6 +56,13 @@ pub fn deflated(name: &str, version: &str, files: &[(&str, &[u8])]) -> Vec<u8> {
     archive(&members(name, version, files, Member::deflated))
 }
 
+/// A wheel that needs others, as `Requires-Dist` says it.
+#[must_use]
+pub fn needing(name: &str, version: &str, needs: &[&str], files: &[(&str, &[u8])]) -> Vec<u8> {
+    let needs: String = needs.iter().flat_map(|need| ["Requires-Dist: ", need, "\n"]).collect();
+    archive(&described((name, version, &needs), files, Member::stored))
+}
+
 /// The entries of a wheel, `RECORD` the last.
 #[must_use]
 pub fn members(
@@ -64,8 +71,17 @@ pub fn members(
     files: &[(&str, &[u8])],
     pack: fn(&str, &[u8]) -> Member,
 ) -> Vec<Member> {
+    described((name, version, ""), files, pack)
+}
+
+/// The same, with more in `METADATA`.
+fn described(
+    (name, version, more): (&str, &str, &str),
+    files: &[(&str, &[u8])],
+    pack: fn(&str, &[u8]) -> Member,
+) -> Vec<Member> {
     let info = alloc::format!("{name}-{version}.dist-info");
-    let about = alloc::format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n");
+    let about = alloc::format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{more}");
     let format = "Wheel-Version: 1.0\nGenerator: kos\nRoot-Is-Purelib: true\nTag: py3-none-any\n";
     let [metadata, wheel] = ["METADATA", "WHEEL"].map(|last| alloc::format!("{info}/{last}"));
     let about: [(&str, &[u8]); 2] = [(&metadata, about.as_bytes()), (&wheel, format.as_bytes())];

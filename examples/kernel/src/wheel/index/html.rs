@@ -5,6 +5,9 @@
 
 use super::IndexError;
 
+/// Most bytes of what stands between `&` and `;`.
+const ESCAPE: usize = 10;
+
 /// A link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Link<'p> {
@@ -138,23 +141,28 @@ impl<'p> Iterator for Links<'p> {
 
 /// What a value means: without what HTML escapes. [`None`]: it has no room in `out`, or is not of visible ASCII.
 pub(super) fn meaning<const N: usize>(value: &str, out: &mut heapless::String<N>) -> Option<()> {
-    const NAMES: [(&str, char); 5] = [("amp", '&'), ("lt", '<'), ("gt", '>'), ("quot", '"'), ("apos", '\'')];
     let mut rest = value;
     while let Some(c) = rest.chars().next() {
-        let escaped =
-            rest.strip_prefix('&').and_then(|rest| rest.split_once(';')).and_then(|(name, rest)| {
-                let code = match name.strip_prefix('#') {
-                    None => NAMES.iter().find(|(known, _)| *known == name)?.1,
-                    Some(digits) => char::from_u32(match digits.strip_prefix(['x', 'X']) {
-                        Some(digits) => u32::from_str_radix(digits, 16).ok()?,
-                        None => digits.parse().ok()?,
-                    })?,
-                };
-                Some((code, rest))
-            });
-        let (c, next) = escaped.unwrap_or((c, rest.get(c.len_utf8()..).unwrap_or_default()));
+        let (c, next) = escaped(rest).unwrap_or((c, rest.get(c.len_utf8()..).unwrap_or_default()));
         out.push(Some(c).filter(char::is_ascii_graphic)?).ok()?;
         rest = next;
     }
     Some(())
+}
+
+/// A character that is escaped, and what follows.
+fn escaped(text: &str) -> Option<(char, &str)> {
+    const NAMES: [(&str, char); 5] = [("amp", '&'), ("lt", '<'), ("gt", '>'), ("quot", '"'), ("apos", '\'')];
+    let text = text.strip_prefix('&')?;
+    // Not farther than such a name is long: who has only `&` is not to be read again and again.
+    let end = text.bytes().take(ESCAPE).position(|byte| byte == b';')?;
+    let (name, rest) = text.split_at_checked(end)?;
+    let c = match name.strip_prefix('#') {
+        None => NAMES.iter().find(|(known, _)| *known == name)?.1,
+        Some(digits) => char::from_u32(match digits.strip_prefix(['x', 'X']) {
+            Some(digits) => u32::from_str_radix(digits, 16).ok()?,
+            None => digits.parse().ok()?,
+        })?,
+    };
+    Some((c, rest.strip_prefix(';')?))
 }

@@ -17,7 +17,7 @@ mod html;
 mod link;
 mod wanted;
 
-pub(crate) use choose::{Chosen, choose};
+pub(crate) use choose::choose;
 pub(crate) use error::IndexError;
 pub(crate) use wanted::{Wanted, index_of};
 

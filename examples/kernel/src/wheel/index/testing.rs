@@ -4,8 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write as _;
 
+use super::choose::Chosen;
 use super::link::join;
-use super::{Chosen, Wanted, choose};
+use super::{Wanted, choose};
 use crate::net::url::Url;
 use crate::wheel::sum::Sum;
 use crate::wheel::version::Version;

@@ -1,7 +1,8 @@
 //! What is chosen of a page, and what is refused by name.
 
+use super::choose::Chosen;
 use super::testing::{fuzz, page};
-use super::{Chosen, IndexError, Wanted, choose, index_of};
+use super::{IndexError, Wanted, choose, index_of};
 use crate::net::url::{Url, UrlError};
 use crate::wheel::sum::Sum;
 use alloc::borrow::ToOwned as _;
@@ -140,6 +141,9 @@ fn links_are_followed_as_they_are_written() {
         (local.file.as_str(), local.url.as_str()),
         ("a-1+x-py3-none-any.whl", "http://h:8/simple/a/a-1%2Bx-py3-none-any.whl")
     );
+    // What is not escaped is as it is.
+    let plain = chosen(&format!("<a href='a-1-{ANY}?x=&amp;y&z=&nope;&amp#sha256={sum}'>"), "a").unwrap();
+    assert_eq!(plain.url.as_str(), "http://h:8/simple/a/a-1-py3-none-any.whl?x=&y&z=&nope;&amp");
     // A name that leads elsewhere is no name of a wheel.
     for href in ["..%2Fa-1-", "a-1-%0a", "a-1-\u{e4}", "%zz"] {
         assert_eq!(

@@ -217,9 +217,14 @@ impl Machine {
         if self.counts_instructions {
             add(&["-icount", "shift=0,sleep=off"]);
         }
-        add(&["-machine", self.board.argument(), "-accel", self.accel.argument(), "-cpu", &self.cpu]);
+        let memory = if self.nodes > 1 { "" } else { ",memory-backend=memory" };
+        add(&["-machine", &format!("{}{memory}", self.board.argument())]);
+        add(&["-accel", self.accel.argument(), "-cpu", &self.cpu]);
         add(&["-m", &self.memory.to_string(), "-smp", &self.cpus.to_string()]);
-        if self.nodes > 1 && self.board != Board::Microvm {
+        if self.nodes == 1 {
+            // A guest of 64 GiB that uses little runs on a host of less.
+            add(&["-object", &backend("memory", self.memory.bytes())]);
+        } else if self.board != Board::Microvm {
             node_arguments(self.memory, self.cpus, self.nodes).iter().for_each(|word| add(&[word]));
         }
         add(&["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]);
@@ -257,6 +262,11 @@ impl Machine {
     }
 }
 
+/// QEMU's words for memory that takes the host's only where it is used.
+fn backend(name: &str, bytes: u64) -> String {
+    format!("memory-backend-ram,id={name},size={bytes},reserve=off")
+}
+
 /// QEMU's words for nodes of the same size, as far as that goes; processors in turn.
 fn node_arguments(memory: Memory, cpus: u32, nodes: u32) -> Vec<String> {
     let mut words = Vec::new();
@@ -266,7 +276,7 @@ fn node_arguments(memory: Memory, cpus: u32, nodes: u32) -> Vec<String> {
         let more = if node == 0 { units - each * nodes_wide } else { 0 };
         let bytes = (each + more) * GRAIN;
         words.push("-object".into());
-        words.push(format!("memory-backend-ram,id=node{node},size={bytes}"));
+        words.push(backend(&format!("node{node}"), bytes));
         words.push("-numa".into());
         let own = (node..cpus).step_by(nodes.try_into().unwrap_or(1));
         let own: String = own.map(|cpu| format!(",cpus={cpu}")).collect();
@@ -351,7 +361,9 @@ mod tests {
     fn triple_fault_ends_qemu_and_tcg_is_explicit() {
         let all = arguments(Board::Q35);
         assert!(
-            all.contains("|-no-reboot|") && all.contains("|-accel|tcg|-cpu|max,-smep|-m|16M|-smp|2|"),
+            all.contains("|-no-reboot|")
+                && all
+                    .contains("|-machine|q35,memory-backend=memory|-accel|tcg|-cpu|max,-smep|-m|16M|-smp|2|"),
             "{all}"
         );
         assert!(all.ends_with("|-append|mode=run exec=free; memstat|-kernel|/a b|-initrd|/s"), "{all}");
@@ -421,9 +433,9 @@ mod tests {
     #[test]
     fn nodes_share_memory_and_processors() {
         let words = node_arguments(Memory::kib(192).unwrap(), 3, 2);
-        assert_eq!(words[1], "memory-backend-ram,id=node0,size=131072");
+        assert_eq!(words[1], "memory-backend-ram,id=node0,size=131072,reserve=off");
         assert_eq!(words[3], "node,nodeid=0,memdev=node0,cpus=0,cpus=2");
-        assert_eq!(words[5], "memory-backend-ram,id=node1,size=65536");
+        assert_eq!(words[5], "memory-backend-ram,id=node1,size=65536,reserve=off");
         assert_eq!(words[7], "node,nodeid=1,memdev=node1,cpus=1");
         assert!(!arguments(Board::Q35).contains("numa"));
     }

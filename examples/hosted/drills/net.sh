@@ -152,6 +152,20 @@ stop
 wrong=$(damaged)
 [ -z "$wrong" ] && say 'Linux found nothing damaged' || fault "Linux found: $wrong"
 
+# A link that loses, doubles, swaps and damages frames of both directions: all of it arrives, as it was sent.
+start "${services[@]}" --loss 1 --dup 1 --reorder 3 --corrupt 1 --seed 7
+if have curl; then
+    for url in http://192.0.2.2 'http://[2001:db8::2]'; do
+        good=0
+        for _ in $(seq $((times / 100 + 1))); do
+            [ "$(curl -sg --max-time 60 "$url/mib" | sha256sum)" = "$sum" ] && good=$((good + 1))
+        done
+        [ "$good" = $((times / 100 + 1)) ] && say "rough link, curl $url: $good of 1 MiB" || fault "rough link, curl $url: $good"
+    done
+fi
+stop
+say "$(grep '^frames that came' "$work/out")"
+
 if have dnsmasq; then
     start --dhcp --resolve drill.example --pcap "$work/pcap2"
     dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --interface=tap0 --bind-interfaces --user=root \

@@ -4,6 +4,7 @@
 extern crate alloc;
 
 pub mod arena;
+mod dice;
 pub mod disk;
 mod engine;
 pub mod firmware;

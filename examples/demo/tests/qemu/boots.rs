@@ -54,7 +54,7 @@ fn memory_of_4_gib_is_shown_to_the_frame() {
 #[test]
 fn every_board_boots_with_little_and_with_much_memory() {
     for board in ["q35", "pc", "microvm"] {
-        for (size, asked) in [("16M", 16 << 10), ("64M", 64 << 10), ("8G", 8 << 20)] {
+        for (size, asked) in [("16M", 16 << 10), ("64M", 64 << 10), ("8G", 8 << 20), ("64G", 64 << 20)] {
             let words = ["run", "--exec", "free; run hello; echo up", "--machine", board, "--mem", size];
             let Answer { stdout, .. } = demo(&words).expect(0);
             assert!(stdout.ends_with("up\n"), "{board} with {size}: {stdout}");

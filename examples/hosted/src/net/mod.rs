@@ -6,6 +6,7 @@ mod files;
 mod iperf;
 mod lease;
 mod pcap;
+mod rough;
 mod tap;
 mod tun;
 
@@ -28,6 +29,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use apps::{Apps, Service};
 use lease::Leasing;
 use pcap::Pcap;
+use rough::{Rough, Roughness};
 use tap::Tap;
 
 pub(crate) type HostStack = Stack<HeapFrame, HeapStorage<HeapFrame>>;
@@ -76,6 +78,8 @@ pub struct Arguments {
     /// Write all frames to this file.
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
+    #[command(flatten)]
+    rough: Roughness,
 }
 
 /// An address with the length of its network's prefix.
@@ -114,22 +118,33 @@ fn now() -> Instant {
     Instant::from_ticks(seconds * 1_000_000_000 + rest)
 }
 
-/// Runs until a signal comes; the exit status.
+/// Runs until a signal comes; the exit status: 1 if it failed, 2 if who started it may not have the device.
 #[must_use]
 pub fn run(arguments: &Arguments) -> u8 {
-    match Host::new(arguments).and_then(|mut host| host.run()) {
-        Ok(()) => 0,
-        Err(error) => {
-            eprintln!("{}: {error}", arguments.tap);
-            1
+    let name = &arguments.tap;
+    match Host::new(arguments) {
+        Ok(mut host) => host.run().map_or_else(|error| failed(name, &error), |()| 0),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let _failed = failed(name, &error);
+            eprintln!("root makes one that is yours, and lets you open it:");
+            eprintln!("    sudo ip tuntap add dev {name} mode tap user \"$USER\" vnet_hdr");
+            eprintln!("    sudo ip link set {name} up");
+            eprintln!("    sudo chmod a+rw /dev/net/tun");
+            2
         }
+        Err(error) => failed(name, &error),
     }
+}
+
+fn failed(name: &str, error: &io::Error) -> u8 {
+    eprintln!("{name}: {error}");
+    1
 }
 
 struct Host {
     stack: HostStack,
     interface: InterfaceId,
-    tap: Tap,
+    tap: Rough<Tap>,
     apps: Apps,
     leasing: Option<Leasing>,
     stop: Arc<AtomicBool>,
@@ -138,7 +153,7 @@ struct Host {
 impl Host {
     fn new(arguments: &Arguments) -> io::Result<Self> {
         let pcap = arguments.pcap.as_deref().map(Pcap::create).transpose()?;
-        let tap = Tap::open(&arguments.tap, arguments.gso, pcap)?;
+        let tap = Rough::new(Tap::open(&arguments.tap, arguments.gso, pcap)?, arguments.rough, now);
         let mut entropy = HostEntropy;
         let storage = HeapStorage::new(SOCKETS, NEIGHBOURS);
         let mut stack = Stack::new(Config::new(), storage, &mut entropy).map_err(io::Error::other)?;
@@ -177,7 +192,7 @@ impl Host {
         while !self.stop.load(Ordering::Relaxed) {
             let progress = self.stack.poll(now(), self.interface, &mut self.tap, Budget::default())?;
             let worked = self.apps.run(&mut self.stack, now());
-            let mut due = self.stack.poll_at();
+            let mut due = self.stack.poll_at().into_iter().chain(self.tap.due()).min();
             if let Some(leasing) = &mut self.leasing {
                 leasing.run(now(), &mut self.stack, self.interface)?;
                 due = due.into_iter().chain(leasing.poll_at(now())).min();
@@ -191,7 +206,9 @@ impl Host {
             self.stack.poll(now(), self.interface, &mut self.tap, Budget::default())?;
         }
         say(format_args!("{:?}", self.stack.stats()));
-        self.tap.flush()
+        let [came, went] = self.tap.befell();
+        say(format_args!("frames that came: {came:?}; that went: {went:?}"));
+        self.tap.device.flush()
     }
 
     /// Until a frame comes, or `due`.
@@ -201,7 +218,7 @@ impl Host {
             let tv_nsec = i64::try_from(ns % 1_000_000_000).ok()?;
             Some(Timespec { tv_sec: i64::try_from(ns / 1_000_000_000).ok()?, tv_nsec })
         });
-        let mut waited = [PollFd::new(&self.tap, PollFlags::IN)];
+        let mut waited = [PollFd::new(&self.tap.device, PollFlags::IN)];
         match poll(&mut waited, timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),

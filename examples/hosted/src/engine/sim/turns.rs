@@ -8,6 +8,7 @@
 
 use core::ops::Range;
 
+use crate::dice::Dice;
 use crate::engine::Interrupt;
 
 /// Nanoseconds between two points, at most, as a power of two.
@@ -54,7 +55,7 @@ pub(crate) struct Turns {
     cpus: Vec<Cpu>,
     current: usize,
     now: u64,
-    random: u64,
+    random: Dice,
     step: u64,
     patience: u64,
     history: u64,
@@ -67,10 +68,17 @@ impl Turns {
         if let Some(boot) = cpus.first_mut() {
             boot.started = true;
         }
-        let mut turns =
-            Self { cpus, current: 0, now: 0, random: seed, step: 1, patience: 1, history: FNV_OFFSET };
-        turns.step = 1 << (STEPS.start + turns.below(STEPS.end - STEPS.start));
-        turns.patience = 1 << (PATIENCE.start + turns.below(PATIENCE.end - PATIENCE.start));
+        let mut turns = Self {
+            cpus,
+            current: 0,
+            now: 0,
+            random: Dice::new(seed),
+            step: 1,
+            patience: 1,
+            history: FNV_OFFSET,
+        };
+        turns.step = 1 << (STEPS.start + turns.random.below(STEPS.end - STEPS.start));
+        turns.patience = 1 << (PATIENCE.start + turns.random.below(PATIENCE.end - PATIENCE.start));
         turns
     }
 
@@ -103,7 +111,7 @@ impl Turns {
 
     /// Interrupts `cpu`, when the message has arrived. Whether it is on.
     pub(crate) fn interrupt(&mut self, cpu: usize, what: Interrupt) -> bool {
-        let at = self.now + self.below(FLIGHT);
+        let at = self.now + self.random.below(FLIGHT);
         let Some(on) = self.cpus.get(cpu).filter(|cpu| cpu.started) else { return false };
         let earlier = on.due.get(what as usize).copied().flatten();
         self.set_due(cpu, what, Some(earlier.map_or(at, |earlier| earlier.min(at))));
@@ -118,14 +126,14 @@ impl Turns {
 
     /// Lets a little time pass: reading the clock is work.
     pub(crate) fn glance(&mut self) -> u64 {
-        self.now += 1 + self.below(32);
+        self.now += 1 + self.random.below(32);
         self.now
     }
 
     /// The current CPU unmasks: time passes, and perhaps it loses the turn.
     pub(crate) fn point(&mut self) -> Turn {
-        self.now += 1 + self.below(self.step);
-        if self.below(self.patience) == 0 { self.hand_on() } else { Turn::Cpu(self.current) }
+        self.now += 1 + self.random.below(self.step);
+        if self.random.below(self.patience) == 0 { self.hand_on() } else { Turn::Cpu(self.current) }
     }
 
     /// The current CPU sleeps until something comes.
@@ -159,7 +167,7 @@ impl Turns {
             self.now = self.now.max(next);
             ready = self.ready();
         }
-        let chosen = usize::try_from(self.below(ready as u64)).unwrap_or(0);
+        let chosen = usize::try_from(self.random.below(ready as u64)).unwrap_or(0);
         let now = self.now;
         let found = self.cpus.iter().enumerate().filter(|(_, cpu)| cpu.ready(now)).nth(chosen);
         self.current = found.map_or(self.current, |(index, _)| index);
@@ -176,15 +184,6 @@ impl Turns {
         for word in [self.now, self.current as u64, what] {
             self.history = (self.history ^ word).wrapping_mul(0x0100_0000_01b3);
         }
-    }
-
-    /// A number below `bound`, or 0 (SplitMix64).
-    fn below(&mut self, bound: u64) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ mixed >> 31).checked_rem(bound).unwrap_or(0)
     }
 }
 
@@ -204,7 +203,7 @@ mod tests {
                     let at = turns.now() + 10_000;
                     turns.arm(Some(at));
                 }
-                let called = usize::try_from(turns.below(5)).unwrap();
+                let called = usize::try_from(turns.random.below(5)).unwrap();
                 turns.interrupt(called, Interrupt::ALL[step % 3]);
                 let turn = if step % 7 == 0 { turns.idle() } else { turns.point() };
                 (turns.now(), turn, turns.take())

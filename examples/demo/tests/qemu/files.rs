@@ -1,9 +1,10 @@
 //! Files on the emulated machine: in memory, on a virtio disk, over a reboot and over kills.
 
+use core::time::Duration;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use std::{fs, thread};
 
 use kos_demo::disk;

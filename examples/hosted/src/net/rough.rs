@@ -1,5 +1,6 @@
 //! A link that loses, doubles, swaps and damages frames, as chance has it, which a seed foresees: [`Rough`], by [`Roughness`].
 
+use alloc::collections::VecDeque;
 use core::str::FromStr;
 
 use kos_net::dev::{Batch, Capabilities, HeapFrame, Meta};
@@ -123,13 +124,13 @@ pub(super) struct Rough<D> {
     ways: [Way; 2],
     clock: fn() -> Instant,
     /// Frames that came and found no room.
-    inward: std::collections::VecDeque<HeapFrame>,
+    inward: VecDeque<HeapFrame>,
 }
 
 impl<D: NetDevice<Frame = HeapFrame>> Rough<D> {
     pub(super) fn new(device: D, share: Roughness, clock: fn() -> Instant) -> Self {
         let ways = [Way::new(share, 0), Way::new(share, 1)];
-        Self { device, ways, clock, inward: std::collections::VecDeque::new() }
+        Self { device, ways, clock, inward: VecDeque::new() }
     }
 
     /// When a frame has waited long enough.

@@ -163,7 +163,7 @@ impl PixelMemory for Display {
         let Mode { width, stride, .. } = self.mode;
         if column < width / 8 {
             let start = line * stride + column * 8 * PIXEL_BYTES;
-            pixels.into_iter().zip((start..).step_by(8)).for_each(|(pair, at)| self.set(at, pair));
+            self.set(start, pixels);
         }
     }
 

@@ -74,6 +74,7 @@ impl<'w> Wheel<'w> {
     }
 
     /// What its `METADATA` says.
+    #[cfg(feature = "python")]
     pub(crate) fn metadata(&self) -> &[u8] {
         let FileName { name, version } = self.name;
         let own = |path: &str| {

@@ -51,7 +51,8 @@ fn add(out: &mut heapless::String<MOST>, root: usize, path: &str) -> Result<(), 
         let up = matches!(part, ".." | "../");
         if up {
             // Behind a slash: the directory is left, but not the root.
-            let dir = out.get(root..).unwrap_or_default().trim_end_matches('/');
+            let dir = out.get(root..).unwrap_or_default();
+            let dir = dir.strip_suffix('/').unwrap_or(dir);
             out.truncate(root + dir.rfind('/').map_or(0, |slash| slash + 1));
         }
         let part = if up || matches!(part, "." | "./") { "" } else { part };
@@ -77,6 +78,8 @@ mod tests {
             ("../../packages/f.whl#sha256=1", "http://h:8/packages/f.whl"),
             ("../../../../f", "http://h:8/f"),
             ("..", "http://h:8/simple/"),
+            ("x//../f", "http://h:8/simple/a/x/f"),
+            ("//o///x/../f", "http://o///f"),
             ("./../b/./f", "http://h:8/simple/b/f"),
             ("/f", "http://h:8/f"),
             ("/", "http://h:8/"),

@@ -6,10 +6,10 @@
 //!
 //! | part | idea |
 //! |---|---|
-//! | [`wanted`] | what is asked for, and what `pip.conf` says |
-//! | [`html`] | the links of a page |
-//! | [`link`] | where they lead |
-//! | [`choose`] | which of them it is |
+//! | `wanted` | what is asked for, and what `pip.conf` says |
+//! | `html` | the links of a page |
+//! | `link` | where they lead |
+//! | `choose` | which of them it is |
 
 mod choose;
 mod error;

@@ -18,6 +18,7 @@ use std::thread;
 
 use kos_demo_kernel::{End, Platform};
 
+use crate::disk::Fresh;
 use crate::engine::{self, Death, Engine};
 use crate::machine::{Machine, MachineConfig, MachineError};
 
@@ -63,12 +64,16 @@ impl Run {
     }
 }
 
-/// Boots the machine with this seed and does what its command line asks for.
+/// Boots the machine with this seed and does what its command line asks for. With an odd seed it has a fresh disk with an empty kosfs, if
+/// none is given; how long requests to a disk and packets take is the seed's choice, too.
 ///
 /// # Errors
 /// The host lacks memory, or the kernel named what it lacks.
 pub fn simulate(config: &MachineConfig, seed: u64) -> Result<Run, MachineError> {
-    let machine = Machine::boot(MachineConfig { engine: Engine::Sim { seed }, ..config.clone() })?;
+    let fresh = (seed % 2 == 1 && config.disk.is_none()).then(|| Fresh::new(seed));
+    let fresh = fresh.transpose().map_err(MachineError::Host)?;
+    let disk = config.disk.clone().or_else(|| fresh.as_ref().map(Fresh::path));
+    let machine = Machine::boot(MachineConfig { engine: Engine::Sim { seed }, disk, ..config.clone() })?;
     let ended = machine.on_first_cpu(|kernel| {
         let end = kernel.run();
         (end, kernel.platform().now().as_ticks(), engine::history().unwrap_or(0))

@@ -125,3 +125,27 @@ fn machines_without_or_with_too_many_cpus_are_refused() {
         assert!(matches!(refused, MachineError::Cpus { asked: number } if number == asked), "{refused}");
     }
 }
+
+/// Seconds since entry of the line of a stage.
+fn stage(log: &str, name: &str) -> f64 {
+    let line = log.lines().find(|line| line.split_whitespace().any(|word| word == name)).unwrap();
+    line.trim_start_matches('[').split(']').next().unwrap().trim().parse().unwrap()
+}
+
+/// A mount takes the time of its requests; without a disk there are none. The time is the seed's, and so is that of packets.
+#[test]
+fn disk_and_packets_take_the_time_of_the_seed() {
+    let config = config(1, "mode=test filter=net::pings");
+    let mut times = HashSet::new();
+    for seed in 0..12 {
+        let run = run(&config, seed);
+        assert!(run.succeeded(), "seed {seed}: {:?}", run.failure());
+        let (with, mount) = (seed % 2 == 1, stage(&run.log, "vfs") - stage(&run.log, "devices"));
+        assert_eq!(run.log.contains("MiB of kosfs on /"), with, "{}", run.log);
+        assert_eq!(mount > 0.000_1, with, "seed {seed}: {mount}");
+        let pings =
+            run.log.lines().find(|line| line.contains("net::pings") && line.starts_with("ok ")).unwrap();
+        times.insert(pings.rsplit('#').next().unwrap().to_owned());
+    }
+    assert!(times.len() > 8, "{times:?}");
+}

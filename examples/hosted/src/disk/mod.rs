@@ -5,6 +5,7 @@
 
 mod command;
 mod copy;
+mod fresh;
 mod fsck;
 mod mkfs;
 mod signature;
@@ -12,5 +13,6 @@ pub mod volume;
 
 pub use command::DiskCommand;
 pub(crate) use command::size;
+pub(crate) use fresh::Fresh;
 pub use kos_vfs::testing::FileDisk;
 pub use mkfs::FsType;

@@ -360,6 +360,14 @@ pub(crate) fn rest(ready: &dyn Fn() -> bool) {
     }
 }
 
+/// A number below `bound` of the seed's choice, in a simulation.
+pub(crate) fn chance(bound: u64) -> Option<u64> {
+    match here() {
+        Here::Sim(simulation) => Some(ask(simulation, |simulation| simulation.chance(bound))),
+        Here::Nowhere | Here::Core => None,
+    }
+}
+
 /// A number that stands for everything that happened on the CPUs of a simulation.
 pub(crate) fn history() -> Option<u64> {
     match here() {

@@ -13,8 +13,8 @@ use alloc::sync::Arc;
 
 use kos_alloc::CpuIndex;
 use kos_demo_kernel::platform::{
-    Access, AddressSpace, Cpu, DeviceError, DeviceFault, FirmwareRegion, Input, InterruptCount, Listening,
-    Mapping, NoNet, NoUser, Refused, Reserved, Rights, TimerReport, TrapReport, UserExit,
+    Access, AddressSpace, Cpu, Delayed, DeviceError, DeviceFault, FirmwareRegion, Input, InterruptCount,
+    Listening, Mapping, NoNet, NoUser, Refused, Reserved, Rights, TimerReport, TrapReport, UserExit,
 };
 use kos_demo_kernel::time::{Duration, Instant};
 use kos_demo_kernel::{Kernel, Platform};
@@ -262,6 +262,16 @@ impl Platform for Hosted {
 
     fn write_log(&self, bytes: &[u8]) {
         self.0.write_log(bytes);
+    }
+
+    fn delay(&self, of: Delayed) -> Duration {
+        // Powers of two, so that short and long times are as frequent as each other.
+        let powers = match of {
+            Delayed::Disk => 22,
+            Delayed::Packets => 20,
+        };
+        let time = engine::chance(powers).and_then(|power| engine::chance(1 << power));
+        Duration::from_ticks(time.unwrap_or(0))
     }
 
     fn start_disk(&self) -> Result<HostedDisk, DeviceError> {

@@ -12,7 +12,7 @@ use kos_vfs::block::{BlockDevice, Geometry, WriteMode};
 
 use crate::Kernel;
 use crate::files::claims::Claim;
-use crate::platform::Platform;
+use crate::platform::{Delayed, Platform};
 use crate::time::Duration;
 
 /// Nothing fails.
@@ -137,10 +137,11 @@ impl<P: Platform> Faulty<P> {
     fn ask(&self, sector: u64, writes: bool) -> Result<(), DeviceError> {
         P::with_kernel(|kernel: &Kernel<P>| {
             let faults = &kernel.faults;
-            let late = faults.late.load(Relaxed);
-            if late > 0 {
+            let late = Duration::from_millis(faults.late.load(Relaxed).into());
+            let late = late.checked_add(kernel.platform().delay(Delayed::Disk)).unwrap_or(late);
+            if late > Duration::from_ticks(0) {
                 // Sooner if the thread is to end.
-                let _ = kernel.threads.sleep(Duration::from_millis(late.into()));
+                let _ = kernel.threads.sleep(late);
             }
             match () {
                 () if faults.failed.strikes() => Err(DeviceError::Failed { sector }),

@@ -25,7 +25,7 @@ use lock_api::Mutex;
 use self::firewall::Firewall;
 use crate::Kernel;
 use crate::glue::sleep_lock::{Ambient, SleepLock};
-use crate::platform::Platform;
+use crate::platform::{Delayed, Platform};
 use crate::threads::{How, Member};
 use crate::time::Instant;
 pub(crate) use names::NameError;
@@ -115,9 +115,10 @@ impl<P: Platform> Net<P> {
     pub(crate) fn poll_on(kernel: &Kernel<P>, _: usize) {
         let Some(net) = kernel.net() else { return };
         let runtime = kernel.threads.runtime();
+        let delay = || kernel.platform().delay(Delayed::Packets);
         kernel.poller.with(|poller| *poller = runtime.current());
         loop {
-            let (next, news) = net.locked(|state| state.turn(runtime.now(), &kernel.faults.lost));
+            let (next, news) = net.locked(|state| state.turn(runtime.now(), &kernel.faults.lost, &delay));
             if news {
                 net.tell();
             }

@@ -51,6 +51,8 @@ pub(crate) struct State<P: Platform> {
     pub(crate) firewall: Firewall,
     /// A socket was closed that somebody may wait for.
     closed: bool,
+    /// When what this host sent to itself comes, if that takes a time.
+    own_due: Option<Instant>,
 }
 
 /// A network card.
@@ -82,13 +84,19 @@ impl<P: Platform> State<P> {
         let (mut stack, own_interface) = open(&own, &mut entropy)?;
         let card = card.map(|device| Card::new(device, &mut stack, &mut entropy)).transpose()?;
         let names = Resolver::new();
-        let (lessee, web, firewall, closed) = (None, Web::default(), Firewall::new(), false);
-        Ok(Self { stack, entropy, own, own_interface, card, lessee, names, web, firewall, closed })
+        let (lessee, web, firewall, closed, own_due) = (None, Web::default(), Firewall::new(), false, None);
+        Ok(Self { stack, entropy, own, own_interface, card, lessee, names, web, firewall, closed, own_due })
     }
 
-    /// Does what is to be done at `now`, where packets are lost by a rule: when there is more, and whether there is news of a socket.
-    pub(super) fn turn(&mut self, now: Instant, lost: &Rule) -> (Option<Instant>, bool) {
-        let more = (0..POLLS).all(|_| self.poll(now, lost));
+    /// Does what is to be done at `now`, where packets are lost by a rule, and take a time on their way from this host to itself: when there
+    /// is more, and whether there is news of a socket.
+    pub(super) fn turn(
+        &mut self,
+        now: Instant,
+        lost: &Rule,
+        delay: &dyn Fn() -> Duration,
+    ) -> (Option<Instant>, bool) {
+        let more = (0..POLLS).all(|_| self.poll(now, lost, delay));
         let mut news = self.lease(now) | self.resolve(now) | core::mem::take(&mut self.closed);
         while self.stack.next_ready().is_some() {
             news = true;
@@ -96,7 +104,8 @@ impl<P: Platform> State<P> {
         let lease = self.lessee.as_ref().and_then(Lessee::poll_at);
         let hungry = self.card.as_ref().filter(|card| card.failed.is_none() && card.device.is_starved());
         let hungry = hungry.map(|_| after(now, HUNGER));
-        let next = [self.stack.poll_at(), lease, self.names.poll_at(now), hungry].into_iter().flatten().min();
+        let due = [self.stack.poll_at(), lease, self.names.poll_at(now), hungry, self.own_due];
+        let next = due.into_iter().flatten().min();
         (if more { Some(now) } else { next }, news)
     }
 
@@ -112,13 +121,24 @@ impl<P: Platform> State<P> {
         self.closed = true;
     }
 
-    /// Polls each device once; whether there may be more to do at once.
-    fn poll(&mut self, now: Instant, lost: &Rule) -> bool {
+    /// Polls this host itself, unless its packets are on their way; whether there may be more to do at once.
+    fn poll_own(&mut self, now: Instant, lost: &Rule, delay: &dyn Fn() -> Duration) -> bool {
+        if self.own_due.take_if(|due| *due <= now).is_none() && self.own_due.is_some() {
+            return false;
+        }
         let own = &mut Lossy(&mut self.own, lost);
         let own = &mut Fence::new(own, &mut self.firewall, Link::Own);
         let Ok(own) = self.stack.poll(now, self.own_interface, own, Budget::default());
         // What was just sent there has to be received.
-        let own = own.frames_in + own.packets_out > 0;
+        let moved = own.frames_in + own.packets_out > 0;
+        let due = after(now, delay());
+        self.own_due = (moved && due > now).then_some(due);
+        moved && self.own_due.is_none()
+    }
+
+    /// Polls each device once; whether there may be more to do at once.
+    fn poll(&mut self, now: Instant, lost: &Rule, delay: &dyn Fn() -> Duration) -> bool {
+        let own = self.poll_own(now, lost, delay);
         let Some(card) = self.card.as_mut().filter(|card| card.failed.is_none()) else { return own };
         let device = &mut Lossy(&mut card.device, lost);
         let device = &mut Fence::new(device, &mut self.firewall, Link::Card);

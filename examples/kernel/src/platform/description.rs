@@ -53,6 +53,15 @@ impl fmt::Display for FirmwareKind {
     }
 }
 
+/// What takes a time that a simulation chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delayed {
+    /// A request to the disk.
+    Disk,
+    /// The way of packets from this host to itself.
+    Packets,
+}
+
 /// Memory that is nearer to some CPUs than to others: one piece of a node. Holes and devices may lie in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeMemory {

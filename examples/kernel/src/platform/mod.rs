@@ -24,7 +24,7 @@ use crate::selftest::Test;
 use crate::text::Text;
 use crate::time::{Duration, Instant};
 pub use description::{
-    Access, Cpu, CpuMemory, CpuState, DeviceError, DeviceFault, FirmwareKind, FirmwareRegion, Input,
+    Access, Cpu, CpuMemory, CpuState, Delayed, DeviceError, DeviceFault, FirmwareKind, FirmwareRegion, Input,
     InterruptCount, LeftOut, Listening, Mapping, NodeMemory, Refused, Reserved, Rights, TIMER, TimerReport,
     TrapReport,
 };
@@ -278,6 +278,10 @@ pub trait Platform: Sized + Sync + 'static {
     /// [`DeviceFault::Absent`]: there is none; or what is wrong with it.
     fn hvc_write(&self, _bytes: &[u8]) -> Result<usize, DeviceError> {
         Err(DeviceError { device: "line to the host", fault: DeviceFault::Absent })
+    }
+    /// How long this takes beside what it takes anyway: in a simulation the seed's choice, else nothing. Each call is one of them.
+    fn delay(&self, _of: Delayed) -> Duration {
+        Duration::from_ticks(0)
     }
     /// Frames of the kernel's allocator that devices have now: queues, rings.
     fn device_frames(&self) -> usize {

@@ -170,6 +170,11 @@ impl Simulation {
         self.turns.borrow_mut().interrupt(cpu, what)
     }
 
+    /// See [`Turns::chance`].
+    pub(crate) fn chance(&self, bound: u64) -> u64 {
+        self.turns.borrow_mut().chance(bound)
+    }
+
     /// See [`Turns::history`].
     pub(crate) fn history(&self) -> u64 {
         self.turns.borrow().history()

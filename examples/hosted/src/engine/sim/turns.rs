@@ -97,6 +97,11 @@ impl Turns {
         self.history
     }
 
+    /// A number below `bound`, or 0.
+    pub(crate) fn chance(&mut self, bound: u64) -> u64 {
+        self.random.below(bound)
+    }
+
     /// Lets `cpu` take turns from now on.
     pub(crate) fn start(&mut self, cpu: usize) {
         if let Some(cpu) = self.cpus.get_mut(cpu) {

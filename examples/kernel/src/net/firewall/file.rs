@@ -1,6 +1,6 @@
 //! A list as a file says it: [`Firewall::read`], and as a file would say it: [`Firewall::lines`].
 //!
-//! A line is a [`rule`](super::rule), or `default [in|out] accept|drop`; `#` begins a comment. Rules stand in the order of their
+//! A line is a rule ([`rule()`]), or `default [in|out] accept|drop`; `#` begins a comment. Rules stand in the order of their
 //! lines. A file with one bad line is none: nothing of it counts.
 
 use core::error::Error;

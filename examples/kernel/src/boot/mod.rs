@@ -32,7 +32,7 @@ use crate::glue::sleep_lock::Ambient;
 use crate::kernel::{Heap, Kernel, SharedFrames};
 use crate::log::{Log, Ring};
 use crate::net::Net;
-use crate::net::firewall::{self, Firewall, LoadError};
+use crate::net::firewall;
 use crate::platform::{DeviceError, DeviceFault, Platform, TimerReport};
 use crate::pressure::Pressure;
 use crate::process::Processes;
@@ -139,8 +139,7 @@ impl<P: Platform> Kernel<P> {
             // A kernel without files still answers; it says so.
             let disk = disk.ok().flatten();
             let files = stages.run(Stage::Files, |notes| Files::start(self, disk, notes)).ok();
-            let rules = files.as_ref().map_or(Ok(Firewall::new()), firewall::of_root);
-            let net = |notes: &mut Notes<'_, '_, P>| Ok(start_net(self, rules, notes));
+            let net = |notes: &mut Notes<'_, '_, P>| Ok(start_net(self, files.as_ref(), notes));
             self.net.call_once(|| stages.run(Stage::Net, net).ok().flatten());
             let _ = stages.run(Stage::Shell, |notes| ready(&self.heap, notes));
             self.log.write(stages.early().as_bytes());
@@ -367,7 +366,7 @@ const TALK_TO_ONESELF: u64 = 8 << 20;
 /// A kernel without a card is alone; it says so. One that cannot tell who may pass talks to itself only.
 fn start_net<P: Platform>(
     kernel: &Kernel<P>,
-    rules: Result<Firewall, LoadError>,
+    files: Option<&Files<P>>,
     notes: &mut Notes<'_, '_, P>,
 ) -> Option<Net<P>> {
     let card = kernel.platform().start_net();
@@ -384,11 +383,11 @@ fn start_net<P: Platform>(
     if card.is_err() && free < TALK_TO_ONESELF {
         return None;
     }
-    let rules = rules.unwrap_or_else(|error| {
+    let started = Net::start(kernel, card.ok(), files);
+    if let Ok((_, Err(error))) = &started {
         notes.warn(format_args!("{}: {error}; closed to all but itself", firewall::PATH));
-        Firewall::closed()
-    });
-    let started = Net::start(kernel, card.ok(), rules);
+    }
+    let started = started.map(|(net, _)| net);
     started.inspect_err(|error| notes.degraded(format_args!("{error}"))).ok()
 }
 

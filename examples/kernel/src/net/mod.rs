@@ -22,8 +22,9 @@ use kos_sched::sync::WaitQueue;
 use kos_sched::{BlockReason, Park as _, Resume, TaskId};
 use lock_api::Mutex;
 
-use self::firewall::Firewall;
+use self::firewall::{Firewall, LoadError};
 use crate::Kernel;
+use crate::files::Files;
 use crate::glue::sleep_lock::{Ambient, SleepLock};
 use crate::platform::{Delayed, Platform};
 use crate::threads::{How, Member};
@@ -46,27 +47,38 @@ pub(crate) struct Net<P: Platform> {
 const LARGE_STACK: usize = 256 << 10;
 
 impl<P: Platform> Net<P> {
-    /// A stack over `card`, if there is one, behind `rules`; its address is leased.
-    pub(crate) fn start(kernel: &Kernel<P>, card: Option<P::Net>, rules: Firewall) -> Result<Self, NetError> {
-        let (given, made) = (SleepMutex::<P, _>::new(Some((card, rules))), SleepMutex::<P, _>::new(None));
+    /// A stack over `card`, if there is one, behind the rules that the root has, or closed if those cannot be read; its address is leased.
+    pub(crate) fn start(
+        kernel: &Kernel<P>,
+        card: Option<P::Net>,
+        files: Option<&Files<P>>,
+    ) -> Result<(Self, Result<(), LoadError>), NetError> {
+        let (card, made) = (SleepMutex::<P, _>::new(card), SleepMutex::<P, _>::new(None));
         let work = || {
-            let given = given.lock().take();
-            *made.lock() = given.map(|(card, rules)| Self::make(kernel, card, rules));
+            let card = card.lock().take();
+            *made.lock() = Some(Self::make(kernel, card, files));
         };
         let maker = Member::new(How::new("net-start").stack(LARGE_STACK), &work);
         kernel.with_team(&[maker], |_| ()).map_err(|_| NetError::NoMemory)?;
         made.into_inner().unwrap_or(Err(NetError::NoMemory))
     }
 
-    fn make(kernel: &Kernel<P>, card: Option<P::Net>, rules: Firewall) -> Result<Self, NetError> {
+    fn make(
+        kernel: &Kernel<P>,
+        card: Option<P::Net>,
+        files: Option<&Files<P>>,
+    ) -> Result<(Self, Result<(), LoadError>), NetError> {
         let mac = card.as_ref().map(P::Net::mac);
         let mut state = boxed(State::new(kernel, card)?)?;
         let [one] = &mut *state;
-        one.firewall.take(rules);
+        let rules = files.map_or(Ok(Firewall::new()), firewall::of_root);
+        let read = rules.as_ref().map(drop).map_err(|error| *error);
+        one.firewall.take(rules.unwrap_or_else(|_| Firewall::closed()));
         if let Some(mac) = mac {
             one.start_leasing(kernel.platform().now(), mac).map_err(NetError::Lease)?;
         }
-        Ok(Self { state: Mutex::new(state), turns: AtomicU64::new(0), news: WaitQueue::new(Ambient::new()) })
+        let (turns, news) = (AtomicU64::new(0), WaitQueue::new(Ambient::new()));
+        Ok((Self { state: Mutex::new(state), turns, news }, read))
     }
 
     /// Works on stack and sockets, alone, and has what then is to be sent sent. Not in interrupt context.

@@ -175,15 +175,24 @@ fn budget<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
         Member::new(How::new("deadline").policy(policy).on(cpu), &work),
         Member::new(How::new("hog").on(cpu), &work),
     ];
-    let start = kernel.platform().now();
-    let (got, passed) = kernel.with_team(&members, |tasks| {
-        let got = gains(kernel, tasks, Duration::from_millis(200));
-        (got, kernel.platform().now().checked_duration_since(start).map_or(0, |passed| passed.as_ticks()))
-    })?;
-    let [served, hog] = got;
-    let share = served.saturating_mul(1000).checked_div(passed).unwrap_or(0);
-    // An emulated timer may end a turn late by more than a period; without a budget it would have all.
-    ensure!((100..500).contains(&share), "{served} of {passed} ns is not a fifth");
+    let measure = || {
+        let start = kernel.platform().now();
+        let got = kernel.with_team(&members, |tasks| gains(kernel, tasks, Duration::from_millis(200)))?;
+        let passed =
+            kernel.platform().now().checked_duration_since(start).map_or(0, |passed| passed.as_ticks());
+        Ok::<_, Failure>((got, passed))
+    };
+    // An emulated timer may end a turn late by more than a period; without a budget it would have all. Of an emulator that stands still
+    // most of the time, as its host has no time for it, one looks again.
+    let is_a_fifth = |&([served, _], passed): &([u64; 2], u64)| {
+        (100..500).contains(&served.saturating_mul(1000).checked_div(passed).unwrap_or(0))
+    };
+    let (mut got, mut looks) = (measure()?, 1);
+    while !is_a_fifth(&got) && looks < 3 {
+        (got, looks) = (measure()?, looks + 1);
+    }
+    let ([served, hog], passed) = got;
+    ensure!(is_a_fifth(&got), "{served} of {passed} ns is not a fifth, for the {looks}rd time");
     ensure!(hog > 0, "the fair thread starved");
     let whole = Policy::Deadline(DlParams::new(period, period, period)?);
     let refused = kernel.spawn(How::new("greedy").policy(whole).on(cpu), |_, _| (), 0);

@@ -257,7 +257,7 @@ impl Metal {
     /// Masks all interrupt lines and lets those of the console reach this CPU.
     fn start_lines(&self, apic: LocalApic) {
         let (Some(hardware), Some(boot)) = (self.hardware.get(), self.boot.get()) else { return };
-        let usable = |page| page != apic.physical() && !boot.is_memory(page);
+        let usable = |page| Some(page) != apic.page() && !boot.is_memory(page);
         let io_apics = self.io_apics.call_once(|| IoApics::start(&hardware.wiring, usable));
         let own = self.first_id();
         self.console.start_input(|line, vector| io_apics.route(&hardware.wiring, line, vector, own));

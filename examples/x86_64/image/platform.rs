@@ -119,10 +119,10 @@ impl Platform for &'static Metal {
     }
 
     fn mappings(&self) -> impl Iterator<Item = Mapping> {
-        let apic = self.apic.get().map(|apic| Mapping {
+        let apic = self.apic.get().and_then(|apic| apic.page()).map(|page| Mapping {
             name: "local apic",
-            virt: DEVICES + apic.physical(),
-            phys: apic.physical(),
+            virt: DEVICES + page,
+            phys: page,
             length: PAGE,
             rights: Rights::Device,
         });
@@ -164,8 +164,8 @@ impl Platform for &'static Metal {
 
     fn start_timer(&self) -> Result<TimerReport, DeviceError> {
         interrupts::enable();
-        let (_, counter_hz) = self.tick_source()?;
-        Ok(TimerReport { device: "local APIC", counter_hz, ticks_per_second: 0 })
+        let (apic, counter_hz) = self.tick_source()?;
+        Ok(TimerReport { device: apic.name(), counter_hz, ticks_per_second: 0 })
     }
 
     fn set_tick_rate(&self, ticks_per_second: u32) -> Result<(), DeviceError> {

@@ -144,7 +144,8 @@ extern "C" fn ap_main(number: u32) -> ! {
     local.load();
     cpu::enable_avx();
     cpu::protect();
-    if LocalApic::start().is_none() || !metal.come_online(number) {
+    // Who reached his registers otherwise than the first could not use what is shared.
+    if LocalApic::start() != metal.apic.get().copied() || !metal.come_online(number) {
         exit::stop();
     }
     interrupts::enable();

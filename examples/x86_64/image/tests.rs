@@ -9,6 +9,7 @@ use kos_demo_kernel::{Kernel, Platform, ensure};
 use kos_x86_64::screen::Size;
 use kos_x86_64::screen::font::GLYPH_HEIGHT;
 use kos_x86_64::screen::pixels::Pixels;
+use raw_cpuid::CpuId;
 
 use crate::display::{Display, PIXEL_BYTES};
 use crate::metal::Metal;
@@ -27,6 +28,7 @@ pub(crate) const TESTS: &[Test<Machine>] = &[
     Test { name: "metal::interrupts_leave_every_register_alone", run: interrupts_leave_every_register_alone },
     Test { name: "metal::stacks_of_every_cpu_have_guard_pages", run: stacks_of_every_cpu_have_guard_pages },
     Test { name: "metal::the_boot_left_a_part_of_its_stack", run: the_boot_left_a_part_of_its_stack },
+    Test { name: "metal::the_local_apic_is_in_its_newest_mode", run: the_local_apic_is_in_its_newest_mode },
     Test { name: "metal::a_key_interrupts_and_is_read", run: a_key_interrupts_and_is_read },
     Test { name: "metal::the_screen_shows_what_is_written", run: the_screen_shows_what_is_written },
 ];
@@ -120,6 +122,18 @@ fn the_boot_left_a_part_of_its_stack(_: &Kernel<Machine>) -> Result<(), Failure>
         unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance::<u8>(bottom), LEFT) };
     let unused = lowest.iter().take_while(|&&byte| byte == 0).count();
     ensure!(unused == LEFT, "only {unused} bytes of it were never used");
+    Ok(())
+}
+
+/// Where the CPU has x2APIC mode, no page of registers is mapped: other tests show that interrupts come all the same.
+fn the_local_apic_is_in_its_newest_mode(kernel: &Kernel<Machine>) -> Result<(), Failure> {
+    let machine = kernel.platform();
+    let Some(apic) = machine.apic.get() else { return Err(Failure::skip(format_args!("no local APIC"))) };
+    if !CpuId::new().get_feature_info().is_some_and(|features| features.has_x2apic()) {
+        return Err(Failure::skip(format_args!("the CPU has no x2APIC mode")));
+    }
+    ensure!(apic.name() == "local x2APIC", "it is a {}", apic.name());
+    ensure!(!machine.mappings().any(|mapping| mapping.name == "local apic"), "its page is mapped");
     Ok(())
 }
 

@@ -120,6 +120,7 @@ fn a_processor_without_nx_boots_degraded() {
         "no screen of pixels",
         "no device of random numbers",
         "the firmware tells no nodes apart",
+        "the CPU has no x2APIC mode",
         "one CPU",
         "no disk with a queue",
         "this machine runs no programs",
@@ -136,6 +137,18 @@ fn a_processor_without_nx_boots_degraded() {
 fn a_processor_without_apic_boots_degraded() {
     let answer = demo(&["test", "machine::", "--cpu", "qemu64,-apic"]).expect(0);
     assert!(answer.stdout.contains("machine::timer_ticks # SKIP no timer"), "{}", answer.stdout);
+}
+
+/// The newer mode where the emulation has it, the older one where it does not or where the processor is said to have none.
+#[test]
+fn the_local_apic_is_used_in_either_mode() {
+    let words = ["test", "m", "--cpus", "4", "-v", "--cpu"];
+    let older = demo(&[&words[..], &["max,-x2apic"]].concat()).expect(0);
+    assert!(older.stderr.contains(" timer    ok        local APIC counting at "), "{}", older.stderr);
+    let newest = demo(&[&words[..], &["max"]].concat()).expect(0);
+    let skipped = newest.stdout.contains("its_newest_mode # SKIP the CPU has no x2APIC mode");
+    let name = if skipped { "local APIC" } else { "local x2APIC" };
+    assert!(newest.stderr.contains(&format!(" timer    ok        {name} counting at ")), "{}", newest.stderr);
 }
 
 #[test]

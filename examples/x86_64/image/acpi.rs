@@ -2,7 +2,7 @@
 
 use heapless::Vec;
 use kos_demo_kernel::text::Text;
-use kos_x86_64::acpi::{AcpiError, Entry, IoApicEntry, Madt, Override, Srat};
+use kos_x86_64::acpi::{AcpiError, Entry, Hpet, IoApicEntry, Madt, Override, Srat};
 use kos_x86_64::nodes::Nodes;
 use kos_x86_64::roster::Roster;
 use raw_cpuid::CpuId;
@@ -32,6 +32,11 @@ pub(crate) fn nodes(rsdp: u64) -> (Nodes, Option<Text>) {
         Ok(nodes) => (nodes, None),
         Err(fault) => (Nodes::default(), Some(fault)),
     }
+}
+
+/// The timer that counts beside the PIT, or in its place.
+pub(crate) fn hpet(rsdp: u64) -> Result<Option<Hpet>, AcpiError> {
+    Hpet::find(&BootMemory, rsdp)
 }
 
 /// What the firmware lists. Without a list that can be used there is one CPU, the one that runs this.

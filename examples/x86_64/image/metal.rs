@@ -9,7 +9,7 @@ use kos_demo_kernel::platform::{DeviceError, DeviceFault};
 use kos_demo_kernel::text::Text;
 use kos_x86_64::acpi::AcpiError;
 use kos_x86_64::cpu_set::{CpuSet, MAX_CPUS};
-use kos_x86_64::layout::{DEVICES, DIRECT_MAP};
+use kos_x86_64::layout::{BOOT_MAPPED, DEVICES, DIRECT_MAP, PAGE};
 use kos_x86_64::nodes::Nodes;
 use kos_x86_64::pvh::StartInfoError;
 use kos_x86_64::roster::Roster;
@@ -139,7 +139,7 @@ impl Metal {
             self.apic.call_once(|| apic);
             self.start_lines(apic);
         }
-        let rates = self.rates.call_once(|| timer::calibrate(self.apic.get().copied()));
+        let rates = self.rates.call_once(|| timer::calibrate(self.apic.get().copied(), self.hpet()));
         self.clock.calibrate(rates.map_or(timer::ASSUMED_HZ, |rates| rates.tsc));
         self.secret.store(secret(), Relaxed);
         Ok(())
@@ -263,6 +263,14 @@ impl Metal {
         self.console.start_input(|line, vector| io_apics.route(&hardware.wiring, line, vector, own));
     }
 
+    /// Physical address of the HPET's registers, where there is one on a page that is seen and is no memory.
+    fn hpet(&self) -> Option<u64> {
+        let boot = self.boot.get()?;
+        // A table that is broken is a timer that is not there; the PIT's fault is said then.
+        let address = acpi::hpet(boot.rsdp).ok().flatten()?.address;
+        (address < BOOT_MAPPED && !boot.is_memory(address & !(PAGE - 1))).then_some(address)
+    }
+
     /// Names of addresses, if the boot loader brought them.
     pub(crate) fn symbols(&self) -> Option<Symbols<'_>> {
         self.boot.get()?.modules().find_map(Symbols::new)
@@ -283,8 +291,12 @@ impl Metal {
     /// The timer that interrupts, and the rate in Hz of its counter.
     pub(crate) fn tick_source(&self) -> Result<Counter, DeviceError> {
         let apic = self.apic.get().ok_or(DeviceError { device: "local APIC", fault: DeviceFault::Absent })?;
-        let rates = self.rates.get().copied().unwrap_or(Err(timer::NOT_CALIBRATED))?;
-        Ok((*apic, rates.apic()?))
+        Ok((*apic, self.rates()?.apic()?))
+    }
+
+    /// What was measured.
+    pub(crate) fn rates(&self) -> Result<Rates, DeviceError> {
+        self.rates.get().copied().unwrap_or(Err(timer::NOT_CALIBRATED))
     }
 
     /// The end of the direct map, a physical address.

@@ -165,7 +165,8 @@ impl Platform for &'static Metal {
     fn start_timer(&self) -> Result<TimerReport, DeviceError> {
         interrupts::enable();
         let (apic, counter_hz) = self.tick_source()?;
-        Ok(TimerReport { device: apic.name(), counter_hz, ticks_per_second: 0 })
+        let told_by = self.rates()?.told_by;
+        Ok(TimerReport { device: apic.name(), counter_hz, told_by: Some(told_by), ticks_per_second: 0 })
     }
 
     fn set_tick_rate(&self, ticks_per_second: u32) -> Result<(), DeviceError> {

@@ -1,4 +1,5 @@
-//! Time: the time-stamp counter as the clock, the local APIC's timer for what is to happen, both calibrated against the PIT.
+//! Time: the time-stamp counter as the clock, the local APIC's timer for what is to happen, both calibrated against a
+//! counter of known rate.
 
 use core::arch::x86_64::_rdtsc;
 use core::ops::RangeInclusive;
@@ -8,16 +9,18 @@ use kos_demo_kernel::platform::{DeviceError, DeviceFault};
 use kos_x86_64::clock::{Reading, Scale, alarm_count};
 
 use crate::apic::LocalApic;
-use crate::pit;
+use crate::reference::Reference;
 
-/// PIT ticks between the two readings: 5 ms.
-const WINDOW: u16 = 5966;
+/// The part of a second between the two readings: 5 ms.
+const WINDOW: u64 = 200;
 /// Readings at each end, of which the sharpest counts.
 const READINGS: usize = 8;
-/// Windows tried before a PIT is given up that stands still or that ends before it is read.
+/// Windows tried before a counter is given up that stands still or that ends before it is read.
 const WINDOWS: usize = 3;
-/// Readings after which a PIT stands still: even emulated, each takes 80 ns.
+/// Readings of a window at most: even emulated, each takes 80 ns.
 const MOST_READINGS: usize = 1 << 20;
+/// Readings without a tick after which a counter stands still: the slowest ticks each microsecond.
+const STANDSTILL: u32 = 1 << 12;
 
 /// The counter's rate that is assumed where it could not be measured.
 pub(crate) const ASSUMED_HZ: u64 = 1_000_000_000;
@@ -32,6 +35,8 @@ pub(crate) struct Rates {
     pub(crate) tsc: u64,
     /// Of the local APIC's timer, with its divider.
     apic: u64,
+    /// The counter that told.
+    pub(crate) told_by: &'static str,
 }
 
 impl Rates {
@@ -149,36 +154,61 @@ impl Timers {
     }
 }
 
-/// Measures both rates; takes 5 ms.
-pub(crate) fn calibrate(apic: Option<LocalApic>) -> Result<Rates, DeviceError> {
-    let (tsc, apic) = (0..WINDOWS).find_map(|_| window(apic)).ok_or(NOT_CALIBRATED)?;
+/// Measures both rates; takes 5 ms. Against the PIT, unless that is silent or says what cannot be, and there is an HPET at this
+/// physical address.
+pub(crate) fn calibrate(apic: Option<LocalApic>, hpet: Option<u64>) -> Result<Rates, DeviceError> {
+    measure(Reference::Pit, apic).or_else(|fault| {
+        let hpet = hpet.and_then(Reference::hpet).ok_or(fault)?;
+        measure(hpet, apic)
+    })
+}
+
+fn measure(reference: Reference, apic: Option<LocalApic>) -> Result<Rates, DeviceError> {
+    let silent = DeviceError { device: reference.name(), fault: DeviceFault::Silent };
+    let (tsc, apic) = (0..WINDOWS).find_map(|_| window(reference, apic)).ok_or(silent)?;
     let tsc = plausible("time-stamp counter", tsc, 50_000_000..=20_000_000_000)?;
-    Ok(Rates { tsc, apic })
+    Ok(Rates { tsc, apic, told_by: reference.name() })
 }
 
-fn window(apic: Option<LocalApic>) -> Option<(u64, u64)> {
+fn window(reference: Reference, apic: Option<LocalApic>) -> Option<(u64, u64)> {
     apic.inspect(|apic| apic.start_counting());
-    pit::start();
-    let start = sharpest(apic)?;
-    let enough = start.pit.saturating_add(WINDOW);
-    (0..MOST_READINGS).find(|_| pit::ticks().is_none_or(|ticks| ticks >= enough))?;
-    start.rates(sharpest(apic)?)
+    reference.start();
+    let start = sharpest(reference, apic)?;
+    wait(reference, start.known)?;
+    start.rates(sharpest(reference, apic)?, reference.hz())
 }
 
-fn sharpest(apic: Option<LocalApic>) -> Option<Reading> {
-    let mut best = reading(apic)?;
+/// Waits until a window has passed since the counter was at `start`. `None` if it stands still, or ends.
+fn wait(reference: Reference, start: u32) -> Option<()> {
+    let (mut last, mut still) = (start, 0);
+    for _ in 0..MOST_READINGS {
+        let now = reference.ticks()?;
+        if u64::from(now.wrapping_sub(start)) >= reference.hz() / WINDOW {
+            return Some(());
+        }
+        still = if now == last { still + 1 } else { 0 };
+        if still == STANDSTILL {
+            return None;
+        }
+        last = now;
+    }
+    None
+}
+
+fn sharpest(reference: Reference, apic: Option<LocalApic>) -> Option<Reading> {
+    let mut best = reading(reference, apic)?;
     for _ in 1..READINGS {
-        best = best.sharper(reading(apic)?);
+        best = best.sharper(reading(reference, apic)?);
     }
     Some(best)
 }
 
 /// Not inlined: the first run of a piece of code is slow, on an emulator by much, and each copy would have one.
 #[inline(never)]
-fn reading(apic: Option<LocalApic>) -> Option<Reading> {
+fn reading(reference: Reference, apic: Option<LocalApic>) -> Option<Reading> {
     let tsc = cycles();
-    let (pit, apic) = (pit::ticks()?, apic.map_or(0, LocalApic::counted));
-    Some(Reading { tsc, width: cycles() - tsc, pit, apic })
+    let (known, apic) = (reference.ticks()?, apic.map_or(0, LocalApic::counted));
+    Some(Reading { tsc, width: cycles() - tsc, known, apic })
 }
 
 fn plausible(device: &'static str, hz: u64, range: RangeInclusive<u64>) -> Result<u64, DeviceError> {

@@ -1,6 +1,6 @@
 //! Rates from a calibration, nanoseconds from cycles.
 //!
-//! Counters of unknown rate run beside the PIT, whose rate is known. They are read together at both ends of a window; a
+//! Counters of unknown rate run beside one whose rate is known: the PIT, or the HPET. They are read together at both ends of a window; a
 //! reading during which the CPU was taken away is wide, so of several the narrowest counts ([`Reading::sharper`]). How long
 //! the window really was does not matter: all counters say so themselves.
 
@@ -17,8 +17,8 @@ pub struct Reading {
     pub tsc: u64,
     /// How far it went while the others were read.
     pub width: u64,
-    /// Ticks of the PIT since it was started.
-    pub pit: u16,
+    /// The counter of known rate; it wraps around.
+    pub known: u32,
     /// Ticks of the local APIC's timer since it was started.
     pub apic: u32,
 }
@@ -30,13 +30,16 @@ impl Reading {
         if other.width < self.width { other } else { self }
     }
 
-    /// The rates in Hz of the time-stamp counter and of the local APIC's timer between `self` and the later `end`; `None`
-    /// if the PIT has not moved on.
+    /// The rates in Hz of the time-stamp counter and of the local APIC's timer between `self` and the later `end`, if that of the
+    /// known counter is `hz`; `None` if one of them went back, or the known one stood.
     #[must_use]
-    pub fn rates(self, end: Self) -> Option<(u64, u64)> {
-        let pit = end.pit.checked_sub(self.pit)?;
-        let tsc = rate(end.middle().checked_sub(self.middle())?, pit)?;
-        let apic = rate(u64::from(end.apic.checked_sub(self.apic)?), pit)?;
+    pub fn rates(self, end: Self, hz: u64) -> Option<(u64, u64)> {
+        let known = end.known.wrapping_sub(self.known);
+        // Half the way around is back.
+        let forward = i32::try_from(known).is_ok();
+        let rate = |counted| rate(counted, known, hz).filter(|_| forward);
+        let tsc = rate(end.middle().checked_sub(self.middle())?)?;
+        let apic = rate(u64::from(end.apic.checked_sub(self.apic)?))?;
         Some((tsc, apic))
     }
 
@@ -45,10 +48,18 @@ impl Reading {
     }
 }
 
-/// The rate in Hz of a counter that advanced by `counted` while the PIT counted `pit_ticks`; `None` if that is 0 or too large.
-fn rate(counted: u64, pit_ticks: u16) -> Option<u64> {
-    let per_second = u128::from(counted) * u128::from(PIT_HZ);
-    u64::try_from(per_second.checked_div(u128::from(pit_ticks))?).ok()
+/// The rate in Hz of a counter that advanced by `counted` while one of `hz` counted `known`; `None` if that is 0 or too large.
+fn rate(counted: u64, known: u32, hz: u64) -> Option<u64> {
+    let per_second = u128::from(counted) * u128::from(hz);
+    u64::try_from(per_second.checked_div(u128::from(known))?).ok()
+}
+
+/// The rate in Hz of a counter that takes `femtoseconds` for a tick; `None` for what no HPET may take: 0, or more than 100 ns.
+/// Source: IA-PC HPET specification 1.0a, section 2.3.4.
+#[must_use]
+pub fn hpet_hz(femtoseconds: u32) -> Option<u64> {
+    let possible = (1..=100_000_000).contains(&femtoseconds);
+    possible.then(|| 1_000_000_000_000_000 / u64::from(femtoseconds))
 }
 
 /// Converts cycles of a counter into nanoseconds with one multiplication.
@@ -99,10 +110,26 @@ mod tests {
 
     #[test]
     fn rate_of_a_counter_beside_the_pit() {
-        assert_eq!(rate(10_000_000, 11_932), Some(999_984_914));
-        assert_eq!(rate(5, 0), None);
-        assert_eq!(rate(u64::MAX, 1), None);
-        assert_eq!(rate(0, 1), Some(0));
+        assert_eq!(rate(10_000_000, 11_932, PIT_HZ), Some(999_984_914));
+        assert_eq!(rate(5, 0, PIT_HZ), None);
+        assert_eq!(rate(u64::MAX, 1, PIT_HZ), None);
+        assert_eq!(rate(0, 1, PIT_HZ), Some(0));
+    }
+
+    #[test]
+    fn an_hpet_has_the_rate_that_it_says_or_none() {
+        assert_eq!(hpet_hz(10_000_000), Some(100_000_000));
+        assert_eq!(hpet_hz(69_841_279), Some(14_318_179));
+        assert_eq!([0, 100_000_001, u32::MAX].map(hpet_hz), [None; 3]);
+        assert_eq!(hpet_hz(100_000_000), Some(10_000_000));
+    }
+
+    #[test]
+    fn a_counter_that_wraps_around_moves_on_and_one_that_goes_back_does_not() {
+        let start = Reading { tsc: 0, width: 0, known: u32::MAX - 499_999, apic: 0 };
+        let end = Reading { tsc: 20_000_000, width: 0, known: 500_000, apic: 625_000 };
+        assert_eq!(start.rates(end, 100_000_000), Some((2_000_000_000, 62_500_000)));
+        assert_eq!(start.rates(Reading { known: start.known - 1, ..end }, 100_000_000), None);
     }
 
     #[test]
@@ -130,7 +157,7 @@ mod tests {
 
     #[test]
     fn the_narrowest_reading_counts() {
-        let narrow = Reading { tsc: 100, width: 10, pit: 1, apic: 3 };
+        let narrow = Reading { tsc: 100, width: 10, known: 1, apic: 3 };
         let wide = Reading { width: 5000, ..narrow };
         assert_eq!(wide.sharper(narrow), narrow);
         assert_eq!(narrow.sharper(wide), narrow);
@@ -138,11 +165,11 @@ mod tests {
 
     #[test]
     fn rates_come_from_the_middles_of_the_readings() {
-        let start = Reading { tsc: 1000, width: 20, pit: 100, apic: 7 };
-        let end = Reading { tsc: 3_001_010, width: 0, pit: 100 + 1193, apic: 62_507 };
-        assert_eq!(start.rates(end), Some((3_000_457_669, 62_509_534)));
-        assert_eq!(start.rates(start), None);
-        assert_eq!(end.rates(start), None);
+        let start = Reading { tsc: 1000, width: 20, known: 100, apic: 7 };
+        let end = Reading { tsc: 3_001_010, width: 0, known: 100 + 1193, apic: 62_507 };
+        assert_eq!(start.rates(end, PIT_HZ), Some((3_000_457_669, 62_509_534)));
+        assert_eq!(start.rates(start, PIT_HZ), None);
+        assert_eq!(end.rates(start, PIT_HZ), None);
     }
 
     proptest! {

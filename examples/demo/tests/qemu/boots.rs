@@ -1,9 +1,11 @@
 //! Boots of the real kernel: memory sizes, boards, processor models, both front ends.
 
+use std::fs::Permissions;
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
-use crate::support::{Answer, Turn, command, demo, image};
+use crate::support::{Answer, Turn, command, demo, folder, image, qemu};
 
 const EVERYTHING: &str = "free; memstat; memstat -z; memstat -s; slabtop; frames; kmalloc-demo; txn-demo; \
                           heapmode twotier; selftest heap; heapmode hybrid; selftest";
@@ -149,6 +151,33 @@ fn the_local_apic_is_used_in_either_mode() {
     let skipped = newest.stdout.contains("its_newest_mode # SKIP the CPU has no x2APIC mode");
     let name = if skipped { "local APIC" } else { "local x2APIC" };
     assert!(newest.stderr.contains(&format!(" timer    ok        {name} counting at ")), "{}", newest.stderr);
+}
+
+/// A QEMU whose boards have been changed so.
+fn qemu_with(name: &str, properties: &str) -> String {
+    let path = folder(name).join("qemu");
+    let script = format!("#!/bin/sh\nexec '{}' \"$@\" -machine {properties}\n", qemu().display());
+    std::fs::write(&path, script).expect("the script is written");
+    std::fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("it can be run");
+    path.into_os_string().into_string().expect("UTF-8")
+}
+
+#[test]
+fn the_hpet_calibrates_where_the_pit_is_silent() {
+    for board in ["q35", "pc"] {
+        let qemu = qemu_with(&format!("without-pit-{board}"), "pit=off");
+        let words = ["test", "machine::", "--machine", board, "--qemu", &qemu, "-v"];
+        let answer = demo(&words).expect(0);
+        assert!(answer.stderr.contains(" kHz by the HPET, no ticks\n"), "{board}: {}", answer.stderr);
+    }
+    let qemu = qemu_with("without-timers", "pit=off,hpet=off");
+    let answer = demo(&["run", "--exec", "echo up", "--qemu", &qemu, "-v"]).expect(0);
+    assert!(
+        answer.stderr.contains(" timer    degraded  PIT does not answer: no ticks\n"),
+        "{}",
+        answer.stderr
+    );
+    assert!(answer.stdout.ends_with("up\n"), "{}", answer.stdout);
 }
 
 #[test]

@@ -65,7 +65,7 @@ pub(crate) fn folder(name: &str) -> PathBuf {
 }
 
 /// QEMU, found or installed as the command does it, once.
-fn qemu() -> &'static Path {
+pub(crate) fn qemu() -> &'static Path {
     static QEMU: OnceLock<PathBuf> = OnceLock::new();
     QEMU.get_or_init(|| {
         let found = Search::here(None, true).find(&mut Report::new(true), &Interrupt::default());

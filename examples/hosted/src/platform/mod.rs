@@ -195,7 +195,8 @@ impl Platform for Hosted {
 
     fn start_timer(&self) -> Result<TimerReport, DeviceError> {
         self.0.timer()?;
-        Ok(TimerReport { device: "host clock", counter_hz: 1_000_000_000, ticks_per_second: 0 })
+        let device = "host clock";
+        Ok(TimerReport { device, counter_hz: 1_000_000_000, told_by: None, ticks_per_second: 0 })
     }
 
     fn set_tick_rate(&self, ticks_per_second: u32) -> Result<(), DeviceError> {

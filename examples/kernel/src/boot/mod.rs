@@ -289,7 +289,8 @@ fn start_timer<P: Platform>(
                 0 => Text::new(format_args!("no ticks")),
                 ticks => Text::new(format_args!("{ticks} ticks a second")),
             };
-            notes.figures(format_args!("{} counting at {hertz} kHz, {ticks}", report.device));
+            let told = report.told_by.map_or(Text::default(), |by| Text::new(format_args!(" by the {by}")));
+            notes.figures(format_args!("{} counting at {hertz} kHz{told}, {ticks}", report.device));
         }
         Err(error) => notes.degraded(format_args!("{error}: no ticks")),
     }

@@ -203,6 +203,8 @@ pub struct TimerReport {
     pub device: &'static str,
     /// Input frequency of its counter, as calibrated.
     pub counter_hz: u64,
+    /// The counter that it was calibrated against, where that was needed: `PIT`.
+    pub told_by: Option<&'static str>,
     /// Ticks per second; 0 for a timer that does not tick.
     pub ticks_per_second: u32,
 }

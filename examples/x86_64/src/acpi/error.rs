@@ -14,6 +14,8 @@ pub enum Part {
     Madt,
     /// What is near what.
     Srat,
+    /// The timer.
+    Hpet,
 }
 
 impl fmt::Display for Part {
@@ -23,6 +25,7 @@ impl fmt::Display for Part {
             Self::Root => "root table",
             Self::Madt => "MADT",
             Self::Srat => "SRAT",
+            Self::Hpet => "HPET",
         })
     }
 }

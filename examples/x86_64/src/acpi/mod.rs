@@ -1,14 +1,15 @@
-//! The firmware's lists of CPUs, interrupt controllers and what is near what: RSDP, root table, MADT, SRAT.
+//! The firmware's lists of CPUs, interrupt controllers, what is near what, and a timer: RSDP, root table, MADT, SRAT, HPET.
 //!
-//! [`Madt::find`] and [`Srat::find`] check everything once: signatures, checksums, every length, every pointer. What they return needs
+//! [`Madt::find`], [`Srat::find`] and [`Hpet::find`] check everything once: signatures, checksums, every length, every pointer. What they return needs
 //! no further check. Memory is seen through [`PhysicalMemory`], so a wild pointer is an error and a host test can pass any bytes. No table
 //! is kept: the kernel copies what it needs before the memory below the tables means anything else. There is no AML here.
 //!
 //! It runs before there is a heap, because the number of CPUs decides how much memory the allocators take.
 //!
-//! Source: ACPI specification 6.5, sections 5.2.5 (RSDP), 5.2.7 (RSDT), 5.2.8 (XSDT), 5.2.12 (MADT), 5.2.16 (SRAT).
+//! Source: ACPI specification 6.5, sections 5.2.5 (RSDP), 5.2.7 (RSDT), 5.2.8 (XSDT), 5.2.12 (MADT), 5.2.16 (SRAT); the HPET has one of its own.
 
 mod error;
+mod hpet;
 mod madt;
 mod srat;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod tests;
 mod walk;
 
 pub use error::{AcpiError, Part};
+pub use hpet::Hpet;
 pub use madt::{CpuEntry, Entry, IoApicEntry, Madt, Override};
 pub use srat::{Affinity, Srat};
 

@@ -212,6 +212,41 @@ fn what_cannot_be_near_is_named() {
     assert_eq!(near(&memory), Err(AcpiError::BadChecksum(Part::Srat)));
 }
 
+/// The good tables with a timer of this kind of address there in place of the MADT.
+fn hpet_of(kind: u8, address: u64) -> Vec<u8> {
+    let mut body = [0; 20];
+    body[4] = kind;
+    put(&mut body, 8, &address.to_le_bytes());
+    // The first four bytes stand where a MADT has its flags.
+    let mut memory = good_with(&body[8..]);
+    put(&mut memory, MADT_AT + 36, &body);
+    put(&mut memory, MADT_AT, b"HPET");
+    seal_all(&mut memory);
+    memory
+}
+
+fn timer(memory: &[u8]) -> Result<Option<Hpet>, AcpiError> {
+    Hpet::find(&Bytes { base: BASE, bytes: memory }, BASE)
+}
+
+#[test]
+fn a_timer_is_where_its_table_says_or_is_refused() {
+    let address = 0xfed0_0000;
+    assert_eq!(timer(&hpet_of(0, address)), Ok(Some(Hpet { address })));
+    assert_eq!(timer(&good_with(ENTRIES)), Ok(None), "there is none");
+    assert_eq!(Hpet::find(&Bytes { base: 0, bytes: &[] }, 0), Ok(None));
+    let broken = Err(AcpiError::BadEntry { part: Part::Hpet, offset: 40 });
+    for (kind, address) in [(1, address), (0, 0), (0, address + 8), (0, u64::MAX)] {
+        assert_eq!(timer(&hpet_of(kind, address)), broken, "{kind} {address:#x}");
+    }
+    let mut memory = hpet_of(0, address);
+    put(&mut memory, MADT_AT + 4, &55u32.to_le_bytes());
+    seal_all(&mut memory);
+    assert_eq!(timer(&memory), Err(AcpiError::BadLength { part: Part::Hpet, length: 55 }));
+    memory[MADT_AT + 20] ^= 1;
+    assert_eq!(timer(&memory), Err(AcpiError::BadChecksum(Part::Hpet)));
+}
+
 #[test]
 fn corpus_replays() {
     let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/acpi_madt");

@@ -1,7 +1,7 @@
 //! The bodies of the fuzz targets.
 
 use super::{Bytes, model};
-use crate::acpi::{Affinity, Madt, Srat};
+use crate::acpi::{Affinity, Hpet, Madt, Srat};
 use crate::pvh::StartInfo;
 
 /// Physical address of the first byte of a fuzz input.
@@ -25,7 +25,7 @@ pub fn pvh_start_info(data: &[u8]) {
 }
 
 /// Reads `data` as physical memory that begins with an ACPI root pointer. Whatever is accepted as MADT is what a naive reader finds;
-/// memory of an SRAT ends where addresses do.
+/// memory of an SRAT ends where addresses do, and an HPET is somewhere.
 ///
 /// # Panics
 /// If the two differ.
@@ -41,5 +41,8 @@ pub fn acpi_madt(data: &[u8]) {
             Affinity::Cpu { .. } => true,
         };
         assert!(srat.entries().all(fits), "memory beyond all addresses");
+    }
+    if let Ok(Some(hpet)) = Hpet::find(&memory, BASE) {
+        assert!(hpet.address > 0, "a timer at no address");
     }
 }

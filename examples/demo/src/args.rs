@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::machine::{Accel, Board, Machine, Memory, Net, Screen};
+use crate::machine::{Accel, Between, Board, Machine, Memory, Net, Screen};
 use crate::power::{FILES, FLOOR};
 use crate::transfer::{self, Get, Put};
 
@@ -72,7 +72,10 @@ pub enum Action {
         /// Instead, how many cuts between any two writes of one run are looked at.
         #[arg(long, value_name = "N", conflicts_with = "kill", value_parser = clap::value_parser!(u32).range(1..))]
         points: Option<u32>,
-        /// Chooses the moments, and what a cut loses.
+        /// Instead, how many runs have a disk of which a request fails.
+        #[arg(long, value_name = "N", conflicts_with_all = ["kill", "points"], value_parser = clap::value_parser!(u32).range(1..))]
+        errors: Option<u32>,
+        /// Chooses the moments, what a cut loses, and what fails.
         #[arg(long, default_value_t = 1, value_name = "N")]
         seed: u64,
         /// Takes the writes of the last run with --points.
@@ -244,7 +247,7 @@ impl Args {
         let line = self.options.hvc.clone();
         let net = self.wants_net().then_some(Net::User { forward: self.options.forward });
         let (dice, nodes) = (self.options.rng || self.is_shell(), self.options.nodes);
-        let (reboots, pcap, write_log) = (false, None, None);
+        let (reboots, pcap, between) = (false, None, Between::default());
         let debugger = match self.action {
             Some(Action::Gdb { port }) => Some(port),
             _ => None,
@@ -264,7 +267,7 @@ impl Args {
             dice,
             line,
             pcap,
-            write_log,
+            between,
             debugger,
         }
     }
@@ -347,6 +350,7 @@ impl Action {
                 format!("mode=run exec=smp-demo {moves} lose-wake")
             }
             Some(Self::Bench { .. }) => "mode=run exec=counts".into(),
+            Some(Self::Crash { errors: Some(_), .. }) => "mode=run exec=durability 40; echo over".into(),
             Some(Self::Crash { points: None, .. }) => "mode=run exec=durability".into(),
             // The first number is one above the highest that is there.
             Some(Self::Crash { points: Some(_), .. }) => {
@@ -417,6 +421,7 @@ mod tests {
         assert_eq!(line(&["test"]), "mode=test");
         assert_eq!(line(&["gdb"]), "mode=shell");
         assert_eq!(line(&["crash"]), "mode=run exec=durability");
+        assert_eq!(line(&["crash", "--errors", "7"]), "mode=run exec=durability 40; echo over");
         let points = line(&["crash", "--points", "7"]);
         assert_eq!(points, "mode=run exec=mkdir /crash; echo > /crash/100000; durability 300");
         assert_eq!(line(&["bench"]), "mode=run exec=counts");
@@ -498,6 +503,8 @@ mod tests {
             &["gdb", "--port", "0"],
             &["crash", "--points", "0"],
             &["crash", "--points", "5", "--kill", "5"],
+            &["crash", "--points", "5", "--errors", "5"],
+            &["crash", "--errors", "0"],
             &["crash", "--replay"],
             &["fly"],
         ] {

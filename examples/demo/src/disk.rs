@@ -7,10 +7,10 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use kos_vfs::block::BlockDevice;
-use kos_vfs::fs::FileSystem as _;
 use kos_vfs::fs::kosfs::{FsckOptions, KosFs, MkfsOptions, MountError, MountOptions, Problem, fsck, mkfs};
+use kos_vfs::fs::{FileSystem as _, NewNode, SyncMode};
 use kos_vfs::testing::FileDisk;
-use kos_vfs::{FsError, Name, Timestamp};
+use kos_vfs::{DeviceNumber, FileType, FsError, Mode, Name, Timestamp};
 
 /// Bytes of a disk that is made.
 pub const BYTES: u64 = 64 << 20;
@@ -114,6 +114,32 @@ pub fn make_of(path: &Path, bytes: u64) -> Result<(), DiskError> {
     mkfs::<_, Lock>(disk, &options)?;
     fs::rename(&part, path)?;
     Ok(())
+}
+
+/// The same, where the kernel's `durability` has written the file of this number last: the next has the next one.
+///
+/// # Errors
+/// The host refuses, or they are too few.
+pub fn make_begun(path: &Path, bytes: u64, number: u64) -> Result<(), DiskError> {
+    make_of(path, bytes)?;
+    let fs = KosFs::<_, Lock>::mount(FileDisk::open(path, false)?, MountOptions::default())
+        .map_err(DiskError::Mount)?;
+    let (device, now) = (DeviceNumber::default(), Timestamp::EPOCH);
+    let mut new = NewNode {
+        kind: FileType::Directory,
+        mode: Mode::of(0o755),
+        uid: 0,
+        gid: 0,
+        device,
+        target: &[],
+        now,
+    };
+    let folder = fs.dirs().create(fs.root(), name("crash")?, &new)?;
+    (new.kind, new.mode) = (FileType::Regular, Mode::of(0o644));
+    let file = fs.dirs().create(folder.ino, name(&number.to_string())?, &new)?;
+    fs.forget(file.ino, 1);
+    fs.forget(folder.ino, 1);
+    Ok(fs.sync(SyncMode::All)?)
 }
 
 /// Checks the disk at `path`, mounts it, and looks at the files of these numbers that the kernel's `durability` wrote.

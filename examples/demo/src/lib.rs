@@ -20,6 +20,7 @@ pub mod commands;
 pub mod disk;
 pub mod error;
 pub mod fail;
+pub mod faults;
 pub mod guest;
 pub mod image;
 pub mod interrupt;

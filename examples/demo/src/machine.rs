@@ -147,10 +147,22 @@ pub struct Machine {
     pub line: Option<PathBuf>,
     /// A file that gets all frames of the card.
     pub pcap: Option<PathBuf>,
-    /// A file that is there and gets each request that changes the disk, in the format of Linux's dm-log-writes.
-    pub write_log: Option<PathBuf>,
+    /// What lies between the disk and its file.
+    pub between: Between,
     /// The port of 127.0.0.1 at which it waits for a debugger before its first instruction.
     pub debugger: Option<u16>,
+}
+
+/// What lies between a disk and its file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Between {
+    /// Nothing but QEMU's cache.
+    #[default]
+    Nothing,
+    /// A file that is there and gets each request that changes the disk, in the format of Linux's dm-log-writes.
+    Log(PathBuf),
+    /// A file with rules of which request fails.
+    Faults(PathBuf),
 }
 
 /// What a network card is connected to.
@@ -238,7 +250,7 @@ impl Machine {
             Board::Q35 | Board::Pc => add(&["-serial", "chardev:com2"]),
         }
         if let Some(disk) = &self.disk {
-            add(&disk_arguments(disk, self.write_log.as_deref()).each_ref().map(String::as_str));
+            add(&disk_arguments(disk, &self.between).each_ref().map(String::as_str));
         }
         if let Some(net) = self.net.filter(|_| self.board != Board::Microvm) {
             add(&net.arguments().each_ref().map(String::as_str));
@@ -286,19 +298,33 @@ fn node_arguments(memory: Memory, cpus: u32, nodes: u32) -> Vec<String> {
 }
 
 /// QEMU's words for a disk: it has a cache, which the guest's flushes empty.
-fn disk_arguments(disk: &Path, log: Option<&Path>) -> [String; 4] {
+fn disk_arguments(disk: &Path, between: &Between) -> [String; 4] {
     let file = value(disk);
-    let Some(log) = log else {
-        let drive = format!("if=none,id=disk,format=raw,cache=writeback,file={file}");
-        return ["-drive".into(), drive, "-device".into(), "virtio-blk-pci,drive=disk".into()];
+    let (kind, graph, more) = match between {
+        Between::Nothing => {
+            let drive = format!("if=none,id=disk,format=raw,cache=writeback,file={file}");
+            ("-drive", drive, "")
+        }
+        // Flushes are written down; the host's own cache outlives QEMU, and need not be emptied.
+        Between::Log(log) => {
+            let graph = format!(
+                "driver=blklogwrites,node-name=disk,file.driver=file,file.cache.no-flush=on,file.filename={file},\
+                 log.driver=file,log.cache.no-flush=on,log.filename={}",
+                value(log)
+            );
+            ("-blockdev", graph, ",write-cache=on")
+        }
+        // The node above tells the one that fails what is to come. Otherwise QEMU stops the machine when its file has no room.
+        Between::Faults(rules) => {
+            let graph = format!(
+                "driver=raw,node-name=disk,file.driver=blkdebug,file.config={},file.image.driver=file,\
+                 file.image.cache.no-flush=on,file.image.filename={file}",
+                value(rules)
+            );
+            ("-blockdev", graph, ",write-cache=on,werror=report,rerror=report")
+        }
     };
-    // Flushes are written down; the host's own cache outlives QEMU, and need not be emptied.
-    let graph = format!(
-        "driver=blklogwrites,node-name=disk,file.driver=file,file.cache.no-flush=on,file.filename={file},\
-         log.driver=file,log.cache.no-flush=on,log.filename={}",
-        value(log)
-    );
-    ["-blockdev".into(), graph, "-device".into(), "virtio-blk-pci,drive=disk,write-cache=on".into()]
+    [kind.into(), graph, "-device".into(), format!("virtio-blk-pci,drive=disk{more}")]
 }
 
 /// A path as a value: a comma ends one, twice it is one.
@@ -349,7 +375,7 @@ mod tests {
             dice: true,
             line: Some("/l,s".into()),
             pcap: Some("/p".into()),
-            write_log: None,
+            between: Between::Nothing,
             debugger: Some(1234),
         };
         let wires = Wires { com1: 5, com2: 7, monitor: 9 };
@@ -374,10 +400,18 @@ mod tests {
 
     #[test]
     fn a_log_lies_between_the_disk_and_its_file() {
-        let [_, graph, _, device] = disk_arguments(Path::new("/d,e"), Some(Path::new("/l")));
+        let [_, graph, _, device] = disk_arguments(Path::new("/d,e"), &Between::Log("/l".into()));
         assert!(graph.starts_with("driver=blklogwrites,node-name=disk,file.driver=file,"), "{graph}");
         assert!(graph.contains(",file.filename=/d,,e,") && graph.ends_with(",log.filename=/l"), "{graph}");
         assert!(device.ends_with(",write-cache=on"), "{device}");
+    }
+
+    #[test]
+    fn a_disk_that_fails_tells_the_guest_and_does_not_stop_it() {
+        let [_, graph, _, device] = disk_arguments(Path::new("/d,e"), &Between::Faults("/r".into()));
+        assert!(graph.contains("file.driver=blkdebug,file.config=/r,file.image.driver=file,"), "{graph}");
+        assert!(graph.ends_with(",file.image.filename=/d,,e"), "{graph}");
+        assert!(device.ends_with(",werror=report,rerror=report"), "{device}");
     }
 
     #[test]
@@ -400,7 +434,7 @@ mod tests {
                 dice: false,
                 line: None,
                 pcap: None,
-                write_log: None,
+                between: Between::Nothing,
                 debugger: None,
             };
             let all = machine.arguments(Path::new("/k"), "", Path::new("/s"), wires).join(OsStr::new("|"));

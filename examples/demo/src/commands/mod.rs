@@ -65,6 +65,9 @@ impl Session<'_> {
                 let wanted = Wanted { points: *points, seed: *seed, replay: *replay };
                 crash::points::execute(self, wanted)
             }
+            Some(Action::Crash { errors: Some(runs), seed, .. }) => {
+                crash::errors::execute(self, *runs, *seed)
+            }
             Some(Action::Crash { kill, seed, .. }) => crash::kill::execute(self, *kill, *seed),
             Some(Action::Net { count, exchange, pcap }) => {
                 net::execute(self, &net::Plan { count: *count, exchange: *exchange, pcap: pcap.clone() })

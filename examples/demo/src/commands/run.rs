@@ -49,6 +49,19 @@ pub(super) fn execute(session: &mut Session<'_>) -> Result<Status, Error> {
     Ok(session.conclude(&ended.run, ended.verdict, &ended.failed))
 }
 
+/// What the status line says while a run goes on.
+pub(super) struct Progress<'p> {
+    pub(super) what: &'p str,
+    pub(super) since: Instant,
+}
+
+impl Progress<'_> {
+    /// Of a run that stands for itself.
+    fn new() -> Self {
+        Self { what: "the kernel is running", since: Instant::now() }
+    }
+}
+
 /// Boots, and hands on what the commands print, as it comes.
 pub(super) fn listen(
     interrupt: &Interrupt,
@@ -56,7 +69,18 @@ pub(super) fn listen(
     boot: &Boot,
     output: &mut Output<'_>,
 ) -> Result<Ended, Error> {
-    let (mut channel, started) = (Channel::default(), Instant::now());
+    listen_as(&Progress::new(), interrupt, report, boot, output)
+}
+
+/// The same as a part of something greater.
+pub(super) fn listen_as(
+    progress: &Progress<'_>,
+    interrupt: &Interrupt,
+    report: &mut Report,
+    boot: &Boot,
+    output: &mut Output<'_>,
+) -> Result<Ended, Error> {
+    let mut channel = Channel::default();
     let run = Guest::start(boot)?.listen(interrupt, &mut |event| match event {
         Event::Records(bytes) => channel.take(bytes, &mut |bytes| output(bytes, report)),
         Event::Log(bytes) if report.verbose() => {
@@ -64,7 +88,7 @@ pub(super) fn listen(
             Ok(Next::Continue)
         }
         Event::Log(_) | Event::Idle => {
-            report.tick("the kernel is running", started);
+            report.tick(progress.what, progress.since);
             Ok(Next::Continue)
         }
     })?;

@@ -148,6 +148,17 @@ fn what_was_durable_survives_kills() {
 }
 
 #[test]
+fn a_disk_that_fails_is_named_and_keeps_what_was_durable() {
+    let answer = demo(&["crash", "--errors", "12", "--seed", "5"]).expect(0);
+    assert!(answer.stdout.starts_with("12 of 12 failing disks survived: in "), "{}", answer.stdout);
+    assert!(
+        !answer.stdout.contains("in 12 nobody") && !answer.stdout.contains(" 0 files"),
+        "{}",
+        answer.stdout
+    );
+}
+
+#[test]
 fn power_cuts_between_any_two_writes_lose_nothing_durable() {
     let answer = demo(&["crash", "--points", "200", "--seed", "3"]).expect(0);
     assert!(answer.stdout.starts_with("200 of 200 points survived: "), "{}", answer.stdout);

@@ -12,6 +12,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("cargo demo  ", "interactive_shell_reboots_and_leaves_the_terminal_as_it_was"),
     // What this is a part of.
     ("cargo test --workspace", "every_command_is_run_by_something"),
+    ("cargo demo crash --errors", "a_disk_that_fails_is_named_and_keeps_what_was_durable"),
     ("cargo demo crash --points", "power_cuts_between_any_two_writes_lose_nothing_durable"),
     ("cargo demo crash", "what_was_durable_survives_kills"),
     ("cargo demo net", "a_kernel_leases_resolves_fetches_and_serves_and_two_exchange"),

@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::fs;
 use std::time::Instant;
 
-use super::{WORD, numbers};
+use super::{WORD, numbers, step};
 use crate::build;
 use crate::commands::Session;
 use crate::disk::{self, LOOKED_AT};
@@ -75,11 +75,4 @@ fn live(session: &mut Session<'_>, boot: &Boot, after: Duration) -> Result<Life,
         Ok(if over { Next::Stop } else { Next::Continue })
     })?;
     Ok(Life { run, durable: numbers(&said) })
-}
-
-/// The next of a row of numbers. Source: Marsaglia, "Xorshift RNGs", 2003.
-const fn step(mut random: u64) -> u64 {
-    random ^= random << 13;
-    random ^= random >> 7;
-    random ^ (random << 17)
 }

@@ -14,6 +14,7 @@ use crate::commands::Session;
 use crate::commands::run::listen;
 use crate::disk::{self, DiskError};
 use crate::error::Error;
+use crate::machine::Between;
 use crate::power::replay::{Plan, Point, Replay};
 use crate::power::{FILES, FLOOR, log};
 use crate::status::Status;
@@ -105,7 +106,7 @@ fn record(session: &mut Session<'_>, kept: &Kept) -> Result<Result<u64, Status>,
     };
     fresh().map_err(|cause| Error::Disk(kept.disk.clone(), cause))?;
     boot.machine.disk = Some(kept.disk.clone());
-    boot.machine.write_log = Some(kept.log.clone());
+    boot.machine.between = Between::Log(kept.log.clone());
     let ended = listen(session.interrupt, &mut session.report, &boot, &mut |_, _| Ok(()))?;
     if !matches!(ended.verdict, Ok(Exit::Success)) {
         return Ok(Err(session.conclude(&ended.run, ended.verdict, &ended.failed)));

@@ -224,6 +224,40 @@ fn rules_of_the_firewall_hold_from_the_boot_on() {
 }
 
 #[test]
+fn services_come_up_at_boot_and_what_is_wrong_is_named_in_its_stage() {
+    let disk = std::env::temp_dir().join(format!("kos-stages-{}", std::process::id()));
+    let path = disk.to_str().unwrap();
+    let run = |commands: &str| {
+        let output = program(&["shell", "-v", "--disk", path, "--exec", commands]).output().unwrap();
+        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        (output.status.code(), said)
+    };
+    program(&["mkfs", path, "--size", "8M"]).status().unwrap();
+    let (status, [_, log]) = run("mkdir -p /etc/svc; echo 'exec = echo hello' > /etc/svc/hello.svc; sync");
+    assert_eq!(status, Some(0));
+    assert!(log.contains("] services ok        no units in /etc/svc\n"), "{log}");
+    let wrong = "useradd alice; echo allow nobody anything > /etc/policy; \
+                 echo 'exec = echo a' > /etc/svc/a.svc; echo 'after = b' >> /etc/svc/a.svc; \
+                 echo 'exec = echo b' > /etc/svc/b.svc; echo 'after = a' >> /etc/svc/b.svc; sync";
+    let (status, [_, log]) = run(wrong);
+    assert_eq!(status, Some(0));
+    assert!(log.contains("] init     ok        1 user; policy as built\n"), "{log}");
+    assert!(log.contains("] services ok        1 unit up\n"), "{log}");
+    let (status, [said, log]) = run("dmesg");
+    assert_eq!(status, Some(0));
+    for line in [
+        "] init     warning   /etc/policy: line 1, column 7: no such domain",
+        "] init     ok        2 users; policy as built, as its file is wrong\n",
+        "] services warning   a circle: a -> b -> a\n",
+        "] services warning   a circle: b -> a -> b\n",
+        "] services degraded  1 of 3 units up\n",
+    ] {
+        assert!(log.contains(line) && said.contains(line), "{line}: {log}{said}");
+    }
+    std::fs::remove_file(disk).unwrap();
+}
+
+#[test]
 fn commands_run_as_who_is_asked_for() {
     let disk = std::env::temp_dir().join(format!("kos-user-{}", std::process::id()));
     let path = disk.to_str().unwrap();

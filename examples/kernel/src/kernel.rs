@@ -76,6 +76,8 @@ pub struct Kernel<P: Platform> {
     pub(crate) files: Once<Option<Files<P>>>,
     /// The same for the network card.
     pub(crate) net: Once<Option<Net<P>>>,
+    /// Once all stages are over.
+    pub(crate) up: Once<()>,
     pub(crate) heap: Heap<P>,
     pub(crate) tables: Mutex<Waits<P>, KernelTable<P>>,
     pub(crate) log: Log<P::Env>,

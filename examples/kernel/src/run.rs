@@ -1,16 +1,12 @@
 //! What the kernel does once it is up, by mode: the shell, a script with records, the in-kernel tests.
 
-use core::fmt::Write;
-
 use crate::Kernel;
 use crate::command_line::Mode;
-use crate::ipc::policy;
 use crate::platform::Platform;
 use crate::record::{self, Kind};
 use crate::selftest;
 use crate::shell::script::{Outcome, Sink};
 use crate::shell::{self, Status};
-use crate::svc;
 
 /// How the machine is to end; the binary's `main` does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,45 +28,15 @@ impl End {
 /// Runs the mode of the command line.
 pub(crate) fn run<P: Platform>(kernel: &Kernel<P>) -> End {
     let line = kernel.command_line();
-    kernel.audit.close(line.audit_closed);
     match line.mode {
         Mode::Shell => {
-            load_policy(kernel);
-            start_units(kernel);
             // Who asks for it later is told if there is no thread for it.
             let _ = kernel.watch_pressure();
             kernel.platform().write_log(b"\nType 'help' for the commands, 'poweroff' to leave.\n");
             shell::interactive(kernel)
         }
-        Mode::Run => {
-            load_policy(kernel);
-            start_units(kernel);
-            records(kernel, line.exec)
-        }
+        Mode::Run => records(kernel, line.exec),
         Mode::Test => End::success_if(selftest::ktap::run(kernel, line.filter, line.sabotage)),
-    }
-}
-
-/// Reads what programs may do to each other, if there is a file that says so; one that is wrong is named, and nothing of it counts.
-fn load_policy<P: Platform>(kernel: &Kernel<P>) {
-    if let Err(why) = policy::at_boot(kernel) {
-        // The console takes everything.
-        let _ = writeln!(shell::Console(kernel.platform()), "kos: {}: {why}", policy::PATH);
-    }
-}
-
-/// Starts the services that have unit files, each for itself: one that does not start is named.
-fn start_units<P: Platform>(kernel: &Kernel<P>) {
-    let mut console = shell::Console(kernel.platform());
-    let mut complain = |why: &dyn core::fmt::Display| {
-        // The console takes everything.
-        let _ = writeln!(console, "kos: services: {why}");
-    };
-    match svc::names(kernel) {
-        Ok(names) => names.iter().for_each(|name| {
-            kernel.start_services_of(Some(name)).unwrap_or_else(|why| complain(&why));
-        }),
-        Err(why) => complain(&why),
     }
 }
 

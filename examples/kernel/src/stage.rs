@@ -29,6 +29,8 @@ pub enum Stage {
     Heap,
     /// Traps are taken and survived.
     Traps,
+    /// What the firmware says of the machine.
+    Firmware,
     /// The timer runs.
     Timer,
     /// The other CPUs start.
@@ -43,8 +45,36 @@ pub enum Stage {
     Files,
     /// The network can be used.
     Net,
+    /// Users, the policy of programs, the record of what people do.
+    Init,
+    /// What shall always run is started.
+    Services,
     /// The kernel is up.
     Shell,
+}
+
+impl Stage {
+    /// All of them, in their order.
+    pub(crate) const ALL: [Self; 18] = [
+        Self::Entry,
+        Self::Memory,
+        Self::Bump,
+        Self::Frames,
+        Self::Paging,
+        Self::Heap,
+        Self::Traps,
+        Self::Firmware,
+        Self::Timer,
+        Self::Cpus,
+        Self::Console,
+        Self::Scheduler,
+        Self::Devices,
+        Self::Files,
+        Self::Net,
+        Self::Init,
+        Self::Services,
+        Self::Shell,
+    ];
 }
 
 impl fmt::Display for Stage {
@@ -57,6 +87,7 @@ impl fmt::Display for Stage {
             Self::Paging => "paging",
             Self::Heap => "heap",
             Self::Traps => "traps",
+            Self::Firmware => "firmware",
             Self::Timer => "timer",
             Self::Cpus => "cpus",
             Self::Console => "console",
@@ -64,6 +95,8 @@ impl fmt::Display for Stage {
             Self::Devices => "devices",
             Self::Files => "vfs",
             Self::Net => "net",
+            Self::Init => "init",
+            Self::Services => "services",
             Self::Shell => "shell",
         })
     }

@@ -66,6 +66,17 @@ impl fmt::Display for Grouped {
     }
 }
 
+/// So many of something: `1 user`, `2 users`.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted(pub usize, pub &'static str);
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(count, what) = self;
+        write!(f, "{count} {what}{}", if *count == 1 { "" } else { "s" })
+    }
+}
+
 /// Bytes in the largest unit that leaves at least 1, with one decimal: `127.5 MiB`; pads.
 #[derive(Clone, Copy, Debug)]
 pub struct Bytes(pub u64);
@@ -110,6 +121,14 @@ mod tests {
         assert_eq!(Grouped(1_000).to_string(), "1,000");
         assert_eq!(alloc::format!("{:>10}", Grouped(12_345_006)), "12,345,006");
         assert_eq!(Grouped(u64::MAX).to_string(), "18,446,744,073,709,551,615");
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!(
+            [0, 1, 2].map(|count| Counted(count, "user").to_string()),
+            ["0 users", "1 user", "2 users"]
+        );
     }
 
     #[test]

@@ -6,8 +6,8 @@ use core::sync::atomic::{
 };
 
 use kos_demo_kernel::platform::{DeviceError, DeviceFault};
-use kos_demo_kernel::text::Text;
-use kos_x86_64::acpi::AcpiError;
+use kos_demo_kernel::text::{Counted, Text};
+use kos_x86_64::acpi::{AcpiError, Hpet};
 use kos_x86_64::cpu_set::{CpuSet, MAX_CPUS};
 use kos_x86_64::layout::{BOOT_MAPPED, DEVICES, DIRECT_MAP, PAGE};
 use kos_x86_64::nodes::Nodes;
@@ -90,6 +90,28 @@ pub(crate) struct Hardware {
     /// What is near what; nothing where all is equally near.
     pub(crate) nodes: Nodes,
     pub(crate) nodes_fault: Option<Text>,
+    /// A second timer of known rate, if there is one.
+    pub(crate) hpet: Result<Option<Hpet>, AcpiError>,
+}
+
+impl Hardware {
+    /// In a line.
+    pub(crate) fn summary(&self) -> Text {
+        let Wiring { io_apics, overrides } = &self.wiring;
+        let cpus = Counted(self.roster.count() + self.roster.surplus(), "CPU");
+        let io_apics = Counted(io_apics.len(), "IO-APIC");
+        let lines = Counted(overrides.len(), "line");
+        let nodes = match self.nodes.count() {
+            0 => Text::default(),
+            nodes => Text::new(format_args!(", {}", Counted(nodes, "node"))),
+        };
+        let hpet = match &self.hpet {
+            Ok(Some(_)) => Text::new(format_args!("HPET")),
+            Ok(None) => Text::new(format_args!("no HPET")),
+            Err(fault) => Text::new(format_args!("{fault}")),
+        };
+        Text::new(format_args!("ACPI: {cpus}, {io_apics}, {lines} rewired{nodes}, {hpet}"))
+    }
 }
 
 impl Metal {
@@ -130,7 +152,15 @@ impl Metal {
         let info = BootInfo::read(start_info)?;
         let (roster, wiring, listed) = acpi::read(info.rsdp);
         let (nodes, nodes_fault) = acpi::nodes(info.rsdp);
-        self.hardware.call_once(|| Hardware { roster, wiring, fault: listed.err(), nodes, nodes_fault });
+        let hpet = acpi::hpet(info.rsdp);
+        self.hardware.call_once(|| Hardware {
+            roster,
+            wiring,
+            fault: listed.err(),
+            nodes,
+            nodes_fault,
+            hpet,
+        });
         let boot = self.boot.call_once(|| info);
         pic::mask();
         let buses = self.buses.call_once(Buses::scan);
@@ -265,9 +295,8 @@ impl Metal {
 
     /// Physical address of the HPET's registers, where there is one on a page that is seen and is no memory.
     fn hpet(&self) -> Option<u64> {
-        let boot = self.boot.get()?;
-        // A table that is broken is a timer that is not there; the PIT's fault is said then.
-        let address = acpi::hpet(boot.rsdp).ok().flatten()?.address;
+        let (boot, hardware) = (self.boot.get()?, self.hardware.get()?);
+        let address = hardware.hpet.ok().flatten()?.address;
         (address < BOOT_MAPPED && !boot.is_memory(address & !(PAGE - 1))).then_some(address)
     }
 

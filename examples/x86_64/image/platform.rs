@@ -33,7 +33,7 @@ use crate::disk::Disk;
 use crate::env::{IrqGuard, MetalEnv};
 use crate::hvc::{self, VirtioLine};
 use crate::io_apic::IoApics;
-use crate::metal::Metal;
+use crate::metal::{Hardware, Metal};
 use crate::mmu::{PhysicalMap, Tlbs};
 use crate::net::{self, VirtioNet};
 use crate::pci::Buses;
@@ -220,6 +220,10 @@ impl Platform for &'static Metal {
 
     fn cpus_beyond(&self) -> usize {
         self.hardware.get().map_or(0, |hardware| hardware.roster.surplus())
+    }
+
+    fn firmware(&self) -> Text {
+        self.hardware.get().map_or(Text::default(), Hardware::summary)
     }
 
     fn cpu_list_fault(&self) -> Option<Text> {

@@ -86,6 +86,12 @@ impl Nodes {
         self.memory.push(new).map_err(|_| NodesError::TooMany)
     }
 
+    /// How many there are; 0 where the firmware tells none apart.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.domains.len()
+    }
+
     /// Their memory, in the order of the table.
     #[must_use]
     pub fn memory(&self) -> &[Piece] {

@@ -16,6 +16,7 @@ use kos_demo_kernel::platform::{
     Access, AddressSpace, Cpu, Delayed, DeviceError, DeviceFault, FirmwareRegion, Input, InterruptCount,
     Listening, Mapping, NoNet, NoUser, Refused, Reserved, Rights, TimerReport, TrapReport, UserExit,
 };
+use kos_demo_kernel::text::Text;
 use kos_demo_kernel::time::{Duration, Instant};
 use kos_demo_kernel::{Kernel, Platform};
 use kos_paging::{Flags, FlushSet, LongCaps, PhysAddr, TlbFlush, VirtAddr, X86Long};
@@ -201,6 +202,10 @@ impl Platform for Hosted {
 
     fn set_tick_rate(&self, ticks_per_second: u32) -> Result<(), DeviceError> {
         self.0.timer()?.tick(ticks_per_second)
+    }
+
+    fn firmware(&self) -> Text {
+        Text::new(format_args!("none: a Linux process"))
     }
 
     fn cpus(&self) -> impl Iterator<Item = Cpu> {

@@ -46,7 +46,7 @@ pub(super) fn start<P: Platform>(
     if bytes > 0 {
         let _ = write!(line, " in {}.{} ms; {} of stacks", took / 1000, took / 100 % 10, Bytes(bytes));
     }
-    match complaint(platform, started.err().or_else(|| platform.cpu_list_fault())) {
+    match complaint(platform, started.err()) {
         None => notes.figures(format_args!("{line}")),
         Some(complaint) => notes.degraded(format_args!("{line}; {complaint}")),
     }

@@ -4,6 +4,7 @@
 //! (it says why, and the kernel runs on) or fatal: a [`BootError`] that names stage and cause.
 
 mod cpus;
+mod last;
 mod memory;
 mod place;
 mod tables;
@@ -40,7 +41,7 @@ use crate::srv::Srv;
 use crate::stage::{Notes, Stage, Stages};
 use crate::storm::Storm;
 use crate::svc::Svc;
-use crate::text::{Bytes, Grouped, Text};
+use crate::text::{Bytes, Counted, Grouped, Text};
 use crate::threads::{Threads, Waits};
 use crate::user::Users;
 pub(crate) use memory::frames_of;
@@ -82,6 +83,13 @@ impl<P: Platform> Kernel<P> {
         let mut tables = stages.run(Stage::Paging, |notes| tables::start(&platform, frames, notes))?;
         let heap = stages.run(Stage::Heap, |notes| start_heap(&platform, frames, notes))?;
         stages.run(Stage::Traps, |notes| start_traps(&platform, notes))?;
+        stages.run(Stage::Firmware, |notes| {
+            match platform.cpu_list_fault() {
+                Some(fault) => notes.degraded(format_args!("{fault}")),
+                None => notes.figures(format_args!("{}", platform.firmware())),
+            }
+            Ok(())
+        })?;
         let timer = stages.run(Stage::Timer, |notes| start_timer(&platform, notes))?;
         let cpu_frames =
             stages.run(Stage::Cpus, |notes| cpus::start(&platform, frames, &mut tables, notes))?;
@@ -120,11 +128,12 @@ impl<P: Platform> Kernel<P> {
             hvc: WaitQueue::new(Ambient::new()),
             files: Once::new(),
             net: Once::new(),
+            up: Once::new(),
             platform,
         })
     }
 
-    /// The stages for which threads must run, once. The main thread calls it.
+    /// The stages for which threads must run, once: the devices, and what uses them. The main thread calls it.
     pub(crate) fn come_up(&self) {
         self.files.call_once(|| {
             let mut stages = Stages::new(self.platform());
@@ -141,9 +150,20 @@ impl<P: Platform> Kernel<P> {
             let files = stages.run(Stage::Files, |notes| Files::start(self, disk, notes)).ok();
             let net = |notes: &mut Notes<'_, '_, P>| Ok(start_net(self, files.as_ref(), notes));
             self.net.call_once(|| stages.run(Stage::Net, net).ok().flatten());
-            let _ = stages.run(Stage::Shell, |notes| ready(&self.heap, notes));
             self.log.write(stages.early().as_bytes());
             files
+        });
+    }
+
+    /// The last stages, once: those for which the kernel's own threads must run, too. The main thread calls it.
+    pub(crate) fn settle(&self) {
+        self.up.call_once(|| {
+            let mut stages = Stages::new(self.platform());
+            // None of them fails: what is wrong is named.
+            let _ = stages.run(Stage::Init, |notes| last::init(self, notes));
+            let _ = stages.run(Stage::Services, |notes| last::services(self, notes));
+            let _ = stages.run(Stage::Shell, |notes| ready(&self.heap, notes));
+            self.log.write(stages.early().as_bytes());
         });
     }
 }
@@ -169,13 +189,8 @@ fn start_memory<P: Platform>(
 fn enter<P: Platform>(platform: &P, notes: &mut Notes<'_, '_, P>) -> Result<(), Cause> {
     let line = platform.command_line();
     let parsed = CommandLine::parse(line, |warning| notes.warn(format_args!("{warning}")));
-    let modules = platform.modules().count();
-    let plural = if modules == 1 { "" } else { "s" };
-    notes.figures(format_args!(
-        "command line of {} bytes (mode {}), {modules} module{plural}",
-        line.len(),
-        parsed.mode
-    ));
+    let modules = Counted(platform.modules().count(), "module");
+    notes.figures(format_args!("command line of {} bytes (mode {}), {modules}", line.len(), parsed.mode));
     Ok(())
 }
 
@@ -304,10 +319,9 @@ fn start_threads<P: Platform>(
 ) -> Result<Threads<P>, Cause> {
     let threads = Threads::new(platform, heap, heap.frames()).map_err(Cause::Threads)?;
     let sched = threads.runtime().scheduler();
-    let (cpus, plural) = (sched.cpus(), if sched.cpus() == 1 { "" } else { "s" });
+    let cpus = Counted(sched.cpus(), "CPU");
     let (most, how) = (sched.capacity(), if P::INTERRUPTS { "preemptive" } else { "cooperative" });
-    notes
-        .figures(format_args!("{most} threads on {cpus} CPU{plural}: stop, deadline, rt, fair, idle; {how}"));
+    notes.figures(format_args!("{most} threads on {cpus}: stop, deadline, rt, fair, idle; {how}"));
     Ok(threads)
 }
 

@@ -138,6 +138,10 @@ pub trait Platform: Sized + Sync + 'static {
     fn cpus_beyond(&self) -> usize {
         0
     }
+    /// What the firmware says of the machine, for the boot log, if its list of CPUs can be used.
+    fn firmware(&self) -> Text {
+        Text::new(format_args!("says nothing"))
+    }
     /// Why the firmware's list of CPUs cannot be used, if it cannot: [`Platform::cpus`] then is the one that boots.
     fn cpu_list_fault(&self) -> Option<Text> {
         None

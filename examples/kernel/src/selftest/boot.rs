@@ -27,9 +27,7 @@ fn sums<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
 }
 
 fn log<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
-    let stages = [Stage::Entry, Stage::Memory, Stage::Bump, Stage::Frames, Stage::Paging, Stage::Heap];
-    let rest = [Stage::Traps, Stage::Timer, Stage::Cpus, Stage::Console, Stage::Scheduler, Stage::Shell];
-    for stage in stages.into_iter().chain(rest) {
+    for stage in Stage::ALL {
         let mut search = Search { stage, found: false, line: heapless::String::new() };
         kernel.log().copy_to(&mut search)?;
         ensure!(search.found, "no line of stage {stage}");

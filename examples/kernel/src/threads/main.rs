@@ -88,6 +88,7 @@ impl<P: Platform> Kernel<P> {
         let mut call = || {
             self.come_up();
             self.start_services();
+            self.settle();
             result = work.take().map(|work| work());
             self.shut_services();
             self.sync_files();

@@ -23,16 +23,17 @@ pub(crate) fn read<P: Platform>(call: &Call<'_, '_, FilesEnv<P>>, path: &str) ->
 ///
 /// # Errors
 /// Why it does not: what is built in holds then.
-pub(crate) fn at_boot<P: Platform>(kernel: &Kernel<P>) -> Result<(), BootPolicyError> {
-    let Some(view) = kernel.files().and_then(|files| files.view()) else { return Ok(()) };
+pub(crate) fn at_boot<P: Platform>(kernel: &Kernel<P>) -> Result<bool, BootPolicyError> {
+    let Some(view) = kernel.files().and_then(|files| files.view()) else { return Ok(false) };
     let ctx = Ctx::root();
     let bytes = match read(&view.call(&ctx), PATH) {
-        Err(Errno::ENOENT) => return Ok(()),
+        Err(Errno::ENOENT) => return Ok(false),
         read => read.map_err(BootPolicyError::Unread)?,
     };
     let plan = Plan::parse(&bytes).map_err(BootPolicyError::Wrong)?;
     let ipc = kernel.ipc().map_err(BootPolicyError::Unread)?;
-    ipc.set_plan(&plan).map_err(|_| BootPolicyError::Unread(Errno::EINVAL))
+    ipc.set_plan(&plan).map_err(|_| BootPolicyError::Unread(Errno::EINVAL))?;
+    Ok(true)
 }
 
 /// Why the file does not hold.

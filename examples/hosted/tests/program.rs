@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use rustix::fs::{Mode, OFlags};
@@ -198,16 +199,35 @@ fn a_disk_that_fails_is_named_and_keeps_what_was_durable() {
 }
 
 /// Rules of the root disk hold before the first packet; where they are wrong the host is closed, and says so.
+/// A disk with a kosfs that kernels boot from one after the other.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+        assert!(program(&["mkfs", path.to_str().unwrap(), "--size", "8M"]).status().unwrap().success());
+        Self(path)
+    }
+
+    /// The status of a kernel that runs these commands, what they say, and the log.
+    fn run(&self, commands: &str) -> (Option<i32>, [String; 2]) {
+        let words = ["shell", "-v", "--disk", self.0.to_str().unwrap(), "--exec", commands];
+        let output = program(&words).output().unwrap();
+        (output.status.code(), [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // A test that fails has more to say than that.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 #[test]
 fn rules_of_the_firewall_hold_from_the_boot_on() {
-    let disk = std::env::temp_dir().join(format!("kos-rules-{}", std::process::id()));
-    let path = disk.to_str().unwrap();
-    let run = |commands: &str| {
-        let output = program(&["shell", "-v", "--disk", path, "--exec", commands]).output().unwrap();
-        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-        (output.status.code(), said)
-    };
-    program(&["mkfs", path, "--size", "8M"]).status().unwrap();
+    let disk = Disk::new("kos-rules");
+    let run = |commands: &str| disk.run(commands);
     let write = "mkdir -p /etc; echo 'in drop udp port 9' > /etc/firewall; firewall dump; sync";
     assert_eq!(run(write).1[0], "default in accept\ndefault out accept\n");
     let (status, [said, log]) = run("firewall dump; echo in udrop >> /etc/firewall; sync");
@@ -220,19 +240,12 @@ fn rules_of_the_firewall_hold_from_the_boot_on() {
         "{log}"
     );
     assert_eq!(run("firewall dump").1[0], "default in accept\ndefault out accept\n");
-    std::fs::remove_file(disk).unwrap();
 }
 
 #[test]
 fn services_come_up_at_boot_and_what_is_wrong_is_named_in_its_stage() {
-    let disk = std::env::temp_dir().join(format!("kos-stages-{}", std::process::id()));
-    let path = disk.to_str().unwrap();
-    let run = |commands: &str| {
-        let output = program(&["shell", "-v", "--disk", path, "--exec", commands]).output().unwrap();
-        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-        (output.status.code(), said)
-    };
-    program(&["mkfs", path, "--size", "8M"]).status().unwrap();
+    let disk = Disk::new("kos-stages");
+    let run = |commands: &str| disk.run(commands);
     let (status, [_, log]) = run("mkdir -p /etc/svc; echo 'exec = echo hello' > /etc/svc/hello.svc; sync");
     assert_eq!(status, Some(0));
     assert!(log.contains("] services ok        no units in /etc/svc\n"), "{log}");
@@ -254,7 +267,6 @@ fn services_come_up_at_boot_and_what_is_wrong_is_named_in_its_stage() {
     ] {
         assert!(log.contains(line) && said.contains(line), "{line}: {log}{said}");
     }
-    std::fs::remove_file(disk).unwrap();
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use core::convert::Infallible;
 use core::fmt::{self, Write};
 use core::ops::Range;
+use core::sync::atomic::AtomicU64;
 
 use kos_alloc::{KernelHeap, Locked, Zones};
 use kos_paging::Table;
@@ -70,6 +71,8 @@ pub struct Kernel<P: Platform> {
     pub(crate) audit: Audit<P>,
     /// What a device of random numbers gave when the machine started, if there is one.
     pub(crate) seed: Once<[u64; 2]>,
+    /// How many sources of random bytes there have been: the number of the next.
+    pub(crate) entropies: AtomicU64,
     /// Who waits for the line to the host.
     pub(crate) hvc: WaitQueue<Ambient<P>>,
     /// Nothing until the main thread has looked for file systems; [`None`] inside if there is no memory for any.

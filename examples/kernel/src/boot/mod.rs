@@ -10,6 +10,7 @@ mod place;
 mod tables;
 
 use core::fmt::Write;
+use core::sync::atomic::AtomicU64;
 
 use kos_alloc::boot::BootAllocator;
 use kos_alloc::frame::zone::{self, ZoneKind, Zones, dma_dma32_normal};
@@ -125,6 +126,7 @@ impl<P: Platform> Kernel<P> {
             poller,
             threads,
             seed: Once::new(),
+            entropies: AtomicU64::new(0),
             hvc: WaitQueue::new(Ambient::new()),
             files: Once::new(),
             net: Once::new(),

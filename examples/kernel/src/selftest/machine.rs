@@ -3,11 +3,13 @@
 use core::sync::atomic::Ordering::Relaxed;
 
 use kos_alloc::CpuIndex;
+use kos_net::Entropy as _;
 
 use super::{Failure, Test};
 use crate::Kernel;
 use crate::command_line::Sabotage;
 use crate::ensure;
+use crate::glue::entropy::KernelEntropy;
 use crate::platform::{Access, CpuState, LeftOut, Platform};
 use crate::threads::How;
 use crate::time::Duration;
@@ -24,6 +26,7 @@ pub(super) fn tests<P: Platform>() -> &'static [Test<P>] {
         Test { name: "machine::time_goes_on_and_never_back", run: time },
         Test { name: "machine::timer_ticks", run: ticks },
         Test { name: "machine::faults_are_survived_and_counted", run: faults },
+        Test { name: "machine::random_bytes_of_one_moment_differ", run: random },
     ]
 }
 
@@ -40,6 +43,18 @@ fn time<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
         core::hint::spin_loop();
     }
     Err(Failure::new(format_args!("time stands still")))
+}
+
+/// Two CPUs may ask in the same cycle.
+fn random<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    let moment = kernel.platform().cycles();
+    let mut bytes = [[0; 16]; 2];
+    for out in &mut bytes {
+        KernelEntropy::at(kernel, moment).fill(out)?;
+    }
+    let [first, second] = bytes;
+    ensure!(first != second, "{first:x?} twice");
+    Ok(())
 }
 
 fn ticks<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {

@@ -15,10 +15,12 @@ mod machine;
 pub mod mount;
 pub mod net;
 pub mod platform;
+mod rough;
 mod simulate;
 mod terminal;
 
 pub use engine::{Death, Engine, Masked};
 pub use machine::{MAX_CPUS, Machine, MachineConfig, MachineError, Output, interactive};
 pub use platform::Broken;
+pub use rough::{Befell, Roughness, Share};
 pub use simulate::{Run, simulate, sweep};

@@ -25,6 +25,7 @@ use crate::engine::{self, Death, Engine, Running};
 use crate::firmware;
 use crate::guest::Guest;
 use crate::platform::{Board, Broken, Console, Hosted, Plan};
+use crate::rough::{Befell, Roughness};
 use crate::terminal::Terminal;
 
 /// CPUs that the kernel can tell apart.
@@ -49,6 +50,8 @@ pub struct MachineConfig {
     pub disk: Option<PathBuf>,
     /// A cpio archive that is unpacked into its root, if that is in memory.
     pub archive: Option<Vec<u8>>,
+    /// What befalls its packets to itself: by the seed of a simulation, else by seed 1.
+    pub rough: Roughness,
     /// A device that is not there.
     pub broken: Option<Broken>,
 }
@@ -66,6 +69,7 @@ impl MachineConfig {
             kernel: Config::default(),
             disk: None,
             archive: None,
+            rough: Roughness::default(),
             broken: None,
         }
     }
@@ -82,6 +86,7 @@ impl MachineConfig {
             memory_map: self.memory_map.unwrap_or_else(|| firmware::map_of(self.memory)),
             command_line: self.command_line.into_bytes(),
             archive: self.archive,
+            rough: self.rough,
             console,
             broken: self.broken,
             cpus: self.cpus,
@@ -167,6 +172,12 @@ impl Machine {
     #[must_use]
     pub fn history(&self) -> Option<u64> {
         self.on_first_cpu(|_| engine::history()).ok().flatten()
+    }
+
+    /// What befell its packets to itself so far, where they were to meet something.
+    #[must_use]
+    pub fn befell(&self) -> Befell {
+        self.board.befell()
     }
 
     /// What the kernel wrote to the log console so far.

@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use std::io::Write as _;
 use std::time::Instant;
 
-use kos_hosted::{MachineConfig, Run, simulate, sweep};
+use kos_hosted::{Befell, MachineConfig, Roughness, Run, simulate, sweep};
 
 use crate::{Size, refuse};
 
 /// What is simulated.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Simulation {
-    /// Chooses whose turn it is, how long everything takes and when interrupts arrive.
+    /// Chooses whose turn it is, how long everything takes, when interrupts arrive, and which packets meet what is asked for below.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Every seed from A up to B - 1, on all CPUs of the host; says which failed.
@@ -29,6 +29,8 @@ pub(crate) struct Simulation {
     /// Run each seed twice and compare.
     #[arg(long)]
     twice: bool,
+    #[command(flatten)]
+    rough: Roughness,
 }
 
 fn range(word: &str) -> Result<Range<u64>, String> {
@@ -49,6 +51,7 @@ impl Simulation {
     fn config(&self) -> MachineConfig {
         let mut config = self.size.config();
         config.command_line = String::from("mode=test");
+        config.rough = self.rough;
         let words = [
             ("filter", Some(&self.filter).filter(|part| !part.is_empty())),
             ("sabotage", self.sabotage.as_ref()),
@@ -69,7 +72,10 @@ impl Simulation {
         if let Err(death) = &run.end {
             text += &format!("# {death}\n");
         }
-        let Run { took_ns, history, .. } = run;
+        let Run { took_ns, history, befell, .. } = run;
+        if !self.rough.is_smooth() {
+            text += &format!("# packets to itself: {befell}\n");
+        }
         text += &format!("# seed {}, {cpus} CPUs: {took_ns} ns, history {history:016x}\n", self.seed);
         if std::io::stdout().write_all(text.as_bytes()).is_err() {
             return 1;
@@ -83,7 +89,7 @@ impl Simulation {
 
     fn many(&self, seeds: Range<u64>) -> u8 {
         let (config, begun) = (self.config(), Instant::now());
-        let (mut failed, mut digests, mut digest) = (0, HashSet::new(), 0_u64);
+        let (mut failed, mut digests, mut digest, mut befell) = (0, HashSet::new(), 0_u64, Befell::default());
         let count = seeds.end - seeds.start;
         sweep(&config, seeds, |seed, run| {
             let again = self.twice.then(|| simulate(&config, seed).ok());
@@ -96,6 +102,7 @@ impl Simulation {
             };
             let own = run.as_ref().map_or(0, Run::digest);
             digests.insert(own);
+            befell += run.as_ref().map_or_else(|_| Befell::default(), |run| run.befell);
             // Of a sum, the order does not matter.
             digest = digest.wrapping_add(own ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
             if let Some(why) = why {
@@ -108,16 +115,19 @@ impl Simulation {
             "{count} seeds, {} CPUs: {failed} failed, {different} different runs, digest {digest:016x}\n",
             self.size.cpus
         ));
+        if !self.rough.is_smooth() {
+            say(&format!("packets to itself: {befell}\n"));
+        }
         eprintln!("{:.1} s", begun.elapsed().as_secs_f64());
         u8::from(failed > 0)
     }
 
     /// The command that shows a seed again.
     fn repeat(&self, seed: u64) -> String {
-        let Self { size: Size { mem, cpus }, filter, sabotage, .. } = self;
+        let Self { size: Size { mem, cpus }, filter, sabotage, rough, .. } = self;
         let filter = if filter.is_empty() { String::new() } else { format!(" --filter '{filter}'") };
         let sabotage = sabotage.as_ref().map(|fault| format!(" --sabotage {fault}")).unwrap_or_default();
-        format!("cargo hosted sim --seed {seed} --cpus {cpus} --mem {mem}{filter}{sabotage}")
+        format!("cargo hosted sim --seed {seed} --cpus {cpus} --mem {mem}{filter}{sabotage}{rough}")
     }
 }
 

@@ -21,6 +21,7 @@ use kos_demo_kernel::{End, Platform};
 use crate::disk::Fresh;
 use crate::engine::{self, Death, Engine};
 use crate::machine::{Machine, MachineConfig, MachineError};
+use crate::rough::Befell;
 
 /// What came of a seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub struct Run {
     pub took_ns: u64,
     /// Stands for every turn and every interrupt with its time. 0 if it died.
     pub history: u64,
+    /// What befell packets of the machine to itself, if anything was to.
+    pub befell: Befell,
 }
 
 impl Run {
@@ -82,7 +85,7 @@ pub fn simulate(config: &MachineConfig, seed: u64) -> Result<Run, MachineError> 
         Ok((end, took_ns, history)) => (Ok(end), took_ns, history),
         Err(death) => (Err(death), 0, 0),
     };
-    Ok(Run { log: machine.log(), end, took_ns, history })
+    Ok(Run { log: machine.log(), end, took_ns, history, befell: machine.befell() })
 }
 
 /// Runs every seed on as many threads as the host has CPUs, and tells of each in any order.

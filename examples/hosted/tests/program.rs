@@ -115,6 +115,22 @@ fn a_sweep_names_the_seeds_that_fail_and_how_to_repeat_them() {
     assert_eq!(program(&["sim", "--seeds", "9..3"]).output().unwrap().status.code(), Some(2));
 }
 
+#[test]
+fn the_line_that_repeats_a_seed_carries_what_befell_packets() {
+    let shares = ["--loss", "2.5", "--corrupt", "1"];
+    let sweep = ["sim", "--seeds", "0..32", "--cpus", "4", "--filter", "net::pings", "--sabotage", "race"];
+    let bad = program(&[&sweep[..], &shares].concat()).output().unwrap();
+    assert_eq!(bad.status.code(), Some(1));
+    let said = text(&bad.stdout);
+    assert!(said.lines().last().unwrap().starts_with("packets to itself: "), "{said}");
+    let repeat = said.lines().find_map(|line| line.strip_prefix("  repeat: cargo hosted ")).unwrap();
+    assert!(repeat.ends_with(" --sabotage race --loss 2.5 --corrupt 1"), "{repeat}");
+    let again = program(&repeat.replace('\'', "").split(' ').collect::<Vec<_>>()).output().unwrap();
+    assert_eq!(again.status.code(), Some(1));
+    assert!(text(&again.stdout).contains("# packets to itself: "), "{}", text(&again.stdout));
+    assert_eq!(program(&["sim", "--loss", "101"]).output().unwrap().status.code(), Some(2));
+}
+
 /// A pseudo-terminal: our end, and the program's.
 fn terminal() -> (File, OwnedFd) {
     let ours = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();

@@ -5,7 +5,9 @@
 use std::collections::{HashMap, HashSet};
 
 use kos_demo_kernel::End;
-use kos_hosted::{Death, Engine, MAX_CPUS, Machine, MachineConfig, MachineError, Run, simulate, sweep};
+use kos_hosted::{
+    Befell, Death, Engine, MAX_CPUS, Machine, MachineConfig, MachineError, Roughness, Run, simulate, sweep,
+};
 
 fn config(cpus: usize, command_line: &str) -> MachineConfig {
     MachineConfig { cpus, command_line: command_line.to_owned(), ..MachineConfig::with_memory(32 << 20) }
@@ -148,4 +150,51 @@ fn disk_and_packets_take_the_time_of_the_seed() {
         times.insert(pings.rsplit('#').next().unwrap().to_owned());
     }
     assert!(times.len() > 8, "{times:?}");
+}
+
+/// Packets of the machine to itself are lost, doubled, swapped and damaged.
+fn rough(command_line: &str) -> MachineConfig {
+    let [loss, dup, reorder, corrupt] = ["2", "2", "2", "1"].map(|share| share.parse().unwrap());
+    MachineConfig { rough: Roughness { loss, dup, reorder, corrupt }, ..config(4, command_line) }
+}
+
+/// What befell packets in runs that all succeeded; none of it is nothing.
+fn befell(config: &MachineConfig, seeds: core::ops::Range<u64>) -> Befell {
+    let mut all = Befell::default();
+    sweep(config, seeds, |seed, run| {
+        let run = run.unwrap();
+        assert!(run.succeeded(), "seed {seed}: {:?}\n{}", run.failure(), run.log);
+        all += run.befell;
+    });
+    let Befell { passed, lost, doubled, swapped, damaged } = all;
+    assert!([passed, lost, doubled, swapped, damaged].iter().all(|count| *count > 0), "{all:?}");
+    all
+}
+
+#[test]
+fn a_seed_of_a_rough_link_is_a_run_byte_for_byte() {
+    let (rough, smooth) = (rough("mode=test filter=net::"), config(4, "mode=test filter=net::"));
+    let mut seen = HashSet::new();
+    for seed in 0..8 {
+        let first = run(&rough, seed);
+        assert_eq!(first, run(&rough, seed), "seed {seed}");
+        assert!(first.befell.lost > 0, "seed {seed}: {:?}", first.befell);
+        assert!(seen.insert(first.log.clone()), "seed {seed} is like another");
+        let other = run(&smooth, seed);
+        assert_ne!(first.log, other.log, "seed {seed}");
+        assert_eq!(other.befell, Befell::default(), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_stream_arrives_intact_over_a_rough_link() {
+    let all = befell(&rough("mode=test filter=net::a_stream_comes_as_it_was_sent"), 0..32);
+    assert!(all.lost > 32 && all.damaged > 16, "{all:?}");
+}
+
+#[test]
+fn all_tests_of_the_network_hold_over_a_rough_link() {
+    for filter in ["net::", "web::"] {
+        befell(&rough(&format!("mode=test filter={filter}")), 0..16);
+    }
 }

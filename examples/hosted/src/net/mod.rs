@@ -6,7 +6,6 @@ mod files;
 mod iperf;
 mod lease;
 mod pcap;
-mod rough;
 mod tap;
 mod tun;
 
@@ -29,8 +28,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use apps::{Apps, Service};
 use lease::Leasing;
 use pcap::Pcap;
-use rough::{Rough, Roughness};
 use tap::Tap;
+
+use crate::rough::{Rough, Roughness};
 
 pub(crate) type HostStack = Stack<HeapFrame, HeapStorage<HeapFrame>>;
 
@@ -72,14 +72,18 @@ pub struct Arguments {
     /// Serve iperf3, one stream at a time, on port 5201.
     #[arg(long)]
     iperf3: bool,
-    /// Leave sums, and the cutting of large segments, to the host's kernel, and take what it left uncut.
-    #[arg(long)]
+    /// Leave sums, and the cutting of large segments, to the host's kernel, and take what it left uncut. Not together with --corrupt:
+    /// sums would be worked out behind the damage.
+    #[arg(long, conflicts_with = "corrupt")]
     gso: bool,
     /// Write all frames to this file.
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
     #[command(flatten)]
     rough: Roughness,
+    /// Chooses which: the same frames for the same seed.
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "A rough link")]
+    seed: u64,
 }
 
 /// An address with the length of its network's prefix.
@@ -153,7 +157,8 @@ struct Host {
 impl Host {
     fn new(arguments: &Arguments) -> io::Result<Self> {
         let pcap = arguments.pcap.as_deref().map(Pcap::create).transpose()?;
-        let tap = Rough::new(Tap::open(&arguments.tap, arguments.gso, pcap)?, arguments.rough, now);
+        let tap = Tap::open(&arguments.tap, arguments.gso, pcap)?;
+        let tap = Rough::new(tap, [arguments.rough; 2], arguments.seed, now as fn() -> Instant);
         let mut entropy = HostEntropy;
         let storage = HeapStorage::new(SOCKETS, NEIGHBOURS);
         let mut stack = Stack::new(Config::new(), storage, &mut entropy).map_err(io::Error::other)?;

@@ -18,6 +18,7 @@ use super::seat::{Seat, Timer};
 use crate::arena::{Arena, HostedEnv};
 use crate::disk::FileDisk;
 use crate::engine::{self, Engine, Interrupt};
+use crate::rough::{Befell, Roughness};
 use crate::terminal::Terminal;
 
 /// Where the log goes.
@@ -51,6 +52,7 @@ pub(crate) struct Plan {
     pub(crate) engine: Engine,
     pub(crate) disk: Option<Arc<FileDisk>>,
     pub(crate) archive: Option<Vec<u8>>,
+    pub(crate) rough: Roughness,
 }
 
 /// A machine. On a CPU, everything that calls the host does so with its interrupts masked.
@@ -65,6 +67,7 @@ pub(crate) struct Board {
     page_faults: AtomicU64,
     seats: Box<[Seat]>,
     records: Mutex<Vec<u8>>,
+    befell: Mutex<Befell>,
 }
 
 impl Board {
@@ -85,6 +88,7 @@ impl Board {
             root: AtomicU64::new(0),
             page_faults: AtomicU64::new(0),
             records: Mutex::new(Vec::new()),
+            befell: Mutex::default(),
         })
     }
 
@@ -100,6 +104,25 @@ impl Board {
             Engine::Sim { seed } => !seed,
         };
         self.arena.env(self.cpus(), secret)
+    }
+
+    /// What is to befall packets of this machine to itself, and by which seed, if anything is.
+    pub(super) fn roughness(&self) -> Option<(Roughness, u64)> {
+        let seed = match self.plan.engine {
+            Engine::Threads => 1,
+            Engine::Sim { seed } => seed,
+        };
+        Some((self.plan.rough, seed)).filter(|(rough, _)| !rough.is_smooth())
+    }
+
+    pub(super) fn tell_befell(&self, befell: Befell) {
+        let _masked = engine::mask_signals();
+        *lock(&self.befell) = befell;
+    }
+
+    /// What befell packets of this machine to itself so far. Smooth links do not count.
+    pub(crate) fn befell(&self) -> Befell {
+        *lock(&self.befell)
     }
 
     pub(super) fn has_nx(&self) -> bool {
@@ -269,6 +292,6 @@ impl Board {
 }
 
 /// The bytes, whatever became of the thread that wrote them before.
-fn lock(bytes: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
+fn lock<T>(bytes: &Mutex<T>) -> MutexGuard<'_, T> {
     bytes.lock().unwrap_or_else(PoisonError::into_inner)
 }

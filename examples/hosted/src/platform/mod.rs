@@ -6,6 +6,7 @@
 mod board;
 pub(crate) mod current;
 mod disk;
+mod link;
 mod scheduler;
 mod seat;
 
@@ -14,7 +15,8 @@ use alloc::sync::Arc;
 use kos_alloc::CpuIndex;
 use kos_demo_kernel::platform::{
     Access, AddressSpace, Cpu, Delayed, DeviceError, DeviceFault, FirmwareRegion, Input, InterruptCount,
-    Listening, Mapping, NoNet, NoUser, Refused, Reserved, Rights, TimerReport, TrapReport, UserExit,
+    Listening, Mapping, NoNet, NoUser, Refused, Reserved, Rights, RoughLink, SmoothLink, TimerReport,
+    TrapReport, UserExit,
 };
 use kos_demo_kernel::text::Text;
 use kos_demo_kernel::time::{Duration, Instant};
@@ -278,6 +280,12 @@ impl Platform for Hosted {
         };
         let time = engine::chance(powers).and_then(|power| engine::chance(1 << power));
         Duration::from_ticks(time.unwrap_or(0))
+    }
+
+    fn rough_link(&self, smooth: fn() -> SmoothLink) -> Option<Box<dyn RoughLink>> {
+        let (share, seed) = self.0.roughness()?;
+        let _masked = engine::mask_signals();
+        Some(Box::new(link::rough(&self.0, smooth(), share, seed)))
     }
 
     fn start_disk(&self) -> Result<HostedDisk, DeviceError> {

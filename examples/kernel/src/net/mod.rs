@@ -6,6 +6,7 @@
 pub mod firewall;
 mod lease;
 mod names;
+mod own;
 mod state;
 pub(crate) mod stream;
 #[cfg(feature = "testing")]

@@ -4,7 +4,7 @@ use core::error::Error;
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-use kos_net::dev::{HeapFrame, Loopback};
+use kos_net::dev::HeapFrame;
 use kos_net::link::InterfaceId;
 use kos_net::sock::HeapStorage;
 use kos_net::{
@@ -14,6 +14,7 @@ use kos_net::{
 use super::firewall::{Fence, Firewall, Link};
 use super::lease::Lessee;
 use super::names::Resolver;
+use super::own::Own;
 use super::web::{Door, Grant};
 use crate::Kernel;
 use crate::glue::entropy::KernelEntropy;
@@ -28,9 +29,6 @@ const SOCKETS: u32 = 4096;
 const NEIGHBOURS: usize = 128;
 /// Polls of a turn, so that others get the lock, too.
 const POLLS: usize = 8;
-/// Packets that this host has on their way to itself, and bytes of the longest.
-const SELF_FRAMES: usize = 64;
-const SELF_MTU: u16 = 16 << 10;
 /// After how long a card that found no memory looks for some again.
 const HUNGER: Duration = Duration::from_millis(100);
 
@@ -41,7 +39,7 @@ pub(crate) struct State<P: Platform> {
     pub(crate) stack: KernelStack,
     pub(crate) entropy: KernelEntropy,
     /// This host, as it hears itself.
-    own: Loopback<alloc::vec::Vec<u8>, SELF_FRAMES>,
+    own: Own,
     pub(crate) own_interface: InterfaceId,
     pub(crate) card: Option<Card<P::Net>>,
     pub(crate) lessee: Option<Lessee>,
@@ -80,7 +78,7 @@ impl<P: Platform> State<P> {
     /// A stack over this host itself and `card`, which has no address yet.
     pub(super) fn new(kernel: &Kernel<P>, card: Option<P::Net>) -> Result<Self, NetError> {
         let mut entropy = KernelEntropy::new(kernel);
-        let own = Loopback::new(SELF_MTU);
+        let own = Own::new(kernel.platform());
         let (mut stack, own_interface) = open(&own, &mut entropy)?;
         let card = card.map(|device| Card::new(device, &mut stack, &mut entropy)).transpose()?;
         let names = Resolver::new();
@@ -104,7 +102,9 @@ impl<P: Platform> State<P> {
         let lease = self.lessee.as_ref().and_then(Lessee::poll_at);
         let hungry = self.card.as_ref().filter(|card| card.failed.is_none() && card.device.is_starved());
         let hungry = hungry.map(|_| after(now, HUNGER));
-        let due = [self.stack.poll_at(), lease, self.names.poll_at(now), hungry, self.own_due];
+        // Behind what takes its time, what is late comes late.
+        let own = self.own_due.or_else(|| self.own.due());
+        let due = [self.stack.poll_at(), lease, self.names.poll_at(now), hungry, own];
         let next = due.into_iter().flatten().min();
         (if more { Some(now) } else { next }, news)
     }

@@ -12,8 +12,10 @@ mod description;
 mod frame;
 mod net_card;
 mod no_net;
+mod own_link;
 mod user;
 
+use alloc::boxed::Box;
 use core::fmt;
 
 use kos_alloc::CpuIndex;
@@ -31,6 +33,7 @@ pub use description::{
 pub use frame::{FrameShape, Framebuffer};
 pub use net_card::NetCard;
 pub use no_net::NoNet;
+pub use own_link::{RoughLink, SmoothLink};
 pub use user::{
     AddressSpace, NoUser, ProgramLayout, SpaceHandle, UserAccess, UserCall, UserContext, UserExit, UserFault,
     UserStart,
@@ -286,6 +289,11 @@ pub trait Platform: Sized + Sync + 'static {
     /// How long this takes beside what it takes anyway: in a simulation the seed's choice, else nothing. Each call is one of them.
     fn delay(&self, _of: Delayed) -> Duration {
         Duration::from_ticks(0)
+    }
+    /// The link from this host to itself, if it is to be another than the smooth one that the kernel makes. The kernel asks once, as
+    /// it starts its network: the global allocator may be used.
+    fn rough_link(&self, _smooth: fn() -> SmoothLink) -> Option<Box<dyn RoughLink>> {
+        None
     }
     /// Frames of the kernel's allocator that devices have now: queues, rings.
     fn device_frames(&self) -> usize {

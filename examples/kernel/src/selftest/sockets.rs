@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use kos_net::tcp::TcpState;
 use kos_net::{ReceiveError, SendError, SocketId, SocketKind, SocketView, StreamError};
 
-use super::patience::{PATIENCE, SHORT};
+use super::patience::{PATIENCE, SHORT, insist};
 use super::{Failure, Test};
 use crate::Kernel;
 use crate::ensure;
@@ -145,12 +145,11 @@ fn too_long<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
 fn unheard<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     let (net, socket) = (net(kernel)?, Open::datagrams(kernel, PORT)?);
     net.with(kernel, |state| state.stack.udp_connect(socket.1, here(PORT + 1)))?;
-    net.with(kernel, |state| state.stack.udp_send(socket.1, None, b"anybody?"))?;
-    let until = after(kernel.platform().now(), PATIENCE);
-    let said = net.wait(kernel, Some(until), |state| match state.stack.udp_receive(socket.1, |_, _| ()) {
+    let ask = |state: &mut State<P>| Ok(state.stack.udp_send(socket.1, None, b"anybody?")?);
+    let said = insist(kernel, ask, |state| match state.stack.udp_receive(socket.1, |_, _| ()) {
         Err(ReceiveError::Empty) => None,
         other => Some(other),
-    });
+    })?;
     ensure!(matches!(said, Some(Err(ReceiveError::Network(_)))), "{said:?}");
     Ok(())
 }

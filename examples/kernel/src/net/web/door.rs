@@ -32,7 +32,12 @@ pub(crate) struct Door {
 impl Door {
     /// Lets a connection wait, if there are fewer than there may be.
     fn enter(&mut self, id: SocketId) -> bool {
-        self.waiting.len() + self.serving < CONNECTIONS && self.waiting.push_back(id).is_ok()
+        self.inside() < CONNECTIONS && self.waiting.push_back(id).is_ok()
+    }
+
+    /// Who waits or is served.
+    pub(crate) fn inside(&self) -> usize {
+        self.waiting.len() + self.serving
     }
 
     /// The next to be served.

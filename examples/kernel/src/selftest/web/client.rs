@@ -78,6 +78,15 @@ fn settle<P: Platform>(kernel: &Kernel<P>, before: u32) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Until so many are connected: of some, a simulation may lose a packet.
+pub(super) fn until_inside<P: Platform>(kernel: &Kernel<P>, count: usize) -> Result<(), Failure> {
+    let net = kernel.net().ok_or_else(|| Failure::skip(format_args!("no network")))?;
+    let until = after(kernel.platform().now(), PATIENCE);
+    let inside = net.wait(kernel, Some(until), |state| (state.web.door.inside() >= count).then_some(()));
+    ensure!(inside.is_some(), "fewer than {count} came");
+    Ok(())
+}
+
 pub(super) fn connect<P: Platform>(kernel: &Kernel<P>) -> Result<Stream<'_, P>, Failure> {
     let to = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), PORT);
     let stream = Stream::connect(kernel, to, PATIENCE);

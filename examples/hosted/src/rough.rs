@@ -1,9 +1,12 @@
-//! A link that loses, doubles, swaps and damages frames, as chance has it, which a seed foresees: [`Rough`], by [`Roughness`].
+//! A link that loses, doubles, swaps and damages frames, as chance has it, which a seed foresees: [`Rough`], by [`Roughness`]. It is
+//! before a TAP device, and in a machine that is to be rough on its packets to itself.
 
 use alloc::collections::VecDeque;
+use core::fmt;
+use core::ops::AddAssign;
 use core::str::FromStr;
 
-use kos_net::dev::{Batch, Capabilities, HeapFrame, Meta};
+use kos_net::dev::{Batch, Capabilities, HeapFrame, Meta, Offloads};
 use kos_net::time::Instant;
 use kos_net::{Frame as _, NetDevice};
 
@@ -14,7 +17,7 @@ const HELD: u64 = 10_000_000;
 
 /// A share of frames, in millionths; written in percent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Share(u32);
+pub struct Share(u32);
 
 impl FromStr for Share {
     type Err = &'static str;
@@ -27,35 +30,77 @@ impl FromStr for Share {
     }
 }
 
-/// What befalls frames, of both directions.
-#[derive(Clone, Copy, Debug, Default, clap::Args)]
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (f64::from(self.0) / 10_000.0).fmt(f)
+    }
+}
+
+/// What befalls frames. Written as the options that ask for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::Args)]
 #[command(next_help_heading = "A rough link")]
-pub(super) struct Roughness {
+pub struct Roughness {
     /// Percent of frames that are lost.
     #[arg(long, value_name = "PERCENT", default_value = "0")]
-    loss: Share,
+    pub loss: Share,
     /// Percent that come twice.
     #[arg(long, value_name = "PERCENT", default_value = "0")]
-    dup: Share,
+    pub dup: Share,
     /// Percent that come behind the next.
     #[arg(long, value_name = "PERCENT", default_value = "0")]
-    reorder: Share,
-    /// Percent in which a bit is another. Not together with --gso, by which sums are worked out behind the damage.
-    #[arg(long, value_name = "PERCENT", default_value = "0", conflicts_with = "gso")]
-    corrupt: Share,
-    /// Chooses which: the same frames for the same seed.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
+    pub reorder: Share,
+    /// Percent in which a bit is another.
+    #[arg(long, value_name = "PERCENT", default_value = "0")]
+    pub corrupt: Share,
+}
+
+impl Roughness {
+    /// Whether nothing befalls them.
+    #[must_use]
+    pub fn is_smooth(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl fmt::Display for Roughness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { loss, dup, reorder, corrupt } = self;
+        let all = [("loss", loss), ("dup", dup), ("reorder", reorder), ("corrupt", corrupt)];
+        let mut asked = all.into_iter().filter(|(_, share)| share.0 > 0);
+        asked.try_for_each(|(name, share)| write!(f, " --{name} {share}"))
+    }
 }
 
 /// What befell frames of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Befell {
-    pub(super) passed: u64,
-    pub(super) lost: u64,
-    pub(super) doubled: u64,
-    pub(super) swapped: u64,
-    pub(super) damaged: u64,
+pub struct Befell {
+    /// Those that were not lost.
+    pub passed: u64,
+    /// Those that were.
+    pub lost: u64,
+    /// Those that came twice.
+    pub doubled: u64,
+    /// Those that came behind the next.
+    pub swapped: u64,
+    /// Those in which a bit was another.
+    pub damaged: u64,
+}
+
+impl fmt::Display for Befell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { passed, lost, doubled, swapped, damaged } = self;
+        write!(f, "{passed} passed, {lost} lost, {doubled} doubled, {swapped} swapped, {damaged} damaged")
+    }
+}
+
+impl AddAssign for Befell {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.lost += other.lost;
+        self.doubled += other.doubled;
+        self.swapped += other.swapped;
+        self.damaged += other.damaged;
+    }
 }
 
 /// One direction.
@@ -69,8 +114,8 @@ struct Way {
 }
 
 impl Way {
-    fn new(share: Roughness, number: u64) -> Self {
-        let dice = Dice::new(share.seed.wrapping_mul(2).wrapping_add(number));
+    fn new(share: Roughness, seed: u64, number: u64) -> Self {
+        let dice = Dice::new(seed.wrapping_mul(2).wrapping_add(number));
         Self { share, dice, held: None, befell: Befell::default() }
     }
 
@@ -119,22 +164,31 @@ impl Way {
 
 /// A device, and what befalls its frames.
 #[derive(Debug)]
-pub(super) struct Rough<D> {
-    pub(super) device: D,
+pub(crate) struct Rough<D, C = fn() -> Instant> {
+    pub(crate) device: D,
+    capabilities: Capabilities,
+    /// Inward, outward.
     ways: [Way; 2],
-    clock: fn() -> Instant,
+    clock: C,
     /// Frames that came and found no room.
     inward: VecDeque<HeapFrame>,
 }
 
-impl<D: NetDevice<Frame = HeapFrame>> Rough<D> {
-    pub(super) fn new(device: D, share: Roughness, clock: fn() -> Instant) -> Self {
-        let ways = [Way::new(share, 0), Way::new(share, 1)];
-        Self { device, ways, clock, inward: VecDeque::new() }
+impl<D: NetDevice<Frame = HeapFrame>, C: Fn() -> Instant> Rough<D, C> {
+    /// What befalls frames that come, and those that go; the same frames for the same seed.
+    pub(crate) fn new(device: D, shares: [Roughness; 2], seed: u64, clock: C) -> Self {
+        let mut capabilities = *device.capabilities();
+        if shares.iter().any(|share| share.corrupt.0 > 0) {
+            // Behind the damage, nobody's sums would tell of it.
+            capabilities.offloads = Offloads::empty();
+        }
+        let [inward, outward] = shares;
+        let ways = [Way::new(inward, seed, 0), Way::new(outward, seed, 1)];
+        Self { device, capabilities, ways, clock, inward: VecDeque::new() }
     }
 
     /// When a frame has waited long enough.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(crate) fn due(&self) -> Option<Instant> {
         if !self.inward.is_empty() {
             return Some((self.clock)());
         }
@@ -143,8 +197,18 @@ impl<D: NetDevice<Frame = HeapFrame>> Rough<D> {
     }
 
     /// What befell frames that came, and that went.
-    pub(super) fn befell(&self) -> [Befell; 2] {
+    pub(crate) fn befell(&self) -> [Befell; 2] {
         self.ways.each_ref().map(|way| way.befell)
+    }
+
+    /// Sends all of them. What finds no room is lost, as in a full queue.
+    fn send(&mut self, frames: impl IntoIterator<Item = HeapFrame>) -> Result<(), D::Error> {
+        for frame in frames {
+            let mut one: Batch<HeapFrame, _> = Batch::new();
+            drop(one.push(frame)); // It is empty.
+            self.device.transmit(&mut one)?;
+        }
+        Ok(())
     }
 
     fn twin(device: &mut D, frame: &HeapFrame) -> Option<HeapFrame> {
@@ -155,28 +219,25 @@ impl<D: NetDevice<Frame = HeapFrame>> Rough<D> {
     }
 }
 
-/// Another with the same bytes.
-fn again(frame: &HeapFrame) -> HeapFrame {
-    let mut twin = HeapFrame::new(frame.bytes().to_vec());
-    *twin.meta_mut() = *frame.meta();
-    twin
-}
-
-impl<D: NetDevice<Frame = HeapFrame>> NetDevice for Rough<D> {
+impl<D: NetDevice<Frame = HeapFrame>, C: Fn() -> Instant> NetDevice for Rough<D, C> {
     type Frame = HeapFrame;
     type Error = D::Error;
 
     fn capabilities(&self) -> &Capabilities {
-        self.device.capabilities()
+        &self.capabilities
     }
 
     fn receive(&mut self, into: &mut Batch<HeapFrame>) -> Result<(), D::Error> {
         let now = (self.clock)();
+        // Who has nothing to send does not call `transmit`.
+        let [_, outward] = &mut self.ways;
+        let late = outward.late(now);
+        self.send(late)?;
         let mut came: Batch<HeapFrame, _> = Batch::new();
         self.device.receive(&mut came)?;
-        let ([way, _], mut all) = (&mut self.ways, Vec::new());
+        let ([way, _], device, mut all) = (&mut self.ways, &mut self.device, Vec::new());
         while let Some(frame) = came.pop() {
-            way.frame(now, frame, |frame| Some(again(frame)), &mut all);
+            way.frame(now, frame, |frame| Self::twin(device, frame), &mut all);
         }
         all.extend(way.late(now));
         self.inward.extend(all);
@@ -203,13 +264,7 @@ impl<D: NetDevice<Frame = HeapFrame>> NetDevice for Rough<D> {
             way.frame(now, frame, |frame| Self::twin(device, frame), &mut all);
         }
         all.extend(way.late(now));
-        for frame in all {
-            let mut one: Batch<HeapFrame, _> = Batch::new();
-            drop(one.push(frame)); // It is empty.
-            // What finds no room is lost, as in a full queue.
-            self.device.transmit(&mut one)?;
-        }
-        Ok(())
+        self.send(all)
     }
 }
 
@@ -220,7 +275,7 @@ mod tests {
 
     fn roughness(loss: &str, dup: &str, reorder: &str, corrupt: &str) -> Roughness {
         let [loss, dup, reorder, corrupt] = [loss, dup, reorder, corrupt].map(|text| text.parse().unwrap());
-        Roughness { loss, dup, reorder, corrupt, seed: 7 }
+        Roughness { loss, dup, reorder, corrupt }
     }
 
     fn start() -> Instant {
@@ -233,7 +288,8 @@ mod tests {
 
     /// Numbers of frames as they come that were sent in their order, and how many of them are damaged.
     fn carried(share: Roughness, frames: u32) -> (Vec<u32>, [Befell; 2]) {
-        let mut link = Rough::new(Loopback::<Vec<u8>, 64>::new(1500), share, start);
+        let mut link =
+            Rough::new(Loopback::<Vec<u8>, 64>::new(1500), [share; 2], 7, start as fn() -> Instant);
         let mut came = Vec::new();
         for number in 0..=frames {
             if number < frames {
@@ -246,7 +302,6 @@ mod tests {
             } else {
                 // Nobody is left behind.
                 link.clock = late;
-                link.transmit(&mut Batch::new()).unwrap();
             }
             let mut batch: Batch<HeapFrame, _> = Batch::new();
             link.receive(&mut batch).unwrap();
@@ -281,12 +336,46 @@ mod tests {
     }
 
     #[test]
+    fn who_was_to_go_behind_the_next_goes_when_it_is_late_and_there_is_none() {
+        let shares = [Roughness::default(), roughness("0", "0", "100", "0")];
+        let mut link = Rough::new(Loopback::<Vec<u8>, 2>::new(1500), shares, 7, start as fn() -> Instant);
+        let (mut out, mut back) = (Batch::<HeapFrame, _>::new(), Batch::<HeapFrame, _>::new());
+        out.push(link.lease(64).unwrap()).unwrap();
+        link.transmit(&mut out).unwrap();
+        link.receive(&mut back).unwrap();
+        assert!(back.is_empty() && link.due().is_some());
+        link.clock = late;
+        link.receive(&mut back).unwrap();
+        assert_eq!((back.len(), link.due()), (1, None));
+    }
+
+    #[test]
     fn damage_is_one_bit() {
-        let mut way = Way::new(roughness("0", "0", "0", "100"), 0);
+        let mut way = Way::new(roughness("0", "0", "0", "100"), 7, 0);
         let mut out = Vec::new();
         way.frame(start(), HeapFrame::new(vec![0; 60]), |_| None, &mut out);
         let ones: u32 = out[0].bytes().iter().map(|byte| byte.count_ones()).sum();
         assert_eq!((ones, way.befell.damaged), (1, 1));
+    }
+
+    #[test]
+    fn who_may_be_damaged_is_summed_by_the_stack() {
+        let offloads = |corrupt| {
+            let share = roughness("9", "9", "9", corrupt);
+            let smooth = Roughness::default();
+            Rough::new(Loopback::<Vec<u8>, 2>::new(1500), [share, smooth], 7, start).capabilities().offloads
+        };
+        assert_eq!(offloads("1"), Offloads::empty());
+        assert_eq!(offloads("0"), Loopback::<Vec<u8>, 2>::new(1500).capabilities().offloads);
+    }
+
+    #[test]
+    fn roughness_is_written_as_it_is_asked_for() {
+        assert_eq!(
+            roughness("0.5", "0", "100", "0.0001").to_string(),
+            " --loss 0.5 --reorder 100 --corrupt 0.0001"
+        );
+        assert!(Roughness::default().to_string().is_empty() && Roughness::default().is_smooth());
     }
 
     #[test]

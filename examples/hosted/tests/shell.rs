@@ -36,6 +36,35 @@ const SCRIPTS: &[(&str, &str, &[u32])] = &[
     ("yes | head 2", "y\ny\n", &[0]),
     ("yes no | cat | cat | cat | cat | cat | head 1", "no\n", &[0]),
     ("echo a | false; false | true", "", &[1, 0]),
+    // Whose reader is gone ends without a word; whose output is not taken says why, once.
+    (
+        "hexdump /dev/zero | head 1",
+        "00000000  00 00 00 00 00 00 00 00  00 00 00 00 00 00 00 00  |................|\n",
+        &[0],
+    ),
+    (
+        "cat /dev/zero | true; cat /dev/zero /dev/zero | wc -x; find / | true",
+        "wc: unexpected '-x'\nusage: wc \n",
+        &[0, 2, 0],
+    ),
+    ("hexdump /dev/zero /s/f > /dev/full", "hexdump: cannot write: no space left on device\n", &[1]),
+    (
+        "cat /dev/zero > /dev/full; hexdump /s/f > /dev/full",
+        "cat: cannot write: no space left on device\nhexdump: cannot write: no space left on device\n",
+        &[1, 1],
+    ),
+    (
+        "ls -l /dev /s > /dev/full; stat /s /dev > /dev/full",
+        "ls: cannot write: no space left on device\nstat: cannot write: no space left on device\n",
+        &[1, 1],
+    ),
+    ("mkdir /s/t; cd /s/t; touch a b c d e f g h i j k l m n o p q r s t u v w x y z", "", &[0, 0, 0]),
+    (
+        "cd /; find /s /proc /dev /s /s /s > /dev/full",
+        "find: cannot write: no space left on device\n",
+        &[0, 1],
+    ),
+    ("rm -r /s/t", "", &[0]),
     ("false | grep x; echo x | grep x && echo found", "x\nfound\n", &[1, 0]),
     ("nothing | wc", "nothing: no such command; 'help' lists them\n      0       0       0\n", &[0]),
     ("cd /s; echo x | cd /; pwd", "/\n", &[0, 0, 0]),

@@ -91,11 +91,17 @@ pub(crate) enum CommandError {
     Quiet,
     /// The same, with another status.
     Status(Status),
+    /// Not all that it says was taken. Why is known where its output is led: see [`streams::Fault`].
+    Unheard,
 }
 
 impl<E: core::error::Error + 'static> From<E> for CommandError {
     fn from(error: E) -> Self {
-        Self::Failed(match refusal(&error) {
+        let error: &(dyn core::error::Error + 'static) = &error;
+        if error.is::<fmt::Error>() {
+            return Self::Unheard;
+        }
+        Self::Failed(match refusal(error) {
             Some(errno) => Text::new(format_args!("{}", errno.meaning())),
             None => Text::new(format_args!("{error}")),
         })
@@ -129,6 +135,7 @@ impl fmt::Display for CommandError {
             Self::Usage(text) | Self::Failed(text) => text.fmt(f),
             Self::Refused(role) => write!(f, "this needs the role '{role}'"),
             Self::Quiet | Self::Status(_) => f.write_str("it failed"),
+            Self::Unheard => f.write_str("not all that it says was taken"),
         }
     }
 }

@@ -68,6 +68,7 @@ fn walk<'k, P: Platform>(
         match walk(session, path, wanted, depth, streams) {
             Ok(()) => {}
             Err(CommandError::Quiet) => all = false,
+            Err(unheard @ CommandError::Unheard) => return Err(unheard),
             Err(error) => {
                 streams.complain(format_args!("find: {}: {error}", Shown(path.bytes())))?;
                 all = false;

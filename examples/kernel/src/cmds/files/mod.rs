@@ -95,7 +95,8 @@ fn each<'k, P: Platform>(
                 streams.complain(format_args!("{name}: {operand}: {text}"))?;
                 all = false;
             }
-            Err(usage) => return Err(usage),
+            // Who does not hear of one does not hear of the others.
+            Err(all) => return Err(all),
         }
     }
     if all { Ok(Next::Continue) } else { Err(CommandError::Quiet) }

@@ -65,6 +65,7 @@ fn tree<'k, P: Platform>(
         match removed {
             Ok(()) => {}
             Err(CommandError::Quiet) => all = false,
+            Err(unheard @ CommandError::Unheard) => return Err(unheard),
             Err(error) => {
                 streams.complain(format_args!("rm: {}: {error}", Shown(path.bytes())))?;
                 all = false;

@@ -166,8 +166,8 @@ fn finish<P: Platform>(
         (Err(why @ CommandError::Refused(_)), None) => {
             (Status::REFUSED, streams.complain(format_args!("{name}: {why}")))
         }
-        (Err(CommandError::Failed(text)), None) => {
-            (Status::FAILED, streams.complain(format_args!("{name}: {text}")))
+        (Err(why @ (CommandError::Failed(_) | CommandError::Unheard)), None) => {
+            (Status::FAILED, streams.complain(format_args!("{name}: {why}")))
         }
         (Err(CommandError::Usage(text)), None) => {
             let usage = command.arguments;

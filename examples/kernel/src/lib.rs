@@ -45,7 +45,8 @@ pub mod time;
 pub mod time_of_day;
 pub mod user;
 mod view;
-#[cfg(feature = "wheel")]
+// Who reads packages: Python's commands, or what tests and fuzz targets compare.
+#[cfg(all(feature = "wheel", any(test, feature = "python", feature = "testing")))]
 pub mod wheel;
 
 pub use boot::Config;

@@ -34,7 +34,8 @@ pub(crate) use requires::requirements;
 pub(crate) use sum::Sum;
 use zip::Zip;
 
-/// Most bytes of a wheel.
+/// Most bytes of a wheel that is fetched or read from a file.
+#[cfg(feature = "python")]
 pub(crate) const MOST: u64 = 4 << 20;
 
 /// A wheel whose every file was checked.

@@ -4,9 +4,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use kos_demo_kernel::End;
+use kos_demo_kernel::{End, Platform as _};
 use kos_hosted::{
-    Befell, Death, Engine, MAX_CPUS, Machine, MachineConfig, MachineError, Roughness, Run, simulate, sweep,
+    Befell, Broken, Death, Engine, MAX_CPUS, Machine, MachineConfig, MachineError, Roughness, Run, simulate,
+    sweep,
 };
 
 fn config(cpus: usize, command_line: &str) -> MachineConfig {
@@ -150,6 +151,27 @@ fn disk_and_packets_take_the_time_of_the_seed() {
         times.insert(pings.rsplit('#').next().unwrap().to_owned());
     }
     assert!(times.len() > 8, "{times:?}");
+}
+
+/// Of a device that the kernel can do without. What waits for it later has the patience of Linux.
+#[test]
+fn a_device_of_random_numbers_that_is_silent_holds_the_boot_for_a_second() {
+    let engine = Engine::Sim { seed: 3 };
+    let machine = Machine::boot(MachineConfig { broken: Some(Broken::Dice), engine, ..config(2, "") });
+    let machine = machine.unwrap();
+    assert!(machine.exec("true").succeeded());
+    let log = machine.log();
+    let took = stage(&log, "devices") - stage(&log, "sched");
+    assert!((1.0..1.1).contains(&took), "{took} s\n{log}");
+    assert!(log.contains("devices  degraded  "), "{log}");
+    assert!(log.contains("; secrets not seeded: silent dice does not answer\n"), "{log}");
+    let later = machine.on_first_cpu(|kernel| {
+        let begun = kernel.platform().now();
+        let silent = kernel.on_main_thread(|| kernel.platform().random(&mut [0]).is_err());
+        (silent.is_ok_and(|silent| silent), kernel.platform().now().checked_duration_since(begun))
+    });
+    let (silent, took) = later.unwrap();
+    assert!(silent && took.is_some_and(|took| took.as_secs() == 30), "{took:?}");
 }
 
 /// Packets of the machine to itself are lost, doubled, swapped and damaged.

@@ -30,7 +30,7 @@ pub enum Console {
     Terminal(Terminal),
 }
 
-/// A device that a machine lacks, to see what the kernel makes of it.
+/// A device that a machine lacks, or that is broken, to see what the kernel makes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Broken {
     /// No trap is ever taken.
@@ -39,6 +39,8 @@ pub enum Broken {
     Timer,
     /// The CPU has no execute-disable bit.
     Nx,
+    /// There is a device of random numbers, which never answers.
+    Dice,
 }
 
 /// What a machine is to be.

@@ -13,6 +13,7 @@ mod seat;
 use alloc::sync::Arc;
 
 use kos_alloc::CpuIndex;
+use kos_demo_kernel::glue::completion::InterruptWait;
 use kos_demo_kernel::platform::{
     Access, AddressSpace, Cpu, Delayed, DeviceError, DeviceFault, FirmwareRegion, Input, InterruptCount,
     Listening, Mapping, NoNet, NoUser, Refused, Reserved, Rights, RoughLink, SmoothLink, TimerReport,
@@ -23,6 +24,7 @@ use kos_demo_kernel::time::{Duration, Instant};
 use kos_demo_kernel::{Kernel, Platform};
 use kos_paging::{Flags, FlushSet, LongCaps, PhysAddr, TlbFlush, VirtAddr, X86Long};
 use kos_sched::arch::x86_64::StackSwitch;
+use kos_vfs::block::Completion as _;
 
 use crate::arena::{HostedEnv, HostedPhys};
 use crate::engine::{self, Engine};
@@ -286,6 +288,17 @@ impl Platform for Hosted {
         let (share, seed) = self.0.roughness()?;
         let _masked = engine::mask_signals();
         Some(Box::new(link::rough(&self.0, smooth(), share, seed)))
+    }
+
+    fn random(&self, _: &mut [u8]) -> Result<usize, DeviceError> {
+        let fault = if self.0.plan.broken == Some(Broken::Dice) {
+            // Nobody wakes who waits.
+            InterruptWait::<Self>::dispensable().wait_until(&mut || false);
+            DeviceFault::Silent
+        } else {
+            DeviceFault::Absent
+        };
+        Err(DeviceError { device: "silent dice", fault })
     }
 
     fn start_disk(&self) -> Result<HostedDisk, DeviceError> {

@@ -140,11 +140,17 @@ impl<P: Platform> Kernel<P> {
         self.files.call_once(|| {
             let mut stages = Stages::new(self.platform());
             let disk = stages.run(Stage::Devices, |notes| {
-                let seed = random_seed(&self.platform, notes).map(|seed| self.seed.call_once(|| seed));
+                let seed = random_seed(&self.platform);
                 let (disk, text) = start_disk(&self.platform, notes);
-                let seeded = if seed.is_some() { "; secrets seeded by hwrng" } else { "" };
                 let line = if has_line(&self.platform, notes) { "; hvc0" } else { "" };
-                notes.figures(format_args!("{text}{seeded}{line}"));
+                match seed {
+                    Ok(None) => notes.figures(format_args!("{text}{line}")),
+                    Ok(Some(seed)) => {
+                        self.seed.call_once(|| seed);
+                        notes.figures(format_args!("{text}; secrets seeded by hwrng{line}"));
+                    }
+                    Err(why) => notes.degraded(format_args!("{text}; secrets not seeded: {why}{line}")),
+                }
                 Ok(disk)
             });
             // A kernel without files still answers; it says so.
@@ -327,22 +333,18 @@ fn start_threads<P: Platform>(
     Ok(threads)
 }
 
-/// What a device of random numbers gives for secrets; a kernel without one takes what the processor has.
-fn random_seed<P: Platform>(platform: &P, notes: &mut Notes<'_, '_, P>) -> Option<[u64; 2]> {
-    let mut bytes = [0; 16];
+/// What a device of random numbers gives for secrets, if there is one; a kernel without one takes what the processor has.
+fn random_seed<P: Platform>(platform: &P) -> Result<Option<[u64; 2]>, DeviceError> {
+    let mut bytes = [0_u8; 16];
     let mut given = 0;
     while let Some(rest) = bytes.get_mut(given..).filter(|rest| !rest.is_empty()) {
         match platform.random(rest) {
             Ok(count) => given += count.max(1),
-            Err(DeviceError { fault: DeviceFault::Absent, .. }) => return None,
-            Err(error) => {
-                notes.warn(format_args!("{error}"));
-                return None;
-            }
+            Err(DeviceError { fault: DeviceFault::Absent, .. }) => return Ok(None),
+            Err(error) => return Err(error),
         }
     }
-    let [first, second] = [0, 8].map(|at| bytes.get(at..at + 8).and_then(|word| word.try_into().ok()));
-    Some([u64::from_le_bytes(first?), u64::from_le_bytes(second?)])
+    Ok(Some(zerocopy::transmute!(bytes)))
 }
 
 /// Whether there is a line to the host that can be used.

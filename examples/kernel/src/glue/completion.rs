@@ -1,4 +1,4 @@
-//! `Completion` of kos-vfs: who waits for a disk sleeps until its interrupt.
+//! `Completion` of kos-vfs: who waits for a device sleeps until its interrupt.
 
 use core::fmt;
 
@@ -8,20 +8,38 @@ use kos_sched::{CriticalSection, WaitError};
 use kos_vfs::block::Completion;
 
 use super::sleep_lock::Ambient;
+use crate::Kernel;
 use crate::platform::Platform;
 use crate::time::Duration;
 
-/// How long a disk may be silent while it has requests: as Linux has it.
+/// How long a device may be silent while it has requests: as Linux has it for disks.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The same while the kernel comes up, for a device that it can do without.
+const AT_BOOT: Duration = Duration::from_secs(1);
 
-/// Those who wait for one disk.
-pub struct InterruptWait<P: Platform>(WaitQueue<Ambient<P>>);
+/// Those who wait for one device.
+pub struct InterruptWait<P: Platform> {
+    waiters: WaitQueue<Ambient<P>>,
+    dispensable: bool,
+}
 
 impl<P: Platform> InterruptWait<P> {
     /// Nobody waits.
     #[must_use]
     pub const fn new() -> Self {
-        Self(WaitQueue::new(Ambient::new()))
+        Self { waiters: WaitQueue::new(Ambient::new()), dispensable: false }
+    }
+
+    /// The same of a device that the kernel can do without: it does not hold the boot for long. Later it may take its time, as one does
+    /// that its host allows only so many bytes a second.
+    #[must_use]
+    pub const fn dispensable() -> Self {
+        Self { waiters: WaitQueue::new(Ambient::new()), dispensable: true }
+    }
+
+    fn patience(&self, kernel: &Kernel<P>) -> Duration {
+        // There are files when the devices were asked.
+        if self.dispensable && kernel.files.get().is_none() { AT_BOOT } else { PATIENCE }
     }
 }
 
@@ -49,11 +67,11 @@ impl<P: Platform> Completion for InterruptWait<P> {
         let until = P::with_kernel(|kernel| {
             let now = kernel.threads.runtime().now();
             kernel.pressure.wait_begins(now);
-            now.checked_add_duration(PATIENCE)
+            now.checked_add_duration(self.patience(kernel))
         });
         let until = until.flatten();
         let came = loop {
-            match self.0.wait_for(until, || ready().then_some(())) {
+            match self.waiters.wait_for(until, || ready().then_some(())) {
                 Ok(()) => break true,
                 Err(WaitError::TimedOut) => break false,
                 // A thread that is to end waits, too: the device has its memory.
@@ -65,6 +83,6 @@ impl<P: Platform> Completion for InterruptWait<P> {
     }
 
     fn wake(&self) {
-        self.0.wake_all();
+        self.waiters.wake_all();
     }
 }

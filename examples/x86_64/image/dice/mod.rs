@@ -33,7 +33,7 @@ impl Dice {
     /// Starts the device; its interrupts go to the CPU with this APIC id.
     pub(crate) fn start(found: &VirtioFunction, apic_id: u8) -> Result<Self, DeviceError> {
         let wiring = Wiring { device: NAME, vector: DICE_VECTOR, apic_id };
-        Ok(Self { device: VirtioDice::start(found, wiring)?, news: InterruptWait::new() })
+        Ok(Self { device: VirtioDice::start(found, wiring)?, news: InterruptWait::dispensable() })
     }
 
     /// Bytes that nobody else gets: how many, at least one if there is room. The calling thread sleeps until they come.

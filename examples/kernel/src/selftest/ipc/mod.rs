@@ -60,6 +60,7 @@ impl<P: Platform> Table<P> {
         Test { name: "ipc::a_quota_holds_for_all_below", run: caps::quota },
         Test { name: "ipc::who_may_by_capability_may_not_by_policy", run: policy::denied },
         Test { name: "ipc::a_program_is_refused_by_policy", run: policy::program },
+        Test { name: "ipc::who_waits_for_a_call_that_is_denied_ends", run: policy::silent },
         Test { name: "ipc::a_bad_file_of_the_policy_changes_nothing", run: policy::files },
         Test { name: "ipc::one_waits_for_the_first_of_several", run: sets::set },
         Test { name: "ipc::an_edge_is_told_once", run: sets::edge },

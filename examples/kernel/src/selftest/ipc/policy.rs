@@ -70,6 +70,16 @@ pub(super) fn program<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     process::succeeds(kernel, &["captests"])
 }
 
+/// Who waits for the call of a program that may not call ends, and says so.
+pub(super) fn silent<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    let under = Under::new(kernel, "deny root endpoint call\n")?;
+    let (ended, said) = process::run(kernel, &["pingpong", "3"], || true)?;
+    let said = core::str::from_utf8(&said).unwrap_or("");
+    ensure!(ended == End::Exited(1) && said.contains("nobody calls: error "), "{ended}: {said}");
+    drop(under);
+    process::succeeds(kernel, &["pingpong", "3"])
+}
+
 /// A file with one bad line changes nothing; a good one shows as it was read.
 pub(super) fn files<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     let _under = Under::new(kernel, "")?;

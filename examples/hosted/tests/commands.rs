@@ -424,7 +424,7 @@ fn dmesg_is_the_boot_log() {
     let machine = machine();
     assert_eq!(machine.exec("dmesg").text(), machine.log());
     assert!(machine.log().starts_with("kos "));
-    assert_eq!(machine.log().lines().count(), 16, "{}", machine.log());
+    assert_eq!(machine.log().lines().count(), 19, "{}", machine.log());
 }
 
 #[test]

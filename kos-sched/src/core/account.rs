@@ -1,6 +1,7 @@
 //! [`Account`]: where the time of a CPU goes. Every nanosecond from its going online on is in exactly one of its sums.
 
 use super::slot::TaskSlot;
+use super::system::System;
 use crate::stats::Times;
 use crate::time::{Duration, Instant};
 
@@ -38,7 +39,7 @@ impl Account {
 
     /// Counts the time up to `now`, for `task` or as idle.
     #[inline]
-    pub(super) fn count<P>(&mut self, task: Option<&TaskSlot<P>>, now: Instant) {
+    pub(super) fn count<S: System>(&mut self, task: Option<&TaskSlot<S>>, now: Instant) {
         let Some(passed) = self.since.and_then(|since| now.checked_duration_since(since)) else { return };
         self.since = Some(now);
         let (sum, own) = match (task, self.mode) {

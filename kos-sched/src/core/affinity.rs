@@ -46,7 +46,7 @@ impl<S: System> Scheduler<'_, S> {
     fn ask_for_bandwidth(
         &self,
         task: TaskIndex,
-        slot: &TaskSlot<S::Payload>,
+        slot: &TaskSlot<S>,
         allowed: &S::Mask,
     ) -> Result<(), AttrError> {
         let (home, can) = (slot.home(), allowed.and(&self.online.load()));
@@ -76,7 +76,7 @@ impl<S: System> Scheduler<'_, S> {
     }
 
     /// Moves a task that is where it must not be.
-    pub(super) fn resettle(&self, task: TaskIndex, slot: &TaskSlot<S::Payload>, now: Instant) {
+    pub(super) fn resettle(&self, task: TaskIndex, slot: &TaskSlot<S>, now: Instant) {
         loop {
             let home = slot.home();
             // If it is on its way, who takes it in will look.
@@ -103,7 +103,7 @@ impl<S: System> Scheduler<'_, S> {
 
 impl<S: System> Held<'_, '_, S> {
     /// `task`, whose home this is, must leave. Frees the lock.
-    fn expel(mut self, task: TaskIndex, slot: &TaskSlot<S::Payload>, now: Instant) {
+    fn expel(mut self, task: TaskIndex, slot: &TaskSlot<S>, now: Instant) {
         let sched = self.sched;
         if self.queue.rq.current() == Some(task) {
             // It goes when it reschedules.

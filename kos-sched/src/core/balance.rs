@@ -22,7 +22,7 @@ impl<'s, S: System> Scheduler<'s, S> {
     /// yet, so nobody can come between it and its CPU.
     pub(super) fn steal_for<'a>(&'a self, held: Held<'a, 's, S>, now: Instant) -> Option<Held<'a, 's, S>> {
         let (cpu, slot) = (held.cpu, held.slot);
-        let victims = self.waiting.load::<S::Mask>().without(&S::Mask::only(cpu));
+        let victims = self.waiting.load().without(&S::Mask::only(cpu));
         if victims.is_empty() {
             return Some(held);
         }
@@ -72,7 +72,7 @@ impl<'s, S: System> Scheduler<'s, S> {
     /// Gives tasks that wait on `cpu` to idle CPUs.
     pub(super) fn give_to_idle(&self, cpu: CpuId, now: Instant) {
         for _ in 0..GIFTS {
-            let idle = self.idle.load::<S::Mask>();
+            let idle = self.idle.load();
             if idle.is_empty() || !self.waiting.contains(cpu) {
                 return;
             }
@@ -88,7 +88,7 @@ impl<'s, S: System> Scheduler<'s, S> {
     fn level(&self, cpu: CpuId, now: Instant) {
         let load = |cpu: CpuId| self.cpus.get(cpu.as_usize()).map_or(u32::MAX, CpuSlot::load);
         let Some(slot) = self.cpus.get(cpu.as_usize()) else { return };
-        let others = self.online.load::<S::Mask>().without(&S::Mask::only(cpu));
+        let others = self.online.load().without(&S::Mask::only(cpu));
         let least = round(others, slot.turn(self.cpus.len())).take(VICTIMS).min_by_key(|&other| load(other));
         let Some(target) = least.filter(|&other| load(other).saturating_add(2) <= load(cpu)) else { return };
         let token = self.take_from(cpu, now, |sched, task| {
@@ -103,14 +103,14 @@ impl<'s, S: System> Scheduler<'s, S> {
 
     /// An urgent task waits on `cpu`: it goes to a CPU whose task is not urgent.
     pub(super) fn push_urgent(&self, cpu: CpuId, now: Instant) {
-        let calm = self.online.load::<S::Mask>().without(&self.urgent.load());
+        let calm = self.online.load().without(&self.urgent.load());
         if calm.is_empty() {
             return;
         }
         let token = self.take_from(cpu, now, |sched, task| {
             sched
                 .slot(task)
-                .is_some_and(|slot| slot.is_urgent() && !slot.allowed.load::<S::Mask>().and(&calm).is_empty())
+                .is_some_and(|slot| slot.is_urgent() && !slot.allowed.load().and(&calm).is_empty())
         });
         if let Some(token) = token {
             self.place(token, now);

@@ -57,7 +57,7 @@ impl<'s, S: System> Scheduler<'s, S> {
 
     /// Ends the deadline of the running task's last sleep, if it has not passed.
     #[inline]
-    pub(super) fn disarm(&self, task: TaskIndex, slot: &TaskSlot<S::Payload>) {
+    pub(super) fn disarm(&self, task: TaskIndex, slot: &TaskSlot<S>) {
         if let Some(cpu) = slot.sleep.armed_on() {
             self.disarm_on(task, slot, CpuId::new(cpu));
         }
@@ -65,7 +65,7 @@ impl<'s, S: System> Scheduler<'s, S> {
 
     /// The deadline is on the CPU where the task fell asleep.
     #[cold]
-    fn disarm_on(&self, task: TaskIndex, slot: &TaskSlot<S::Payload>, cpu: CpuId) {
+    fn disarm_on(&self, task: TaskIndex, slot: &TaskSlot<S>, cpu: CpuId) {
         let _masked = self.platform.irq_save();
         let Some(mut held) = self.lock(cpu) else { return };
         if slot.sleep.armed_on().is_some() {
@@ -77,7 +77,7 @@ impl<'s, S: System> Scheduler<'s, S> {
 
     /// The task that calls.
     #[inline]
-    pub(super) fn running(&self) -> Option<(TaskIndex, &'s TaskSlot<S::Payload>)> {
+    pub(super) fn running(&self) -> Option<(TaskIndex, &'s TaskSlot<S>)> {
         let task = {
             let _masked = self.platform.irq_save();
             self.here()?.1.running()?
@@ -86,7 +86,7 @@ impl<'s, S: System> Scheduler<'s, S> {
     }
 }
 
-fn set_reason<P>(slot: &TaskSlot<P>, why: BlockReason) {
+fn set_reason<S: System>(slot: &TaskSlot<S>, why: BlockReason) {
     let number = match why {
         BlockReason::Park => 0,
         BlockReason::Sleep => 1,
@@ -100,7 +100,7 @@ fn set_reason<P>(slot: &TaskSlot<P>, why: BlockReason) {
 }
 
 /// Why the task sleeps, or slept last.
-pub(super) fn reason<P>(slot: &TaskSlot<P>) -> BlockReason {
+pub(super) fn reason<S: System>(slot: &TaskSlot<S>) -> BlockReason {
     match slot.reason.load(Ordering::Relaxed) {
         1 => BlockReason::Sleep,
         2 => BlockReason::Lock,

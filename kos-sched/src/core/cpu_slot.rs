@@ -5,12 +5,11 @@ use core::fmt;
 use super::account::Account;
 use super::counter::Counter;
 use super::doorbell::Doorbell;
-use super::mask::SharedMask;
 use super::sleepers::Sleepers;
 use super::system::System;
 use super::wake_list::WakeList;
 use crate::atomic::{AtomicU32, Ordering};
-use crate::cpu::CpuSet;
+use crate::cpu::{CpuSet, SharedMask};
 use crate::rq::RunQueue;
 use crate::task::{Detached, Ownership, TaskIndex};
 use crate::time::Instant;
@@ -36,7 +35,7 @@ pub struct CpuSlot<'s, S: System> {
     /// Where the last search for a CPU ended.
     rotor: AtomicU32,
     /// CPUs that could not be interrupted from here.
-    pub(super) unsent: SharedMask,
+    pub(super) unsent: SharedMask<S::Mask>,
     /// CPUs that share a cache with it.
     pub(super) near: S::Mask,
     pub(super) counts: Counts,

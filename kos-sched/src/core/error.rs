@@ -11,7 +11,7 @@ use crate::task::TaskIndex;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SetupError {
-    /// No CPUs, or more than the mask or the core can name.
+    /// No CPUs, or more than the mask can name.
     Cpus {
         /// How many there were.
         asked: usize,

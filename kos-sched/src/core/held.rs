@@ -30,7 +30,7 @@ pub(super) struct Held<'a, 's, S: System> {
 impl<'a, 's, S: System> Held<'a, 's, S> {
     /// The task that the CPU runs.
     #[inline]
-    pub(super) fn current(&self) -> Option<&'s TaskSlot<S::Payload>> {
+    pub(super) fn current(&self) -> Option<&'s TaskSlot<S>> {
         self.sched.slot(self.queue.rq.current()?)
     }
 
@@ -152,7 +152,7 @@ impl<'a, 's, S: System> Held<'a, 's, S> {
     }
 
     #[inline]
-    fn note_strand(&mut self, task: TaskIndex, slot: &TaskSlot<S::Payload>) {
+    fn note_strand(&mut self, task: TaskIndex, slot: &TaskSlot<S>) {
         let stranded = !self.sched.online.contains(self.cpu);
         let before = slot.state.strand(stranded);
         if stranded && !before {

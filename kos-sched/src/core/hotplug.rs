@@ -49,7 +49,7 @@ impl<S: System> Scheduler<'_, S> {
 
     /// Lets `task` come to `cpu` if it waited for it on one that is offline; whether it did.
     fn gather(&self, task: TaskIndex, cpu: CpuId, now: Instant) -> bool {
-        let waited = |slot: &TaskSlot<S::Payload>| {
+        let waited = |slot: &TaskSlot<S>| {
             slot.state.is_stranded() && slot.allowed.contains(cpu) && !self.online.contains(slot.home())
         };
         let Some(slot) = self.slot(task).filter(|slot| waited(slot)) else { return false };

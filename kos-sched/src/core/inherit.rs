@@ -47,7 +47,7 @@ impl<S: System> Scheduler<'_, S> {
         &self,
         task: TaskId,
         now: Instant,
-        mut change: impl FnMut(&mut Held<'_, '_, S>, &TaskSlot<S::Payload>) -> Result<Verdict, QueueError>,
+        mut change: impl FnMut(&mut Held<'_, '_, S>, &TaskSlot<S>) -> Result<Verdict, QueueError>,
     ) -> Result<(), TaskError> {
         let _masked = self.platform.irq_save();
         let slot = self.find(task).ok_or(TaskError::Gone)?;
@@ -72,8 +72,8 @@ impl<S: System> Held<'_, '_, S> {
     fn reach(
         &mut self,
         task: TaskIndex,
-        slot: &TaskSlot<S::Payload>,
-        change: impl FnOnce(&mut Self, &TaskSlot<S::Payload>) -> Result<Verdict, QueueError>,
+        slot: &TaskSlot<S>,
+        change: impl FnOnce(&mut Self, &TaskSlot<S>) -> Result<Verdict, QueueError>,
     ) -> Option<Result<(), TaskError>> {
         let owned = self.queue.rq.nodes().owns(task);
         let held = !owned && slot.home() == self.cpu && slot.state.hold();
@@ -102,7 +102,7 @@ impl<S: System> Held<'_, '_, S> {
     pub(super) fn set_own(
         &mut self,
         task: TaskIndex,
-        slot: &TaskSlot<S::Payload>,
+        slot: &TaskSlot<S>,
         policy: Policy,
         now: Instant,
     ) -> Result<Verdict, QueueError> {
@@ -118,7 +118,7 @@ impl<S: System> Held<'_, '_, S> {
     fn inherit(
         &mut self,
         task: TaskIndex,
-        slot: &TaskSlot<S::Payload>,
+        slot: &TaskSlot<S>,
         inherited: Urgency,
         now: Instant,
     ) -> Result<Verdict, QueueError> {
@@ -135,12 +135,7 @@ impl<S: System> Held<'_, '_, S> {
     }
 
     /// Lets the task be scheduled by what it inherits, if that is more than its own.
-    fn lend(
-        &mut self,
-        task: TaskIndex,
-        slot: &TaskSlot<S::Payload>,
-        now: Instant,
-    ) -> Result<Verdict, QueueError> {
+    fn lend(&mut self, task: TaskIndex, slot: &TaskSlot<S>, now: Instant) -> Result<Verdict, QueueError> {
         let (own, inherited) = (slot.lent.own(), slot.lent.inherited());
         let Some(policy) = inherited.policy().filter(|_| own < inherited && own > Urgency::NONE) else {
             return Ok(Verdict::Keep);
@@ -155,12 +150,7 @@ impl<S: System> Held<'_, '_, S> {
     }
 
     /// Lets the task be what it is of its own, if it is not.
-    fn restore(
-        &mut self,
-        task: TaskIndex,
-        slot: &TaskSlot<S::Payload>,
-        now: Instant,
-    ) -> Result<Verdict, QueueError> {
+    fn restore(&mut self, task: TaskIndex, slot: &TaskSlot<S>, now: Instant) -> Result<Verdict, QueueError> {
         let Some(own) = slot.lent.kept() else { return Ok(Verdict::Keep) };
         let verdict = self.queue.rq.restore(task, &own, now)?;
         slot.lent.forget();

@@ -106,7 +106,7 @@ impl<S: System> Scheduler<'_, S> {
         (0..).map(TaskIndex::new).zip(self.tasks).try_for_each(|(task, slot)| self.check_task(task, slot))
     }
 
-    fn check_task(&self, task: TaskIndex, slot: &TaskSlot<S::Payload>) -> Result<(), Fault> {
+    fn check_task(&self, task: TaskIndex, slot: &TaskSlot<S>) -> Result<(), Fault> {
         let runs = self.cpus.iter().filter(|cpu| cpu.running() == Some(task)).count();
         let owned = self.arena.owner(task).is_some();
         match slot.state.phase() {

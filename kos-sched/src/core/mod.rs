@@ -31,7 +31,6 @@ mod hotplug;
 mod inherit;
 mod inspect;
 mod lent;
-mod mask;
 #[expect(unsafe_code, reason = "lends each payload to whoever runs its task; the rule is in the module")]
 mod payload;
 mod placement;

@@ -19,7 +19,7 @@ const CLAIMS: usize = 4;
 impl<'s, S: System> Scheduler<'s, S> {
     /// The CPU for a task that ran on `last`; none if no CPU can run it.
     #[inline]
-    pub(super) fn choose(&self, slot: &TaskSlot<S::Payload>, last: CpuId, here: CpuId) -> Option<CpuId> {
+    pub(super) fn choose(&self, slot: &TaskSlot<S>, last: CpuId, here: CpuId) -> Option<CpuId> {
         let can = self.possible(slot);
         if can.is_empty() {
             return None;
@@ -29,7 +29,7 @@ impl<'s, S: System> Scheduler<'s, S> {
         }
         let from = self.cpus.get(here.as_usize()).map_or(0, |cpu| cpu.turn(self.cpus.len()));
         let near = self.cpus.get(last.as_usize()).map_or(S::Mask::EMPTY, |cpu| cpu.near);
-        let idle = self.idle.load::<S::Mask>().and(&can);
+        let idle = self.idle.load().and(&can);
         self.claim(idle.and(&near), from)
             .or_else(|| self.claim(idle, from))
             .or_else(|| self.calm(slot, &can, last, from))
@@ -42,7 +42,7 @@ impl<'s, S: System> Scheduler<'s, S> {
     }
 
     /// For an urgent task, a CPU whose task is not.
-    fn calm(&self, slot: &TaskSlot<S::Payload>, can: &S::Mask, last: CpuId, from: u32) -> Option<CpuId> {
+    fn calm(&self, slot: &TaskSlot<S>, can: &S::Mask, last: CpuId, from: u32) -> Option<CpuId> {
         if !slot.is_urgent() {
             return None;
         }

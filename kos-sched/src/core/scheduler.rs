@@ -5,11 +5,10 @@ use core::fmt;
 use super::cpu_slot::CpuSlot;
 use super::error::SetupError;
 use super::held::Held;
-use super::mask::{MAX_CPUS, SharedMask};
 use super::slot::TaskSlot;
 use super::system::{Config, System};
 use super::wake_list::WakeList;
-use crate::cpu::{CpuId, CpuSet};
+use crate::cpu::{CpuId, CpuSet, SharedMask};
 use crate::ports::Platform;
 use crate::task::{Arena, FreeSlots, TaskId, TaskIndex};
 
@@ -20,7 +19,7 @@ pub struct Setup<'s, S: System> {
     /// Its free slots.
     pub free: FreeSlots<'s>,
     /// As many as the arena has slots.
-    pub tasks: &'s mut [TaskSlot<S::Payload>],
+    pub tasks: &'s mut [TaskSlot<S>],
     /// The CPUs by number.
     pub cpus: &'s mut [CpuSlot<'s, S>],
     /// The machine.
@@ -47,17 +46,17 @@ pub struct Scheduler<'s, S: System> {
     pub(super) config: Config,
     pub(super) arena: Arena<'s>,
     pub(super) free: lock_api::Mutex<S::Lock, FreeSlots<'s>>,
-    pub(super) tasks: &'s [TaskSlot<S::Payload>],
+    pub(super) tasks: &'s [TaskSlot<S>],
     pub(super) cpus: &'s [CpuSlot<'s, S>],
     /// Taken to change affinities and which CPUs are online, so that they agree. Before any queue's lock.
     pub(super) control: lock_api::Mutex<S::Lock, ()>,
-    pub(super) online: SharedMask,
+    pub(super) online: SharedMask<S::Mask>,
     /// CPUs that idle and were not chosen since. A hint.
-    pub(super) idle: SharedMask,
+    pub(super) idle: SharedMask<S::Mask>,
     /// CPUs with tasks that wait. A hint.
-    pub(super) waiting: SharedMask,
+    pub(super) waiting: SharedMask<S::Mask>,
     /// CPUs whose task is urgent. A hint.
-    pub(super) urgent: SharedMask,
+    pub(super) urgent: SharedMask<S::Mask>,
     /// Ended tasks that nobody joins.
     pub(super) dead: WakeList,
 }
@@ -69,7 +68,8 @@ impl<'s, S: System> Scheduler<'s, S> {
     /// [`SetupError`] if the parts do not fit together.
     pub fn new(setup: Setup<'s, S>) -> Result<Self, SetupError> {
         let Setup { arena, free, tasks, cpus, platform, trace, config } = setup;
-        let most = MAX_CPUS.min(S::Mask::CAPACITY as usize);
+        let online = SharedMask::new();
+        let most = online.capacity();
         if cpus.is_empty() || cpus.len() > most {
             return Err(SetupError::Cpus { asked: cpus.len(), most });
         }
@@ -90,7 +90,7 @@ impl<'s, S: System> Scheduler<'s, S> {
             tasks,
             cpus,
             control: lock_api::Mutex::new(()),
-            online: SharedMask::new(),
+            online,
             idle: SharedMask::new(),
             waiting: SharedMask::new(),
             urgent: SharedMask::new(),
@@ -155,13 +155,13 @@ impl<'s, S: System> Scheduler<'s, S> {
     }
 
     #[inline]
-    pub(super) fn slot(&self, task: TaskIndex) -> Option<&'s TaskSlot<S::Payload>> {
+    pub(super) fn slot(&self, task: TaskIndex) -> Option<&'s TaskSlot<S>> {
         self.tasks.get(task.as_usize())
     }
 
     /// The slot of a task that was there a moment ago.
     #[inline]
-    pub(super) fn find(&self, task: TaskId) -> Option<&'s TaskSlot<S::Payload>> {
+    pub(super) fn find(&self, task: TaskId) -> Option<&'s TaskSlot<S>> {
         self.slot(self.arena.find(task)?)
     }
 
@@ -179,25 +179,25 @@ impl<'s, S: System> Scheduler<'s, S> {
 
     /// Whether `slot`'s task may run on `cpu`, and `cpu` is there to run it.
     #[inline]
-    pub(super) fn fits(&self, slot: &TaskSlot<S::Payload>, cpu: CpuId) -> bool {
+    pub(super) fn fits(&self, slot: &TaskSlot<S>, cpu: CpuId) -> bool {
         slot.allowed.contains(cpu) && self.online.contains(cpu)
     }
 
     /// Whether `slot`'s task may be in `cpu`'s queue: it fits, or it waits there because none of its CPUs is online.
     #[inline]
-    pub(super) fn may_wait(&self, slot: &TaskSlot<S::Payload>, cpu: CpuId) -> bool {
+    pub(super) fn may_wait(&self, slot: &TaskSlot<S>, cpu: CpuId) -> bool {
         self.fits(slot, cpu) || slot.allowed.contains(cpu) && self.possible(slot).is_empty()
     }
 
     /// Where `slot`'s task waits if none of its CPUs is online.
-    pub(super) fn refuge(&self, slot: &TaskSlot<S::Payload>) -> Option<CpuId> {
-        slot.allowed.load::<S::Mask>().first().filter(|cpu| cpu.as_usize() < self.cpus.len())
+    pub(super) fn refuge(&self, slot: &TaskSlot<S>) -> Option<CpuId> {
+        slot.allowed.load().first().filter(|cpu| cpu.as_usize() < self.cpus.len())
     }
 
     /// The CPUs that can run `slot`'s task.
     #[inline]
-    pub(super) fn possible(&self, slot: &TaskSlot<S::Payload>) -> S::Mask {
-        slot.allowed.load::<S::Mask>().and(&self.online.load())
+    pub(super) fn possible(&self, slot: &TaskSlot<S>) -> S::Mask {
+        slot.allowed.load().and(&self.online.load())
     }
 }
 

@@ -8,6 +8,7 @@
 
 use super::counter::Locked64;
 use super::slot::TaskSlot;
+use super::system::System;
 use crate::atomic::{AtomicU32, Ordering, const_fn};
 use crate::task::TaskIndex;
 use crate::time::Instant;
@@ -73,7 +74,7 @@ impl Sleepers {
     }
 
     /// Lets `task`, which is not armed, sleep until `at` on the CPU numbered `cpu`.
-    pub(super) fn arm<P>(&mut self, tasks: &[TaskSlot<P>], task: TaskIndex, at: Instant, cpu: u32) {
+    pub(super) fn arm<S: System>(&mut self, tasks: &[TaskSlot<S>], task: TaskIndex, at: Instant, cpu: u32) {
         let tree = Tree(tasks);
         let Some(node) = tree.node(task.get()) else { return };
         node.at.set(at.as_ticks());
@@ -98,7 +99,7 @@ impl Sleepers {
     }
 
     /// Ends the sleep of `task`, which is armed here.
-    pub(super) fn disarm<P>(&mut self, tasks: &[TaskSlot<P>], task: TaskIndex) {
+    pub(super) fn disarm<S: System>(&mut self, tasks: &[TaskSlot<S>], task: TaskIndex) {
         let tree = Tree(tasks);
         let number = task.get();
         while let [left, right] = [0, 1].map(|side| tree.child(number, side))
@@ -120,13 +121,13 @@ impl Sleepers {
     }
 
     /// A task whose sleep is over at `now`, no longer armed.
-    pub(super) fn pop<P>(&mut self, tasks: &[TaskSlot<P>], now: Instant) -> Option<TaskIndex> {
+    pub(super) fn pop<S: System>(&mut self, tasks: &[TaskSlot<S>], now: Instant) -> Option<TaskIndex> {
         let (_, task) = self.first.filter(|&(at, _)| at <= now)?;
         self.disarm(tasks, task);
         Some(task)
     }
 
-    fn leftmost<P>(&self, tree: &Tree<'_, P>) -> Option<(Instant, TaskIndex)> {
+    fn leftmost<S: System>(&self, tree: &Tree<'_, S>) -> Option<(Instant, TaskIndex)> {
         let mut at = Some(self.root).filter(|&root| root != NONE)?;
         while tree.child(at, 0) != NONE {
             at = tree.child(at, 0);
@@ -135,7 +136,7 @@ impl Sleepers {
     }
 
     /// How many are armed, if order, ranks and links hold.
-    pub(super) fn check<P>(&self, tasks: &[TaskSlot<P>]) -> Option<usize> {
+    pub(super) fn check<S: System>(&self, tasks: &[TaskSlot<S>]) -> Option<usize> {
         let tree = Tree(tasks);
         let (mut count, mut last) = (0, None);
         let mut next = self.leftmost(&tree).map_or(NONE, |(_, task)| task.get());
@@ -168,9 +169,9 @@ fn rank(task: u32) -> u32 {
 }
 
 /// The nodes by number.
-struct Tree<'a, P>(&'a [TaskSlot<P>]);
+struct Tree<'a, S: System>(&'a [TaskSlot<S>]);
 
-impl<P> Tree<'_, P> {
+impl<S: System> Tree<'_, S> {
     fn node(&self, task: u32) -> Option<&SleepNode> {
         Some(&self.0.get(task as usize)?.sleep)
     }
@@ -243,11 +244,12 @@ mod tests {
     use super::Sleepers;
     use crate::core::slot::TaskSlot;
     use crate::task::TaskIndex;
+    use crate::testing::FakeSystem;
     use crate::time::Instant;
 
     #[test]
     fn sleepers_wake_in_the_order_of_their_times() {
-        let tasks: Vec<TaskSlot<()>> = (0..200).map(|_| TaskSlot::new()).collect();
+        let tasks: Vec<TaskSlot<FakeSystem<()>>> = (0..200).map(|_| TaskSlot::new()).collect();
         let mut sleepers = Sleepers::new();
         let mut model = BTreeSet::new();
         let mut random = 1_u64;

@@ -4,22 +4,22 @@ use core::fmt;
 
 use super::counter::Locked64;
 use super::lent::Lent;
-use super::mask::SharedMask;
 use super::payload::PayloadCell;
 use super::sleepers::SleepNode;
+use super::system::System;
 use super::urgency::Urgency;
 use super::wake_list::WakeLink;
 use crate::atomic::{AtomicU32, Ordering};
-use crate::cpu::CpuId;
+use crate::cpu::{CpuId, SharedMask};
 use crate::task::TaskIndex;
 use crate::task::state::StateWord;
 
 /// Nobody waits for the end of the task.
 const NOBODY: u32 = u32::MAX;
 
-/// Room for one task, beside its [`Slot`](crate::task::Slot) in the arena. `P` is the integrator's.
+/// Room for one task, beside its [`Slot`](crate::task::Slot) in the arena.
 #[repr(align(64))]
-pub struct TaskSlot<P> {
+pub struct TaskSlot<S: System> {
     pub(super) state: StateWord,
     /// A CPU runs it, or has not left its stack yet.
     on_cpu: AtomicU32,
@@ -32,15 +32,15 @@ pub struct TaskSlot<P> {
     detached: AtomicU32,
     /// Why it sleeps.
     pub(super) reason: AtomicU32,
-    pub(super) allowed: SharedMask,
+    pub(super) allowed: SharedMask<S::Mask>,
     /// User and system time.
     pub(super) times: [Locked64; 2],
     pub(super) sleep: SleepNode,
     pub(super) lent: Lent,
-    pub(super) payload: PayloadCell<P>,
+    pub(super) payload: PayloadCell<S::Payload>,
 }
 
-impl<P> TaskSlot<P> {
+impl<S: System> TaskSlot<S> {
     crate::atomic::const_fn! {
         /// Without a task.
         #[must_use]
@@ -116,13 +116,13 @@ impl<P> TaskSlot<P> {
     }
 }
 
-impl<P> Default for TaskSlot<P> {
+impl<S: System> Default for TaskSlot<S> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<P> fmt::Debug for TaskSlot<P> {
+impl<S: System> fmt::Debug for TaskSlot<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskSlot")
             .field("state", &self.state)

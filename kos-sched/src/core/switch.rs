@@ -215,13 +215,7 @@ impl<'s, S: System> Held<'_, 's, S> {
         }
     }
 
-    fn put_to_sleep(
-        &mut self,
-        task: TaskIndex,
-        slot: &TaskSlot<S::Payload>,
-        until: Option<Instant>,
-        now: Instant,
-    ) {
+    fn put_to_sleep(&mut self, task: TaskIndex, slot: &TaskSlot<S>, until: Option<Instant>, now: Instant) {
         let id = self.sched.id(task);
         if let (Some(id), Some(until)) = (id, until)
             && until <= now

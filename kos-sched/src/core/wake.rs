@@ -123,7 +123,7 @@ impl<S: System> Scheduler<'_, S> {
         if own.unsent.is_empty() {
             return true;
         }
-        for cpu in own.unsent.load::<S::Mask>().iter() {
+        for cpu in own.unsent.load().iter() {
             own.unsent.remove(cpu);
             if let Some(slot) = self.cpus.get(cpu.as_usize()) {
                 self.tell(cpu, slot);

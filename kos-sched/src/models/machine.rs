@@ -67,7 +67,7 @@ impl Platform for Wires {
 }
 
 /// The parts that outlive the scheduler.
-type Storage = ([Slot; TASKS], [TaskSlot<usize>; TASKS], Option<[CpuSlot<'static, Model>; CPUS]>);
+type Storage = ([Slot; TASKS], [TaskSlot<Model>; TASKS], Option<[CpuSlot<'static, Model>; CPUS]>);
 
 /// The machine. Its threads are joined before it ends.
 pub(super) struct Machine {

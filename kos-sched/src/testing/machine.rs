@@ -15,18 +15,18 @@ use crate::time::{Duration, Instant};
 /// Timers that follow each other as closely as this leave a real CPU no time for its tasks.
 const STORM: Duration = Duration::from_ticks(1_000);
 
-/// The types of the machine: any classes, up to 256 CPUs, no trace; a task carries a number.
-pub struct FakeSystem<C>(PhantomData<C>);
+/// The types of the machine: any classes, up to 64 × `WORDS` CPUs, no trace; a task carries a number.
+pub struct FakeSystem<C, const WORDS: usize = 4>(PhantomData<C>);
 
-impl<C> fmt::Debug for FakeSystem<C> {
+impl<C, const WORDS: usize> fmt::Debug for FakeSystem<C, WORDS> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("FakeSystem")
     }
 }
 
-impl<C: ClassSet + Send + 'static> System for FakeSystem<C> {
+impl<C: ClassSet + Send + 'static, const WORDS: usize> System for FakeSystem<C, WORDS> {
     type Classes = C;
-    type Mask = CpuMask<4>;
+    type Mask = CpuMask<WORDS>;
     type Platform = FakePlatform;
     type Lock = HostLock;
     type Trace = ();
@@ -61,7 +61,7 @@ pub fn with_machine<C: ClassSet + Send + 'static, R>(
     work: impl FnOnce(&mut Machine<'_, C>) -> R,
 ) -> R {
     let mut nodes: Vec<Slot> = (0..tasks).map(|_| Slot::new()).collect();
-    let mut slots: Vec<TaskSlot<u64>> = (0..tasks).map(|_| TaskSlot::new()).collect();
+    let mut slots: Vec<TaskSlot<FakeSystem<C>>> = (0..tasks).map(|_| TaskSlot::new()).collect();
     let (arena, free) = Arena::new(&mut nodes);
     let mut cpu_slots: Vec<CpuSlot<'_, FakeSystem<C>>> =
         (0..cpus).map(|_| CpuSlot::new(arena.queue().expect("few queues"), classes())).collect();

@@ -5,6 +5,7 @@ mod inherit;
 mod life;
 mod plug;
 mod regress;
+mod wide;
 
 use crate::class::{Idle, Rt, Stop};
 use crate::core::Config;

@@ -66,7 +66,7 @@ impl Board {
         work: impl FnOnce(Smp<'_, C>) -> R,
     ) -> Result<R, SetupError> {
         let mut nodes: Vec<Slot> = (0..self.tasks).map(|_| Slot::new()).collect();
-        let mut tasks: Vec<TaskSlot<u64>> = (0..self.tasks).map(|_| TaskSlot::new()).collect();
+        let mut tasks: Vec<TaskSlot<FakeSystem<C>>> = (0..self.tasks).map(|_| TaskSlot::new()).collect();
         let (arena, free) = Arena::new(&mut nodes);
         let cpus = (0..self.cpus)
             .filter_map(|cpu| Some(CpuSlot::new(arena.queue()?, classes()).near(self.cache_of(cpu))));

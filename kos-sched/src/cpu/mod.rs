@@ -1,6 +1,11 @@
 //! CPUs and sets of them: [`CpuId`], [`CpuSet`], [`CpuMask`].
 
+mod shared;
+
 use core::fmt;
+
+pub(crate) use shared::SharedMask;
+pub use shared::{SharedSet, SharedWords};
 
 /// A CPU by its number, counted from 0 without holes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +43,8 @@ pub trait CpuSet: Copy + Eq + fmt::Debug + Send + Sync + 'static {
     const EMPTY: Self;
     /// How many CPUs it can name.
     const CAPACITY: u32;
+    /// The same words where CPUs share them: as many as [`words`](Self::words). With fewer, a scheduler has fewer CPUs.
+    type Shared: SharedSet;
 
     /// The words: bit `i % 64` of word `i / 64` is CPU `i`.
     fn words(&self) -> &[u64];
@@ -155,6 +162,7 @@ impl<const WORDS: usize> CpuSet for CpuMask<WORDS> {
     const EMPTY: Self = Self([0; WORDS]);
     #[expect(clippy::cast_possible_truncation, reason = "nobody has 2^26 words of CPUs")]
     const CAPACITY: u32 = 64 * WORDS as u32;
+    type Shared = SharedWords<WORDS>;
 
     fn words(&self) -> &[u64] {
         &self.0

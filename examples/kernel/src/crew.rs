@@ -6,20 +6,19 @@
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
-use kos_alloc::{CpuIndex, Locked};
+use kos_alloc::{AllocError, CpuIndex, Locked};
 use kos_sched::core::TaskState;
 use kos_sched::{BlockReason, CpuId, CpuSet, Park, Resume, TaskId};
 use lock_api::Mutex;
 
 use crate::Kernel;
 use crate::glue::sleep_lock::SleepLock;
+use crate::kernel::Heap;
 use crate::platform::{CpuState, Platform};
 use crate::text::Text;
-use crate::threads::{How, Role, ThreadError};
+use crate::threads::{How, Role, ThreadError, storage};
 use crate::time::{Duration, Instant};
 
-/// Numbers of CPUs that can be told apart; a machine's are below.
-const MAX_CPUS: usize = 256;
 /// Longest time of a job; an emulated machine on a busy host is slow.
 const LIMIT: Duration = Duration::from_secs(30);
 /// How often a caller looks for a CPU that is not up yet.
@@ -56,7 +55,8 @@ pub(crate) struct Crew<P: Platform> {
     /// Whoever has it is the caller.
     turn: Mutex<SleepLock<P>, ()>,
     order: Locked<P::Env, Order<P>>,
-    members: [Member; MAX_CPUS],
+    /// By the CPU's number.
+    members: &'static [Member],
 }
 
 /// What is to be done, and who waits for it.
@@ -64,12 +64,12 @@ pub(crate) struct Crew<P: Platform> {
 struct Order<P: Platform> {
     job: Option<Job<P>>,
     caller: TaskId,
-    /// The worker of each CPU that has one.
-    workers: [TaskId; MAX_CPUS],
+    /// The worker of each CPU that has one, by its number.
+    workers: &'static mut [TaskId],
 }
 
 /// One CPU.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Member {
     asked: AtomicU32,
     done: AtomicU32,
@@ -79,19 +79,16 @@ struct Member {
 }
 
 impl<P: Platform> Crew<P> {
-    pub(crate) fn new(env: P::Env) -> Self {
-        let member = || Member {
-            asked: AtomicU32::new(0),
-            done: AtomicU32::new(0),
-            result: AtomicU64::new(0),
-            note: AtomicU64::new(0),
-        };
-        let order = Order { job: None, caller: TaskId::NOBODY, workers: [TaskId::NOBODY; MAX_CPUS] };
-        Self {
-            turn: Mutex::new(()),
-            order: Locked::new(env, order),
-            members: core::array::from_fn(|_| member()),
-        }
+    /// Nobody works yet. There is room for every CPU of the machine.
+    ///
+    /// # Errors
+    /// The heap has none.
+    pub(crate) fn new(platform: &P, heap: &Heap<P>) -> Result<Self, AllocError> {
+        let cpus = platform.cpus().count().max(1);
+        let workers = storage::array(heap, cpus, |_| TaskId::NOBODY)?;
+        let members = storage::array(heap, cpus, |_| Member::default())?;
+        let order = Order { job: None, caller: TaskId::NOBODY, workers };
+        Ok(Self { turn: Mutex::new(()), order: Locked::new(platform.env(), order), members })
     }
 
     fn member(&self, cpu: CpuIndex) -> Option<&Member> {

@@ -14,7 +14,9 @@ use kos_demo_kernel::text::Text;
 use kos_demo_kernel::time::{Duration, Instant};
 use kos_demo_kernel::{Kernel, Platform};
 use kos_paging::{FlushSet, X86Long};
+use kos_sched::CpuMask;
 use kos_vfs::block::QueueStats;
+use kos_x86_64::cpu_set::MAX_CPUS;
 use kos_x86_64::layout::{DEVICES, DIRECT_MAP, PAGE, STACKS};
 use kos_x86_64::nodes::Piece;
 use kos_x86_64::pci::{self, Function};
@@ -55,6 +57,7 @@ impl Platform for &'static Metal {
     type Tlb = Tlbs;
     type Format = X86Long<4>;
     type Scheduler = &'static Metal;
+    type Cpus = CpuMask<{ MAX_CPUS.div_ceil(64) }>;
     type Disk = &'static Disk;
     type Net = VirtioNet;
     type User = User;

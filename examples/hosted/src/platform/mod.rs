@@ -23,11 +23,13 @@ use kos_demo_kernel::text::Text;
 use kos_demo_kernel::time::{Duration, Instant};
 use kos_demo_kernel::{Kernel, Platform};
 use kos_paging::{Flags, FlushSet, LongCaps, PhysAddr, TlbFlush, VirtAddr, X86Long};
+use kos_sched::CpuMask;
 use kos_sched::arch::x86_64::StackSwitch;
 use kos_vfs::block::Completion as _;
 
 use crate::arena::{HostedEnv, HostedPhys};
 use crate::engine::{self, Engine};
+use crate::machine::MAX_CPUS;
 pub(crate) use board::{Board, Plan};
 pub use board::{Broken, Console};
 pub use disk::HostedDisk;
@@ -115,6 +117,7 @@ impl Platform for Hosted {
     type Tlb = NoTlb;
     type Format = X86Long<4>;
     type Scheduler = HostedScheduler;
+    type Cpus = CpuMask<{ MAX_CPUS.div_ceil(64) }>;
     type Disk = HostedDisk;
     type Net = NoNet;
     type User = NoUser;

@@ -98,11 +98,11 @@ impl<P: Platform> Kernel<P> {
             notes.figures(format_args!("{}", platform.console()));
             Ok(())
         })?;
-        let threads = stages.run(Stage::Scheduler, |notes| start_threads(&platform, &heap, notes))?;
+        let (threads, crew) = stages.run(Stage::Scheduler, |notes| start_threads(&platform, &heap, notes))?;
         let log = Log::new(platform.env(), stages.into_ring());
         let (tables, storm) = (Mutex::new(Waits::new(&threads), tables), Storm::new(platform.env()));
         let nobody = || Locked::new(platform.env(), TaskId::NOBODY);
-        let (reader, poller, crew) = (nobody(), nobody(), Crew::new(platform.env()));
+        let (reader, poller) = (nobody(), nobody());
         let processes = Processes::new(|| platform.env());
         Ok(Self {
             processes,
@@ -324,13 +324,14 @@ fn start_threads<P: Platform>(
     platform: &P,
     heap: &Heap<P>,
     notes: &mut Notes<'_, '_, P>,
-) -> Result<Threads<P>, Cause> {
+) -> Result<(Threads<P>, Crew<P>), Cause> {
     let threads = Threads::new(platform, heap, heap.frames()).map_err(Cause::Threads)?;
+    let crew = Crew::new(platform, heap).map_err(|error| Cause::Threads(error.into()))?;
     let sched = threads.runtime().scheduler();
     let cpus = Counted(sched.cpus(), "CPU");
     let (most, how) = (sched.capacity(), if P::INTERRUPTS { "preemptive" } else { "cooperative" });
     notes.figures(format_args!("{most} threads on {cpus}: stop, deadline, rt, fair, idle; {how}"));
-    Ok(threads)
+    Ok((threads, crew))
 }
 
 /// What a device of random numbers gives for secrets, if there is one; a kernel without one takes what the processor has.

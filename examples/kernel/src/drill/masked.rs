@@ -19,7 +19,7 @@ use crate::Kernel;
 use crate::owned::{Run, Space};
 use crate::platform::Platform;
 use crate::selftest::Failure;
-use crate::threads::{How, Mask};
+use crate::threads::How;
 use crate::time::Duration;
 
 /// How much longer each sleep is than the one before.
@@ -117,7 +117,7 @@ fn use_threads<P: Platform>(kernel: &Kernel<P>) {
     let Ok(child) = kernel.spawn(How::new("child"), |_, _| (), 0) else { return };
     let _ = sched.set_attr(child, Policy::Idle, now);
     let _ = sched.set_attr(child, Policy::NORMAL, now);
-    let _ = sched.set_affinity(child, &Mask::only(kernel.threads.this_cpu()), now);
+    let _ = sched.set_affinity(child, &CpuSet::only(kernel.threads.this_cpu()), now);
     let _ = kernel.join(child);
     kernel.threads.runtime().yield_now();
 }

@@ -22,7 +22,7 @@ use kos_sched::{CpuId, CpuSet, TaskId};
 
 use crate::Kernel;
 use crate::platform::Platform;
-use crate::threads::{How, Mask, ThreadError};
+use crate::threads::{How, ThreadError};
 use crate::time::Duration;
 
 /// Most threads of a drill.
@@ -186,7 +186,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// The CPUs on which threads run. Those that have only just come online are waited for.
-    pub(crate) fn running_cpus(&self) -> Mask {
+    pub(crate) fn running_cpus(&self) -> P::Cpus {
         let running = || self.threads.runtime().scheduler().online_cpus();
         let expected = self.online().count();
         let until = self.platform().now().checked_add_duration(PATIENCE);
@@ -200,7 +200,7 @@ impl<P: Platform> Kernel<P> {
 }
 
 /// The CPU of `cpus` that comes `steps` after `from`, going round.
-fn step(cpus: &Mask, from: CpuId, steps: u32) -> CpuId {
+fn step<M: CpuSet>(cpus: &M, from: CpuId, steps: u32) -> CpuId {
     let after = |cpu: CpuId| cpus.next_from(CpuId::new(cpu.get() + 1)).or_else(|| cpus.first());
     (0..steps).fold(from, |cpu, _| after(cpu).unwrap_or(cpu))
 }

@@ -7,7 +7,7 @@ use kos_sched::{CpuId, CpuSet, Nice, Policy};
 use super::{Plan, Tally, random, step};
 use crate::Kernel;
 use crate::platform::Platform;
-use crate::threads::{How, Mask, ThreadError};
+use crate::threads::{How, ThreadError};
 use crate::time::Duration;
 
 /// Threads, on as few CPUs as there are.
@@ -66,7 +66,7 @@ fn move_about<P: Platform>(kernel: &Kernel<P>, until: Option<crate::time::Instan
         let steps = u32::try_from(random(&mut state) % u64::from(cpus.count().max(1))).unwrap_or(0);
         let target = step(&cpus, CpuId::new(0), steps);
         // It may have failed to start; then there is nothing to move.
-        let _ = sched.set_affinity(lane.task(), &Mask::only(target), kernel.platform().now());
+        let _ = sched.set_affinity(lane.task(), &CpuSet::only(target), kernel.platform().now());
         let _ = kernel.threads.sleep(MOVE);
     }
 }

@@ -7,7 +7,7 @@ use kos_sched::{CpuSet, Park};
 use super::{LANES, Plan, Tally, random, step};
 use crate::Kernel;
 use crate::platform::Platform;
-use crate::threads::{How, Mask, ThreadError};
+use crate::threads::{How, ThreadError};
 
 /// Threads for each CPU, so that some wait in queues and some CPUs idle.
 const PER_CPU: usize = 2;
@@ -33,7 +33,7 @@ fn wander<P: Platform>(kernel: &Kernel<P>, lane: usize) {
     while kernel.drill.take_one() {
         let far = u32::try_from(1 + random(&mut state) % FARTHEST).unwrap_or(1);
         here = step(&cpus, here, 1 + far % cpus.count().saturating_sub(1).max(1));
-        let moved = runtime.scheduler().set_affinity(own, &Mask::only(here), runtime.now());
+        let moved = runtime.scheduler().set_affinity(own, &CpuSet::only(here), runtime.now());
         runtime.yield_now();
         let arrived = moved.is_ok() && kernel.threads.this_cpu() == here;
         let counter = if arrived { &counters.done } else { &counters.faults };

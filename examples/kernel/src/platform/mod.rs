@@ -19,6 +19,7 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use kos_alloc::CpuIndex;
+use kos_sched::CpuSet;
 use kos_vfs::block::{BlockDevice, QueueStats};
 
 use crate::Kernel;
@@ -55,6 +56,8 @@ pub trait Platform: Sized + Sync + 'static {
     type Format: kos_paging::Format + Send;
     /// Interrupt mask, timer, interrupts to other CPUs, sleep and clock, for the scheduler.
     type Scheduler: SchedulerPort;
+    /// A set of its CPUs. The scheduler runs no thread on those beyond it, and each thread takes as much room as it is wide.
+    type Cpus: CpuSet;
     /// A disk; clones are handles of the same.
     type Disk: BlockDevice + Clone + fmt::Debug + 'static;
     /// A network card, owned by the thread that polls it.

@@ -3,7 +3,7 @@
 use kos_sched::core::TaskState;
 use kos_sched::{BlockReason, CpuId, Policy, TaskId};
 
-use super::{How, Mask, ThreadError, Threads};
+use super::{How, ThreadError, Threads};
 use crate::platform::Platform;
 use crate::time::Duration;
 
@@ -61,8 +61,6 @@ pub(crate) struct View {
     pub(crate) reason: BlockReason,
     /// The CPU that runs it, or ran it last.
     pub(crate) cpu: CpuId,
-    /// Where it may run.
-    pub(crate) allowed: Mask,
     /// CPU time.
     pub(crate) ran: Duration,
 }
@@ -120,7 +118,6 @@ impl<P: Platform> Threads<P> {
             state: sched.state(task)?,
             reason: sched.reason(task)?,
             cpu: sched.cpu_of(task)?,
-            allowed: sched.affinity(task)?,
             ran: sched.usage(task, self.runtime.now())?.total(),
         })
     }

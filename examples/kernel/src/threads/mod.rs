@@ -18,7 +18,7 @@ mod list;
 mod main;
 mod spawn;
 mod stack;
-mod storage;
+pub(crate) mod storage;
 mod team;
 
 use core::fmt;
@@ -30,7 +30,7 @@ use kos_sched::class::{Deadline, Fair, Idle, Rt, Stop};
 use kos_sched::core::{Config, CpuSlot, SpawnFailure, TaskError, TaskSlot};
 use kos_sched::runtime::{IdleContext, Runtime, RuntimeError, RuntimeSystem, StackOverflow, Thread};
 use kos_sched::task::{Arena, Slot};
-use kos_sched::{BlockReason, CpuId, CpuMask, CpuSet, CriticalSection, Park, Resume, Setup, System, TaskId};
+use kos_sched::{BlockReason, CpuId, CpuSet, CriticalSection, Park, Resume, Setup, System, TaskId};
 
 use crate::kernel::{Heap, SharedFrames};
 use crate::platform::{Platform, SchedulerPort};
@@ -56,12 +56,9 @@ const fn classes() -> Classes {
     (Stop::new(), (Deadline::new(), (Rt::new(), (Fair::new(), (Idle::new(), ())))))
 }
 
-/// A set of CPUs.
-pub(crate) type Mask = CpuMask<4>;
-
 impl<P: Platform> System for Sched<P> {
     type Classes = Classes;
-    type Mask = Mask;
+    type Mask = P::Cpus;
     type Platform = P::Scheduler;
     type Lock = <P::Env as Env>::Lock;
     type Trace = ();
@@ -158,7 +155,7 @@ impl<P: Platform> Threads<P> {
     /// # Errors
     /// [`ThreadError`]: what could not be had.
     pub(crate) fn new(platform: &P, heap: &Heap<P>, frames: SharedFrames<P>) -> Result<Self, ThreadError> {
-        let cpus = platform.cpus().count().clamp(1, Mask::CAPACITY as usize);
+        let cpus = platform.cpus().count().clamp(1, P::Cpus::CAPACITY as usize);
         let count = THREADS + cpus;
         let slots = storage::array(heap, count, |_| Slot::new())?;
         let (arena, free) = Arena::new(slots);

@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use kos_sched::runtime::{TaskStack, Thread};
 use kos_sched::{CpuId, CpuSet, Park, Policy, SpawnArgs, TaskId};
 
-use super::{Mask, Role, Running, ThreadError};
+use super::{Role, Running, ThreadError};
 use crate::Kernel;
 use crate::platform::Platform;
 use crate::time::Duration;
@@ -33,8 +33,8 @@ pub(crate) struct How<'a> {
     pub(crate) name: &'a str,
     /// How it is scheduled.
     pub(crate) policy: Policy,
-    /// Where it may run.
-    pub(crate) allowed: Mask,
+    /// The one CPU on which it may run; [`None`]: on every one.
+    pub(crate) cpu: Option<CpuId>,
     /// Bytes of its stack.
     pub(crate) stack: usize,
     /// Whose it is.
@@ -46,13 +46,12 @@ pub(crate) struct How<'a> {
 impl<'a> How<'a> {
     /// A fair thread that may run everywhere.
     pub(crate) fn new(name: &'a str) -> Self {
-        let allowed = Mask::first_cpus(Mask::CAPACITY);
-        Self { name, policy: Policy::NORMAL, allowed, stack: STACK, role: Role::Joined, uid: 0 }
+        Self { name, policy: Policy::NORMAL, cpu: None, stack: STACK, role: Role::Joined, uid: 0 }
     }
 
     /// The same on one CPU only.
     pub(crate) fn on(self, cpu: CpuId) -> Self {
-        Self { allowed: Mask::only(cpu), ..self }
+        Self { cpu: Some(cpu), ..self }
     }
 
     /// The same scheduled this way.
@@ -87,7 +86,10 @@ impl<P: Platform> Kernel<P> {
         let stack = if how.stack > STACK { TaskStack::new(stack) } else { TaskStack::painted(stack) };
         let work = Work { kernel: AtomicPtr::new(shared(self)), main };
         let thread = Thread::new(stack, Default::default(), work, begin::<P>, argument);
-        let args = SpawnArgs { allowed: how.allowed, ..SpawnArgs::new(how.policy, thread) };
+        let mut args = SpawnArgs::new(how.policy, thread);
+        if let Some(cpu) = how.cpu {
+            args.allowed = CpuSet::only(cpu);
+        }
         // Nobody joins it, and so reuses its number, before it is in the list.
         let spawned = {
             let _stays = self.threads.runtime.no_preempt();

@@ -13,7 +13,7 @@ use kos_alloc::{AllocError, Env, FrameAlloc, KernelHeap};
 ///
 /// # Errors
 /// The heap has no room; nothing is made then.
-pub(super) fn array<T, E: Env, F: FrameAlloc>(
+pub(crate) fn array<T, E: Env, F: FrameAlloc>(
     heap: &KernelHeap<E, F>,
     count: usize,
     mut make: impl FnMut(usize) -> T,

@@ -4,7 +4,7 @@ use core::fmt::Write;
 
 use kos_sched::{Nice, Policy};
 
-use super::words::{cpus, parse_cpus, policy, thread, usage};
+use super::words::{parse_cpus, places, policy, thread, usage};
 use crate::platform::Platform;
 use crate::shell::{CommandError, CommandResult, Next, Session, Streams};
 use crate::text::{Grouped, Text};
@@ -104,6 +104,6 @@ pub(in crate::cmds) fn taskset<'k, P: Platform>(
         }
         _ => return Err(usage(format_args!("a thread, and CPUs like 0-3,6 to let it run there only"))),
     };
-    writeln!(out, "{} '{}' runs on: {}", view.task, view.name, cpus(&view.allowed, &all))?;
+    writeln!(out, "{} '{}' runs on: {}", view.task, view.name, places(kernel, &view, &all))?;
     Ok(Next::Continue)
 }

@@ -10,7 +10,7 @@ use crate::Kernel;
 use crate::platform::Platform;
 use crate::shell::{CommandError, CommandResult, Next};
 use crate::text::{Grouped, Text};
-use crate::threads::{How, Mask, Member, TEAM};
+use crate::threads::{How, Member, TEAM};
 use crate::time::Duration;
 
 /// How long threads compete in each part, unless told otherwise, and at most; milliseconds.
@@ -292,7 +292,7 @@ fn wander<P: Platform>(
 fn arrives<P: Platform>(kernel: &Kernel<P>, task: TaskId, cpu: CpuId) -> bool {
     const LOOKS: u32 = 10_000;
     let runtime = kernel.threads.runtime();
-    let told = runtime.scheduler().set_affinity(task, &Mask::only(cpu), runtime.now());
+    let told = runtime.scheduler().set_affinity(task, &CpuSet::only(cpu), runtime.now());
     let before = ran(kernel, task);
     let runs = || runtime.scheduler().cpu_of(task) == Some(cpu) && ran(kernel, task) > before;
     told.is_ok()

@@ -2,7 +2,7 @@
 
 use core::fmt::Write;
 
-use super::words::{cpus, millis, percent, policy, state};
+use super::words::{millis, percent, places, policy, state};
 use crate::Kernel;
 use crate::cmds::no_arguments;
 use crate::platform::Platform;
@@ -30,7 +30,7 @@ pub(in crate::cmds) fn run<P: Platform>(
             thread.name,
             policy(thread.policy),
             thread.cpu,
-            cpus(&thread.allowed, &all),
+            places(kernel, &thread, &all),
             Grouped(thread.ran.as_micros()),
             state(thread.state, thread.reason),
         )?;

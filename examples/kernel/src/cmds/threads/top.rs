@@ -5,7 +5,7 @@ use core::fmt::Write;
 use kos_sched::{CpuId, CpuSet, TaskId};
 
 use super::processes;
-use super::words::{cpus, millis, percent, policy, state, usage};
+use super::words::{millis, percent, places, policy, state, usage};
 use crate::Kernel;
 use crate::platform::Platform;
 use crate::shell::{CommandError, CommandResult, Next};
@@ -83,7 +83,7 @@ fn watch<P: Platform>(kernel: &Kernel<P>, length: Duration, out: &mut dyn Write)
         Grouped(after.throttles.wrapping_sub(stats.throttles)),
     )?;
     processes.show(kernel, passed.busy, length, out)?;
-    table(&rows, length, &online, out)?;
+    table(kernel, &rows, length, &online, out)?;
     Ok(())
 }
 
@@ -117,10 +117,11 @@ fn insert(rows: &mut heapless::Vec<(View, u64), SHOWN>, got: u64, view: View) {
 }
 
 /// Shares of one CPU.
-fn table(
+fn table<P: Platform>(
+    kernel: &Kernel<P>,
     rows: &[(View, u64)],
     length: Duration,
-    online: &crate::threads::Mask,
+    online: &P::Cpus,
     out: &mut dyn Write,
 ) -> core::fmt::Result {
     writeln!(
@@ -137,7 +138,7 @@ fn table(
             view.name,
             policy(view.policy),
             view.cpu,
-            cpus(&view.allowed, online),
+            places(kernel, view, online),
             percent(share),
             state(view.state, view.reason),
         )?;

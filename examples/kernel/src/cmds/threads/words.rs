@@ -9,7 +9,7 @@ use crate::Kernel;
 use crate::platform::Platform;
 use crate::shell::CommandError;
 use crate::text::Text;
-use crate::threads::{Mask, View};
+use crate::threads::View;
 
 /// A refusal of what was written.
 pub(super) fn usage(what: fmt::Arguments<'_>) -> CommandError {
@@ -60,8 +60,14 @@ pub(super) const fn state(state: TaskState, reason: BlockReason) -> &'static str
     }
 }
 
+/// Where a thread may run, of the CPUs that there are; nothing if it is gone.
+pub(super) fn places<P: Platform>(kernel: &Kernel<P>, view: &View, all: &P::Cpus) -> Text {
+    let allowed = kernel.threads.runtime().scheduler().affinity(view.task);
+    allowed.map_or_else(Text::default, |allowed| cpus(&allowed, all))
+}
+
 /// Runs of numbers: `0-3,6`.
-pub(super) fn cpus(mask: &Mask, all: &Mask) -> Text {
+fn cpus<M: CpuSet>(mask: &M, all: &M) -> Text {
     let mut text = Text::default();
     let set = mask.and(all);
     if set == *all {
@@ -91,14 +97,14 @@ pub(super) fn cpus(mask: &Mask, all: &Mask) -> Text {
 }
 
 /// The set that a word like `0-3,6` names.
-pub(super) fn parse_cpus(word: &str) -> Result<Mask, CommandError> {
+pub(super) fn parse_cpus<M: CpuSet>(word: &str) -> Result<M, CommandError> {
     let bad = || usage(format_args!("'{word}' is no list of CPUs like 0-3,6"));
-    let mut mask = Mask::EMPTY;
+    let mut mask = M::EMPTY;
     for part in word.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         let [first, last] = [first, last].map(|number| number.parse::<u32>().ok());
         let (Some(first), Some(last)) = (first, last) else { return Err(bad()) };
-        if first > last || last >= Mask::CAPACITY {
+        if first > last || last >= M::CAPACITY {
             return Err(bad());
         }
         (first..=last).for_each(|cpu| mask.insert(CpuId::new(cpu)));
@@ -119,7 +125,11 @@ pub(super) fn millis(nanoseconds: u64) -> Text {
 
 #[cfg(test)]
 mod tests {
+    use kos_sched::CpuMask;
+
     use super::*;
+
+    type Mask = CpuMask<4>;
 
     fn shown(mask: &Mask) -> alloc::string::String {
         cpus(mask, &Mask::first_cpus(64)).as_str().into()
@@ -134,8 +144,11 @@ mod tests {
         assert_eq!(shown(&parse_cpus("0-63").unwrap()), "all");
         assert_eq!(shown(&Mask::EMPTY), "");
         for bad in ["", "x", "3-1", "1,,2", "-", "256", "0-256", "4294967296"] {
-            assert!(parse_cpus(bad).is_err(), "{bad}");
+            assert!(parse_cpus::<Mask>(bad).is_err(), "{bad}");
         }
+        let wide: CpuMask<16> = parse_cpus("0-1023").unwrap();
+        assert_eq!(wide.count(), 1024);
+        assert!(parse_cpus::<CpuMask<16>>("1024").is_err());
     }
 
     #[test]

@@ -28,15 +28,18 @@ use crate::platform::{Board, Broken, Console, Hosted, Plan};
 use crate::rough::{Befell, Roughness};
 use crate::terminal::Terminal;
 
-/// CPUs that the kernel can tell apart.
-pub const MAX_CPUS: usize = 256;
+/// CPUs that a machine can have, if one thread plays them all.
+pub const MAX_CPUS: usize = 1024;
+/// CPUs that a machine can have, if each is a thread of the host.
+const MAX_THREADS: usize = 256;
 
 /// A machine to be built.
 #[derive(Clone, Debug)]
 pub struct MachineConfig {
     /// Bytes of memory.
     pub memory: u64,
-    /// How many CPUs it has, from 1 to [`MAX_CPUS`].
+    /// How many CPUs it has, from 1 to [`MAX_CPUS`]; to 256 with [`Engine::Threads`]. A CPU that works for another has a thread for
+    /// that, which takes 128 KiB of memory.
     pub cpus: usize,
     /// Who plays them.
     pub engine: Engine,
@@ -76,8 +79,12 @@ impl MachineConfig {
 
     /// Builds the machine, switches it on and waits until the kernel is up.
     fn start(self, console: Console) -> Result<Machine, MachineError> {
-        if !(1..=MAX_CPUS).contains(&self.cpus) {
-            return Err(MachineError::Cpus { asked: self.cpus });
+        let most = match self.engine {
+            Engine::Sim { .. } => MAX_CPUS,
+            Engine::Threads => MAX_THREADS,
+        };
+        if !(1..=most).contains(&self.cpus) {
+            return Err(MachineError::Cpus { asked: self.cpus, most });
         }
         let end = firmware::end_of_memory(self.memory);
         let disk = self.disk.as_deref().map(|path| FileDisk::open(path, false));
@@ -266,6 +273,8 @@ pub enum MachineError {
     Cpus {
         /// As many were asked for.
         asked: usize,
+        /// As many there can be.
+        most: usize,
     },
     /// It died while it booted, or later.
     Died(Death),
@@ -282,7 +291,7 @@ impl fmt::Display for MachineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Host(error) => write!(f, "the host refuses: {error}"),
-            Self::Cpus { asked } => write!(f, "{asked} CPUs: a machine has 1 to {MAX_CPUS}"),
+            Self::Cpus { asked, most } => write!(f, "{asked} CPUs: a machine like this has 1 to {most}"),
             Self::Died(death) => death.fmt(f),
             Self::Boot { error, .. } => error.fmt(f),
         }

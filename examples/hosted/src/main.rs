@@ -69,7 +69,7 @@ struct Size {
     /// Memory of the machine: bytes, or with K, M, G.
     #[arg(long, value_name = "SIZE", default_value = "128M", value_parser = size)]
     mem: u64,
-    /// How many CPUs it has.
+    /// How many CPUs it has: 1 to 1024 in a simulation, which then wants `--mem 256M`; else 1 to 256.
     #[arg(long, value_name = "N", default_value_t = 1)]
     cpus: usize,
 }

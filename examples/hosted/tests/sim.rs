@@ -89,6 +89,17 @@ fn many_cpus_and_one_that_is_silent() {
 }
 
 #[test]
+fn a_thousand_and_twenty_four_cpus_are_a_run_byte_for_byte_too() {
+    let config = MachineConfig { memory: 256 << 20, ..config(MAX_CPUS, "mode=test filter=smp::every") };
+    let first = run(&config, 1);
+    assert!(first.succeeded(), "{:?}\n{}", first.failure(), first.log);
+    for part in ["1024 of 1024 online", "1152 threads on 1024 CPUs", "# 3 passed, 0 failed, 0 skipped"] {
+        assert!(first.log.contains(part), "{part}:\n{}", first.log);
+    }
+    assert_eq!(first, run(&config, 1));
+}
+
+#[test]
 fn commands_go_on_where_the_last_ones_ended() {
     let machine =
         |seed| Machine::boot(MachineConfig { engine: Engine::Sim { seed }, ..config(4, "") }).unwrap();
@@ -123,9 +134,13 @@ fn a_panic_on_a_thread_of_the_host_ends_its_machine() {
 
 #[test]
 fn machines_without_or_with_too_many_cpus_are_refused() {
-    for asked in [0, MAX_CPUS + 1] {
-        let refused = Machine::boot(config(asked, "")).map(drop).unwrap_err();
-        assert!(matches!(refused, MachineError::Cpus { asked: number } if number == asked), "{refused}");
+    for (engine, limit) in [(Engine::Threads, 256), (Engine::Sim { seed: 1 }, MAX_CPUS)] {
+        for number in [0, limit + 1] {
+            let refused =
+                Machine::boot(MachineConfig { engine, ..config(number, "") }).map(drop).unwrap_err();
+            let MachineError::Cpus { asked, most } = refused else { panic!("{refused}") };
+            assert_eq!((asked, most), (number, limit));
+        }
     }
 }
 

@@ -27,8 +27,10 @@ fn rounds(cpus: usize) -> u64 {
 }
 /// Pages of others at which a CPU looks in each round.
 const LOOKS: usize = 5;
-/// Allocations and frees of a CPU.
-const OPERATIONS: u64 = 4_000;
+/// Allocations and frees of a CPU: of more than 256 CPUs fewer each, as emulated ones take turns.
+fn operations(cpus: usize) -> u64 {
+    ((1 << 20) / cpus.max(1) as u64).min(4_000)
+}
 
 pub(super) fn tests<P: Platform>() -> &'static [Test<P>] {
     &[
@@ -173,7 +175,7 @@ fn uses_stale<P: Platform>(kernel: &Kernel<P>, cpu: CpuIndex) -> bool {
 }
 
 fn allocator_storm<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
-    kernel.everywhere(|kernel, cpu| storm::crowd(kernel, cpu, OPERATIONS))?;
+    kernel.everywhere(|kernel, cpu| storm::crowd(kernel, cpu, operations(kernel.platform().env().cpus())))?;
     for cpu in kernel.online() {
         let damaged = kernel.answer(cpu);
         ensure!(damaged == 0, "cpu {} found {damaged} blocks overwritten", cpu.0);

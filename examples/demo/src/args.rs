@@ -349,7 +349,7 @@ impl Action {
             Some(Self::Smp { moves, sabotage: Some(SmpSabotage::LoseWake) }) => {
                 format!("mode=run exec=smp-demo {moves} lose-wake")
             }
-            Some(Self::Bench { .. }) => "mode=run exec=counts".into(),
+            Some(Self::Bench { .. }) => "mode=run exec=bench".into(),
             Some(Self::Crash { errors: Some(_), .. }) => "mode=run exec=durability 40; echo over".into(),
             Some(Self::Crash { points: None, .. }) => "mode=run exec=durability".into(),
             // The first number is one above the highest that is there.
@@ -424,7 +424,7 @@ mod tests {
         assert_eq!(line(&["crash", "--errors", "7"]), "mode=run exec=durability 40; echo over");
         let points = line(&["crash", "--points", "7"]);
         assert_eq!(points, "mode=run exec=mkdir /crash; echo > /crash/100000; durability 300");
-        assert_eq!(line(&["bench"]), "mode=run exec=counts");
+        assert_eq!(line(&["bench"]), "mode=run exec=bench");
         assert_eq!([line(&["py"]), line(&["py", "--exec", "py x"])], ["mode=shell", "mode=run exec=py x"]);
         assert_eq!(line(&["smp"]), "mode=run exec=smp-demo 1000000");
         let silent = line(&["smp", "--moves", "5", "--sabotage", "silent-cpu"]);

@@ -12,7 +12,7 @@ use core::fmt::{self, Write as _};
 const LIMITS: &str = "limits";
 /// Parts of a budget, in thousandths, that a path may take beyond it.
 const TOLERANCE: u64 = 10;
-/// What a run of the command `counts` says.
+/// What a run of the command `bench` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Target and compiler of the kernel.
@@ -121,7 +121,7 @@ impl fmt::Display for Row {
 }
 
 impl Counts {
-    /// Reads what the command `counts` printed: `build NAME`, then a line for each path with its count in front.
+    /// Reads what the command `bench` printed: `build NAME`, then a line for each path with its count in front.
     ///
     /// # Errors
     /// Build or paths are missing.

@@ -259,6 +259,27 @@ fn rules_of_the_firewall_hold_from_the_boot_on() {
 }
 
 #[test]
+fn free_says_what_the_heap_has_and_what_would_come_back() {
+    let disk = Disk::new("kos-free");
+    assert_eq!(disk.run("yes word | head 9000 > /f; sync").0, Some(0));
+    let (status, [said, _]) = disk.run("free -b; cat /f > /dev/null; free -b; gc; free -b");
+    assert_eq!(status, Some(0));
+    let lines = |word: &str| said.lines().filter(|line| line.starts_with(word)).collect::<Vec<_>>();
+    let numbers = |line: &str| {
+        let words = line.split_whitespace().map(|word| word.replace(',', ""));
+        words.filter_map(|word| word.parse::<u64>().ok()).collect::<Vec<_>>()
+    };
+    for line in lines("heap ") {
+        let [all, parts @ ..] = &numbers(line)[..] else { panic!("{line}") };
+        assert!(*all > 0 && *all == parts.iter().sum(), "{line}");
+    }
+    let clean: Vec<_> = lines("reclaimable").iter().map(|line| numbers(line)[0]).collect();
+    let [before, read, after] = clean[..] else { panic!("{said}") };
+    assert!(before < read && read >= 9000 * 5 && after == 0, "{said}");
+    assert_eq!(lines("swap").len(), 3);
+}
+
+#[test]
 fn services_come_up_at_boot_and_what_is_wrong_is_named_in_its_stage() {
     let disk = Disk::new("kos-stages");
     let run = |commands: &str| disk.run(commands);

@@ -2,6 +2,8 @@
 
 use core::fmt::{self, Write};
 
+use kos_alloc::HeapStats;
+
 use crate::Kernel;
 use crate::accounts::{Accounts, FRAME_BYTES};
 use crate::owners::Owners;
@@ -81,7 +83,33 @@ fn owners<P: Platform>(kernel: &Kernel<P>, unit: Unit, out: &mut dyn Write) -> C
     }
     writeln!(out)?;
     checked?;
+    heap(&kernel.heap().stats(), unit, out)?;
+    let clean = kernel.files().map_or(0, |files| files.vfs().stats().cache.clean);
+    let clean = unit.of(u64::from(clean) * FRAME_BYTES);
+    writeln!(
+        out,
+        "{:<11}{clean:>15}   clean pages of files; gc gives them back, and slabs that are empty",
+        "reclaimable"
+    )?;
+    writeln!(out, "{:<11}{:>15}   there is none", "swap", unit.of(0))?;
     Ok(Next::Continue)
+}
+
+/// What the heap has its frames for.
+fn heap(stats: &HeapStats, unit: Unit, out: &mut dyn Write) -> fmt::Result {
+    let frames = |frames: usize| frames as u64 * FRAME_BYTES;
+    let parts = [
+        ("slabs", stats.slab_bytes() as u64),
+        ("large", frames(stats.large.frames)),
+        ("pool", frames(stats.simple.frames)),
+        ("map", frames(stats.page_map_frames)),
+        ("caches", frames(stats.cache_frames)),
+    ];
+    write!(out, "{:<11}{:>15}   ", "heap", unit.of(frames(stats.frames)))?;
+    for (index, (name, bytes)) in parts.iter().filter(|(_, bytes)| *bytes > 0).enumerate() {
+        write!(out, "{} {name} {}", if index == 0 { "=" } else { " +" }, unit.of(*bytes))?;
+    }
+    writeln!(out)
 }
 
 /// What the firmware keeps, by kind.

@@ -1,7 +1,7 @@
 //! The commands of the shell, one list.
 
+mod alloc_bench;
 mod bench;
-mod counts;
 mod cpus;
 mod drill;
 mod files;
@@ -129,8 +129,8 @@ impl<P: Platform> Table<P> {
         ),
         command("heapmode", "[MODE]", "who serves the heap's blocks; another from now on", mode::run)
             .needs(Role::Inject, When::Unless(&[])),
-        command("alloc-bench", "", "the modes of the heap side by side", bench::run),
-        command("counts", "[PART OF NAME]", "the instructions of each path that has a budget", counts::run),
+        command("alloc-bench", "", "the modes of the heap side by side", alloc_bench::run),
+        command("bench", "[PART OF NAME]", "the instructions of each path that has a budget", bench::run),
         command("txn-demo", "", "all-or-nothing allocation: each step fails in turn, then none", txn::run),
         command(
             "inject",

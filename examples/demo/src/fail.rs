@@ -15,10 +15,14 @@ pub fn keep(folder: &Path, run: &Run, trouble: &str) -> io::Result<PathBuf> {
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("trouble.txt"), format!("{trouble}\n"))?;
     fs::write(folder.join("log.txt"), run.log.text())?;
-    let parts = [("registers.txt", run.registers.as_deref()), ("qemu.txt", Some(run.complaints.as_str()))];
-    for (name, text) in parts {
-        if let Some(text) = text.filter(|text| !text.is_empty()) {
-            fs::write(folder.join(name), text)?;
+    let parts = [
+        ("registers.txt", run.registers.as_deref().map(str::as_bytes)),
+        ("screen.png", run.screen.as_deref()),
+        ("qemu.txt", Some(run.complaints.as_bytes())),
+    ];
+    for (name, bytes) in parts {
+        if let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) {
+            fs::write(folder.join(name), bytes)?;
         }
     }
     Ok(folder)

@@ -88,6 +88,8 @@ pub struct Run {
     pub complaints: String,
     /// The processors' registers, when QEMU had to be killed.
     pub registers: Option<String>,
+    /// What the screen showed then, if there is one: a picture as PNG.
+    pub screen: Option<Vec<u8>>,
     /// From QEMU's start to [`Next::Ready`].
     pub ready: Option<Duration>,
     /// From QEMU's start to its end.
@@ -110,6 +112,12 @@ pub struct Guest {
     started: Instant,
     deadline: Option<Instant>,
     endless_once_ready: bool,
+    has_screen: bool,
+}
+
+/// What to ask QEMU's monitor for a picture of the screen.
+pub(crate) fn screendump(path: &Path, format: &str) -> String {
+    format!("screendump \"{}\" -f {format}", path.display())
 }
 
 /// Both ends of a socket: ours and QEMU's.
@@ -170,6 +178,7 @@ impl Guest {
             started,
             deadline,
             endless_once_ready,
+            has_screen: machine.has_screen(),
         })
     }
 
@@ -198,13 +207,14 @@ impl Guest {
         interrupt: &Interrupt,
         listener: &mut dyn FnMut(Event<'_>) -> Result<Next, Error>,
     ) -> Result<Run, Error> {
-        let (mut log, mut complaints, mut ready, mut registers) = (Log::default(), Vec::new(), None, None);
+        let (mut log, mut complaints, mut ready) = (Log::default(), Vec::new(), None);
+        let (mut registers, mut screen) = (None, None);
         let ending = loop {
             if interrupt.came() {
                 return Err(Error::Interrupted);
             }
             if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                registers = self.registers();
+                (registers, screen) = (self.registers(), self.screen());
                 break Ending::TimedOut;
             }
             let next = match receive(&self.pieces) {
@@ -227,7 +237,7 @@ impl Guest {
             }
         };
         let complaints = String::from_utf8_lossy(&complaints).trim().into();
-        Ok(Run { ending, log, complaints, registers, ready, took: self.started.elapsed() })
+        Ok(Run { ending, log, complaints, registers, screen, ready, took: self.started.elapsed() })
     }
 
     fn ready(&mut self) -> Duration {
@@ -250,5 +260,17 @@ impl Guest {
         // The dump begins with "CPU#0"; the prompt ends the answer.
         let (dump, _) = answer.split_once("CPU#0")?.1.rsplit_once("(qemu)")?;
         Some(format!("CPU#0{}\n", dump.trim_end()))
+    }
+
+    /// A picture of the screen; `None` if there is none, or QEMU takes none.
+    fn screen(&mut self) -> Option<Vec<u8>> {
+        if !self.has_screen {
+            return None;
+        }
+        let path = std::env::temp_dir().join(format!("kos-screen-{}.png", std::process::id()));
+        let taken = self.monitor.ask(&screendump(&path, "png"), Duration::from_secs(5));
+        let picture = std::fs::read(&path).ok();
+        let _ = std::fs::remove_file(&path);
+        taken.ok().and(picture)
     }
 }

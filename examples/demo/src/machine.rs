@@ -211,6 +211,12 @@ pub struct Wires {
 }
 
 impl Machine {
+    /// Whether it has a screen: it is asked for, and the board can have one.
+    #[must_use]
+    pub fn has_screen(&self) -> bool {
+        self.screen != Screen::Off && self.board != Board::Microvm
+    }
+
     /// QEMU's arguments to boot `kernel` with its command line and boot module.
     #[must_use]
     pub fn arguments(&self, kernel: &Path, command_line: &str, module: &Path, wires: Wires) -> Vec<OsString> {
@@ -220,7 +226,7 @@ impl Machine {
         if self.screen != Screen::Window {
             add(&["-display", "none"]);
         }
-        if self.screen != Screen::Off && self.board != Board::Microvm {
+        if self.has_screen() {
             add(&["-device", "VGA"]);
         }
         if !self.reboots {

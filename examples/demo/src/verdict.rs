@@ -126,8 +126,8 @@ mod tests {
     fn run(ending: Ending, text: &str) -> Run {
         let mut log = Log::default();
         log.push(text.as_bytes());
-        let (registers, ready, took) = (None, None, Duration::from_millis(1500));
-        Run { ending, log, complaints: "qemu: no such board".into(), registers, ready, took }
+        let (registers, screen, ready, took) = (None, None, None, Duration::from_millis(1500));
+        Run { ending, log, complaints: "qemu: no such board".into(), registers, screen, ready, took }
     }
 
     fn exited(code: i32) -> Ending {

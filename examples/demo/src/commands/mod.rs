@@ -169,7 +169,7 @@ impl Session<'_> {
             self.report.say(&format!("QEMU said: {}", run.complaints));
         }
         match fail::keep(&build::folder(), run, words) {
-            Ok(folder) => self.report.say(&format!("log and registers are in {}", folder.display())),
+            Ok(folder) => self.report.say(&format!("what it left is in {}", folder.display())),
             Err(error) => self.report.say(&format!("the log could not be kept: {error}")),
         }
     }

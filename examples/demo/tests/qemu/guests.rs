@@ -11,7 +11,7 @@ const EXEC: [&str; 3] = ["run", "--exec", "tiny"];
 
 /// The folder with the evidence, as stderr names it.
 fn evidence(stderr: &str) -> PathBuf {
-    let named = stderr.lines().find_map(|line| line.strip_prefix("log and registers are in "));
+    let named = stderr.lines().find_map(|line| line.strip_prefix("what it left is in "));
     Path::new(named.expect("the evidence is named")).to_path_buf()
 }
 
@@ -40,6 +40,11 @@ fn silent_guest_times_out() {
     }
     let registers = std::fs::read_to_string(evidence(&answer.stderr).join("registers.txt")).unwrap();
     assert!(registers.starts_with("CPU#0") && registers.contains("EIP=001000"), "{registers}");
+    assert!(!evidence(&answer.stderr).join("screen.png").exists(), "there is no screen");
+    let words = ["run", "--exec", "tiny", "--timeout", "1", "--screen", "hidden"];
+    let answer = demo_with(&image, &words).expect(3);
+    let picture = std::fs::read(evidence(&answer.stderr).join("screen.png")).unwrap();
+    assert!(picture.starts_with(b"\x89PNG\r\n"), "{:?}", picture.get(..8));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::time::Instant;
 use super::Session;
 use crate::build;
 use crate::error::Error;
-use crate::guest::{Ending, Event, Guest, Next};
+use crate::guest::{Ending, Event, Guest, Next, screendump};
 use crate::machine::Screen;
 use crate::monitor::Monitor;
 use crate::report::Report;
@@ -112,8 +112,7 @@ impl Photographer<'_> {
     fn photograph(&mut self, name: &str) -> Result<(), Error> {
         let (raw, png) = (self.folder.join(format!("{name}.ppm")), self.folder.join(format!("{name}.png")));
         for (format, path) in [("ppm", &raw), ("png", &png)] {
-            let line = format!("screendump \"{}\" -f {format}", path.display());
-            self.monitor.ask(&line, Duration::from_secs(10))?;
+            self.monitor.ask(&screendump(path, format), Duration::from_secs(10))?;
         }
         let bytes = fs::read(&raw).map_err(Error::io("read the picture"))?;
         let _ = fs::remove_file(&raw);

@@ -115,7 +115,9 @@ pub fn fsck_kosfs(data: &[u8]) {
 /// Reads up to 200 files; a damaged tree may have no end.
 fn read_some(fs: &dyn FileSystem) {
     let (mut pending, mut left) = (vec![fs.root()], 200);
-    while let Some(dir) = pending.pop() {
+    while left > 0
+        && let Some(dir) = pending.pop()
+    {
         let mut found = vec![];
         let mut sink = |entry: DirEntry<'_>| {
             left -= 1;
@@ -138,9 +140,6 @@ fn read_some(fs: &dyn FileSystem) {
                 let _ = xattrs.get(ino, b"user.long", &mut buffer);
             }
             fs.forget(ino, 1);
-        }
-        if left <= 0 {
-            return;
         }
     }
 }

@@ -53,9 +53,10 @@ pub(crate) fn use_damaged(disk: &RamDisk) {
 
 /// Reads up to 200 files; a damaged tree may have no end.
 fn read_some(fs: &dyn FileSystem) {
-    let mut pending = vec![fs.root()];
-    let mut left = 200;
-    while let Some(dir) = pending.pop() {
+    let (mut pending, mut left) = (vec![fs.root()], 200);
+    while left > 0
+        && let Some(dir) = pending.pop()
+    {
         let mut names = vec![];
         let mut sink = |entry: DirEntry<'_>| {
             left -= 1;

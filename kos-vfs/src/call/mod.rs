@@ -22,7 +22,7 @@ pub use xattr::XattrName;
 
 use crate::attr::{Attr, FileType, Mode, SetAttr, Timestamp};
 use crate::cred::Cred;
-use crate::error::FsError;
+use crate::error::{FsError, NoMemory};
 use crate::fs::{FsFeatures, NewNode};
 use crate::name::Name;
 use crate::ports::{Env, WallClock as _};
@@ -187,16 +187,22 @@ impl<'a, 'v, E: Env> Call<'a, 'v, E> {
             FsError::Unsupported if new.kind == FileType::Regular => DirError::MakesNoFiles,
             error => error.into(),
         })?;
-        self.vfs().tree(|tree| match tree.enter(dir.fs_id, attr) {
-            Ok(inode) => {
-                tree.name_made(child.loc().dentry, inode);
-                Ok(())
-            }
-            Err(_) => {
-                // It is there, but not in memory: it must not be remembered as missing.
-                tree.dentries.unhash(child.loc().dentry);
-                Err(DirError::Resolve(ResolveError { fault: ResolveFault::NoMemory, component: 0 }))
-            }
+        self.vfs().tree(|tree| {
+            let dentry = child.loc().dentry;
+            let fault = match tree.enter(dir.fs_id, attr) {
+                Ok(inode) if tree.is_elsewhere(inode, tree.dentry(dentry).parent) => {
+                    tree.inodes.release(inode);
+                    ResolveFault::SecondName
+                }
+                Ok(inode) => {
+                    tree.name_made(dentry, inode);
+                    return Ok(());
+                }
+                Err(NoMemory) => ResolveFault::NoMemory,
+            };
+            // It is there, but not in memory: it must not be remembered as missing.
+            tree.dentries.unhash(dentry);
+            Err(DirError::Resolve(ResolveError { fault, component: 0 }))
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Dentries with their inodes: how names come, change and go.
 
 use super::Tree;
+use super::dentry::Dentry;
 use super::slots::NONE;
 use crate::attr::FileType;
 use crate::name::NameBuf;
@@ -57,6 +58,29 @@ impl Tree {
             self.bury(index);
         }
         self.dentries.unhash(index);
+    }
+
+    /// Whether a directory that the driver just named in `parent` is known elsewhere: above `parent`, or by another name. Locks of
+    /// directories have an order only where each has one name, so a damaged volume must not give it a second.
+    pub(crate) fn is_elsewhere(&self, inode: u32, parent: u32) -> bool {
+        let found = self.inodes.get(inode);
+        if found.attr.kind != FileType::Directory {
+            return false;
+        }
+        let named = |dentry: &Dentry| dentry.inode == inode && dentry.hashed;
+        let other = self.dentries.try_get(found.seen).is_some_and(named) && !self.is_volatile(found.fs);
+        other || self.is_at_or_above(inode, parent)
+    }
+
+    /// Whether an inode is that of `dentry`, or of what is above it in its file system.
+    fn is_at_or_above(&self, inode: u32, mut dentry: u32) -> bool {
+        loop {
+            let Dentry { inode: here, parent, .. } = *self.dentry(dentry);
+            if here == inode || parent == dentry {
+                return here == inode;
+            }
+            dentry = parent;
+        }
     }
 
     /// A pinned negative dentry gets a file, and takes over the reference on it.

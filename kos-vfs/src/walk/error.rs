@@ -36,6 +36,8 @@ pub enum ResolveFault {
     NotCached,
     /// Flags that exclude each other.
     Flags,
+    /// A directory of this name is above itself, or has another name, too: the file system is damaged.
+    SecondName,
     /// Every slot of the name cache is in use, or no memory for a long path.
     NoMemory,
     /// What the file system said.
@@ -64,6 +66,7 @@ impl ResolveError {
             ResolveFault::Loop => Errno::ELOOP,
             ResolveFault::Outside => Errno::EXDEV,
             ResolveFault::Moved | ResolveFault::NotCached => Errno::EAGAIN,
+            ResolveFault::SecondName => Errno::EUCLEAN,
             ResolveFault::NoMemory => Errno::ENOMEM,
             ResolveFault::Fs(error) => error.errno(),
         }
@@ -82,6 +85,7 @@ impl fmt::Display for ResolveError {
             ResolveFault::Fs(error) => write!(f, "{error}"),
             ResolveFault::NotCached => f.write_str("not in memory"),
             ResolveFault::Moved => f.write_str("something moved meanwhile"),
+            ResolveFault::SecondName => f.write_str("a directory that has another name, too"),
             _ => f.write_str(self.errno().meaning()),
         }
     }

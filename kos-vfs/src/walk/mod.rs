@@ -429,6 +429,10 @@ impl<'a, 'v, E: Env> Walk<'a, 'v, E> {
         } else {
             None
         };
+        if respelt.is_none() && inode != NONE && tree.is_elsewhere(inode, parent) {
+            tree.inodes.release(inode);
+            return Err(ResolveFault::SecondName);
+        }
         let child = respelt.or_else(|| tree.add(parent, name.as_bytes(), dir.fs_id, inode, true));
         let dentry = child.ok_or(ResolveFault::NoMemory)?;
         tree.mounts.at_mut(mount).pins += 1;

@@ -1,5 +1,6 @@
 //! Tests of the driver by itself; those beside other programs are in `tests/fat_interop.rs`.
 
+mod circles;
 mod damage;
 mod model;
 mod names;

@@ -82,6 +82,51 @@ fn two_laps_share_a_bucket() {
     assert_eq!((fired.as_slice(), wheel.next_event()), (["near"].as_slice(), Some(at(576))));
 }
 
+/// Where time jumps by 2^34 times what the wheel reaches, two far timers held back the clock for each other at each reach.
+#[test]
+fn a_jump_of_time_moves_each_far_timer_once() {
+    let wheel = TimerWheel::new(HostPark::new(), 0);
+    let timers: Vec<_> = (0..3).map(|number| Box::pin(Timer::new(&wheel, number))).collect();
+    let far = |number: u64| at((1 << 62) + number);
+    for (number, timer) in (0..).zip(&timers) {
+        timer.as_ref().arm(at(number), far(number));
+    }
+    let jump = at((1 << 61) + 5);
+    // One step under each hold of the lock, and a look between.
+    while wheel.expire(jump, 1, |timer| panic!("{timer:?} is early")).more {
+        wheel.check().unwrap();
+    }
+    assert_eq!((wheel.check(), wheel.armed()), (Ok(()), 3));
+    assert!(wheel.next_event().unwrap() > jump);
+    let mut fired = Vec::new();
+    assert_eq!(wheel.expire(far(3), 10, |timer| fired.push((timer.payload, timer.at))).fired, 3);
+    assert_eq!(fired, [(0, far(0)), (1, far(1)), (2, far(2))]);
+}
+
+/// A timer that waits aside for the next call is armed, is cancelled, and is told of.
+#[test]
+fn a_far_timer_between_two_places_is_still_there() {
+    let wheel = TimerWheel::new(HostPark::new(), 0);
+    let near = pin!(Timer::new(&wheel, 0));
+    let far: Vec<_> = (1..4).map(|number| Box::pin(Timer::new(&wheel, number))).collect();
+    let jump = 1 << 40;
+    for timer in &far {
+        timer.as_ref().arm(at(0), at(2 * jump));
+    }
+    near.as_ref().arm(at(0), at(jump - 1));
+    let mut fired = Vec::new();
+    // The limit is reached where the others have left their bucket.
+    assert!(wheel.expire(at(jump), 1, |timer| fired.push(timer.payload)).more);
+    assert_eq!((wheel.check(), wheel.armed(), &*fired), (Ok(()), 3, &[0][..]));
+    assert!(wheel.next_event().unwrap() <= at(jump), "somebody has to come back");
+    assert_eq!(far[1].as_ref().cancel(), Cancel::Cancelled);
+    far[2].as_ref().arm(at(jump), at(jump + 1));
+    while wheel.expire(at(jump), 1, |timer| fired.push(timer.payload)).more {}
+    assert_eq!(fired, [0]);
+    let _ = wheel.expire(at(jump + 1), 1, |timer| fired.push(timer.payload));
+    assert_eq!((wheel.check(), wheel.armed(), &*fired), (Ok(()), 1, &[0, 3][..]));
+}
+
 #[test]
 fn the_limit_bounds_each_call() {
     let wheel = TimerWheel::new(HostPark::new(), 10);

@@ -2,11 +2,12 @@
 //!
 //! Level `n` rounds up to multiples of 8^n ticks and takes delays of less than 64 · 8^n ticks that do not fit below. Such a
 //! delay is at least 8 · 8^n ticks for `n` > 0, so rounding adds less than 1/8 of it, and the timer stays in its bucket until
-//! it fires. A delay beyond the last level waits in the last bucket and is then looked at again.
+//! it fires. A delay beyond the last level waits in the last bucket and is then looked at again: it goes aside, and from there to its
+//! new bucket.
 //!
 //! Invariants (walked by [`TimerWheel::check`]): every pending timer fires after `clock`; it is in the bucket
 //! `fires >> shift` modulo 64 of its level, whose bit is set; a bucket is in order of `fires`. `next` is not after the first
-//! time at which one fires.
+//! time at which one fires. Those aside hold back neither.
 //!
 //! A bucket can hold two laps: a timer that fires 64 or 65 buckets from the clock's, with one that fires one bucket from it.
 //! The order within the bucket keeps them apart.
@@ -28,7 +29,7 @@ use crate::time::Instant;
 use check::check;
 use levels::{BUCKETS, LEVELS, Place, Wheel};
 
-/// A list that is no bucket, empty whenever the lock is free.
+/// The list of timers on their way from the last bucket to another; empty when `expire` had nothing more to do.
 const ASIDE: usize = BUCKETS;
 const LISTS: usize = BUCKETS + 1;
 
@@ -130,7 +131,8 @@ impl<E: CriticalSection, T: Copy> TimerWheel<E, T> {
     pub fn next_event(&self) -> Option<Instant> {
         self.0.with(|mut held| {
             find_next(&mut held);
-            (held.state.armed > 0).then(|| Instant::from_ticks(held.state.next))
+            let next = held.front(ASIDE).map_or(held.state.next, |entry| entry.fires.min(held.state.next));
+            (held.state.armed > 0).then(|| Instant::from_ticks(next))
         })
     }
 
@@ -259,47 +261,52 @@ fn disarm<T>(seat: &mut Seat<'_, Wheel, Entry<T>>) {
     }
 }
 
-/// Whether a timer fires at `now` or before.
+/// Whether there is something to do at `now`.
 fn is_due<T>(held: &mut Held<'_, Wheel, Entry<T>>, now: u64) -> bool {
     if held.state.next <= now {
         find_next(held);
     }
     held.state.forward(now);
-    held.state.armed > 0 && held.state.next <= now
+    held.state.armed > 0 && held.state.next <= now || !held.is_empty(ASIDE)
 }
 
-/// Takes out one timer that fires at `now` or before, if any; one that was beyond the last level is put where it belongs.
+/// Takes out one timer that fires at `now` or before, if any. One that waited in the last bucket and is to wait longer goes aside,
+/// so that it does not hold back the clock, and when the clock has come to `now` gets a place nearer to its time: two steps,
+/// however far time has jumped.
 fn pop_due<T: Copy>(held: &mut Held<'_, Wheel, Entry<T>>, now: u64) -> Option<Fired<T>> {
-    if held.state.next > now {
-        return None;
-    }
-    let bucket = find_next(held)?;
+    let first = if held.state.next <= now { find_next(held) } else { None };
     held.state.forward(now);
-    if held.state.next > now {
-        return None;
+    let Some(bucket) = first.filter(|_| held.state.next <= now) else { return bring_back(held, now) };
+    if held.front(bucket)?.at <= now {
+        return take(held, bucket);
     }
-    let at = held.front(bucket)?.at;
-    if at > now {
-        move_on(held, bucket, at, now);
-        return None;
+    if let Some(entry) = held.front_mut(bucket) {
+        entry.bucket = ASIDE;
     }
+    held.shift_front(bucket, ASIDE, false);
+    let empty = held.is_empty(bucket);
+    held.state.mark(bucket, !empty);
+    None
+}
+
+/// Takes out the first timer of `bucket`, which is due.
+fn take<T: Copy>(held: &mut Held<'_, Wheel, Entry<T>>, bucket: usize) -> Option<Fired<T>> {
     let entry = held.pop_front(bucket)?;
     entry.status = Status::Fired;
-    let fired = Fired { payload: entry.payload, generation: entry.generation, at: Instant::from_ticks(at) };
+    let at = Instant::from_ticks(entry.at);
+    let fired = Fired { payload: entry.payload, generation: entry.generation, at };
     let empty = held.is_empty(bucket);
     held.state.mark(bucket, !empty);
     held.state.armed -= 1;
     Some(fired)
 }
 
-/// Gives the first timer of `bucket`, which waited as long as the wheel reaches, a place nearer to its time.
-fn move_on<T>(held: &mut Held<'_, Wheel, Entry<T>>, bucket: usize, at: u64, now: u64) {
-    // Out of the way of the clock, which it need not hold back.
-    held.shift_front(bucket, ASIDE, false);
-    let empty = held.is_empty(bucket);
-    held.state.mark(bucket, !empty);
-    find_next(held);
-    held.state.forward(now);
+/// Gives the first timer that is aside a place, or takes it out if it is due by now. The clock has come to `now`.
+fn bring_back<T: Copy>(held: &mut Held<'_, Wheel, Entry<T>>, now: u64) -> Option<Fired<T>> {
+    let at = held.front(ASIDE)?.at;
+    if at <= now {
+        return take(held, ASIDE);
+    }
     let Place { bucket, fires } = held.state.place(at, at - now);
     if let Some(entry) = held.front_mut(ASIDE) {
         (entry.fires, entry.bucket) = (fires, bucket);
@@ -308,4 +315,5 @@ fn move_on<T>(held: &mut Held<'_, Wheel, Entry<T>>, bucket: usize, at: u64, now:
     held.shift_front(ASIDE, bucket, other_lap);
     held.state.mark(bucket, true);
     held.state.next = held.state.next.min(fires);
+    None
 }

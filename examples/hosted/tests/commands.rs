@@ -412,11 +412,28 @@ fn injected_failures_are_named_and_leak_nothing() {
     }
     assert_eq!(machine.exec("inject oom 1; inject off; kmalloc-demo").statuses[2].1, Status::SUCCESS);
     assert!(bad("inject oom 0", Status::USAGE).contains("usage: inject [oom|eio|enospc"));
-    for command in
-        ["inject oom", "inject oom x", "inject fire", "inject oom 1 2", "inject eio 1/0", "inject drop 2/3"]
-    {
+    for command in [
+        "inject oom",
+        "inject oom x",
+        "inject fire",
+        "inject oom 1 x",
+        "inject eio 1 next next",
+        "inject eio 1/0",
+        "inject drop 2/3",
+        "inject drop 2 next",
+    ] {
         bad(command, Status::USAGE);
     }
+    assert!(bad("inject oom 1 2", Status::FAILED).contains("there is no process 2"));
+    // Of a process that never comes.
+    let text = machine.exec("inject oom 1 next; inject slow 9 next; inject; kmalloc-demo; inject off").text();
+    for part in [
+        "frame allocation: number 1 from now, and all after it, of process 1\n",
+        "disk request: each 9 ms late, of process 1\n",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    assert!(!text.contains("inject: refused"), "{text}");
 }
 
 #[test]

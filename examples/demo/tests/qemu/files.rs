@@ -35,6 +35,20 @@ fn files_live_in_memory_without_a_disk() {
     }
 }
 
+/// Pages of a program are read where it first needs them, by its own thread.
+#[test]
+fn a_disk_fails_for_one_process_alone() {
+    let path = disk("one.img");
+    with_disk(&path, "cp /bin/hello /hello; sync").expect(0);
+    let answer = with_disk(&path, "inject eio 1 next; run /hello; run /hello; inject").expect(1);
+    let (out, log) = (answer.stdout, answer.stderr);
+    assert!(log.contains("cargo demo: failed: run /hello\n"), "{log}");
+    for part in ["process 1: at 0x", ": input or output error\n", "hello from process 2 in ring 3\n"] {
+        assert!(out.contains(part), "{part} is not in\n{out}");
+    }
+    assert!(out.ends_with("disk request: number 1 from now, and all after it, of process 1\n"), "{out}");
+}
+
 #[test]
 fn state_survives_a_reboot() {
     let path = disk("reboot.img");

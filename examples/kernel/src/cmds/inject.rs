@@ -1,12 +1,13 @@
-//! `inject`: what fails on purpose (memory, disks, packets), and what became of a command that met no memory.
+//! `inject`: what fails on purpose (memory, disks, packets), of everybody or of one process, and what became of a command that met
+//! no memory.
 
 use core::fmt::{self, Write};
-use core::num::NonZeroUsize;
+use core::num::{NonZeroU32, NonZeroUsize};
 use core::str::FromStr;
 use core::sync::atomic::Ordering::Relaxed;
 
 use crate::Kernel;
-use crate::glue::faults::Rule;
+use crate::glue::faults::{Faults, Rule};
 use crate::kernel::InUse;
 use crate::platform::Platform;
 use crate::shell::{CommandError, CommandResult, Next, Session, Status, size};
@@ -20,17 +21,16 @@ pub(super) fn run<P: Platform>(kernel: &Kernel<P>, arguments: &[&str], out: &mut
             injector.disarm();
             faults.off();
         }
-        ["oom", which] => match which.parse()? {
-            Which::From(passing) => injector.arm(passing),
-            Which::Each(n) => injector.arm_each(n),
-        },
-        ["eio", which] => which.parse::<Which>()?.apply(&faults.failed),
-        ["enospc", which] => which.parse::<Which>()?.apply(&faults.full),
-        ["drop", which] => which.parse::<Which>()?.apply(&faults.lost),
-        ["slow", millis] => {
-            let millis = u32::try_from(size(millis).map_err(CommandError::Usage)?);
-            faults.late.store(millis.unwrap_or(u32::MAX), Relaxed);
+        ["oom", which, whose @ ..] => {
+            let (which, process) = (which.parse()?, process(kernel, whose)?);
+            injector.begin(asking::<P>);
+            apply(injector.rule(), which, process);
         }
+        ["eio", which, whose @ ..] => apply(&faults.failed, which.parse()?, process(kernel, whose)?),
+        ["enospc", which, whose @ ..] => apply(&faults.full, which.parse()?, process(kernel, whose)?),
+        // The kernel sends them all.
+        ["drop", which] => apply(&faults.lost, which.parse()?, None),
+        ["slow", millis, whose @ ..] => slow(faults, millis, process(kernel, whose)?)?,
         _ => return Err(CommandError::Usage(Text::new(format_args!("say what is to fail, and when")))),
     }
     show(kernel, out)?;
@@ -60,13 +60,43 @@ impl FromStr for Which {
     }
 }
 
-impl Which {
-    fn apply(self, rule: &Rule) {
-        match self {
-            Self::From(passing) => rule.from(passing),
-            Self::Each(n) => rule.each(n),
-        }
+/// The one process that is meant: one that runs, or `next`, the one that is started next. None: everybody.
+fn process<P: Platform>(kernel: &Kernel<P>, words: &[&str]) -> Result<Option<NonZeroU32>, CommandError> {
+    let wrong = |what| Err(CommandError::Usage(what));
+    let id = match words {
+        [] => return Ok(None),
+        ["next"] => kernel.coming_process(),
+        [id] => match id.parse() {
+            Ok(id) if kernel.processes.all().iter().any(|process| process.id == id) => id,
+            Ok(_) => return Err(CommandError::Failed(Text::new(format_args!("there is no process {id}")))),
+            Err(_) => return wrong(Text::new(format_args!("'{id}' is no number of a process"))),
+        },
+        _ => return wrong(Text::new(format_args!("say what is to fail, and when"))),
+    };
+    Ok(NonZeroU32::new(id))
+}
+
+/// The process for which the calling thread works.
+fn asking<P: Platform>() -> u32 {
+    P::with_kernel(|kernel: &Kernel<P>| kernel.threads.process()).unwrap_or(0)
+}
+
+fn apply(rule: &Rule, which: Which, process: Option<NonZeroU32>) {
+    rule.off();
+    if let Some(process) = process {
+        rule.only(process);
     }
+    match which {
+        Which::From(passing) => rule.from(passing),
+        Which::Each(n) => rule.each(n),
+    }
+}
+
+fn slow(faults: &Faults, millis: &str, process: Option<NonZeroU32>) -> Result<(), CommandError> {
+    let millis = u32::try_from(size(millis).map_err(CommandError::Usage)?);
+    faults.late_of.store(process.map_or(0, NonZeroU32::get), Relaxed);
+    faults.late.store(millis.unwrap_or(u32::MAX), Relaxed);
+    Ok(())
 }
 
 /// Says what is to fail.
@@ -86,7 +116,9 @@ fn show<P: Platform>(kernel: &Kernel<P>, out: &mut dyn Write) -> fmt::Result {
         writeln!(out, "{what}: {rule}")?;
     }
     if late > 0 {
-        writeln!(out, "disk request: each {late} ms late")?;
+        write!(out, "disk request: each {late} ms late")?;
+        let of = NonZeroU32::new(faults.late_of.load(Relaxed));
+        writeln!(out, "{}", of.map_or(Text::default(), |of| Text::new(format_args!(", of process {of}"))))?;
     }
     Ok(())
 }
@@ -98,12 +130,15 @@ pub(crate) struct Witness {
 }
 
 impl Witness {
-    /// A witness, if anything is to fail and nobody else works for whoever runs the command: what others take and give back
-    /// meanwhile would be laid at its door.
+    /// A witness, if anything is to fail of everybody and nobody else works for whoever runs the command: what others take and give
+    /// back meanwhile would be laid at its door.
     pub(crate) fn call<P: Platform>(session: &Session<'_, P>) -> Option<Self> {
         let (kernel, injector) = (session.kernel, session.kernel.injector());
         injector.passing()?;
-        if !kernel.is_main_thread() || !session.jobs.numbers().is_empty() {
+        if injector.rule().process().is_some()
+            || !kernel.is_main_thread()
+            || !session.jobs.numbers().is_empty()
+        {
             return None;
         }
         Some(Self { before: kernel.in_use(), refused: injector.refused() })

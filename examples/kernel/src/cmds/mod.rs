@@ -134,8 +134,8 @@ impl<P: Platform> Table<P> {
         command("txn-demo", "", "all-or-nothing allocation: each step fails in turn, then none", txn::run),
         command(
             "inject",
-            "[oom|eio|enospc|drop K|1/N, slow MS, off]",
-            "frames, disk requests, writes, packets that are to fail",
+            "[oom|eio|enospc|drop K|1/N, slow MS] [PROCESS|next], or off",
+            "frames, disk requests, writes, packets that are to fail, of all or of one process",
             inject::run,
         )
         .needs(Role::Inject, When::Unless(&[])),

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 use core::fmt;
-use core::num::NonZeroUsize;
+use core::num::{NonZeroU32, NonZeroUsize};
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use kos_net::NetDevice;
@@ -18,19 +18,21 @@ use crate::time::Duration;
 /// Nothing fails.
 const OFF: usize = usize::MAX;
 
-/// Which events fail: none; all from one on; or each n-th.
+/// Which events fail: none; all from one on; or each n-th. Those of everybody, or those of the threads of one process alone.
 #[derive(Debug)]
 pub struct Rule {
     /// Events that pass before the next that fails.
     passing: AtomicUsize,
     /// Each so-manieth fails; 0: all do.
     each: AtomicUsize,
+    /// Whose events count; 0: everybody's.
+    process: AtomicU32,
 }
 
 impl Rule {
     /// Nothing fails.
     pub const fn new() -> Self {
-        Self { passing: AtomicUsize::new(OFF), each: AtomicUsize::new(0) }
+        Self { passing: AtomicUsize::new(OFF), each: AtomicUsize::new(0), process: AtomicU32::new(0) }
     }
 
     /// All fail once `passing` of them have passed.
@@ -45,9 +47,20 @@ impl Rule {
         self.passing.store(n.get() - 1, Relaxed);
     }
 
-    /// Nothing fails any more.
+    /// Only what this process does counts, as long as anything is to fail.
+    pub fn only(&self, process: NonZeroU32) {
+        self.process.store(process.get(), Relaxed);
+    }
+
+    /// Nothing fails any more, of nobody.
     pub fn off(&self) {
         self.passing.store(OFF, Relaxed);
+        self.process.store(0, Relaxed);
+    }
+
+    /// The one process of which something is to fail, if it is one.
+    pub fn process(&self) -> Option<NonZeroU32> {
+        NonZeroU32::new(self.process.load(Relaxed))
     }
 
     /// Events that pass before the next that fails, if any is to.
@@ -60,8 +73,11 @@ impl Rule {
         self.each.load(Relaxed) > 0
     }
 
-    /// Counts an event; whether it is to fail.
-    pub fn strikes(&self) -> bool {
+    /// Counts an event of the process that `who` names, 0 for the kernel's own; whether it is to fail.
+    pub fn strikes(&self, who: impl FnOnce() -> u32) -> bool {
+        if self.passing().is_none() || self.process().is_some_and(|process| process.get() != who()) {
+            return false;
+        }
         let count = |passing: usize| match passing {
             OFF => None,
             0 => Some(self.each.load(Relaxed).saturating_sub(1)),
@@ -80,10 +96,11 @@ impl Default for Rule {
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.passing(), self.each.load(Relaxed)) {
-            (None, _) => f.write_str("none"),
+            (None, _) => return f.write_str("none"),
             (Some(passing), 0) => write!(f, "number {} from now, and all after it", passing + 1),
-            (Some(passing), each) => write!(f, "each {each}th, the next after {passing}"),
-        }
+            (Some(passing), each) => write!(f, "one in {each}, the next after {passing}"),
+        }?;
+        self.process().map_or(Ok(()), |process| write!(f, ", of process {process}"))
     }
 }
 
@@ -96,20 +113,29 @@ pub(crate) struct Faults {
     pub(crate) full: Rule,
     /// Packets that are lost on their way out.
     pub(crate) lost: Rule,
-    /// Milliseconds by which each request to a disk is late.
+    /// Milliseconds by which each request to a disk is late, and of which process; 0: of everybody.
     pub(crate) late: AtomicU32,
+    pub(crate) late_of: AtomicU32,
 }
 
 impl Faults {
     /// Nothing is to go wrong.
     pub(crate) const fn new() -> Self {
-        Self { failed: Rule::new(), full: Rule::new(), lost: Rule::new(), late: AtomicU32::new(0) }
+        let [failed, full, lost] = [const { Rule::new() }; 3];
+        Self { failed, full, lost, late: AtomicU32::new(0), late_of: AtomicU32::new(0) }
     }
 
     /// Nothing is to go wrong any more.
     pub(crate) fn off(&self) {
         [&self.failed, &self.full, &self.lost].into_iter().for_each(Rule::off);
-        self.late.store(0, Relaxed);
+        [&self.late, &self.late_of].into_iter().for_each(|word| word.store(0, Relaxed));
+    }
+
+    /// By how much a request of a process is late.
+    fn late(&self, process: u32) -> Duration {
+        let counts = [0, process].contains(&self.late_of.load(Relaxed));
+        let millis = if counts { self.late.load(Relaxed) } else { 0 };
+        Duration::from_millis(millis.into())
     }
 }
 
@@ -137,15 +163,16 @@ impl<P: Platform> Faulty<P> {
     fn ask(&self, sector: u64, writes: bool) -> Result<(), DeviceError> {
         P::with_kernel(|kernel: &Kernel<P>| {
             let faults = &kernel.faults;
-            let late = Duration::from_millis(faults.late.load(Relaxed).into());
+            let process = kernel.threads.process();
+            let late = faults.late(process);
             let late = late.checked_add(kernel.platform().delay(Delayed::Disk)).unwrap_or(late);
             if late > Duration::from_ticks(0) {
                 // Sooner if the thread is to end.
                 let _ = kernel.threads.sleep(late);
             }
             match () {
-                () if faults.failed.strikes() => Err(DeviceError::Failed { sector }),
-                () if writes && faults.full.strikes() => Err(DeviceError::NoSpace { sector }),
+                () if faults.failed.strikes(|| process) => Err(DeviceError::Failed { sector }),
+                () if writes && faults.full.strikes(|| process) => Err(DeviceError::NoSpace { sector }),
                 () => Ok(()),
             }
         })
@@ -216,7 +243,7 @@ impl<D: NetDevice> Lossy<'_, D> {
     fn lose(&mut self, from: &mut Batch<D::Frame>) {
         for _ in 0..from.len() {
             let Some(frame) = from.pop() else { return };
-            if self.1.strikes() {
+            if self.1.strikes(|| 0) {
                 self.0.recycle(frame);
             } else if let Err(frame) = from.push(frame) {
                 // There was room for it a moment ago.
@@ -234,7 +261,7 @@ mod tests {
     use super::*;
 
     fn struck(rule: &Rule, events: usize) -> Vec<usize> {
-        (1..=events).filter(|_| rule.strikes()).collect()
+        (1..=events).filter(|_| rule.strikes(|| 7)).collect()
     }
 
     #[test]
@@ -245,11 +272,24 @@ mod tests {
         assert_eq!(rule.to_string(), "number 4 from now, and all after it");
         assert_eq!(struck(&rule, 6), [4, 5, 6]);
         rule.each(NonZeroUsize::new(3).unwrap());
-        assert_eq!(rule.to_string(), "each 3th, the next after 2");
+        assert_eq!(rule.to_string(), "one in 3, the next after 2");
         assert_eq!(struck(&rule, 7), [3, 6]);
         rule.each(NonZeroUsize::MIN);
         assert_eq!(struck(&rule, 2), [1, 2]);
         rule.off();
         assert_eq!((struck(&rule, 5), rule.passing()), (Vec::new(), None));
+    }
+
+    #[test]
+    fn of_one_process_alone() {
+        let rule = Rule::new();
+        rule.from(1);
+        rule.only(NonZeroU32::new(8).unwrap());
+        assert_eq!(rule.to_string(), "number 2 from now, and all after it, of process 8");
+        assert_eq!(struck(&rule, 5), []);
+        assert_eq!([rule.strikes(|| 8), rule.strikes(|| 0), rule.strikes(|| 8)], [false, false, true]);
+        rule.off();
+        rule.from(0);
+        assert_eq!((struck(&rule, 1), rule.process()), (Vec::from([1]), None));
     }
 }

@@ -2,7 +2,7 @@
 //! that does: [`HeapInjector`].
 //!
 //! Armed with k, it lets k - 1 allocations pass and refuses all others, until it is disarmed: a heap that is refused once tries
-//! other ways, and would find them. Or it refuses each n-th.
+//! other ways, and would find them. Or it refuses each n-th. Or it counts only what one process asks for.
 #![expect(unsafe_code, reason = "implements the ports that promise unique memory, by passing them on")]
 
 use core::alloc::Layout;
@@ -16,6 +16,8 @@ use kos_alloc::{
     Inventory, Pfn,
 };
 
+use spin::Once;
+
 use super::faults::Rule;
 
 /// Frames of `F`, until they are refused.
@@ -24,12 +26,14 @@ pub struct Injector<F> {
     inner: F,
     rule: Rule,
     refused: AtomicUsize,
+    /// For which process the caller asks; known when one is to be told from the others.
+    asker: Once<fn() -> u32>,
 }
 
 impl<F> Injector<F> {
     /// Disarmed.
     pub const fn new(inner: F) -> Self {
-        Self { inner, rule: Rule::new(), refused: AtomicUsize::new(0) }
+        Self { inner, rule: Rule::new(), refused: AtomicUsize::new(0), asker: Once::new() }
     }
 
     /// The allocator behind it, for those who are not to be refused.
@@ -47,6 +51,12 @@ impl<F> Injector<F> {
     pub fn arm_each(&self, n: NonZeroUsize) {
         self.refused.store(0, Relaxed);
         self.rule.each(n);
+    }
+
+    /// Refuses what its [`rule`](Self::rule) will say. `asker` says for which process its caller works, in any context; 0 for none.
+    pub fn begin(&self, asker: fn() -> u32) {
+        self.asker.call_once(|| asker);
+        self.refused.store(0, Relaxed);
     }
 
     /// Refuses no more; how many were refused since it was armed.
@@ -72,7 +82,7 @@ impl<F> Injector<F> {
 
     /// Counts an allocation; whether it is to be refused.
     fn refuses(&self) -> bool {
-        let refuses = self.rule.strikes();
+        let refuses = self.rule.strikes(|| self.asker.get().map_or(0, |asker| asker()));
         if refuses {
             self.refused.fetch_add(1, Relaxed);
         }

@@ -27,6 +27,8 @@ pub(super) fn forever<P: Platform>(kernel: &Kernel<P>) -> &'static Kernel<P> {
 pub(super) trait Live<P: Platform>: Sized {
     /// Whose it is.
     fn uid(&self) -> u32;
+    /// The number of its process.
+    fn process(&self) -> u32;
     /// All of it, in the thread that it was given to.
     fn live(self);
 }
@@ -37,10 +39,10 @@ pub(super) fn start<P: Platform, L: Live<P>>(
     name: &str,
     running: Box<L>,
 ) -> Result<TaskId, ThreadError> {
-    let uid = running.uid();
+    let (uid, process) = (running.uid(), running.process());
     let running = Box::into_raw(running);
     let started = kernel.spawn(
-        How::new(name).stack(STACK).role(Role::Program).of(uid),
+        How::new(name).stack(STACK).role(Role::Program).of(uid).in_process(process),
         begin::<P, L>,
         running.expose_provenance(),
     );

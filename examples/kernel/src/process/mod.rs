@@ -283,7 +283,12 @@ impl<P: Platform> Kernel<P> {
         ours.for_each(|process| process.signals.tell(self, signal));
     }
 
-    /// The number of the next process.
+    /// The number that the next process gets.
+    pub(crate) fn coming_process(&self) -> u32 {
+        self.processes.next.load(Relaxed)
+    }
+
+    /// The number of the next process, which is taken.
     fn next_process(&self) -> u32 {
         self.processes.next.fetch_add(1, Relaxed)
     }

@@ -202,6 +202,10 @@ impl<P: Platform> Live<P> for Running<P> {
         self.ctx.cred.uid
     }
 
+    fn process(&self) -> u32 {
+        self.thread.process.id
+    }
+
     fn live(mut self) {
         let process = Arc::clone(&self.process);
         let end = match process.signals.join(ipc::task::<P>(), SignalSet::EMPTY) {

@@ -4,12 +4,14 @@
 use core::num::NonZeroUsize;
 
 use super::lines::{in_scratch, told, try_in};
-use super::{Failure, Test};
+use super::{Failure, Test, process};
 use crate::Kernel;
 use crate::ensure;
 use crate::files::Files;
 use crate::platform::Platform;
+use crate::process::End;
 use crate::shell::Session;
+use crate::text::Text;
 
 /// More than any line here asks for.
 const MOST: usize = 500;
@@ -38,6 +40,7 @@ impl<P: Platform> Table<P> {
             "yes | head 5000 | wc > /mnt/f & echo b | cat > /mnt/g & wait"
         ),
         Test { name: "sweep::a_program_that_becomes_another", run: becomes },
+        Test { name: "sweep::one_process_alone_misses_frames", run: alone },
         Test { name: "sweep::commands_go_on_where_some_frames_are_missing", run: some },
         Test { name: "sweep::what_is_to_fail_is_said", run: rules },
     ];
@@ -49,8 +52,32 @@ pub(super) const fn tests<P: Platform>() -> &'static [Test<P>] {
 
 fn becomes<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
     // Skips a machine without programs.
-    super::process::run(kernel, &["hello"], || true)?;
+    process::run(kernel, &["hello"], || true)?;
     sweep(kernel, "run exec-demo 1")
+}
+
+/// A program that gets no frame from the k-th on may end; one that comes after it, while that still holds, meets nothing.
+fn alone<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
+    const HELLO: &[&str] = &["hello"];
+    // Skips a machine without programs.
+    process::run(kernel, HELLO, || true)?;
+    for k in 1..MOST {
+        let before = kernel.in_use();
+        told(kernel, Text::new(format_args!("inject oom {k} next")).as_str(), 0)?;
+        let (first, other) = (process::run(kernel, HELLO, || true), process::run(kernel, HELLO, || true));
+        let refused = kernel.injector().disarm();
+        let ended = (first?.0, other?.0);
+        ensure!(refused > 0 || ended.0 == End::Exited(0), "'hello', refused nothing: {}", ended.0);
+        ensure!(ended.1 == End::Exited(0), "'hello' beside one without frame {k}: {}", ended.1);
+        let after = kernel.in_use();
+        ensure!(after == before, "'hello' without frame {k} leaks: before {before}, after {after}");
+        kernel.check().map_err(|what| Failure::new(format_args!("'hello' without frame {k}: {what}")))?;
+        if refused == 0 {
+            ensure!(k > 1, "'hello' asks for no frame");
+            return Ok(());
+        }
+    }
+    Err(Failure::new(format_args!("'hello' asks for more than {MOST} frames")))
 }
 
 fn sweep<P: Platform>(kernel: &Kernel<P>, line: &str) -> Result<(), Failure> {
@@ -113,8 +140,8 @@ fn rules<P: Platform>(kernel: &Kernel<P>) -> Result<(), Failure> {
         .and_then(|_| {
             let said = told(kernel, "inject", 0)?;
             let expected = "disk request: number 3 from now, and all after it\n\
-                        disk write for lack of room: each 2th, the next after 1\n\
-                        packet sent: each 50th, the next after 49\n\
+                        disk write for lack of room: one in 2, the next after 1\n\
+                        packet sent: one in 50, the next after 49\n\
                         disk request: each 20 ms late\n";
             ensure!(said == expected, "{said}");
             Ok(())

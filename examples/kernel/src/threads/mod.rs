@@ -195,6 +195,11 @@ impl<P: Platform> Threads<P> {
         Some(result)
     }
 
+    /// The process whose thread calls; 0 if it is none's. In any context, and takes no lock.
+    pub(crate) fn process(&self) -> u32 {
+        self.runtime.scheduler().with_current(|thread| thread.data().process).unwrap_or(0)
+    }
+
     /// One turn of the idle loop.
     fn idle(&self) {
         self.runtime.idle_once();

@@ -24,6 +24,8 @@ pub(crate) type Main<P> = fn(&Kernel<P>, usize);
 pub(crate) struct Work<P: Platform> {
     kernel: AtomicPtr<Kernel<P>>,
     main: Main<P>,
+    /// The process whose thread it is; 0: none's.
+    pub(super) process: u32,
 }
 
 /// What a thread is to be.
@@ -41,12 +43,14 @@ pub(crate) struct How<'a> {
     pub(crate) role: Role,
     /// The user for whom it works.
     pub(crate) uid: u32,
+    /// The process whose thread it is; 0: none's.
+    pub(crate) process: u32,
 }
 
 impl<'a> How<'a> {
     /// A fair thread that may run everywhere.
     pub(crate) fn new(name: &'a str) -> Self {
-        Self { name, policy: Policy::NORMAL, cpu: None, stack: STACK, role: Role::Joined, uid: 0 }
+        Self { name, policy: Policy::NORMAL, cpu: None, stack: STACK, role: Role::Joined, uid: 0, process: 0 }
     }
 
     /// The same on one CPU only.
@@ -69,6 +73,11 @@ impl<'a> How<'a> {
         Self { uid, ..self }
     }
 
+    /// The same as a thread of this process.
+    pub(crate) fn in_process(self, process: u32) -> Self {
+        Self { process, ..self }
+    }
+
     /// The same in this role.
     pub(crate) fn role(self, role: Role) -> Self {
         Self { role, ..self }
@@ -84,7 +93,7 @@ impl<P: Platform> Kernel<P> {
         let stack = self.new_stack(how.stack)?;
         // Paint takes time, and nobody asks how much of a large one was used.
         let stack = if how.stack > STACK { TaskStack::new(stack) } else { TaskStack::painted(stack) };
-        let work = Work { kernel: AtomicPtr::new(shared(self)), main };
+        let work = Work { kernel: AtomicPtr::new(shared(self)), main, process: how.process };
         let thread = Thread::new(stack, Default::default(), work, begin::<P>, argument);
         let mut args = SpawnArgs::new(how.policy, thread);
         if let Some(cpu) = how.cpu {

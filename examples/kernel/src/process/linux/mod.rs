@@ -243,6 +243,10 @@ impl<P: Platform> Live<P> for Running<P> {
         self.program.ctx.cred.uid
     }
 
+    fn process(&self) -> u32 {
+        self.thread.process.id
+    }
+
     fn live(mut self) {
         if !self.is_first() {
             return team::live(self);

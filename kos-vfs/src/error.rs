@@ -14,6 +14,8 @@ pub enum DeviceError {
         /// The first sector of the request.
         sector: u64,
     },
+    /// A flush failed: what the device took before may not be durable.
+    NotFlushed,
     /// Sectors that the device does not have.
     OutOfRange {
         /// The first sector of the request.
@@ -41,7 +43,7 @@ impl DeviceError {
     /// What a system call answers.
     pub const fn errno(self) -> Errno {
         match self {
-            Self::Failed { .. } | Self::OutOfRange { .. } => Errno::EIO,
+            Self::Failed { .. } | Self::NotFlushed | Self::OutOfRange { .. } => Errno::EIO,
             Self::Unaligned { .. } => Errno::EINVAL,
             Self::NoSpace { .. } => Errno::ENOSPC,
             Self::ReadOnly => Errno::EROFS,
@@ -54,6 +56,7 @@ impl fmt::Display for DeviceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed { sector } => write!(f, "the device failed at sector {sector}"),
+            Self::NotFlushed => f.write_str("the device could not make durable what it took"),
             Self::OutOfRange { sector, sectors } => {
                 write!(f, "sector {sector} of a device that ends at {sectors}")
             }

@@ -154,7 +154,8 @@ impl<D: BlockDevice> Seek for ByteDevice<D> {
     }
 }
 
-/// A stream that can seek, as a device. Every fault of the stream is [`DeviceError::Failed`].
+/// A stream that can seek, as a device. Every fault of the stream is [`DeviceError::Failed`], or
+/// [`DeviceError::NotFlushed`].
 pub struct StreamDevice<T, R: RawMutex> {
     stream: Mutex<R, T>,
     geometry: Geometry,
@@ -211,7 +212,7 @@ impl<T: Read + Write + Seek + Send, R: RawMutex + Send + Sync> BlockDevice for S
     }
 
     fn flush(&self) -> Result<(), DeviceError> {
-        self.stream.lock().flush().map_err(|_| DeviceError::Failed { sector: 0 })
+        self.stream.lock().flush().map_err(|_| DeviceError::NotFlushed)
     }
 
     /// A stream has no word for it.

@@ -59,6 +59,17 @@ impl<B: AsRef<[u8]>> Bio<B> {
     }
 }
 
+impl<B> Bio<B> {
+    /// What a device answers that could not do it.
+    #[must_use]
+    pub const fn failure(&self) -> DeviceError {
+        match self.kind {
+            BioKind::Flush => DeviceError::NotFlushed,
+            _ => DeviceError::Failed { sector: self.sector },
+        }
+    }
+}
+
 /// A request that was not taken, as it was.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refused<B> {

@@ -91,13 +91,13 @@ impl ScriptDisk {
 
 impl State {
     /// One request more.
-    fn count(&mut self, sector: u64) -> Result<(), DeviceError> {
+    fn count(&mut self, failure: DeviceError) -> Result<(), DeviceError> {
         if self.off {
             return Err(DeviceError::Gone);
         }
         let fails = self.left == Some(0);
         self.left = self.left.and_then(|left| left.checked_sub(1));
-        if fails { Err(DeviceError::Failed { sector }) } else { Ok(()) }
+        if fails { Err(failure) } else { Ok(()) }
     }
 }
 
@@ -108,7 +108,7 @@ impl BlockDevice for ScriptDisk {
 
     fn read(&self, sector: u64, out: &mut [u8]) -> Result<(), DeviceError> {
         let mut state = self.state.lock();
-        state.count(sector)?;
+        state.count(DeviceError::Failed { sector })?;
         self.disk.read(sector, out)?;
         for (sector, piece) in (sector..).zip(out.chunks_mut(self.geometry().sector_size())) {
             if let Some(bytes) = state.waiting.get(&sector) {
@@ -121,7 +121,7 @@ impl BlockDevice for ScriptDisk {
     fn write(&self, sector: u64, bytes: &[u8], mode: WriteMode) -> Result<(), DeviceError> {
         self.geometry().check_write(sector, bytes.len())?;
         let mut state = self.state.lock();
-        state.count(sector)?;
+        state.count(DeviceError::Failed { sector })?;
         for (sector, piece) in (sector..).zip(bytes.chunks(self.geometry().sector_size())) {
             match mode {
                 WriteMode::Through => state.waiting.remove(&sector),
@@ -133,7 +133,7 @@ impl BlockDevice for ScriptDisk {
 
     fn flush(&self) -> Result<(), DeviceError> {
         let mut state = self.state.lock();
-        state.count(0)?;
+        state.count(DeviceError::NotFlushed)?;
         for (sector, bytes) in core::mem::take(&mut state.waiting) {
             self.disk.write(sector, &bytes, WriteMode::Cached)?;
         }
@@ -141,7 +141,7 @@ impl BlockDevice for ScriptDisk {
     }
 
     fn discard(&self, sector: u64, count: u64) -> Result<(), DeviceError> {
-        self.state.lock().count(sector)?;
+        self.state.lock().count(DeviceError::Failed { sector })?;
         self.disk.discard(sector, count)
     }
 }

@@ -139,6 +139,15 @@ impl Faults {
     }
 }
 
+/// What a disk is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Request {
+    Read,
+    /// Or to forget.
+    Write,
+    Flush,
+}
+
 /// A disk that does what it is asked, unless [`Faults`] say otherwise.
 #[derive(Debug)]
 pub(crate) struct Faulty<P: Platform> {
@@ -160,7 +169,7 @@ impl<P: Platform> Faulty<P> {
     }
 
     /// What becomes of a request before the disk hears of it.
-    fn ask(&self, sector: u64, writes: bool) -> Result<(), DeviceError> {
+    fn ask(&self, sector: u64, what: Request) -> Result<(), DeviceError> {
         P::with_kernel(|kernel: &Kernel<P>| {
             let faults = &kernel.faults;
             let process = kernel.threads.process();
@@ -171,8 +180,13 @@ impl<P: Platform> Faulty<P> {
                 let _ = kernel.threads.sleep(late);
             }
             match () {
-                () if faults.failed.strikes(|| process) => Err(DeviceError::Failed { sector }),
-                () if writes && faults.full.strikes(|| process) => Err(DeviceError::NoSpace { sector }),
+                () if faults.failed.strikes(|| process) => Err(match what {
+                    Request::Flush => DeviceError::NotFlushed,
+                    _ => DeviceError::Failed { sector },
+                }),
+                () if what == Request::Write && faults.full.strikes(|| process) => {
+                    Err(DeviceError::NoSpace { sector })
+                }
                 () => Ok(()),
             }
         })
@@ -186,22 +200,22 @@ impl<P: Platform> BlockDevice for Faulty<P> {
     }
 
     fn read(&self, sector: u64, out: &mut [u8]) -> Result<(), DeviceError> {
-        self.ask(sector, false)?;
+        self.ask(sector, Request::Read)?;
         self.disk.read(sector, out)
     }
 
     fn write(&self, sector: u64, bytes: &[u8], mode: WriteMode) -> Result<(), DeviceError> {
-        self.ask(sector, true)?;
+        self.ask(sector, Request::Write)?;
         self.disk.write(sector, bytes, mode)
     }
 
     fn flush(&self) -> Result<(), DeviceError> {
-        self.ask(0, false)?;
+        self.ask(0, Request::Flush)?;
         self.disk.flush()
     }
 
     fn discard(&self, sector: u64, count: u64) -> Result<(), DeviceError> {
-        self.ask(sector, true)?;
+        self.ask(sector, Request::Write)?;
         self.disk.discard(sector, count)
     }
 }

@@ -194,7 +194,7 @@ impl State {
         let moved = if bio.kind == BioKind::Read { bio.length } else { 0 };
         let good = length as usize == moved + 1 && head.status == [GOOD];
         self.free.push(index);
-        let result = if good { Ok(()) } else { Err(DeviceError::Failed { sector: bio.sector }) };
+        let result = if good { Ok(()) } else { Err(bio.failure()) };
         Some(Done { bio, result })
     }
 

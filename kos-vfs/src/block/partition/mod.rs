@@ -179,10 +179,10 @@ impl<D: BlockDevice> Partition<D> {
 
     /// A fault of the whole device, told in sectors of the partition.
     fn translate(&self, error: DeviceError) -> DeviceError {
+        let own = |sector: u64| sector.saturating_sub(self.first);
         match error {
-            DeviceError::Failed { sector } => {
-                DeviceError::Failed { sector: sector.saturating_sub(self.first) }
-            }
+            DeviceError::Failed { sector } => DeviceError::Failed { sector: own(sector) },
+            DeviceError::NoSpace { sector } => DeviceError::NoSpace { sector: own(sector) },
             other => other,
         }
     }

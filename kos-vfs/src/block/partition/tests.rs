@@ -113,6 +113,40 @@ fn a_partition_stays_within_its_sectors() {
     assert!(Partition::new(&disk, 96, 5).is_err());
 }
 
+/// A disk on which every request fails in its own way.
+struct Broken(Geometry);
+
+impl BlockDevice for Broken {
+    fn geometry(&self) -> Geometry {
+        self.0
+    }
+
+    fn read(&self, sector: u64, _: &mut [u8]) -> Result<(), DeviceError> {
+        Err(DeviceError::Failed { sector })
+    }
+
+    fn write(&self, sector: u64, _: &[u8], _: WriteMode) -> Result<(), DeviceError> {
+        Err(DeviceError::NoSpace { sector })
+    }
+
+    fn flush(&self) -> Result<(), DeviceError> {
+        Err(DeviceError::NotFlushed)
+    }
+
+    fn discard(&self, _: u64, _: u64) -> Result<(), DeviceError> {
+        Err(DeviceError::Gone)
+    }
+}
+
+#[test]
+fn faults_are_told_in_sectors_of_the_partition() {
+    let part = Partition::new(Broken(disk(100).geometry()), 90, 5).unwrap();
+    let mut sector = [0; 512];
+    assert_eq!(part.read(3, &mut sector), Err(DeviceError::Failed { sector: 3 }));
+    assert_eq!(part.write(3, &sector, WriteMode::Cached), Err(DeviceError::NoSpace { sector: 3 }));
+    assert_eq!((part.flush(), part.discard(1, 1)), (Err(DeviceError::NotFlushed), Err(DeviceError::Gone)));
+}
+
 #[test]
 fn the_corpus_of_gpt_passes() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/gpt");

@@ -43,14 +43,14 @@ impl<D: BlockDevice> FaultDisk<D> {
     }
 
     /// Counts a call; the fault, if it is the one.
-    fn count(&self, sector: u64) -> Result<(), DeviceError> {
+    fn count(&self, failure: DeviceError) -> Result<(), DeviceError> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         let gone = self.fault == Fault::Gone && call > self.at;
         if call != self.at && !gone {
             return Ok(());
         }
         self.failed.store(true, Ordering::Relaxed);
-        Err(if self.fault == Fault::Gone { DeviceError::Gone } else { DeviceError::Failed { sector } })
+        Err(if self.fault == Fault::Gone { DeviceError::Gone } else { failure })
     }
 }
 
@@ -60,12 +60,12 @@ impl<D: BlockDevice> BlockDevice for FaultDisk<D> {
     }
 
     fn read(&self, sector: u64, out: &mut [u8]) -> Result<(), DeviceError> {
-        self.count(sector)?;
+        self.count(DeviceError::Failed { sector })?;
         self.device.read(sector, out)
     }
 
     fn write(&self, sector: u64, bytes: &[u8], mode: WriteMode) -> Result<(), DeviceError> {
-        if let Err(error) = self.count(sector) {
+        if let Err(error) = self.count(DeviceError::Failed { sector }) {
             if self.fault == Fault::Torn {
                 let half = bytes.len() / 2 / self.geometry().sector_size() * self.geometry().sector_size();
                 self.device.write(sector, &bytes[..half], mode)?;
@@ -76,12 +76,12 @@ impl<D: BlockDevice> BlockDevice for FaultDisk<D> {
     }
 
     fn flush(&self) -> Result<(), DeviceError> {
-        self.count(0)?;
+        self.count(DeviceError::NotFlushed)?;
         self.device.flush()
     }
 
     fn discard(&self, sector: u64, count: u64) -> Result<(), DeviceError> {
-        self.count(sector)?;
+        self.count(DeviceError::Failed { sector })?;
         self.device.discard(sector, count)
     }
 }

@@ -81,7 +81,7 @@ impl BlockDevice for FileDisk {
     }
 
     fn flush(&self) -> Result<(), DeviceError> {
-        self.file.sync_data().map_err(|_| DeviceError::Failed { sector: 0 })
+        self.file.sync_data().map_err(|_| DeviceError::NotFlushed)
     }
 
     fn discard(&self, sector: u64, count: u64) -> Result<(), DeviceError> {

@@ -121,8 +121,7 @@ impl QueuedDevice for QueuedRam {
             }
         });
         for (mut bio, fails) in ready {
-            let failed = Err(DeviceError::Failed { sector: bio.sector });
-            let result = if fails { failed } else { self.perform(&mut bio) };
+            let result = if fails { Err(bio.failure()) } else { self.perform(&mut bio) };
             take(Done { bio, result });
         }
     }

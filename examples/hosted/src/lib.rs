@@ -20,7 +20,7 @@ mod simulate;
 mod terminal;
 
 pub use engine::{Death, Engine, Masked};
-pub use machine::{MAX_CPUS, Machine, MachineConfig, MachineError, Output, interactive};
+pub use machine::{MAX_CPUS, Machine, MachineConfig, MachineError, Output, Spoken, interactive};
 pub use platform::Broken;
 pub use rough::{Befell, Roughness, Share};
 pub use simulate::{Run, simulate, sweep};

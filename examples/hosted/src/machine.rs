@@ -12,7 +12,7 @@
 use alloc::sync::Arc;
 use core::fmt;
 use core::mem::ManuallyDrop;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -130,16 +130,26 @@ impl Machine {
 
     /// Runs commands, separated by `;`.
     pub fn exec(&self, commands: &str) -> Output {
+        match self.exec_to(commands, Output::default()) {
+            Ok((output, end)) => Output { end, ..output },
+            Err(death) => Output { death: Some(death), ..Output::default() },
+        }
+    }
+
+    /// The same for a sink, which gets what they say when they say it; the sink, and the end that a command asked for. The sink is
+    /// called by a CPU, and masks signals while it calls the host.
+    ///
+    /// # Errors
+    /// The machine died.
+    pub fn exec_to<S: Sink + 'static>(&self, commands: &str, mut sink: S) -> Result<(S, Option<End>), Death> {
         let commands = commands.to_owned();
-        let result = self.on_first_cpu(move |kernel| {
-            let mut output = Output::default();
-            match kernel.on_main_thread(|| kernel.script(&commands, &mut output)) {
-                Ok(outcome) => output.end = outcome.end,
-                Err(_) => output.status(&commands, Status::FAILED),
+        self.on_first_cpu(move |kernel| match kernel.on_main_thread(|| kernel.script(&commands, &mut sink)) {
+            Ok(outcome) => (sink, outcome.end),
+            Err(_) => {
+                sink.status(&commands, Status::FAILED);
+                (sink, None)
             }
-            output
-        });
-        result.unwrap_or_else(|death| Output { death: Some(death), ..Output::default() })
+        })
     }
 
     /// Does what the kernel command line asks for: shell, script or tests.
@@ -252,14 +262,37 @@ impl Output {
 }
 
 impl Sink for Output {
-    fn output(&mut self, bytes: &[u8]) {
+    fn output(&mut self, bytes: &[u8]) -> fmt::Result {
         let _masked = engine::mask_signals();
         self.bytes.extend(bytes);
+        Ok(())
     }
 
     fn status(&mut self, command: &str, status: Status) {
         let _masked = engine::mask_signals();
         self.statuses.push((command.to_owned(), status));
+    }
+}
+
+/// What commands say, to standard output at once; which of them failed.
+#[derive(Debug, Default)]
+pub struct Spoken {
+    /// Each command that failed with its status, in order.
+    pub failed: Vec<(String, Status)>,
+}
+
+impl Sink for Spoken {
+    fn output(&mut self, bytes: &[u8]) -> fmt::Result {
+        let _masked = engine::mask_signals();
+        let mut out = io::stdout().lock();
+        out.write_all(bytes).and_then(|()| out.flush()).map_err(|_| fmt::Error)
+    }
+
+    fn status(&mut self, command: &str, status: Status) {
+        let _masked = engine::mask_signals();
+        if status != Status::SUCCESS {
+            self.failed.push((command.to_owned(), status));
+        }
     }
 }
 

@@ -5,7 +5,6 @@
 
 mod sim;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -13,10 +12,9 @@ use kos_demo::interrupt::Interrupt;
 use kos_demo::python::{self, FetchError};
 use kos_demo::report::Report;
 use kos_demo_kernel::End;
-use kos_demo_kernel::shell::Status;
 use kos_demo_kernel::user::who::Who;
 use kos_hosted::disk::DiskCommand;
-use kos_hosted::{Machine, MachineConfig, MachineError, interactive};
+use kos_hosted::{Machine, MachineConfig, MachineError, Spoken, interactive};
 
 /// The kos demo kernel as a Linux process.
 #[derive(Debug, Parser)]
@@ -134,18 +132,18 @@ fn execute(mut config: MachineConfig, commands: &str, verbose: bool) -> u8 {
     if verbose {
         eprint!("{}", machine.log());
     }
-    let output = machine.exec(commands);
-    if std::io::stdout().write_all(&output.bytes).is_err() {
-        return 1;
+    match machine.exec_to(commands, Spoken::default()) {
+        Ok((Spoken { failed }, _)) => {
+            for (command, status) in &failed {
+                eprintln!("'{command}' ended with status {}", status.0);
+            }
+            u8::from(!failed.is_empty())
+        }
+        Err(death) => {
+            eprintln!("{death}");
+            3
+        }
     }
-    for (command, status) in output.statuses.iter().filter(|(_, status)| *status != Status::SUCCESS) {
-        eprintln!("'{command}' ended with status {}", status.0);
-    }
-    if let Some(death) = &output.death {
-        eprintln!("{death}");
-        return 3;
-    }
-    u8::from(!output.succeeded())
 }
 
 /// The shell on this terminal, again after each `reboot`.

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panic")]
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -350,4 +350,29 @@ fn a_disk_is_bytes_until_it_is_mounted() {
     assert_eq!(said_then.matches("busy").count(), 2, "{said_then}");
     assert!(said_then.contains("vda: kosfs, clean"), "{said_then}");
     std::fs::remove_file(disk).unwrap();
+}
+
+/// What a command says is there when it says it, and one whose reader is gone ends, whatever it has still to say.
+#[test]
+fn what_is_said_is_heard_at_once_and_who_is_not_heard_ends() {
+    let mut talks = program(&["shell", "--exec", "echo first; yes; echo last"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(talks.stdout.take().unwrap());
+    let mut line = String::new();
+    for expected in ["first\n", "y\n", "y\n"] {
+        line.clear();
+        out.read_line(&mut line).unwrap();
+        assert_eq!(line, expected);
+    }
+    drop(out);
+    let ended = talks.wait_with_output().unwrap();
+    let why = text(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{why}");
+    assert!(
+        why.contains("'yes' ended with status ") && why.contains("'echo last' ended with status "),
+        "{why}"
+    );
 }

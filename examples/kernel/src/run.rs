@@ -1,5 +1,7 @@
 //! What the kernel does once it is up, by mode: the shell, a script with records, the in-kernel tests.
 
+use core::fmt;
+
 use crate::Kernel;
 use crate::command_line::Mode;
 use crate::platform::Platform;
@@ -54,8 +56,9 @@ fn records<P: Platform>(kernel: &Kernel<P>, text: &str) -> End {
 struct Records<'p, P>(&'p P);
 
 impl<P: Platform> Sink for Records<'_, P> {
-    fn output(&mut self, bytes: &[u8]) {
+    fn output(&mut self, bytes: &[u8]) -> fmt::Result {
         record::write(self.0, Kind::Output, &[bytes]);
+        Ok(())
     }
 
     fn status(&mut self, command: &str, status: Status) {

@@ -10,8 +10,11 @@ use crate::{Kernel, run::End};
 
 /// Takes what a script says.
 pub trait Sink: Send {
-    /// Output of the running command: the next bytes.
-    fn output(&mut self, bytes: &[u8]);
+    /// Output of the running command: the next bytes, at the latest at the end of a line or of the command.
+    ///
+    /// # Errors
+    /// Nobody takes them any more. The command is told, as if a pipe had no reader.
+    fn output(&mut self, bytes: &[u8]) -> fmt::Result;
     /// The running command ended.
     fn status(&mut self, command: &str, status: Status);
 }
@@ -93,7 +96,8 @@ impl<'k, P: Platform> Running<'_, 'k, P> {
     fn one(&mut self, text: &str, work: impl FnOnce(&mut Session<'k, P>, &dyn Terminal) -> (Status, Next)) {
         let mut out = Buffered { sink: &mut *self.sink, buffer: heapless::Vec::new() };
         let (status, next) = work(&mut self.session, &Shared::<P>::new(&mut out));
-        out.flush();
+        let unheard = out.flush().is_err() && status == Status::SUCCESS;
+        let status = if unheard { Status::FAILED } else { status };
         self.sink.status(text, status);
         self.outcome.executed += 1;
         self.outcome.failed += u32::from(status != Status::SUCCESS);
@@ -110,11 +114,13 @@ struct Buffered<'s> {
 }
 
 impl Buffered<'_> {
-    fn flush(&mut self) {
-        if !self.buffer.is_empty() {
-            self.sink.output(&self.buffer);
-            self.buffer.clear();
+    fn flush(&mut self) -> fmt::Result {
+        if self.buffer.is_empty() {
+            return Ok(());
         }
+        let taken = self.sink.output(&self.buffer);
+        self.buffer.clear();
+        taken
     }
 }
 
@@ -128,11 +134,11 @@ impl Output for Buffered<'_> {
     fn write_bytes(&mut self, bytes: &[u8]) -> fmt::Result {
         for &byte in bytes {
             if self.buffer.is_full() {
-                self.flush();
+                self.flush()?;
             }
             // There is room: a full buffer was flushed.
             let _ = self.buffer.push(byte);
         }
-        Ok(())
+        if bytes.ends_with(b"\n") { self.flush() } else { Ok(()) }
     }
 }

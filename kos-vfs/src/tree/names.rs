@@ -64,7 +64,8 @@ impl Tree {
     /// directories have an order only where each has one name, so a damaged volume must not give it a second.
     pub(crate) fn is_elsewhere(&self, inode: u32, parent: u32) -> bool {
         let found = self.inodes.get(inode);
-        if found.attr.kind != FileType::Directory {
+        // Mostly nobody but the caller holds it: then no dentry has it.
+        if found.attr.kind != FileType::Directory || found.refs == 1 {
             return false;
         }
         let named = |dentry: &Dentry| dentry.inode == inode && dentry.hashed;

@@ -135,7 +135,7 @@ impl<P: Platform> Table<P> {
         command(
             "inject",
             "[oom|eio|enospc|drop K|1/N, slow MS] [PROCESS|next], or off",
-            "frames, disk requests, writes, packets that are to fail, of all or of one process",
+            "frames, disk requests, packets to fail, of all or one process",
             inject::run,
         )
         .needs(Role::Inject, When::Unless(&[])),

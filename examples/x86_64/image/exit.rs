@@ -9,6 +9,8 @@ use x86_64::instructions::tables::lidt;
 use x86_64::instructions::{hlt, interrupts};
 use x86_64::structures::DescriptorTablePointer;
 
+use crate::serial::{COM1, COM2};
+
 /// Exit status of the QEMU process. 0 is none of them: a triple fault ends with 0.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Status {
@@ -22,22 +24,31 @@ pub(crate) enum Status {
 
 /// Ends QEMU with this status through `isa-debug-exit`; powers off where that device is absent.
 pub(crate) fn exit(status: Status) -> ! {
+    drain();
     write_u32(0xf4, (status as u32 - 1) / 2);
     power_off()
 }
 
 /// Powers the machine off through the ACPI sleep registers of QEMU's q35 and pc, else stops.
 pub(crate) fn power_off() -> ! {
+    drain();
     write_u16(0x604, 0x2000);
     stop()
 }
 
 /// Resets the machine: reset control register, keyboard controller, triple fault.
 pub(crate) fn reset() -> ! {
+    drain();
     write_u8(0xcf9, 0x06);
     write_u8(0x64, 0xfe);
     triple_fault();
     stop()
+}
+
+/// What was said last is heard.
+fn drain() {
+    COM1.drain();
+    COM2.drain();
 }
 
 /// Makes the CPU fault without a handler for the fault or for the fault of that: it shuts down.

@@ -25,7 +25,13 @@ const LINE_STATUS: u16 = 5;
 
 const ABSENT: u8 = 0xff;
 const RECEIVED: u8 = 1;
-const TRANSMITTER_EMPTY: u8 = 1 << 5;
+/// The port takes a byte.
+const TAKES: u8 = 1 << 5;
+/// The last byte is on the line.
+const IDLE: u8 = 1 << 6;
+/// Looks at a port that does not get rid of its last bytes: some ten seconds under emulation, where whoever reads may be slow. A real
+/// line needs 2 ms.
+const LOOKS: u32 = 100_000_000;
 
 impl Serial {
     /// 115200 baud, 8 bits, no parity, no interrupts. The FIFOs stay as they are: switching them drops what was typed before
@@ -42,11 +48,17 @@ impl Serial {
     /// Sends all bytes; waits for the port.
     pub(crate) fn write(self, bytes: &[u8]) {
         for &byte in bytes {
-            while self.read_register(LINE_STATUS) & TRANSMITTER_EMPTY == 0 {
+            while self.read_register(LINE_STATUS) & TAKES == 0 {
                 core::hint::spin_loop();
             }
             self.write_register(DATA, byte);
         }
+    }
+
+    /// Waits until what was sent has left: the port keeps up to two bytes for a line that is slow, and takes them with it when the
+    /// machine ends.
+    pub(crate) fn drain(self) {
+        let _ = (0..LOOKS).any(|_| self.read_register(LINE_STATUS) & IDLE != 0);
     }
 
     /// Its interrupt line on the ISA bus.

@@ -22,6 +22,7 @@ mod programs;
 mod python;
 mod readme;
 mod reds;
+mod slow;
 mod smp;
 mod support;
 mod tiny;

@@ -229,13 +229,12 @@ impl<'m, R: RawEntry, M: PhysMapper> Entries<'m, R, M> {
         unsafe { R::exchange(at, old, new) }
     }
 
-    /// Makes every entry empty.
+    /// Makes every entry of a table empty that nobody else knows yet.
     pub(crate) fn clear(self) {
-        for group in self.groups() {
-            // SAFETY: as in `store`.
-            group.into_iter().for_each(|at| unsafe { R::store(at, R::default()) });
-        }
-        self.ungrouped().for_each(|index| self.store(index, R::default()));
+        let first = self.slot(0);
+        // SAFETY: `PhysMapper` ensures that the whole of a frame from the `FrameSource` is valid for stores; no MMU and
+        // nobody else reads it before it is linked. Zero bytes are empty entries.
+        unsafe { first.write_bytes(0, self.count()) };
     }
 
     /// Whether every entry is empty or one for which `test` holds.

@@ -145,9 +145,9 @@ impl<E: SpaceEnv> State<E> {
 
     /// A frame of zeros of the program's own.
     fn blank(&self) -> Result<FrameRef, Refused<E>> {
-        let frame = fresh(&self.env, self.pt.highest()).ok_or(FaultError::OutOfFrames)?;
+        let mut frame = fresh(&self.env, self.pt.highest()).ok_or(FaultError::OutOfFrames)?;
         let bytes = usize::try_from(page_bytes::<E>()).unwrap_or_default();
-        if !memory::zero(&self.env, frame.address(), bytes) {
+        if !memory::zero(&self.env, &mut frame, bytes) {
             self.env.free(frame);
             return Err(FaultError::OutOfFrames);
         }
@@ -193,11 +193,11 @@ impl<E: SpaceEnv> State<E> {
         }
         let env = self.env.clone();
         let small = env.page_order();
-        let Some(block) = u8::try_from(order).ok().and_then(|order| env.huge(order + small).ok()) else {
+        let Some(mut block) = u8::try_from(order).ok().and_then(|order| env.huge(order + small).ok()) else {
             return false;
         };
         let phys = block.address();
-        let zeroed = usize::try_from(bytes).is_ok_and(|bytes| memory::zero(&env, phys, bytes));
+        let zeroed = usize::try_from(bytes).is_ok_and(|bytes| memory::zero(&env, &mut block, bytes));
         let counted = FrameRef::count_block(&env, block, pages);
         let mapped = zeroed
             && counted
@@ -247,9 +247,9 @@ impl<E: SpaceEnv> State<E> {
 
     /// A frame of the program's own with the content of another.
     pub(super) fn copied(&self, from: PhysAddr) -> Result<FrameRef, Refused<E>> {
-        let frame = fresh(&self.env, self.pt.highest()).ok_or(FaultError::OutOfFrames)?;
+        let mut frame = fresh(&self.env, self.pt.highest()).ok_or(FaultError::OutOfFrames)?;
         let bytes = usize::try_from(page_bytes::<E>()).unwrap_or_default();
-        if !memory::copy(&self.env, from, frame.address(), bytes) {
+        if !memory::copy(&self.env, from, &mut frame, bytes) {
             self.env.free(frame);
             return Err(FaultError::OutOfFrames);
         }

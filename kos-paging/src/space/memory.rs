@@ -9,7 +9,7 @@
     reason = "turns the mapper's pointer into atomics; nothing leaves but copies of bytes"
 )]
 
-use core::ptr::NonNull;
+use core::slice;
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use crate::addr::PhysAddr;
@@ -18,124 +18,105 @@ use crate::ports::{Frame, PhysMapper};
 const FRAME: usize = 4096;
 const WORD: usize = size_of::<usize>();
 
-/// Bytes of one frame.
+/// Bytes of one frame, as they are read and written beside a program: words, and what is no whole one at either end.
 #[derive(Clone, Copy)]
-struct Bytes {
-    base: NonNull<u8>,
-    len: usize,
+struct Bytes<'m> {
+    head: &'m [AtomicU8],
+    words: &'m [AtomicUsize],
+    tail: &'m [AtomicU8],
 }
 
-impl Bytes {
+impl<'m> Bytes<'m> {
     /// `len` bytes from `at`, or up to the end of the 4 KiB that they are in.
-    fn open<M: PhysMapper>(mapper: &M, at: PhysAddr, len: usize) -> Option<Self> {
+    fn open<M: PhysMapper>(mapper: &'m M, at: PhysAddr, len: usize) -> Option<Self> {
         let inside = usize::try_from(at.get() % 4096).ok()?;
         let base = mapper.table(PhysAddr::new(at.get() - at.get() % 4096), FRAME)?;
         // SAFETY: the offset is below the 4096 bytes that the mapper answers for.
-        let base = unsafe { base.add(inside) };
-        Some(Self { base, len: len.min(FRAME - inside) })
+        let base = unsafe { base.add(inside) }.cast::<AtomicU8>();
+        // SAFETY: they end with those 4096; the mapper ensures that all are valid for atomic access as long as it lives.
+        let bytes = unsafe { slice::from_raw_parts(base.as_ptr(), len.min(FRAME - inside)) };
+        // SAFETY: any bytes are a word.
+        let (head, words, tail) = unsafe { bytes.align_to() };
+        Some(Self { head, words, tail })
     }
 
-    fn byte(&self, index: usize) -> &AtomicU8 {
-        debug_assert!(index < self.len, "a byte outside");
-        // SAFETY: the index is below `len`.
-        let at = unsafe { self.base.add(index) };
-        // SAFETY: the mapper ensures that the bytes are valid for atomic access as long as it lives.
-        unsafe { AtomicU8::from_ptr(at.as_ptr()) }
+    const fn len(&self) -> usize {
+        self.head.len() + WORD * self.words.len() + self.tail.len()
     }
 
-    /// The word at an index at which one is aligned and whole.
-    fn word(&self, index: usize) -> Option<&AtomicUsize> {
-        if index + WORD > self.len {
-            return None;
-        }
-        // SAFETY: the index is below `len`.
-        let at = unsafe { self.base.add(index) }.cast::<usize>();
-        if !at.is_aligned() {
-            return None;
-        }
-        // SAFETY: the word is aligned and inside; the mapper ensures validity for atomic access.
-        Some(unsafe { AtomicUsize::from_ptr(at.as_ptr()) })
+    /// Reads all of them into as many bytes.
+    fn read(&self, into: &mut [u8]) {
+        let mut places = into.iter_mut();
+        self.head.iter().zip(&mut places).for_each(|(byte, place)| *place = byte.load(Relaxed));
+        let (words, tail) = places.into_slice().as_chunks_mut();
+        self.words.iter().zip(words).for_each(|(word, place)| *place = word.load(Relaxed).to_ne_bytes());
+        self.tail.iter().zip(tail).for_each(|(byte, place)| *place = byte.load(Relaxed));
+    }
+
+    /// Writes all of them from as many bytes.
+    fn write(&self, from: &[u8]) {
+        let mut data = from.iter();
+        self.head.iter().zip(&mut data).for_each(|(byte, new)| byte.store(*new, Relaxed));
+        let (words, tail) = data.as_slice().as_chunks();
+        self.words.iter().zip(words).for_each(|(word, new)| word.store(usize::from_ne_bytes(*new), Relaxed));
+        self.tail.iter().zip(tail).for_each(|(byte, new)| byte.store(*new, Relaxed));
+    }
+
+    /// Writes the same byte to all of them.
+    fn fill(&self, byte: u8) {
+        let word = usize::from_ne_bytes([byte; WORD]);
+        self.head.iter().chain(self.tail).for_each(|place| place.store(byte, Relaxed));
+        self.words.iter().for_each(|place| place.store(word, Relaxed));
     }
 }
 
-/// Reads bytes; how many were read: fewer where the mapper knows no memory.
-pub(crate) fn read<M: PhysMapper>(mapper: &M, mut at: PhysAddr, out: &mut [u8]) -> usize {
+/// Goes over `len` bytes from `at` frame by frame: `work` gets how many were before. How many there were in all: fewer
+/// where the mapper knows no memory.
+fn pieces<'m, M: PhysMapper>(
+    mapper: &'m M,
+    at: PhysAddr,
+    len: usize,
+    mut work: impl FnMut(usize, Bytes<'m>),
+) -> usize {
     let mut done = 0;
-    while done < out.len() {
-        let Some(bytes) = Bytes::open(mapper, at, out.len() - done) else { break };
-        let mut index = 0;
-        while index < bytes.len {
-            let Some(rest) = out.get_mut(done + index..) else { break };
-            if let (Some(word), Some(place)) = (bytes.word(index), rest.first_chunk_mut()) {
-                *place = word.load(Relaxed).to_ne_bytes();
-                index += WORD;
-            } else {
-                rest.iter_mut().take(1).for_each(|place| *place = bytes.byte(index).load(Relaxed));
-                index += 1;
-            }
-        }
-        done += bytes.len;
-        at = PhysAddr::new(at.get().wrapping_add(bytes.len as u64));
+    while done < len {
+        let at = PhysAddr::new(at.get().wrapping_add(done as u64));
+        let Some(bytes) = Bytes::open(mapper, at, len - done) else { break };
+        work(done, bytes);
+        done += bytes.len();
     }
     done
+}
+
+/// Reads bytes; how many were read: fewer where the mapper knows no memory.
+pub(crate) fn read<M: PhysMapper>(mapper: &M, at: PhysAddr, out: &mut [u8]) -> usize {
+    pieces(mapper, at, out.len(), |done, bytes| {
+        bytes.read(out.get_mut(done..done + bytes.len()).unwrap_or_default());
+    })
 }
 
 /// Writes bytes; how many were written.
 pub(crate) fn write<M: PhysMapper>(mapper: &M, at: PhysAddr, data: &[u8]) -> usize {
-    put(mapper, at, data.len(), |done| data.get(done..).unwrap_or_default())
+    pieces(mapper, at, data.len(), |done, bytes| {
+        bytes.write(data.get(done..done + bytes.len()).unwrap_or_default());
+    })
 }
 
 /// Writes the same byte `len` times; how often it was written.
 pub(crate) fn fill<M: PhysMapper>(mapper: &M, at: PhysAddr, len: usize, byte: u8) -> usize {
-    let pattern = [byte; WORD];
-    put(mapper, at, len, |_| &pattern)
+    pieces(mapper, at, len, |_, bytes| bytes.fill(byte))
 }
 
-/// Makes a frame zeros; whether the mapper knows it.
-pub(crate) fn zero<M: PhysMapper>(mapper: &M, at: PhysAddr, bytes: usize) -> bool {
-    fill(mapper, at, bytes, 0) == bytes
+/// Makes the first `bytes` of a frame that nobody else has zeros; whether the mapper knows them.
+pub(crate) fn zero<M: PhysMapper>(mapper: &M, frame: &mut Frame, bytes: usize) -> bool {
+    (0..bytes).step_by(FRAME).all(|offset| part(mapper, frame, offset).map(|part| part.fill(0)).is_some())
 }
 
-fn put<'d, M: PhysMapper>(
-    mapper: &M,
-    mut at: PhysAddr,
-    len: usize,
-    data: impl Fn(usize) -> &'d [u8],
-) -> usize {
-    let mut done = 0;
-    while done < len {
-        let Some(bytes) = Bytes::open(mapper, at, len - done) else { break };
-        let mut index = 0;
-        while index < bytes.len {
-            let rest = data(done + index);
-            if let (Some(word), Some(new)) = (bytes.word(index), rest.first_chunk()) {
-                word.store(usize::from_ne_bytes(*new), Relaxed);
-                index += WORD;
-            } else {
-                bytes.byte(index).store(rest.first().copied().unwrap_or_default(), Relaxed);
-                index += 1;
-            }
-        }
-        done += bytes.len;
-        at = PhysAddr::new(at.get().wrapping_add(bytes.len as u64));
-    }
-    done
-}
-
-/// Copies one frame into another; whether the mapper knows both.
-pub(crate) fn copy<M: PhysMapper>(mapper: &M, from: PhysAddr, to: PhysAddr, bytes: usize) -> bool {
-    let at = |base: PhysAddr, offset: usize| PhysAddr::new(base.get() + offset as u64);
+/// Copies the `bytes` at `from` into a frame that nobody else has; whether the mapper knows both.
+pub(crate) fn copy<M: PhysMapper>(mapper: &M, from: PhysAddr, to: &mut Frame, bytes: usize) -> bool {
     (0..bytes).step_by(FRAME).all(|offset| {
-        let from = Bytes::open(mapper, at(from, offset), FRAME);
-        let to = Bytes::open(mapper, at(to, offset), FRAME);
-        let (Some(from), Some(to)) = (from, to) else { return false };
-        (0..FRAME).step_by(WORD).all(|index| match (from.word(index), to.word(index)) {
-            (Some(from), Some(to)) => {
-                to.store(from.load(Relaxed), Relaxed);
-                true
-            }
-            _ => false,
-        })
+        let from = PhysAddr::new(from.get() + offset as u64);
+        part(mapper, to, offset).is_some_and(|to| read(mapper, from, to) == FRAME)
     })
 }
 
@@ -145,8 +126,11 @@ pub(crate) fn with_u32<M: PhysMapper, R>(
     at: PhysAddr,
     work: impl FnOnce(&AtomicU32) -> R,
 ) -> Option<R> {
-    let bytes = Bytes::open(mapper, at, 4).filter(|bytes| bytes.len == 4)?;
-    let at = bytes.base.cast::<u32>();
+    let inside = usize::try_from(at.get() % 4096).ok()?;
+    let base =
+        mapper.table(PhysAddr::new(at.get() - at.get() % 4096), FRAME).filter(|_| inside <= FRAME - 4)?;
+    // SAFETY: four bytes from the offset are among the 4096 that the mapper answers for.
+    let at = unsafe { base.add(inside) }.cast::<u32>();
     if !at.is_aligned() {
         return None;
     }
@@ -155,15 +139,19 @@ pub(crate) fn with_u32<M: PhysMapper, R>(
     Some(work(number))
 }
 
-/// Works on the bytes of a frame that nobody else has.
+/// Works on the first bytes of a frame that nobody else has.
 pub(crate) fn with_bytes<M: PhysMapper, R>(
     mapper: &M,
     frame: &mut Frame,
     bytes: usize,
     work: impl FnOnce(&mut [u8]) -> R,
 ) -> Option<R> {
-    let base = mapper.table(frame.address(), FRAME).filter(|_| bytes <= FRAME)?;
+    part(mapper, frame, 0)?.get_mut(..bytes).map(work)
+}
+
+/// 4 KiB of a frame, which has them, `offset` bytes from its begin.
+fn part<'f, M: PhysMapper>(mapper: &'f M, frame: &'f mut Frame, offset: usize) -> Option<&'f mut [u8]> {
+    let base = mapper.table(PhysAddr::new(frame.address().get() + offset as u64), FRAME)?;
     // SAFETY: who holds the `Frame` alone uses its bytes, and it is borrowed mutably for as long as the slice lives.
-    let slice = unsafe { core::slice::from_raw_parts_mut(base.as_ptr(), bytes) };
-    Some(work(slice))
+    Some(unsafe { slice::from_raw_parts_mut(base.as_ptr(), FRAME) })
 }

@@ -39,6 +39,8 @@ mod frame_meta;
 mod frame_vec;
 mod map;
 pub(crate) mod memory;
+#[cfg(test)]
+mod memory_tests;
 pub mod oom;
 mod path;
 mod pin;

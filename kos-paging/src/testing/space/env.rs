@@ -44,8 +44,9 @@ impl SimMachine {
     pub fn new(frames: usize) -> Self {
         let arena = Arena::new(frames);
         #[expect(clippy::expect_used, reason = "an arena has one frame")]
-        let zeros = arena.allocate(FrameRequest::below(PhysAddr::new(u64::MAX))).expect("a frame of zeros");
-        memory::zero(&arena, zeros.address(), 4096);
+        let mut zeros =
+            arena.allocate(FrameRequest::below(PhysAddr::new(u64::MAX))).expect("a frame of zeros");
+        memory::zero(&arena, &mut zeros, 4096);
         Self {
             frames: FailAt::new(arena),
             metas: (0..frames).map(|_| FrameMeta::new()).collect(),

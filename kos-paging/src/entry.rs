@@ -9,7 +9,7 @@
 
 use core::array;
 use core::fmt::Debug;
-use core::ops::{BitAnd, BitOr, Not, Range};
+use core::ops::{BitAnd, BitOr, Not};
 use core::ptr::NonNull;
 
 use crate::addr::PhysAddr;
@@ -133,6 +133,12 @@ fn halves(at: NonNull<u64>) -> (NonNull<u32>, NonNull<u32>) {
     if cfg!(target_endian = "little") { (first, second) } else { (second, first) }
 }
 
+/// Whether all of a group are empty.
+#[inline]
+fn is_empty<R: RawEntry>(group: [R; GROUP]) -> bool {
+    group.into_iter().fold(R::default(), |any, raw| any | raw) == R::default()
+}
+
 /// The entries of one table.
 #[derive(Debug)]
 pub(crate) struct Entries<'m, R, M> {
@@ -203,6 +209,19 @@ impl<'m, R: RawEntry, M: PhysMapper> Entries<'m, R, M> {
         }))
     }
 
+    /// The first index from `first` to `last`, an index of the table, whose entry is not empty.
+    #[inline]
+    pub(crate) fn first_used(self, mut first: usize, last: usize) -> Option<usize> {
+        let used = |index: &usize| self.load(*index) != R::default();
+        if first <= last && used(&first) {
+            return Some(first);
+        }
+        while first + GROUP <= last + 1 && self.load_group(first).is_some_and(is_empty) {
+            first += GROUP;
+        }
+        (first..=last).find(used)
+    }
+
     /// Reads an entry that another CPU may just have linked: what it wrote before is seen.
     #[cfg(target_has_atomic = "64")]
     #[inline]
@@ -239,28 +258,14 @@ impl<'m, R: RawEntry, M: PhysMapper> Entries<'m, R, M> {
 
     /// Whether every entry is empty or one for which `test` holds.
     pub(crate) fn all_empty_or(self, test: impl Fn(R) -> bool) -> bool {
-        let fits = |raw: R| raw == R::default() || test(raw);
-        let grouped = self.groups().all(|group| {
-            // SAFETY: as in `load`.
-            let group = group.map(|at| unsafe { R::load(at) });
-            let any = group.into_iter().fold(R::default(), |any, raw| any | raw);
-            any == R::default() || group.into_iter().all(&fits)
-        });
-        grouped && self.ungrouped().all(|index| fits(self.load(index)))
-    }
-
-    #[inline]
-    fn groups(self) -> impl Iterator<Item = [NonNull<R>; GROUP]> {
-        (0..self.count() / GROUP).map(move |group| {
-            let first = self.slot(group * GROUP);
-            // SAFETY: this many whole groups lie in the bytes that `PhysMapper` answers for.
-            array::from_fn(|index| unsafe { first.add(index) })
-        })
-    }
-
-    /// The entries of a table that is shorter than a group.
-    fn ungrouped(self) -> Range<usize> {
-        0..self.count() % GROUP
+        let mut next = 0;
+        while let Some(index) = self.first_used(next, self.last) {
+            if !test(self.load(index)) {
+                return false;
+            }
+            next = index + 1;
+        }
+        true
     }
 
     #[inline]
@@ -292,4 +297,41 @@ fn show<R, M: PhysMapper>(mapper: &M, table: PhysAddr, bytes: usize) -> Option<N
 #[cold]
 fn forgotten(table: PhysAddr) -> ! {
     unreachable!("the mapper forgot the table at {table}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Entries;
+    use crate::addr::PhysAddr;
+    use crate::format::{Level, X86Pae};
+    use crate::ports::{FrameRequest, FrameSource};
+    use crate::testing::Arena;
+
+    /// The first used entry beside a search one by one: one is used, or two are, anywhere in a table.
+    #[test]
+    fn the_first_entry_in_use_is_found_from_anywhere() {
+        let arena = Arena::new(1);
+        let table = arena.allocate(FrameRequest::below(PhysAddr::new(u64::MAX))).expect("a frame").address();
+        for level in [Level::PAGE, Level::new(2)] {
+            let entries = Entries::ours::<X86Pae>(&arena, table, level);
+            let last = entries.count() - 1;
+            entries.clear();
+            assert_eq!(entries.first_used(0, last), None);
+            for one in (0..=last).step_by(if last > 64 { 7 } else { 1 }) {
+                let other = last - one / 3;
+                entries.store(one, 1);
+                entries.store(other, 1);
+                for (first, end) in
+                    [(0, last), (one, last), (one + 1, last), (0, one), (one / 2, other), (one + 1, one)]
+                {
+                    let found = (first..=end).find(|index| [one, other].contains(index));
+                    assert_eq!(entries.first_used(first, end), found, "{one}, {other} in {first}..={end}");
+                }
+                assert!(!entries.all_empty_or(|_| false) && entries.all_empty_or(|raw| raw == 1));
+                entries.store(one, 0);
+                entries.store(other, 0);
+                assert!(entries.all_empty_or(|_| false));
+            }
+        }
+    }
 }

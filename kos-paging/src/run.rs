@@ -1,4 +1,4 @@
-//! Runs of like leaves in one table, told by their bits alone.
+//! Runs of like leaves in one table, and of empty entries, told by their bits alone.
 //!
 //! Only the first leaf of a run is decoded; each one more costs a load and a compare. Entries that differ in nothing but
 //! an address in reach, accessed and dirty say the same, and none has a reserved bit if the first has none. That holds
@@ -80,6 +80,25 @@ pub(crate) fn of<F: Format, M: PhysMapper>(
     let entry = Span::of_entry::<F>(rest.first, level);
     let span = Span { last: entry.last + (count as u64 - 1) * span::size::<F>(level), ..entry };
     Run { span, leaf: if used == raw { leaf } else { with_use(format, used, level, leaf) } }
+}
+
+/// What is left of `rest` from the first entry on, in the table of its first byte, that is not empty; if none is, the
+/// last byte that the table has of it.
+#[inline]
+pub(crate) fn skip_empty<F: Format, M: PhysMapper>(
+    entries: Entries<'_, F::Raw, M>,
+    level: Level,
+    rest: Span,
+) -> Result<Span, u64> {
+    let first = rest.index::<F>(level);
+    if entries.load(first) != F::Raw::default() {
+        return Ok(rest);
+    }
+    let Span { last, .. } = rest.piece::<F>(level.up());
+    let end = Span { first: last, last }.index::<F>(level);
+    let skipped = entries.first_used(first + 1, end).ok_or(last)? - first;
+    let entry = Span::of_entry::<F>(rest.first, level).first;
+    Ok(Span { first: entry + skipped as u64 * span::size::<F>(level), ..rest })
 }
 
 /// What an entry has more than the one before it, whose leaf is one further in physical memory, and how many can follow

@@ -236,7 +236,15 @@ impl<'m, F: Format, M: PhysMapper> Walk<'m, F, M> {
     fn look(&mut self, rest: Span) -> Result<Option<Node>, WalkError> {
         let step = self.step()?;
         let level = self.level;
-        let Some((raw, rest)) = self.skip_empty(step.entries, rest) else { return Ok(None) };
+        let rest = match run::skip_empty::<F, M>(step.entries, level, rest) {
+            Ok(rest) => rest,
+            Err(last) => {
+                self.advance(last, rest);
+                return Ok(None);
+            }
+        };
+        self.rest = Some(rest);
+        let raw = step.entries.load(rest.index::<F>(level));
         let (original, like) = match self.purpose {
             Purpose::List => (None, Like::Contiguous),
             Purpose::Survey => (F::unpark(raw), Like::Attributes),
@@ -259,24 +267,6 @@ impl<'m, F: Format, M: PhysMapper> Walk<'m, F, M> {
                 self.advance(span.last, rest);
                 Ok(Some(Node { span, level, parked, leaf }))
             }
-        }
-    }
-
-    /// The first entry in this table, at or after `rest`, that is not empty; past them all if there is none.
-    fn skip_empty(&mut self, entries: Entries<'m, F::Raw, M>, mut rest: Span) -> Option<(F::Raw, Span)> {
-        let end = Span::of_entry::<F>(rest.first, self.level.up()).last.min(rest.last);
-        loop {
-            let raw = entries.load(rest.index::<F>(self.level));
-            if raw != F::Raw::default() {
-                self.rest = Some(rest);
-                return Some((raw, rest));
-            }
-            let last = Span::of_entry::<F>(rest.first, self.level).last;
-            if last >= end {
-                self.advance(last, rest);
-                return None;
-            }
-            rest.first = last + 1;
         }
     }
 

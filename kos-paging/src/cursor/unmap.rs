@@ -83,8 +83,13 @@ struct Park<'p, F: Format, P, X> {
 
 impl<'p, F: Format, P: PhysMapper, X: Mode> Park<'p, F, P, X> {
     fn table(&mut self, entries: Entries<'p, F::Raw, P>, level: Level, span: Span) {
-        for piece in span.pieces::<F>(level) {
+        let mut rest = Some(span);
+        while let Some(span) = rest
+            && let Ok(used) = run::skip_empty::<F, P>(entries, level, span)
+        {
+            let piece = used.piece::<F>(level);
             self.entry(entries, level, piece);
+            rest = used.after(piece.last);
         }
     }
 
@@ -139,8 +144,10 @@ struct Sweep<'p, F, P, R> {
 impl<'p, F: Format, P: FrameSource + PhysMapper, R: FnMut(Mapping)> Sweep<'p, F, P, R> {
     fn table(&mut self, entries: Entries<'p, F::Raw, P>, level: Level, span: Span, parked: bool) {
         let mut rest = Some(span);
-        while let Some(span) = rest {
-            rest = span.after(self.entry(entries, level, span, parked));
+        while let Some(span) = rest
+            && let Ok(used) = run::skip_empty::<F, P>(entries, level, span)
+        {
+            rest = used.after(self.entry(entries, level, used, parked));
         }
     }
 

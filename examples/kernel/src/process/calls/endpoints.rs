@@ -9,7 +9,8 @@ use kos_paging::VirtAddr;
 use kos_user::abi;
 use kos_vfs::Errno;
 
-use super::{Answer, words};
+use super::Answer;
+use super::words::{self, INCOMING};
 use crate::glue::ipc::Memory;
 use crate::ipc::port::Incoming;
 use crate::ipc::{self, Handle, Pending, Port, caps};
@@ -109,16 +110,20 @@ pub(super) fn receive<P: Platform>(running: &mut Running<P>, cap: u64, at: u64, 
 /// Tells a program of a call. If it cannot be told, the caller learns that there is no answer.
 fn arrived<P: Platform>(running: &mut Running<P>, at: u64, received: Incoming<P>) -> Answer {
     let (message, badge, pending) = received;
-    words::put_message(running, at.wrapping_add(TO_MESSAGE), message)?;
-    words::write(running, at, [running.pending.next, badge])?;
+    let (message, accepted) = words::words_of(running, message);
+    let mut words = [0; INCOMING];
+    words[..2].copy_from_slice(&[running.pending.next, badge]);
+    words[2..].copy_from_slice(&message);
+    words::write(running, at, words)?;
+    accepted?;
     running.pending.put(pending);
     Ok(0)
 }
 
 pub(super) fn reply<P: Platform>(running: &mut Running<P>, at: u64) -> Answer {
-    let [number] = words::read(running, at)?;
+    let [number, _, message @ ..]: [u64; INCOMING] = words::read(running, at)?;
     running.pending.get(number)?;
-    let message = words::take_message(running, at.wrapping_add(TO_MESSAGE))?;
+    let message = words::message_of(running, &message)?;
     match running.pending.take(number)?.reply(message) {
         None => Ok(0),
         Some(message) => {
@@ -129,11 +134,11 @@ pub(super) fn reply<P: Platform>(running: &mut Running<P>, at: u64) -> Answer {
 
 pub(super) fn reply_receive<P: Platform>(running: &mut Running<P>, cap: u64, at: u64, nanos: u64) -> Answer {
     let (port, _) = port(running, cap, Rights::READ)?;
-    let [number] = words::read(running, at)?;
+    let [number, _, message @ ..]: [u64; INCOMING] = words::read(running, at)?;
     if !Arc::ptr_eq(running.pending.get(number)?.port(), &port) {
         return Err(Errno::EINVAL);
     }
-    let message = words::take_message(running, at.wrapping_add(TO_MESSAGE))?;
+    let message = words::message_of(running, &message)?;
     let pending = running.pending.take(number)?;
     let (ipc, task) = (running.kernel.ipc()?, ipc::task::<P>());
     let client = ipc.client(&task, running.process.caps.who);
@@ -221,4 +226,4 @@ const fn unlent(error: LeaseError) -> Errno {
     }
 }
 
-const _: () = assert!(size_of::<abi::Incoming>() as u64 == TO_MESSAGE + 8 * words::MESSAGE as u64);
+const _: () = assert!(size_of::<abi::Incoming>() == 8 * INCOMING && TO_MESSAGE == 16);

@@ -12,6 +12,8 @@ use crate::process::running::Running;
 
 /// Words of an [`abi::Message`].
 pub(super) const MESSAGE: usize = size_of::<abi::Message>() / 8;
+/// Words of an [`abi::Incoming`]: number, badge, message.
+pub(super) const INCOMING: usize = 2 + MESSAGE;
 /// Words of an [`abi::Lease`].
 const LEASE: usize = size_of::<abi::Lease>() / 8;
 
@@ -34,7 +36,14 @@ pub(super) fn write<P: Platform, const N: usize>(
 
 /// The message at `at`. Its capabilities are the process's no more.
 pub(super) fn take_message<P: Platform>(running: &Running<P>, at: u64) -> Result<Message<P>, Errno> {
-    let words: [u64; MESSAGE] = read(running, at)?;
+    message_of(running, &read(running, at)?)
+}
+
+/// The message that these words are. Its capabilities are the process's no more.
+pub(super) fn message_of<P: Platform>(
+    running: &Running<P>,
+    words: &[u64; MESSAGE],
+) -> Result<Message<P>, Errno> {
     let mut message = Message::<P>::new(words[0], [0; 8]);
     message.words.iter_mut().zip(&words[1..]).for_each(|(to, from)| *to = *from);
     let ids = words[9..].iter().filter(|&&raw| raw != 0).map(|&raw| CapId::from_raw(raw));
@@ -52,16 +61,26 @@ pub(super) fn take_message<P: Platform>(running: &Running<P>, at: u64) -> Result
 pub(super) fn put_message<P: Platform>(
     running: &Running<P>,
     at: u64,
-    mut message: Message<P>,
+    message: Message<P>,
 ) -> Result<(), Errno> {
+    let (words, accepted) = words_of(running, message);
+    write(running, at, words)?;
+    accepted
+}
+
+/// The words that a message is; its capabilities are the process's from now on, or, as the second says, lost where it has
+/// no room for them.
+pub(super) fn words_of<P: Platform>(
+    running: &Running<P>,
+    mut message: Message<P>,
+) -> ([u64; MESSAGE], Result<(), Errno>) {
     let mut words = [0; MESSAGE];
     words[0] = message.label;
     words[1..].iter_mut().zip(message.words).for_each(|(to, from)| *to = from);
     let accepted = running.process.caps.space().accept(&mut message.caps, |place, id| {
         words[9..].iter_mut().skip(place).take(1).for_each(|to| *to = id.raw());
     });
-    write(running, at, words)?;
-    accepted.map_err(caps::errno)
+    (words, accepted.map_err(caps::errno))
 }
 
 /// The leases of a call.

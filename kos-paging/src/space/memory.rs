@@ -48,7 +48,9 @@ impl<'m> Bytes<'m> {
     fn read(&self, into: &mut [u8]) {
         let mut places = into.iter_mut();
         self.head.iter().zip(&mut places).for_each(|(byte, place)| *place = byte.load(Relaxed));
-        let (words, tail) = places.into_slice().as_chunks_mut();
+        let middle = WORD * self.words.len();
+        let (words, tail) = places.into_slice().split_at_mut_checked(middle).unwrap_or_default();
+        let words = words.as_chunks_mut().0.iter_mut();
         self.words.iter().zip(words).for_each(|(word, place)| *place = word.load(Relaxed).to_ne_bytes());
         self.tail.iter().zip(tail).for_each(|(byte, place)| *place = byte.load(Relaxed));
     }
@@ -57,7 +59,9 @@ impl<'m> Bytes<'m> {
     fn write(&self, from: &[u8]) {
         let mut data = from.iter();
         self.head.iter().zip(&mut data).for_each(|(byte, new)| byte.store(*new, Relaxed));
-        let (words, tail) = data.as_slice().as_chunks();
+        let middle = WORD * self.words.len();
+        let (words, tail) = data.as_slice().split_at_checked(middle).unwrap_or_default();
+        let words = words.as_chunks().0;
         self.words.iter().zip(words).for_each(|(word, new)| word.store(usize::from_ne_bytes(*new), Relaxed));
         self.tail.iter().zip(tail).for_each(|(byte, new)| byte.store(*new, Relaxed));
     }

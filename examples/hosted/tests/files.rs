@@ -54,6 +54,10 @@ fn names_move_and_go() {
     );
     assert_eq!(refused("mkdir a; touch a/b; rmdir a"), "rmdir: a: directory not empty");
     assert_eq!(refused("mkdir a; rm a"), "rm: a: is a directory");
+    // Of a symlink its target is copied, with -r the symlink itself.
+    assert_eq!(good("echo x > a; ln -s a b; cp b c; cp -r b d; echo y > a; cat c d"), "x\ny\n");
+    assert_eq!(refused("ln -s nosuch b; cp b c"), "cp: b: no such file or directory");
+    assert_eq!(refused("mkdir a; ln -s a b; cp b c"), "cp: b: a directory; -r copies it with all in it");
     assert_eq!(refused("mkdir a; cp -r a a/b"), "cp: a: it would come into itself");
     assert_eq!(refused("echo x > a; ln a b; cp a b"), "cp: a: it would be copied onto itself");
     assert_eq!(refused("rm nosuch"), "rm: nosuch: no such file or directory");

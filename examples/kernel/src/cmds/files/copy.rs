@@ -7,7 +7,7 @@ use kos_vfs::{At, AtFlags, DirError, Errno, FileError, FileType, FsError, How, M
 
 use super::names::{Names, PathBuf, Shown, last};
 use super::remove::DEPTH;
-use super::{each, failed, is_directory, known, options, usage};
+use super::{each, failed, followed, is_directory, known, options, usage};
 use crate::platform::Platform;
 use crate::shell::{CommandError, CommandResult, Session, Streams};
 
@@ -72,12 +72,20 @@ pub(in super::super) fn cp<'k, P: Platform>(
     let (sources, target, into) = ends(session, operands)?;
     each("cp", sources, streams, |source, _| {
         let from = source.as_bytes();
-        let directory = known(&session.call()?, from)?.attr.kind == FileType::Directory;
-        if directory && !deep {
-            return Err(failed(format_args!("a directory; -r copies it with all in it")));
-        }
         let mut to = goal(target, into, source)?;
-        if directory && lies_within(session, to.bytes(), from)? {
+        if !deep {
+            // POSIX cp: of a symlink its target is copied, unless trees are.
+            let attr = followed(&session.call()?, from)?.attr;
+            match attr.kind {
+                FileType::Directory => {
+                    return Err(failed(format_args!("a directory; -r copies it with all in it")));
+                }
+                FileType::Regular => return file(session, from, to.bytes(), attr.mode),
+                _ => {}
+            }
+        } else if known(&session.call()?, from)?.attr.kind == FileType::Directory
+            && lies_within(session, to.bytes(), from)?
+        {
             return Err(failed(format_args!("it would come into itself")));
         }
         copy(session, &mut PathBuf::new(from)?, &mut to, DEPTH)

@@ -71,6 +71,11 @@ fn known<P: Platform>(call: &Call<'_, '_, FilesEnv<P>>, path: &[u8]) -> Result<S
     Ok(call.stat(&call.resolve(At::Cwd, path, AtFlags::NO_FOLLOW)?)?)
 }
 
+/// What is known of a file; of a symlink, of what it leads to.
+fn followed<P: Platform>(call: &Call<'_, '_, FilesEnv<P>>, path: &[u8]) -> Result<Stat, CommandError> {
+    Ok(call.stat(&call.resolve(At::Cwd, path, AtFlags::empty())?)?)
+}
+
 fn usage(what: fmt::Arguments<'_>) -> CommandError {
     CommandError::Usage(Text::new(what))
 }

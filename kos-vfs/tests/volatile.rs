@@ -9,7 +9,8 @@ use std::sync::Mutex;
 
 use kos_vfs::fs::tmpfs::{Tmpfs, TmpfsConfig};
 use kos_vfs::fs::{
-    Cookie, DirOps, DirSink, FileOps, FileSystem, FsFeatures, FsInfo, NewNode, Rename, StatFs, SyncMode,
+    Cookie, DirOps, DirSink, FileOps, FileSystem, FsFeatures, FsInfo, NewNode, Rename, RenameFlags, StatFs,
+    SyncMode,
 };
 use kos_vfs::testing::{HostEnv, TestClock};
 use kos_vfs::{
@@ -19,10 +20,14 @@ use kos_vfs::{
 
 type Hook = Box<dyn FnOnce() + Send>;
 
+/// A name that leads to a directory in the root, too: in which directory, the name, and that in the root.
+type SecondName = (Ino, &'static [u8], &'static [u8]);
+
 /// A tmpfs that is also changed from below, and calls back once when it has answered a lookup.
 struct Volatile {
     fs: Tmpfs<HostEnv>,
     hook: Mutex<Option<Hook>>,
+    second: Mutex<Vec<SecondName>>,
 }
 
 impl fmt::Debug for Volatile {
@@ -93,7 +98,12 @@ impl FileSystem for Volatile {
 
 impl DirOps for Volatile {
     fn lookup(&self, dir: Ino, name: Name<'_>) -> Result<Attr, FsError> {
-        let found = self.fs.lookup(dir, name);
+        let second =
+            self.second.lock().unwrap().iter().find(|at| (at.0, at.1) == (dir, name.as_bytes())).copied();
+        let found = match second {
+            Some((_, _, first)) => self.fs.lookup(self.fs.root(), Name::new(first).unwrap()),
+            None => self.fs.lookup(dir, name),
+        };
         let hook = self.hook.lock().unwrap().take();
         if let Some(hook) = hook {
             hook();
@@ -134,7 +144,7 @@ fn machine() -> Machine {
     // A hook that walks lives as long as the file system in it.
     let vfs: &'static Vfs<HostEnv> = Box::leak(Box::new(vfs));
     let fs = Tmpfs::new(&TmpfsConfig::default()).unwrap();
-    let fs = Arc::new(Volatile { fs, hook: Mutex::new(None) });
+    let fs = Arc::new(Volatile { fs, hook: Mutex::new(None), second: Mutex::new(Vec::new()) });
     let view = vfs.mount_root(Arc::clone(&fs) as Arc<dyn FileSystem>, MountFlags::empty()).unwrap();
     Machine { vfs, view, fs }
 }
@@ -223,5 +233,54 @@ fn revalidate_races_with_create() {
     let how = How::create(OpenFlags::EXCLUSIVE | OpenFlags::WRITE_ONLY, Mode::ALL_ACCESS);
     let error = view.call(&call_ctx).open(At::Cwd, b"/x", &how).unwrap_err();
     assert_eq!(error.errno(), Errno::EEXIST);
+    vfs.check().unwrap();
+}
+
+/// `/a/b` is `/b` and `/b/a` is `/a`, as a server may say.
+fn circle() -> Machine {
+    let machine = machine();
+    let [a, b] = [&b"a"[..], b"b"].map(|name| machine.fs.make(name, FileType::Directory));
+    *machine.fs.second.lock().unwrap() = vec![(a, b"b", b"b"), (b, b"a", b"a")];
+    machine
+}
+
+#[test]
+fn a_directory_that_is_renamed_into_itself_by_another_name_is_locked_once() {
+    let Machine { vfs, view, .. } = circle();
+    let ctx = Ctx::root();
+    let call = view.call(&ctx);
+    for (from, to) in [(&b"/a/b"[..], &b"/b/z"[..]), (b"/b/a", b"/a/z"), (b"/a/b", b"/b/a")] {
+        assert!(call.rename(At::Cwd, from, At::Cwd, to, RenameFlags::empty()).is_err());
+        assert!(call.rename(At::Cwd, from, At::Cwd, to, RenameFlags::EXCHANGE).is_err());
+    }
+    assert!(find(&view, b"/a").is_ok() && find(&view, b"/b").is_ok());
+    vfs.check().unwrap();
+}
+
+/// One thread has `/a` and looks up `b` in it while another removes `/b/a`.
+#[test]
+fn two_directories_in_one_another_are_removed_by_two_threads() {
+    let Machine { vfs, view, fs } = circle();
+    let (inner, other) = (view.clone(), Arc::new(Mutex::new(None)));
+    let started = Arc::clone(&other);
+    assert!(find(&view, b"/a").is_ok());
+    let ctx = Ctx::root();
+    let call = view.call(&ctx);
+    // The first lookup is that of the walk to `/a`; of the second `/a` is locked.
+    let below = Arc::clone(&fs);
+    fs.in_lookup(move || {
+        below.in_lookup(move || {
+            let thread = std::thread::spawn(move || {
+                let ctx = Ctx::root();
+                inner.call(&ctx).rmdir(At::Cwd, b"/b/a").is_err()
+            });
+            // Long enough for it to come as far as it can.
+            std::thread::sleep(core::time::Duration::from_millis(50));
+            *started.lock().unwrap() = Some(thread);
+        });
+    });
+    let removed = call.rmdir(At::Cwd, b"/a/b");
+    let thread = other.lock().unwrap().take().unwrap();
+    assert!(thread.join().unwrap() && removed.is_err(), "the driver knows neither by that name");
     vfs.check().unwrap();
 }

@@ -217,6 +217,9 @@ impl<'v, E: Env> Call<'_, 'v, E> {
     fn remove(&self, walk: &Walk<'_, 'v, E>, directory: bool) -> Result<(), DirError> {
         self.vfs().want_write(&walk.at).map_err(|()| DirError::ReadOnly)?;
         let dir = walk.at.node();
+        // Each of two directories may be below the other where names come and go by themselves.
+        let circles = directory && self.vfs().tree(|tree| tree.is_volatile(dir.fs_id));
+        let _still = circles.then(|| self.vfs().lock_renames(dir.fs_id));
         let _names = self.vfs().exclude(dir.inode);
         let child = walk.look_up_locked(&dir)?;
         let victim = self.vfs().attr_of(&child);

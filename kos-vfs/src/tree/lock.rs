@@ -1,9 +1,11 @@
 //! The order of locks. A thread that holds one takes only locks that stand below it:
 //!
 //! 1. position of an open file ([`file`](crate::file));
-//! 2. rename lock of a file system: held by each rename, so that what lies in what stands still meanwhile;
+//! 2. rename lock of a file system: held by each rename, so that what lies in what stands still meanwhile; of one whose names
+//!    come and go by themselves, by each removal of a directory, too;
 //! 3. directories: an ancestor before what lies in it; two that are unrelated only under the rename lock, by slot. A directory
-//!    that would be below itself or elsewhere, too, is refused when it is looked up (`Tree::is_elsewhere`);
+//!    that would be below itself or elsewhere, too, is refused when it is looked up (`Tree::is_elsewhere`); elsewhere it may be
+//!    where names come and go by themselves;
 //! 4. the files named in them, by slot (a directory among them only if it lies in a directory that is locked);
 //! 5. the second lock of a file, of which pages are missing ([`cache`](crate::cache));
 //! 6. tables: tree or open files, then file locks or pages, then the bytes of one. Leaves, held for memory work alone.

@@ -118,7 +118,7 @@ impl FrameRef {
                 Self(page(index)).release(table);
             } else {
                 // SAFETY: the block is owned alone, and this page of it is given up once.
-                let frame = unsafe { Frame::new(page(index)) };
+                let frame = unsafe { Frame::of_order(page(index), order) };
                 table.free(frame);
             }
         }
@@ -168,7 +168,58 @@ pub(crate) fn unpin<P: FrameTable + FrameSource + ?Sized>(ports: &P, phys: PhysA
 fn drop_reference<P: FrameTable + FrameSource + ?Sized>(ports: &P, phys: PhysAddr, amount: usize) {
     if ports.meta(phys).is_some_and(|meta| meta.unref(amount)) {
         // SAFETY: counted frames came from the source (`FrameRef::count`), and the last reference is gone.
-        let frame = unsafe { Frame::new(phys) };
+        let frame = unsafe { Frame::of_order(phys, ports.page_order()) };
         ports.free(frame);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::cell::Cell;
+
+    use super::*;
+    use crate::ports::{FrameRequest, OutOfFrames};
+
+    /// A source of one block of four pages of 16 KiB, which notes what comes back.
+    #[derive(Default)]
+    struct Pages {
+        counts: [FrameMeta; 4],
+        back: Cell<(u64, u8)>,
+    }
+
+    const PAGE: u64 = 4096 << 2;
+
+    // SAFETY: a count for each page.
+    unsafe impl FrameTable for Pages {
+        fn meta(&self, phys: PhysAddr) -> Option<&FrameMeta> {
+            self.counts.get(usize::try_from(phys.get() / PAGE).ok()?)
+        }
+
+        fn page_order(&self) -> u8 {
+            2
+        }
+    }
+
+    impl FrameSource for Pages {
+        fn allocate(&self, _: FrameRequest) -> Result<Frame, OutOfFrames> {
+            Err(OutOfFrames)
+        }
+
+        fn free(&self, frame: Frame) {
+            let (pages, _) = self.back.get();
+            self.back.set((pages + 1, frame.order()));
+        }
+    }
+
+    #[test]
+    fn pages_go_back_as_long_as_they_are() {
+        let pages = Pages::default();
+        // SAFETY: nobody looks at the memory.
+        let block = || unsafe { Frame::of_order(PhysAddr::new(0), 4) };
+        assert!(FrameRef::count_block(&pages, block(), 4));
+        (0..4).for_each(|page| FrameRef(PhysAddr::new(page * PAGE)).release(&pages));
+        assert_eq!(pages.back.take(), (4, 2));
+        assert!(!FrameRef::count_block(&pages, block(), 5), "the fifth is not counted");
+        assert_eq!(pages.back.take(), (5, 2));
     }
 }

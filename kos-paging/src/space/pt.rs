@@ -159,9 +159,11 @@ pub(super) fn page_bytes<E: SpaceEnv>() -> u64 {
 
 /// A frame for one page.
 pub(super) fn fresh<E: SpaceEnv>(env: &E, highest: PhysAddr) -> Option<Frame> {
-    let frame = env.allocate(FrameRequest::below(highest)).ok()?;
+    let request = FrameRequest::below(highest).of_order(env.page_order());
+    let frame = env.allocate(request).ok()?;
     let reached = frame.address().checked_add(page_bytes::<E>() - 1).is_some_and(|last| last <= highest);
-    if reached && frame.address().is_aligned(page_bytes::<E>()) {
+    let whole = frame.order() == request.order && request.bytes() == page_bytes::<E>();
+    if reached && whole && frame.address().is_aligned(page_bytes::<E>()) {
         return Some(frame);
     }
     env.free(frame);

@@ -248,12 +248,19 @@ impl<'m, R: RawEntry, M: PhysMapper> Entries<'m, R, M> {
         unsafe { R::exchange(at, old, new) }
     }
 
-    /// Makes every entry of a table empty that nobody else knows yet.
+    /// Makes every entry empty.
     pub(crate) fn clear(self) {
-        let first = self.slot(0);
-        // SAFETY: `PhysMapper` ensures that the whole of a frame from the `FrameSource` is valid for stores; no MMU and
-        // nobody else reads it before it is linked. Zero bytes are empty entries.
-        unsafe { first.write_bytes(0, self.count()) };
+        for first in (0..self.count() / GROUP).map(|group| group * GROUP) {
+            let group = self.slot(first);
+            for index in 0..GROUP {
+                // SAFETY: this whole group lies in the bytes that `PhysMapper` answers for.
+                let at = unsafe { group.add(index) };
+                // SAFETY: as in `store`.
+                unsafe { R::store(at, R::default()) };
+            }
+        }
+        // A table that is shorter than a group.
+        (0..self.count() % GROUP).for_each(|index| self.store(index, R::default()));
     }
 
     /// Whether every entry is empty or one for which `test` holds.

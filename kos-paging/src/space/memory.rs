@@ -1,7 +1,8 @@
 //! The content of frames: zero, copy, read, write.
 //!
-//! A program may write the same bytes on another CPU at any moment, so that every access is an atomic one, a word at a
-//! time where it can be. Nothing here tears a word that is aligned.
+//! A program may write the same bytes on another CPU at any moment, so that every access to what is mapped is an atomic
+//! one, a word at a time where it can be, and nothing here tears a word that is aligned. A frame that nobody else has
+//! yet is plain memory.
 //!
 //! Invariant: stores go only to frames that a space owns or that an object gave to be written.
 #![expect(

@@ -1,6 +1,6 @@
 //! What the system calls about capabilities promise, seen from ring 3. The status is the number of the first promise that is broken.
 
-use crate::abi::{FOR_EVER, Incoming, Message, rights};
+use crate::abi::{Call, FOR_EVER, Incoming, Message, READ, WRITE, rights};
 use crate::io::{Line, Words};
 use crate::ipc::{self, Cap};
 use crate::sys::{self, Errno};
@@ -14,7 +14,7 @@ type Test = fn() -> Result<bool, Errno>;
 
 /// `captests`
 pub(super) fn run(_: Words<'_>) -> u8 {
-    const TESTS: [(&str, Test); 9] = [
+    const TESTS: [(&str, Test); 10] = [
         ("rights only shrink", shrink),
         ("numbers that are none are refused", wild),
         ("what was made of it goes with a revoke", revoke),
@@ -22,6 +22,7 @@ pub(super) fn run(_: Words<'_>) -> u8 {
         ("waits end at their time", late),
         ("a call carries words, a badge and memory", call),
         ("capabilities go along", along),
+        ("a call that cannot be told is lost, with its number", untold),
         ("a dead server ends the call", dead),
         ("names go with the process", names),
     ];
@@ -159,6 +160,26 @@ fn along() -> Result<bool, Errno> {
     let ours_no_more = ipc::post(given, 1) == Err(Errno::BADF);
     ipc::release(events)?;
     Ok(posted && ours_no_more && ended_well(child) && ipc::release(endpoint).is_ok())
+}
+
+/// Of the first call only number and badge can be written. Who answers by that number answers nobody else.
+fn untold() -> Result<bool, Errno> {
+    const PAGE: u64 = 4096;
+    let endpoint = ipc::endpoint()?;
+    let child = with_child(b"captests.untold", endpoint, |server| {
+        let lost = ipc::invoke(server, &mut Message::default(), &[], FOR_EVER) == Err(Errno::PIPE);
+        Ok(lost && ipc::invoke(server, &mut Message::default(), &[], FOR_EVER).is_ok())
+    })?;
+    let pages = sys::map(2 * PAGE, READ | WRITE, 0)?;
+    sys::protect(pages + PAGE, PAGE, READ)?;
+    let at = pages + PAGE - 16;
+    let refused = sys::call(Call::Receive, [endpoint.0, at, FOR_EVER, 0, 0, 0]) == Err(Errno::FAULT);
+    let mut incoming = Incoming::default();
+    ipc::receive(endpoint, &mut incoming, FOR_EVER)?;
+    let nobody = sys::call(Call::Reply, [at, 0, 0, 0, 0, 0]) == Err(Errno::BADF);
+    ipc::reply(&mut incoming)?;
+    sys::unmap(pages, 2 * PAGE)?;
+    Ok(refused && nobody && ended_well(child) && ipc::release(endpoint).is_ok())
 }
 
 /// The child serves and dies of a call: its caller is told, and its name is free.

@@ -46,12 +46,16 @@ impl<P: Platform> Pendings<P> {
         Ok(self.list.swap_remove(at).1)
     }
 
-    /// There is room: who receives asks before.
-    fn put(&mut self, pending: Pending<P>) -> u64 {
+    /// A number that no call had or will have.
+    const fn number(&mut self) -> u64 {
         let number = self.next;
         self.next += 1;
-        let _ = self.list.push((number, pending));
         number
+    }
+
+    /// There is room: who receives asks before.
+    fn put(&mut self, number: u64, pending: Pending<P>) {
+        let _ = self.list.push((number, pending));
     }
 }
 
@@ -111,12 +115,14 @@ pub(super) fn receive<P: Platform>(running: &mut Running<P>, cap: u64, at: u64, 
 fn arrived<P: Platform>(running: &mut Running<P>, at: u64, received: Incoming<P>) -> Answer {
     let (message, badge, pending) = received;
     let (message, accepted) = words::words_of(running, message);
+    // Also a call that cannot be told whole has its number: no other gets it.
+    let number = running.pending.number();
     let mut words = [0; INCOMING];
-    words[..2].copy_from_slice(&[running.pending.next, badge]);
+    words[..2].copy_from_slice(&[number, badge]);
     words[2..].copy_from_slice(&message);
     words::write(running, at, words)?;
     accepted?;
-    running.pending.put(pending);
+    running.pending.put(number, pending);
     Ok(0)
 }
 

@@ -56,6 +56,7 @@ fn names_move_and_go() {
     assert_eq!(refused("mkdir a; rm a"), "rm: a: is a directory");
     // Of a symlink its target is copied, with -r the symlink itself.
     assert_eq!(good("echo x > a; ln -s a b; cp b c; cp -r b d; echo y > a; cat c d"), "x\ny\n");
+    assert!(good("ln -s /dev/null b; cp b c; ls -l c").starts_with("crw"));
     assert_eq!(refused("ln -s nosuch b; cp b c"), "cp: b: no such file or directory");
     assert_eq!(refused("mkdir a; ln -s a b; cp b c"), "cp: b: a directory; -r copies it with all in it");
     assert_eq!(refused("mkdir a; cp -r a a/b"), "cp: a: it would come into itself");

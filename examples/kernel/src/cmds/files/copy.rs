@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use kos_vfs::fs::RenameFlags;
-use kos_vfs::{At, AtFlags, DirError, Errno, FileError, FileType, FsError, How, Mode, OpenFlags};
+use kos_vfs::{At, AtFlags, DirError, Errno, FileError, FileType, FsError, How, Mode, OpenFlags, Stat};
 
 use super::names::{Names, PathBuf, Shown, last};
 use super::remove::DEPTH;
@@ -75,15 +75,13 @@ pub(in super::super) fn cp<'k, P: Platform>(
         let mut to = goal(target, into, source)?;
         if !deep {
             // POSIX cp: of a symlink its target is copied, unless trees are.
-            let attr = followed(&session.call()?, from)?.attr;
-            match attr.kind {
-                FileType::Directory => {
-                    return Err(failed(format_args!("a directory; -r copies it with all in it")));
-                }
-                FileType::Regular => return file(session, from, to.bytes(), attr.mode),
-                _ => {}
-            }
-        } else if known(&session.call()?, from)?.attr.kind == FileType::Directory
+            let stat = followed(&session.call()?, from)?;
+            return match stat.attr.kind {
+                FileType::Directory => Err(failed(format_args!("a directory; -r copies it with all in it"))),
+                _ => leaf(session, from, to.bytes(), &stat),
+            };
+        }
+        if known(&session.call()?, from)?.attr.kind == FileType::Directory
             && lies_within(session, to.bytes(), from)?
         {
             return Err(failed(format_args!("it would come into itself")));
@@ -131,7 +129,6 @@ fn copy<P: Platform>(
     let call = session.call()?;
     let stat = known(&call, from.bytes())?;
     match stat.attr.kind {
-        FileType::Regular => file(session, from.bytes(), to.bytes(), stat.attr.mode),
         FileType::Symlink => {
             let place = call.resolve(At::Cwd, from.bytes(), AtFlags::NO_FOLLOW)?;
             let mut target = buffer(4096)?;
@@ -146,7 +143,20 @@ fn copy<P: Platform>(
             }
             directory(session, from, to, depth)
         }
-        kind => Ok(call.mknod(At::Cwd, to.bytes(), kind, stat.attr.mode, stat.attr.device)?),
+        _ => leaf(session, from.bytes(), to.bytes(), &stat),
+    }
+}
+
+/// Copies a file, or makes a device or the like again.
+fn leaf<P: Platform>(
+    session: &mut Session<'_, P>,
+    from: &[u8],
+    to: &[u8],
+    stat: &Stat,
+) -> Result<(), CommandError> {
+    match stat.attr.kind {
+        FileType::Regular => file(session, from, to, stat.attr.mode),
+        kind => Ok(session.call()?.mknod(At::Cwd, to, kind, stat.attr.mode, stat.attr.device)?),
     }
 }
 

@@ -41,14 +41,16 @@ impl<F> Injector<F> {
         &self.inner
     }
 
-    /// Refuses allocations once `passing` of them have passed.
+    /// Refuses allocations of everybody once `passing` of them have passed.
     pub fn arm(&self, passing: usize) {
+        self.disarm();
         self.refused.store(0, Relaxed);
         self.rule.from(passing);
     }
 
-    /// Refuses each `n`-th allocation.
+    /// Refuses each `n`-th allocation of everybody.
     pub fn arm_each(&self, n: NonZeroUsize) {
+        self.disarm();
         self.refused.store(0, Relaxed);
         self.rule.each(n);
     }
@@ -164,5 +166,27 @@ unsafe impl<'a, A: BlockAlloc> BlockAlloc for HeapInjector<'a, A> {
 
     fn frames(&self) -> &Self::Frames {
         &self.frames
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::num::NonZeroU32;
+
+    use super::*;
+
+    #[test]
+    fn who_arms_it_arms_it_for_everybody() {
+        let frames = Injector::new(());
+        let ways: [fn(&Injector<()>); 2] =
+            [|frames| frames.arm(0), |frames| frames.arm_each(NonZeroUsize::MIN)];
+        for arm in ways {
+            frames.rule().only(NonZeroU32::MIN);
+            frames.rule().from(0);
+            assert!(!frames.refuses(), "nobody asks for a process here");
+            arm(&frames);
+            assert!(frames.refuses());
+            assert_eq!(frames.disarm(), 1);
+        }
     }
 }

@@ -375,4 +375,7 @@ fn what_is_said_is_heard_at_once_and_who_is_not_heard_ends() {
         why.contains("'yes' ended with status ") && why.contains("'echo last' ended with status "),
         "{why}"
     );
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let job = program(&["shell", "--exec", "sleep 0 &"]).stdout(full).output().unwrap();
+    assert_eq!(job.status.code(), Some(1), "the number of a job is not heard: {}", text(&job.stderr));
 }

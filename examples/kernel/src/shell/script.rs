@@ -94,10 +94,10 @@ impl<'k, P: Platform> Running<'_, 'k, P> {
 
     /// Does one thing, and tells the sink of it.
     fn one(&mut self, text: &str, work: impl FnOnce(&mut Session<'k, P>, &dyn Terminal) -> (Status, Next)) {
-        let mut out = Buffered { sink: &mut *self.sink, buffer: heapless::Vec::new() };
+        let mut out = Buffered { sink: &mut *self.sink, buffer: heapless::Vec::new(), unheard: false };
         let (status, next) = work(&mut self.session, &Shared::<P>::new(&mut out));
-        let unheard = out.flush().is_err() && status == Status::SUCCESS;
-        let status = if unheard { Status::FAILED } else { status };
+        let unheard = out.flush().is_err() || out.unheard;
+        let status = if unheard && status == Status::SUCCESS { Status::FAILED } else { status };
         self.sink.status(text, status);
         self.outcome.executed += 1;
         self.outcome.failed += u32::from(status != Status::SUCCESS);
@@ -111,6 +111,8 @@ impl<'k, P: Platform> Running<'_, 'k, P> {
 struct Buffered<'s> {
     sink: &'s mut dyn Sink,
     buffer: heapless::Vec<u8, 512>,
+    /// Something was not taken, whether who wrote it cared or not.
+    unheard: bool,
 }
 
 impl Buffered<'_> {
@@ -119,6 +121,7 @@ impl Buffered<'_> {
             return Ok(());
         }
         let taken = self.sink.output(&self.buffer);
+        self.unheard |= taken.is_err();
         self.buffer.clear();
         taken
     }
@@ -139,6 +142,6 @@ impl Output for Buffered<'_> {
             // There is room: a full buffer was flushed.
             let _ = self.buffer.push(byte);
         }
-        if bytes.ends_with(b"\n") { self.flush() } else { Ok(()) }
+        if bytes.contains(&b'\n') { self.flush() } else { Ok(()) }
     }
 }

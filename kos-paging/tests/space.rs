@@ -426,3 +426,75 @@ fn what_a_program_wrote_it_never_runs() {
     space.protect(range(9, 1), RX).unwrap();
     space.check().unwrap();
 }
+
+/// A space that wants huge pages, 2 MiB of it for each number.
+fn huge(env: SimEnv, max_resident: u64) -> Space<SimEnv> {
+    let mut config = Config::new(bounds());
+    (config.huge, config.max_resident) = (true, max_resident);
+    let space = Space::new(env, SpaceId(1), config).unwrap();
+    space.map(anon(2 * 512)).unwrap();
+    space
+}
+
+#[test]
+fn a_touch_takes_a_huge_page_where_one_fits() {
+    let env = SimMachine::leaked(1600);
+    let space = huge(env, 1 << 20);
+    space.fill(at(0), 1, 1).unwrap();
+    assert_eq!(space.stats().huge_faults, 0, "there is no block");
+    env.set_huge(true);
+    space.fill(at(1), 1, 1).unwrap();
+    assert_eq!(space.stats().huge_faults, 0, "a page is in the way");
+    space.fill(at(600), 4096, 7).unwrap();
+    assert_eq!((space.stats().huge_faults, space.stats().resident()), (1, 2 + 512));
+    let mut all = vec![1; 512 * 4096];
+    space.copy_in(at(512), &mut all).unwrap();
+    let written = 88 * 4096..89 * 4096;
+    assert!(
+        all.iter().enumerate().all(|(index, byte)| *byte == if written.contains(&index) { 7 } else { 0 })
+    );
+    space.check().unwrap();
+    recount(env, [&space], []).unwrap();
+    // A part of it goes, the rest is split and shared with a child, who writes his own.
+    space.unmap(range(700, 4)).unwrap();
+    assert_eq!(space.stats().resident(), 2 + 508);
+    let child = space.fork(SpaceId(2)).unwrap();
+    child.fill(at(600), 4096, 9).unwrap();
+    for (space, byte) in [(&space, 7), (&child, 9)] {
+        let mut page = [0; 4096];
+        space.copy_in(at(600), &mut page).unwrap();
+        assert_eq!(page, [byte; 4096]);
+        assert!(space.copy_in(at(701), &mut page).is_err());
+        space.check().unwrap();
+    }
+    recount(env, [&space, &child], []).unwrap();
+    drop((space, child));
+    assert_eq!(env.used(), 0);
+}
+
+#[test]
+fn a_huge_page_that_cannot_be_mapped_is_given_back_whole() {
+    let env = SimMachine::leaked(1600);
+    env.set_huge(true);
+    let few = huge(env, 100);
+    few.fill(at(600), 1, 7).unwrap();
+    assert_eq!((few.stats().huge_faults, few.stats().resident()), (0, 1), "more than it may have");
+    drop(few);
+    let mut k = 0;
+    loop {
+        let space = huge(env, 1 << 20);
+        let before = env.used();
+        env.frames.arm(k);
+        let filled = space.fill(at(600), 1, 7);
+        if env.frames.disarm() {
+            assert!(filled.is_ok() && space.stats().huge_faults == 1 && k > 0, "{k} allocations failed");
+            break;
+        }
+        let resident = space.stats().resident();
+        assert!(resident <= 1 && (resident == 1 || env.used() == before), "failing at {k}: {filled:?}");
+        space.check().unwrap();
+        recount(env, [&space], []).unwrap();
+        k += 1;
+    }
+    assert_eq!(env.used(), 0);
+}

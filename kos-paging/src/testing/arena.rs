@@ -67,6 +67,25 @@ impl Arena {
         self.used.borrow().len() as u64 - self.used()
     }
 
+    /// `1 << order` frames in a row as one, aligned to its length; they come back one by one.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfFrames`] if no such row is free.
+    pub fn block(&self, order: u8) -> Result<Frame, OutOfFrames> {
+        let (mut used, count) = (self.used.borrow_mut(), 1_usize << order);
+        let aligned = |first: &usize| self.address(*first).is_multiple_of(self.frame() << order);
+        let mut starts = (0..used.len()).filter(aligned);
+        let is_free = |first: &usize| {
+            used.get(*first..first + count).is_some_and(|frames| frames.iter().all(|used| !used))
+        };
+        let first = starts.find(is_free).ok_or(OutOfFrames)?;
+        used.iter_mut().skip(first).take(count).for_each(|used| *used = true);
+        self.free.borrow_mut().retain(|index| !(first..first + count).contains(index));
+        // SAFETY: the frames were free, lie in this arena's memory and are handed out once until they come back.
+        Ok(unsafe { Frame::of_order(PhysAddr::new(self.address(first)), self.order + order) })
+    }
+
     /// The content of every frame in use.
     #[must_use]
     pub fn image(&self) -> Image {

@@ -142,6 +142,10 @@ unsafe impl FrameTable for SimEnv {
     fn zero_page(&self) -> Option<PhysAddr> {
         Some(self.zeros)
     }
+
+    fn huge(&self, order: u8) -> Result<Frame, OutOfFrames> {
+        if self.huge.get() { self.frames.inner().block(order) } else { Err(OutOfFrames) }
+    }
 }
 
 /// What the CPUs keep of one space: all that its programs used, until it is flushed.

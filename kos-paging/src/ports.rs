@@ -123,8 +123,8 @@ pub trait FrameSource {
 /// # Safety
 ///
 /// For every answer `Some(pointer)` the `bytes` bytes from `pointer`, aligned to 4096, stay valid for atomic loads as long
-/// as the mapper lives and, for a frame that the paired [`FrameSource`] gave, for atomic stores; nobody reads or writes
-/// them but by atomics or an MMU while they hold tables. Different frames have disjoint bytes. The answer for a frame
+/// as the mapper lives and, for a frame that the paired [`FrameSource`] gave, for stores and plain loads, too; nobody
+/// reads or writes them but by atomics or an MMU while they hold tables. Different frames have disjoint bytes. The answer for a frame
 /// never changes while a table uses it. `None` for whatever is not memory, in part or whole: a walk over hostile tables
 /// asks for any number.
 ///

@@ -95,10 +95,10 @@ impl FrameRef {
     ///
     /// # Errors
     ///
-    /// The frame, if `table` does not count it.
+    /// The frame, if `table` does not count it, or it is not as long as a page.
     pub fn count<T: FrameTable + ?Sized>(table: &T, frame: Frame) -> Result<Self, Frame> {
         match table.meta(frame.address()) {
-            Some(meta) if meta.try_ref() => Ok(Self(frame.address())),
+            Some(meta) if frame.order() == table.page_order() && meta.try_ref() => Ok(Self(frame.address())),
             _ => Err(frame),
         }
     }
@@ -221,5 +221,8 @@ mod tests {
         assert_eq!(pages.back.take(), (4, 2));
         assert!(!FrameRef::count_block(&pages, block(), 5), "the fifth is not counted");
         assert_eq!(pages.back.take(), (5, 2));
+        // SAFETY: nobody looks at the memory.
+        let short = unsafe { Frame::new(PhysAddr::new(0)) };
+        assert!(FrameRef::count(&pages, short).is_err(), "it would go back longer than it is");
     }
 }

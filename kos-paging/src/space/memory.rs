@@ -154,9 +154,12 @@ pub(crate) fn with_bytes<M: PhysMapper, R>(
     part(mapper, frame, 0)?.get_mut(..bytes).map(work)
 }
 
-/// 4 KiB of a frame, which has them, `offset` bytes from its begin.
+/// 4 KiB of a frame, `offset` bytes from its begin, a multiple of them; `None` beyond its end.
 fn part<'f, M: PhysMapper>(mapper: &'f M, frame: &'f mut Frame, offset: usize) -> Option<&'f mut [u8]> {
+    if (offset / FRAME).checked_shr(frame.order().into()).unwrap_or(0) > 0 {
+        return None;
+    }
     let base = mapper.table(PhysAddr::new(frame.address().get() + offset as u64), FRAME)?;
-    // SAFETY: who holds the `Frame` alone uses its bytes, and it is borrowed mutably for as long as the slice lives.
+    // SAFETY: these bytes are of the frame; who holds the `Frame` alone uses its bytes, and it is borrowed mutably for as long as the slice lives.
     Some(unsafe { slice::from_raw_parts_mut(base.as_ptr(), FRAME) })
 }

@@ -162,8 +162,7 @@ pub(super) fn fresh<E: SpaceEnv>(env: &E, highest: PhysAddr) -> Option<Frame> {
     let request = FrameRequest::below(highest).of_order(env.page_order());
     let frame = env.allocate(request).ok()?;
     let reached = frame.address().checked_add(page_bytes::<E>() - 1).is_some_and(|last| last <= highest);
-    let whole = frame.order() == request.order && request.bytes() == page_bytes::<E>();
-    if reached && whole && frame.address().is_aligned(page_bytes::<E>()) {
+    if reached && frame.address().is_aligned(page_bytes::<E>()) {
         return Some(frame);
     }
     env.free(frame);

@@ -43,14 +43,14 @@ impl<F> Injector<F> {
 
     /// Refuses allocations of everybody once `passing` of them have passed.
     pub fn arm(&self, passing: usize) {
-        self.disarm();
+        self.rule.off();
         self.refused.store(0, Relaxed);
         self.rule.from(passing);
     }
 
     /// Refuses each `n`-th allocation of everybody.
     pub fn arm_each(&self, n: NonZeroUsize) {
-        self.disarm();
+        self.rule.off();
         self.refused.store(0, Relaxed);
         self.rule.each(n);
     }

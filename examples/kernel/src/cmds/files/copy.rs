@@ -7,7 +7,7 @@ use kos_vfs::{At, AtFlags, DirError, Errno, FileError, FileType, FsError, How, M
 
 use super::names::{Names, PathBuf, Shown, last};
 use super::remove::DEPTH;
-use super::{each, failed, followed, is_directory, known, options, usage};
+use super::{each, failed, is_directory, known, options, usage};
 use crate::platform::Platform;
 use crate::shell::{CommandError, CommandResult, Session, Streams};
 
@@ -75,7 +75,7 @@ pub(in super::super) fn cp<'k, P: Platform>(
         let mut to = goal(target, into, source)?;
         if !deep {
             // POSIX cp: of a symlink its target is copied, unless trees are.
-            let stat = followed(&session.call()?, from)?;
+            let stat = session.call()?.stat_at(At::Cwd, from, AtFlags::empty())?;
             return match stat.attr.kind {
                 FileType::Directory => Err(failed(format_args!("a directory; -r copies it with all in it"))),
                 _ => leaf(session, from, to.bytes(), &stat),

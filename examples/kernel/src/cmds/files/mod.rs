@@ -68,12 +68,7 @@ fn is_directory<P: Platform>(call: &Call<'_, '_, FilesEnv<P>>, path: &[u8]) -> b
 
 /// What is known of a file; a symlink is meant itself.
 fn known<P: Platform>(call: &Call<'_, '_, FilesEnv<P>>, path: &[u8]) -> Result<Stat, CommandError> {
-    Ok(call.stat(&call.resolve(At::Cwd, path, AtFlags::NO_FOLLOW)?)?)
-}
-
-/// What is known of a file; of a symlink, of what it leads to.
-fn followed<P: Platform>(call: &Call<'_, '_, FilesEnv<P>>, path: &[u8]) -> Result<Stat, CommandError> {
-    Ok(call.stat(&call.resolve(At::Cwd, path, AtFlags::empty())?)?)
+    Ok(call.stat_at(At::Cwd, path, AtFlags::NO_FOLLOW)?)
 }
 
 fn usage(what: fmt::Arguments<'_>) -> CommandError {
